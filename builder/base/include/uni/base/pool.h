@@ -1,0 +1,18 @@
+/*
+ * Threads that do numbered work. Results must not depend on their number: each item writes its own
+ * place.
+ */
+#ifndef UNI_BASE_POOL_H
+#define UNI_BASE_POOL_H
+
+#include <stddef.h>
+#include <uni/base/err.h>
+
+/* Calls fn(user, 0..count-1), on up to `threads` threads (0: uni_processors()). Stops handing out
+ * items after the first failure; the error of the lowest failing index is reported, so that it is
+ * the same every time. */
+int uni_pool_run(size_t count, unsigned threads,
+		 int (*fn)(void *user, size_t index, struct uni_err *err), void *user,
+		 struct uni_err *err);
+
+#endif

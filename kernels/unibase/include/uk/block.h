@@ -1,0 +1,66 @@
+/*
+ * Block devices. drivers/block.c keeps the list; a driver (virtio-blk, later NVMe, Xen) registers
+ * what it found, memory.c makes one of an embedded part, gpt.c registers a child for each
+ * partition.
+ */
+#ifndef UK_BLOCK_H
+#define UK_BLOCK_H
+
+#include <uk/list.h>
+#include <uk/types.h>
+
+struct uk_block_dev;
+
+enum uk_block_op { UK_BLOCK_READ, UK_BLOCK_WRITE, UK_BLOCK_FLUSH };
+
+/* One transfer; lives until `done` was called (in interrupt context). The buffer is direct-map
+ * memory and is physically contiguous in each segment. */
+struct uk_block_seg {
+	void *data;
+	uint32_t size; /* a multiple of 512 */
+};
+struct uk_block_req {
+	enum uk_block_op op;
+	uint64_t offset; /* bytes, a multiple of 512 */
+	struct uk_block_seg *segs;
+	unsigned seg_count; /* at most UK_BLOCK_SEGS */
+	int status;	    /* 0 or negative errno, when done */
+	void (*done)(struct uk_block_req *req);
+	void *user;
+	struct uk_list item; /* the driver's */
+};
+#define UK_BLOCK_SEGS 32
+
+struct uk_block_ops {
+	/* Queues it (never blocks for long); every accepted request is completed once. */
+	void (*submit)(struct uk_block_dev *dev, struct uk_block_req *req);
+};
+
+struct uk_block_dev {
+	struct uk_list item;
+	const struct uk_block_ops *ops;
+	void *driver;
+	char name[16]; /* "vda", "vda1" */
+	uint64_t size; /* bytes */
+	bool read_only;
+	bool has_guid;
+	uint8_t guid[16]; /* a partition's, as on disk */
+	uint8_t type[16];
+	struct uk_block_dev *parent;
+	uint64_t start;	    /* in the parent, bytes */
+	const void *memory; /* not NULL: the content lies in memory, read-only */
+};
+
+void uk_block_register(struct uk_block_dev *dev); /* scans for a GPT (both copies, CRCs checked) */
+struct uk_block_dev *uk_block_next(struct uk_block_dev *dev); /* NULL starts */
+/* A partition with this GUID (as on disk), or a whole device whose volume carries it (see
+ * fs/volume.c). */
+struct uk_block_dev *uk_block_find(const uint8_t guid[16]);
+/* Whole transfers that sleep; any alignment of 512; bounds checked. 0 or negative errno. */
+int uk_block_read(struct uk_block_dev *dev, uint64_t offset, void *data, size_t size);
+int uk_block_write(struct uk_block_dev *dev, uint64_t offset, const void *data, size_t size);
+int uk_block_flush(struct uk_block_dev *dev);
+struct uk_block_dev *uk_block_memory(const char *name, const void *data, size_t size,
+				     const uint8_t guid[16]);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Ports, interrupts, devices' places, entropy. arch/ and drivers/.
+ */
+#ifndef UK_IO_H
+#define UK_IO_H
+
+#include <uk/types.h>
+
+static inline void uk_out8(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline void uk_out16(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline void uk_out32(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline uint8_t uk_in8(uint16_t port)
+{
+	uint8_t v;
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline uint16_t uk_in16(uint16_t port)
+{
+	uint16_t v;
+	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline uint32_t uk_in32(uint16_t port)
+{
+	uint32_t v;
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+/* A free interrupt vector that calls fn(arg) with interrupts off; its number, or -UK_ENOSPC.
+ * arch/irq.c */
+int uk_irq_alloc(void (*fn)(void *arg), void *arg);
+void uk_irq_free(int vector);
+/* Message for MSI and MSI-X so that `vector` arrives at this processor. */
+void uk_irq_msi(int vector, uint64_t *address, uint32_t *data);
+/* Routes a line of the I/O APIC to a vector. */
+int uk_irq_route_gsi(unsigned gsi, int vector, bool level, bool active_low);
+
+/* Physical address of the ACPI RSDP from the start info, or found in low memory; 0: none.
+ * arch/start.c */
+uk_paddr_t uk_acpi_rsdp(void);
+/* The ACPI table with this signature (mapped, whole, checksum good), NULL when there is none.
+ * drivers/acpi.c */
+const void *uk_acpi_table(const char signature[4], size_t *size);
+
+/* Writes bytes to the console; any context. drivers/serial.c. Usable from the first instruction in
+ * C. */
+void uk_console_write(const char *data, size_t size);
+/* Console input arrives here one byte at a time (tty line discipline in fs/). Set by fs, called by
+ * the driver. */
+extern void (*uk_console_input)(uint8_t byte);
+
+/* Bytes from an fw_cfg file; negative errno (-UK_ENOENT: no such file or no fw_cfg).
+ * drivers/fwcfg.c */
+int64_t uk_fwcfg_read(const char *name, void *data, size_t room);
+
+/* Random bytes: seeded by RDSEED or RDRAND, virtio-rng, else by timing (logged once); never before
+ * seeded. core/random.c */
+void uk_random(void *data, size_t size);
+void uk_random_add(const void *data, size_t size, unsigned bits);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Kernel log, panic, and the ends of a machine. core/log.c, core/panic.c, core/exit.c.
+ */
+#ifndef UK_LOG_H
+#define UK_LOG_H
+
+#include <uk/types.h>
+
+enum uk_log_level { UK_LOG_ERROR, UK_LOG_WARN, UK_LOG_NOTICE, UK_LOG_DEBUG };
+extern enum uk_log_level
+	uk_log_max; /* from the boot configuration; errors and warnings by default */
+
+/* One line "uni: [seconds] text" to the console when `level` <= uk_log_max; a newline is added. */
+void uk_log(enum uk_log_level level, const char *fmt, ...) UK_PRINTF(2, 3);
+
+/* Registers, backtrace with symbols, exit record, end of the machine. */
+void uk_panic(const char *fmt, ...) UK_PRINTF(1, 2) UK_NORETURN;
+#define uk_assert(cond)                                                                            \
+	do {                                                                                       \
+		if (uk_unlikely(!(cond)))                                                          \
+			uk_panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond);        \
+	} while (0)
+
+/* Ends the machine: file systems synced by the caller; exit record, debug exit, ACPI power-off,
+ * halt. kind and status as in <uni/abi/exit.h>. */
+void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address,
+		    const char *text) UK_NORETURN;
+/* drivers/acpi.c and others register what can switch the machine off or restart it; called in
+ * order. */
+void uk_poweroff_register(void (*fn)(void));
+void uk_reboot_register(void (*fn)(void));
+
+#endif

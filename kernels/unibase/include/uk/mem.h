@@ -1,0 +1,65 @@
+/*
+ * Memory of the kernel: page frames, the direct map, small allocations. mm/.
+ *
+ * Addresses: the program has the low half. All of RAM is mapped, never executable, at
+ * UK_DIRECT_BASE (frames of the kernel's text and read-only data, and of the image's parts,
+ * read-only there too). The kernel image runs at UK_IMAGE_BASE + its linked physical address.
+ * Devices are mapped by uk_io_map.
+ */
+#ifndef UK_MEM_H
+#define UK_MEM_H
+
+#include <uk/list.h>
+#include <uk/types.h>
+
+#define UK_DIRECT_BASE 0xffff888000000000ull
+#define UK_IMAGE_BASE 0xffffffff80000000ull
+#define UK_USER_END 0x00007ffffffff000ull
+
+static inline void *uk_phys_to_virt(uk_paddr_t paddr)
+{
+	return (void *)(UK_DIRECT_BASE + paddr);
+}
+uk_paddr_t uk_virt_to_phys(const void *virt); /* direct map or kernel image */
+
+/* One for each frame of RAM. Frames are counted references; the last put frees. */
+struct uk_page {
+	volatile uint32_t refs;
+	uint16_t flags; /* UK_PAGE_* */
+	uint16_t order;
+	struct uk_list list; /* for the owner's use: free list, page cache */
+	void *owner;	     /* for the owner's use: page cache's inode */
+	uint64_t index;	     /* for the owner's use: page number in the file */
+};
+enum {
+	UK_PAGE_RESERVED = 1, /* kernel image, boot parts, firmware: never freed */
+	UK_PAGE_DIRTY = 2,
+	UK_PAGE_VALID = 4, /* page cache: content read and checked */
+	UK_PAGE_CACHE = 8, /* belongs to the page cache */
+};
+
+/* 2^order frames, refs 1, NULL when memory is out. Not zeroed unless asked. */
+struct uk_page *uk_page_alloc(unsigned order, bool zero);
+void uk_page_get(struct uk_page *page);
+void uk_page_put(struct uk_page *page);
+uk_paddr_t uk_page_paddr(const struct uk_page *page);
+struct uk_page *uk_page_of(uk_paddr_t paddr); /* NULL when not RAM */
+static inline void *uk_page_virt(const struct uk_page *page)
+{
+	return uk_phys_to_virt(uk_page_paddr(page));
+}
+/* Called (in order) when frames run out, to give some back: the page cache registers here. Returns
+ * frames freed. */
+void uk_shrinker_register(size_t (*fn)(size_t wanted));
+uint64_t uk_mem_total(void); /* bytes */
+uint64_t uk_mem_free(void);
+
+/* Slab classes up to 2 KiB, whole frames above. uk_alloc gives zeroed memory, NULL when out. */
+void *uk_alloc(size_t size);
+void *uk_realloc(void *old, size_t size);
+void uk_free(void *p);
+
+/* Maps device registers, uncached, never executable. NULL when out of memory. */
+volatile void *uk_io_map(uk_paddr_t paddr, size_t size);
+
+#endif

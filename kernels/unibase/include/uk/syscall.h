@@ -1,0 +1,21 @@
+/*
+ * System calls. sys/table.def lists each once: number, name, arguments for the trace, how complete;
+ * the kernel's dispatch, the trace and docs/linux-abi.md all come from it. A call is a function
+ * uk_sys_NAME below fs/, mm/, sys/, net/, with the six raw arguments; it gives a result or a
+ * negative errno.
+ */
+#ifndef UK_SYSCALL_H
+#define UK_SYSCALL_H
+
+#include <uk/types.h>
+
+struct uk_sysargs {
+	uint64_t a[6];
+};
+
+#define UK_CALL(number, name, trace, state, missing)                                               \
+	int64_t uk_sys_##name(const struct uk_sysargs *s);
+#include "../../sys/table.def"
+#undef UK_CALL
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The one place that touches the program's memory: checked ranges, faults handled, SMAP opened here
+ * only. arch/user.S, mm/user.c. And the iterator through which files move bytes.
+ */
+#ifndef UK_USER_H
+#define UK_USER_H
+
+#include <uk/types.h>
+
+/* 0 or -UK_EFAULT; what was copied before the fault stays. */
+int uk_copy_from_user(void *to, uint64_t from, size_t size);
+int uk_copy_to_user(uint64_t to, const void *from, size_t size);
+int uk_clear_user(uint64_t to, size_t size);
+/* Length without NUL, -UK_EFAULT, or -UK_ENAMETOOLONG when there is no NUL within `room`. */
+int64_t uk_string_from_user(char *to, uint64_t from, size_t room);
+
+struct uk_iovec {
+	uint64_t base;
+	uint64_t size;
+};
+/* Bytes still to move, over vectors in user memory or one buffer in the kernel's. */
+struct uk_iter {
+	struct uk_iovec *vec; /* user addresses */
+	unsigned count;
+	uint64_t left;	 /* in all */
+	uint8_t *kernel; /* not NULL: kernel memory instead */
+};
+void uk_iter_kernel(struct uk_iter *it, void *data, size_t size);
+void uk_iter_user(struct uk_iter *it, struct uk_iovec *vec,
+		  unsigned count); /* vec is borrowed and consumed */
+/* Moves up to size bytes; bytes moved, or -UK_EFAULT when none could be. */
+int64_t uk_iter_put(struct uk_iter *it, const void *data, size_t size);
+int64_t uk_iter_get(struct uk_iter *it, void *data, size_t size);
+int64_t uk_iter_zero(struct uk_iter *it, size_t size);
+
+#endif
