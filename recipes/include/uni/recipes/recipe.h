@@ -1,0 +1,232 @@
+/*
+ * A recipe, read, checked and turned into plain fields. What stands here is sound: names, paths,
+ * sizes and combinations were checked, defaults are filled in, the variant is merged. Nothing was
+ * opened but the recipe itself; files that it names were only looked at. Whether the base can do
+ * what is asked is for the builder to say.
+ *
+ * Everything is owned by the recipe and stays as it is until uni_recipe_free. Lists have `count`
+ * items; strings are NULL where a key may be absent and is. `pos` is the place of the value in the
+ * recipe, for messages: uni_recipe_error.
+ */
+#ifndef UNI_RECIPES_RECIPE_H
+#define UNI_RECIPES_RECIPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uni/abi/config.h>
+#include <uni/base/mem.h>
+#include <uni/recipes/diag.h>
+
+#define UNI_RECIPE_MAX (16u << 20) /* bytes of a recipe */
+#define UNI_RECIPE_NAME_MAX 64	   /* bytes of an image's or a volume's name */
+#define UNI_RECIPE_EMBED_MAX (4u << 20)
+
+struct uni_recipe_text {
+	char *text;
+	struct uni_pos pos;
+};
+
+struct uni_recipe_texts {
+	struct uni_recipe_text *items;
+	size_t count;
+};
+
+/*
+ * Where bytes come from. FILE: `path`. PACKAGE: written "pkg:NAME", "pkg:NAME@RANGE" or
+ * "pkg:NAME/MEMBER" (both: "pkg:NAME@RANGE/MEMBER").
+ */
+enum uni_recipe_input_kind { UNI_INPUT_NONE, UNI_INPUT_FILE, UNI_INPUT_PACKAGE };
+
+struct uni_recipe_input {
+	enum uni_recipe_input_kind kind;
+	char *text;    /* as it stands in the recipe, for messages and manifests */
+	char *path;    /* FILE: to open from the working folder: the recipe's folder and `text` */
+	bool folder;   /* FILE: is a folder (only volume sources and include folders may be) */
+	char *package; /* PACKAGE: its name */
+	char *range;   /* PACKAGE: its version range (uni/recipes/version.h), or NULL for any */
+	char *member;  /* PACKAGE: path of a file inside, or NULL: what the package is for */
+	struct uni_pos pos;
+};
+
+struct uni_recipe_inputs {
+	struct uni_recipe_input *items;
+	size_t count;
+};
+
+struct uni_recipe_image {
+	char *name; /* [a-z0-9][a-z0-9._-]* */
+	struct uni_pos name_pos;
+	char *version; /* semantic version; "0.0.0" when absent */
+	bool has_epoch;
+	int64_t epoch; /* seconds since 1970, 0 when absent */
+	struct uni_pos pos;
+};
+
+/* Exactly one of `name` and `path` is set. */
+struct uni_recipe_base {
+	char *name;		      /* of a package; "unibase" when the recipe has no [base] */
+	char *range;		      /* of its versions; NULL: any */
+	struct uni_recipe_input path; /* a base's folder or package file; kind NONE without */
+	struct uni_pos pos;
+};
+
+struct uni_recipe_env {
+	char *name;
+	char *value;
+	struct uni_pos pos;
+};
+
+/* Either `program`, or at least one of `sources` and `objects`. */
+struct uni_recipe_app {
+	struct uni_recipe_inputs sources;  /* C files, in the recipe's order */
+	struct uni_recipe_inputs includes; /* folders for -I, all of kind FILE */
+	struct uni_recipe_texts cflags;	   /* each one complete and allowed: -DNAME[=VALUE],
+					      -UNAME, -O0..-O3 -Os -Og, -std=... */
+	struct uni_recipe_inputs objects;
+	struct uni_recipe_inputs libraries; /* in link order */
+	struct uni_recipe_input program;    /* kind NONE when linked from objects */
+	struct uni_recipe_texts args;	    /* behind argv[0], which is the image's name */
+	struct uni_recipe_env *env;	    /* sorted by name */
+	size_t env_count;
+	char *cwd; /* absolute, normalised; "/" when absent */
+	struct uni_pos pos;
+};
+
+struct uni_recipe_config {
+	char *hostname;			   /* the image's name when absent */
+	struct uni_recipe_texts hosts;	   /* lines "ADDRESS NAME [NAME...]", one space between */
+	struct uni_recipe_texts resolvers; /* addresses */
+	struct uni_recipe_texts networks;  /* as enum uni_config_type NETWORK has them; none when
+					      absent */
+	uint64_t limit_open_files;	   /* 0: the kernel's own; the same for the next two */
+	uint64_t limit_stack;		   /* bytes */
+	uint64_t limit_memory;		   /* bytes */
+	enum uni_config_action on_exit;	   /* UNI_ACTION_OFF when absent */
+	enum uni_config_action on_fault;
+	uint32_t log_level; /* 0 errors, 1 warnings, 2 notices, 3 debug; 1 when absent */
+	uint32_t grace_ms;  /* between SIGTERM and power off; 10000 when absent */
+	/* What may be given again at start: enum uni_config_type, ascending, each once. */
+	uint16_t *runtime;
+	size_t runtime_count;
+	struct uni_pos pos;
+};
+
+struct uni_recipe_machine {
+	uint64_t memory; /* bytes; 128 MiB when absent */
+	uint32_t processors;
+	struct uni_pos pos;
+};
+
+/* A file of the root file system. Either `source` or `text`. */
+struct uni_recipe_file {
+	char *path; /* absolute, normalised, below no volume's mount */
+	struct uni_recipe_input source;
+	char *text; /* NULL with a source */
+	size_t text_size;
+	uint32_t mode; /* permission bits; 0644 when absent */
+	struct uni_pos pos;
+};
+
+enum uni_recipe_compression {
+	UNI_COMPRESSION_NONE,
+	UNI_COMPRESSION_GZIP,
+	UNI_COMPRESSION_LZ4,
+	UNI_COMPRESSION_ZSTD,
+};
+
+/* What becomes of the permission bits of a volume's files. */
+enum uni_recipe_modes {
+	UNI_MODES_NORMAL, /* folders and what its owner may execute 0755, all else 0644 */
+	UNI_MODES_KEEP,	  /* as the source has them */
+	UNI_MODES_FIXED,  /* `mode`; folders get x wherever it has r */
+};
+
+struct uni_recipe_volume {
+	char *name; /* as the image's */
+	struct uni_pos name_pos;
+	char *mount; /* absolute, normalised, not "/" */
+	struct uni_pos mount_pos;
+	enum uni_config_fs format;	/* SQUASHFS or TMPFS */
+	struct uni_recipe_input source; /* SQUASHFS: a folder, a tar file (any compression that
+					   libarchive reads), or a package; NONE for TMPFS */
+	enum uni_recipe_compression compression; /* ZSTD when absent */
+	uint32_t level;				 /* 0: the builder's own for that compression */
+	uint32_t block_size;			 /* squashfs data block; 131072 when absent */
+	enum uni_recipe_modes modes;
+	uint32_t mode;
+	uint64_t size; /* TMPFS: what it may hold, 0: half of memory. SQUASHFS: room of its
+			  partition, 0: what its content needs */
+	bool embed;    /* inside the bootable ELF (content up to UNI_RECIPE_EMBED_MAX) instead of a
+			  partition */
+	bool verity;   /* with hash tree; true when absent, false for TMPFS */
+	bool has_epoch;
+	int64_t epoch; /* time of its files; the image's when absent */
+	struct uni_pos pos;
+};
+
+/* A form to write, and its options ([output.FORMAT]). */
+struct uni_recipe_output {
+	char *format;  /* "raw", "elf" */
+	uint64_t size; /* raw: the disk's least size in bytes, 0: what it needs */
+	struct uni_pos pos;
+};
+
+struct uni_recipe {
+	char *path;    /* of the recipe, as given */
+	char *dir;     /* its folder, to which its paths are relative */
+	char *variant; /* chosen, or NULL */
+	char *text;    /* the recipe's bytes as read */
+	size_t text_size;
+	struct uni_recipe_image image;
+	struct uni_recipe_base base;
+	struct uni_recipe_app app;
+	struct uni_recipe_input ca; /* PEM bundle; kind NONE without */
+	struct uni_recipe_config config;
+	struct uni_recipe_machine machine;
+	struct uni_recipe_file *files; /* sorted by path */
+	size_t file_count;
+	struct uni_recipe_volume *volumes; /* in the recipe's order */
+	size_t volume_count;
+	struct uni_recipe_output *outputs; /* in the recipe's order; raw and elf when absent */
+	size_t output_count;
+};
+
+struct uni_recipe_options {
+	const char *variant; /* NULL: none */
+	bool allow_outside;  /* paths may leave the recipe's folder */
+	bool no_files;	     /* do not look whether files exist, nor where links lead */
+};
+
+/*
+ * Reads and checks the recipe at `path`. All findings go to `diags`, sorted; warnings too, on
+ * success. On failure `*out` is NULL, the return value UNI_E_PARSE (not TOML), UNI_E_INVAL (a
+ * recipe with errors) or what reading the file gave, and `err` tells the first.
+ */
+int uni_recipe_load(struct uni_recipe **out, const char *path,
+		    const struct uni_recipe_options *options, struct uni_diags *diags,
+		    struct uni_err *err);
+/* The same from memory; `path` is for messages, and its folder for relative paths. */
+int uni_recipe_parse(struct uni_recipe **out, const char *path, const char *text, size_t size,
+		     const struct uni_recipe_options *options, struct uni_diags *diags,
+		     struct uni_err *err);
+void uni_recipe_free(struct uni_recipe *recipe);
+UNI_AUTO_DEFINE(uni_recipe)
+
+/* Names of the variants that a recipe offers, sorted. For help and completion. */
+int uni_recipe_variants(const char *path, struct uni_strv *names, struct uni_err *err);
+
+/* Sets `err` to "FILE:LINE:COLUMN: words" with a place from this recipe; returns `code`. */
+int uni_recipe_error(const struct uni_recipe *recipe, struct uni_pos pos, int code,
+		     struct uni_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* The words of the recipe language for values of the model. */
+const char *uni_recipe_compression_name(enum uni_recipe_compression compression);
+const char *uni_recipe_format_name(enum uni_config_fs format);
+
+/* JSON Schema (draft 2020-12) of recipes, for editors; ends in a newline. */
+void uni_recipe_json_schema(struct uni_buf *out);
+/* The reference page (Markdown), made from the same table as the checks. */
+void uni_recipe_reference(struct uni_buf *out);
+
+#endif
