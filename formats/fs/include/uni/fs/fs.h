@@ -1,0 +1,73 @@
+/*
+ * File systems of volumes: a registry of formats, each writing a normalised tree into a file, with
+ * a dm-verity hash tree behind it where asked for.
+ *
+ * The same tree and options give the same bytes. The UUID and the salt are derived here, from
+ * format, options, volume name and the tree's digest, so that nothing else moves a volume's bytes.
+ */
+#ifndef UNI_FS_FS_H
+#define UNI_FS_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uni/base/digest.h>
+#include <uni/base/event.h>
+#include <uni/base/text.h>
+
+struct uni_tree;
+struct uni_fs_reader;
+
+struct uni_fs_options {
+	const char *volume;	 /* its name; part of UUID and salt */
+	const char *compression; /* one of the format's; NULL: its default */
+	uint32_t level;		 /* 0: the format's own for that compression */
+	uint32_t block_size;	 /* bytes; 0: the format's default */
+	int64_t epoch;		 /* seconds since 1970, the file system's own time of making */
+	bool verity;		 /* hash tree behind the file system */
+	unsigned threads;	 /* 0: all processors; never changes bytes */
+	const struct uni_events *events; /* NULL: nobody listens */
+};
+
+struct uni_fs_result {
+	uint64_t fs_size;     /* bytes of the file system, padded to 4096 */
+	uint64_t data_blocks; /* fs_size / 4096 */
+	uint64_t hash_offset; /* of the verity superblock; 0 without */
+	uint64_t size;	      /* of the whole file: a multiple of 4096 */
+	struct uni_uuid uuid;
+	uint8_t salt[32];
+	uint32_t salt_size; /* 32, or 0 without verity */
+	uint8_t root_hash[32];
+	struct uni_digest digest; /* of the whole file */
+	struct uni_digest tree;	  /* of the tree that was written */
+};
+
+struct uni_fs_format {
+	const char *name;		 /* "squashfs" */
+	uint32_t version;		 /* of what it writes; belongs in keys */
+	const char *const *compressions; /* NULL-terminated, the default first */
+	/* UNI_E_INVAL with what is wrong; also fills defaults in, so that keys see them. */
+	int (*resolve)(struct uni_fs_options *options, struct uni_err *err);
+	/* Adds the files of the programs it calls (uni_tool_files). */
+	int (*tools)(const struct uni_fs_options *options, struct uni_strv *files,
+		     struct uni_err *err);
+	/*
+	 * Writes to `path`, which it makes or replaces: the caller's temporary file (and its to
+	 * remove when this fails). Nothing is flushed. `options` are resolved.
+	 */
+	int (*write)(const struct uni_tree *tree, const struct uni_fs_options *options,
+		     const char *path, struct uni_fs_result *result, struct uni_err *err);
+};
+
+/* NULL-terminated. */
+extern const struct uni_fs_format *const uni_fs_formats[];
+/* NULL when there is none of that name. */
+const struct uni_fs_format *uni_fs_find(const char *name);
+
+/*
+ * Checks the hash tree of a volume in [offset, offset + fs_size...) of `fd` against `root_hash`:
+ * the superblock, every level and every data block. UNI_E_CORRUPT names the first wrong block.
+ */
+int uni_fs_verify(int fd, uint64_t offset, uint64_t size, const struct uni_fs_result *expect,
+		  const char *name, struct uni_err *err);
+
+#endif

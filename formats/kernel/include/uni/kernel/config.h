@@ -1,0 +1,59 @@
+/*
+ * The boot configuration (uni/abi/config.h) as plain fields: built into a record, and read back.
+ */
+#ifndef UNI_KERNEL_CONFIG_H
+#define UNI_KERNEL_CONFIG_H
+
+#include <uni/abi/config.h>
+#include <uni/base/text.h>
+
+struct uni_boot_mount {
+	char *path; /* absolute */
+	struct uni_config_mount wire;
+};
+
+struct uni_boot_config {
+	struct uni_strv args; /* the first is argv[0] */
+	struct uni_strv env;  /* "NAME=VALUE" */
+	char *program;	      /* absolute path; NULL: none, as for the next two */
+	char *cwd;
+	char *hostname;
+	struct uni_strv hosts;
+	struct uni_strv resolvers;
+	struct uni_strv networks;
+	struct uni_boot_mount *mounts;
+	size_t mount_count;
+	struct uni_config_limit *limits;
+	size_t limit_count;
+	uint32_t on_exit; /* enum uni_config_action */
+	uint32_t on_fault;
+	int64_t epoch;
+	uint32_t log_level;
+	uint32_t trace;
+	uint32_t grace_ms;
+	uint32_t *runtime; /* enum uni_config_type */
+	size_t runtime_count;
+};
+
+struct uni_boot_config *uni_boot_config_new(void); /* all empty; grace 10000, log level 1 */
+void uni_boot_config_free(struct uni_boot_config *config);
+UNI_AUTO_DEFINE(uni_boot_config)
+/* `wire.path_size` is set here. */
+void uni_boot_config_mount(struct uni_boot_config *config, const char *path,
+			   const struct uni_config_mount *wire);
+void uni_boot_config_limit(struct uni_boot_config *config, enum uni_config_limit_kind kind,
+			   uint64_t value);
+void uni_boot_config_runtime(struct uni_boot_config *config, enum uni_config_type type);
+
+/* UNI_E_INVAL for a string or path that the record may not hold, UNI_E_LIMIT above UNI_CONFIG_MAX.
+ */
+int uni_boot_config_encode(const struct uni_boot_config *config, struct uni_buf *record,
+			   struct uni_err *err);
+/* The inverse. Unknown entries that are flagged optional are dropped. `record` on 8 bytes. */
+int uni_boot_config_decode(struct uni_boot_config **out, const void *record, size_t size,
+			   struct uni_err *err);
+/* One JSON object, indented by `indent` spaces at its lines but the first, no newline behind. */
+void uni_boot_config_json(const struct uni_boot_config *config, unsigned indent,
+			  struct uni_buf *out);
+
+#endif
