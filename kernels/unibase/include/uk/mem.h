@@ -34,8 +34,9 @@ struct uk_page {
 enum {
 	UK_PAGE_RESERVED = 1, /* kernel image, boot parts, firmware: never freed */
 	UK_PAGE_DIRTY = 2,
-	UK_PAGE_VALID = 4, /* page cache: content read and checked */
-	UK_PAGE_CACHE = 8, /* belongs to the page cache */
+	UK_PAGE_VALID = 4,     /* page cache: content read and checked */
+	UK_PAGE_CACHE = 8,     /* belongs to the page cache */
+	UK_PAGE_ACCESSED = 16, /* page cache: used since the last look at it */
 };
 
 /* 2^order frames, refs 1, NULL when memory is out. Not zeroed unless asked. */

@@ -3,7 +3,11 @@
  *
  * An inode is what a file system gives; the VFS keeps names (dentries), mounts, the page cache and
  * open files. Reading and mapping go through the page cache (fs/cache.c) for every file system that
- * gives `fill`; tmpfs keeps its pages there for good.
+ * gives `fill`; tmpfs keeps its changed pages there for good.
+ *
+ * Locks, in this order: super->names (changes of names), inode->lock (content and size of one file,
+ * entries of one folder; held while bytes come from the program's memory), then what the page cache
+ * and the name cache hold inside. The page-fault path takes only the last.
  */
 #ifndef UK_VFS_H
 #define UK_VFS_H
@@ -17,6 +21,8 @@
 struct uk_inode;
 struct uk_file;
 struct uk_super;
+struct uk_dentry;
+struct uk_iter;
 
 struct uk_dirent_sink {
 	/* 0 to go on, 1 when full (the same entry is offered again next time). */
@@ -24,29 +30,59 @@ struct uk_dirent_sink {
 		   unsigned type, uint64_t next);
 };
 
-/* Names are not NUL-terminated; `size` <= 255, without '/'. All return 0 or negative errno. Unset
- * ones: -EROFS for what changes, -ENOTDIR / -EINVAL / -EISDIR otherwise. */
+#define UK_NAME_MAX 255
+#define UK_PATH_MAX 4096 /* with the NUL */
+
+/*
+ * Names are not NUL-terminated; `size` <= UK_NAME_MAX, without '/'. All return 0 or negative errno.
+ * Unset ones: -EPERM for what changes (-EROFS comes first, from super->read_only), -EINVAL
+ * otherwise. The names of a folder are asked for and changed under its lock; changes of names also
+ * under super->names.
+ */
 struct uk_inode_ops {
-	int (*lookup)(struct uk_inode *dir, const char *name, size_t size,
-		      struct uk_inode **out); /* a reference */
+	/* A reference in *out, or -UK_ENOENT. */
+	int (*lookup)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode **out);
+	/* Entries from *position on (0: the start, "." and ".." among them); moves it. */
 	int (*readdir)(struct uk_inode *dir, uint64_t *position, struct uk_dirent_sink *sink);
-	int (*readlink)(struct uk_inode *inode, char *target, size_t room); /* length */
-	int (*fill)(struct uk_inode *inode,
-		    struct uk_page *page); /* page->index; zero behind the end */
+	/* Target without NUL into `target`; its length. */
+	int (*readlink)(struct uk_inode *inode, char *target, size_t room);
+	/*
+	 * Page `index` must be in the cache after it: uk_cache_add. It lies in [first, first +
+	 * count), whole units of 2^fill_order pages, which belong to this caller alone for the
+	 * time; the others are added when that costs little. Zero behind the end of the file.
+	 */
+	int (*fill)(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count);
+	/* A page turns dirty for the first time, or the file grows by one: -UK_ENOSPC. */
+	int (*reserve)(struct uk_inode *inode);
+	/* A dirty page was dropped by truncation: the other half of `reserve`. */
+	void (*unreserve)(struct uk_inode *inode, uint64_t pages);
 	int (*create)(struct uk_inode *dir, const char *name, size_t size, uint32_t mode,
 		      uint64_t rdev, struct uk_inode **out);
-	int (*symlink)(struct uk_inode *dir, const char *name, size_t size, const char *target);
+	int (*symlink)(struct uk_inode *dir, const char *name, size_t size, const char *target,
+		       struct uk_inode **out);
 	int (*link)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode *inode);
-	int (*unlink)(struct uk_inode *dir, const char *name, size_t size, bool directory);
-	int (*rename)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode *to_dir,
-		      const char *to, size_t to_size, unsigned flags);
-	int (*truncate)(struct uk_inode *inode, uint64_t size);
+	/* `inode` is what the name stands for; a folder must be empty: -UK_ENOTEMPTY. */
+	int (*unlink)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode *inode);
+	/* `over`: what the new name stands for now, or NULL. The VFS checked types and cycles. */
+	int (*rename)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode *inode,
+		      struct uk_inode *to_dir, const char *to, size_t to_size,
+		      struct uk_inode *over, bool exchange);
+	int (*truncate)(struct uk_inode *inode, uint64_t size); /* the cache follows */
 	int (*setattr)(struct uk_inode *inode); /* mode, owner, times were changed in memory */
 	int (*sync)(struct uk_inode *inode, bool data_only);
 	int (*write_page)(struct uk_inode *inode, struct uk_page *page); /* dirty page to disk */
-	int (*open)(struct uk_inode *inode,
-		    struct uk_file *file); /* devices, pipes: may set file->ops and file->data */
+	/* Devices and generated files: may set file->ops and file->data. */
+	int (*open)(struct uk_inode *inode, struct uk_file *file);
+	/* Opening this link gives this file itself (/proc/self/fd/N), with a reference. */
+	struct uk_file *(*jump)(struct uk_inode *inode);
 	void (*release)(struct uk_inode *inode); /* last reference gone: free what is behind it */
+};
+
+struct uk_pages { /* the page cache's tree of one inode: fs/cache.c */
+	void *root;
+	uint8_t height;
+	uint32_t count;
+	uint32_t dirty;
 };
 
 struct uk_inode {
@@ -59,11 +95,17 @@ struct uk_inode {
 	uint64_t rdev;
 	int64_t atime, mtime, ctime; /* ns since 1970 */
 	const struct uk_inode_ops *ops;
-	struct uk_super *super;
-	void *data; /* the file system's */
+	struct uk_super *super; /* NULL: of no file system (pipes) */
+	void *data;		/* the file system's */
 	struct uk_mutex lock;
-	void *pages; /* the page cache's tree for this inode */
+	struct uk_pages pages;
+	uint8_t fill_order;	    /* see ops->fill */
+	struct uk_list hash;	    /* fs/inode.c: open inodes by number */
+	struct uk_file_lock *locks; /* fs/locks.c */
 };
+/* An inode of `super` with one reference; NULL when memory is out. */
+struct uk_inode *uk_inode_new(struct uk_super *super, const struct uk_inode_ops *ops,
+			      uint32_t mode);
 void uk_inode_get(struct uk_inode *inode);
 void uk_inode_put(struct uk_inode *inode);
 
@@ -75,26 +117,63 @@ struct uk_super_ops {
 struct uk_super {
 	const struct uk_super_ops *ops;
 	struct uk_inode *root;
+	const char *type; /* "tmpfs", for /proc/mounts */
 	bool read_only;
-	uint64_t dev; /* st_dev */
+	bool generated;	   /* names come and go by themselves: they are not cached (/proc) */
+	uint64_t dev;	   /* st_dev: uk_super_dev() */
+	uint64_t size_max; /* of a file */
+	struct uk_mutex names;
 	void *data;
 };
+uint64_t uk_super_dev(void); /* a new st_dev */
+
+/*
+ * The page cache. A page in it is valid and, unless dirty, may go at any time when only the cache
+ * holds it.
+ */
+/* The page with a reference, read if need be. Not bounded by the file's size. */
+int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page);
+/* The same only if it is there. */
+struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index);
+/*
+ * Puts a page in, in the place of none (else -UK_EEXIST); the cache takes a reference of its own.
+ * Frames that are not the cache's (the boot image's) may be put in as well and are never written.
+ */
+int uk_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page);
+/* The page with a reference, fit for writing: dirty, and the cache's own. */
+int uk_cache_get_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **page);
+/* Drops pages from `index` on, dirty ones too. */
+void uk_cache_truncate(struct uk_inode *inode, uint64_t index);
+/* Every dirty page through ops->write_page. */
+int uk_cache_sync(struct uk_inode *inode);
+/* Fills in the background, some pages from `index` on. */
+void uk_cache_ahead(struct uk_inode *inode, uint64_t index, unsigned count);
+uint64_t uk_cache_pages(void); /* in all inodes, for /proc/meminfo */
 
 /* Waiters for poll, select, epoll: a file adds its queues. */
 struct uk_poll {
 	void (*add)(struct uk_poll *poll, struct uk_waitq *q); /* NULL: only ask */
 };
+static inline void uk_poll_add(struct uk_poll *poll, struct uk_waitq *q)
+{
+	if (poll != NULL && poll->add != NULL)
+		poll->add(poll, q);
+}
 
-/* Operations of an open file. Buffers are user or kernel memory behind an iterator: see uk/user.h.
+/*
+ * Operations of an open file. Buffers are user or kernel memory behind an iterator: see uk/user.h.
+ * `offset` is moved by what was done; streams get one and leave it alone. Unset read or write:
+ * -EINVAL; unset poll: always ready; unset ioctl: -ENOTTY.
  */
-struct uk_iter;
 struct uk_file_ops {
-	int64_t (*read)(struct uk_file *file, struct uk_iter *to, uint64_t offset);
-	int64_t (*write)(struct uk_file *file, struct uk_iter *from, uint64_t offset);
+	int64_t (*read)(struct uk_file *file, struct uk_iter *to, uint64_t *offset);
+	int64_t (*write)(struct uk_file *file, struct uk_iter *from, uint64_t *offset);
 	unsigned (*poll)(struct uk_file *file, struct uk_poll *poll); /* POLLIN ... that hold now */
 	int64_t (*ioctl)(struct uk_file *file, unsigned request, uint64_t arg);
 	int (*readdir)(struct uk_file *file, struct uk_dirent_sink *sink);
 	void (*release)(struct uk_file *file);
+	/* What /proc/self/fd/N shows for a file without a name: "pipe:[12]"; length. */
+	int (*describe)(struct uk_file *file, char *to, size_t room);
 	bool stream; /* no offset: lseek and pread say ESPIPE */
 };
 struct uk_file {
@@ -105,7 +184,9 @@ struct uk_file {
 	const struct uk_file_ops *ops;
 	struct uk_mutex lock; /* offset */
 	uint64_t offset;
-	void *data; /* the operations' */
+	uint64_t ahead;		 /* page behind the last one read: sequential or not */
+	void *data;		 /* the operations' */
+	struct uk_list watchers; /* epoll's interest in it */
 };
 struct uk_file *uk_file_new(const struct uk_file_ops *ops, void *data,
 			    uint32_t flags); /* NULL: out of memory */
@@ -114,9 +195,15 @@ void uk_file_put(struct uk_file *file);
 /* Path from the root or the process's working folder; kernel string. */
 struct uk_file *uk_file_open(const char *path, int flags, uint32_t mode); /* or uk_err_ptr */
 int64_t uk_file_read_kernel(struct uk_file *file, void *data, size_t size, uint64_t offset);
+/* -UK_EACCES when it is no regular file, or nobody may execute it. */
+int uk_file_may_execute(struct uk_file *file);
 /* The page-cache page with this index for a mapping, read and checked, with a reference; -EIO,
- * -ENOMEM. Past the end of the file: -UK_EFAULT (the mapper raises SIGBUS). */
+ * -ENOMEM. Past the end of the file: -UK_EFAULT (the mapper raises SIGBUS). A private mapping
+ * copies it before the first store: it may be a frame of the boot image. */
 int uk_file_page(struct uk_file *file, uint64_t index, struct uk_page **page);
+/* The same for the first store through a shared mapping: the page is the cache's own and dirty from
+ * now on; -UK_ENOSPC. */
+int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **page);
 /* Absolute path of an open file for /proc; length or negative errno. */
 int uk_file_path(struct uk_file *file, char *path, size_t room);
 
@@ -124,6 +211,9 @@ int uk_file_path(struct uk_file *file, char *path, size_t room);
 int uk_fd_install(struct uk_file *file,
 		  bool cloexec);   /* lowest free; takes the reference; -EMFILE */
 struct uk_file *uk_fd_get(int fd); /* with a reference, or NULL */
+void uk_fd_exec(void);		   /* closes those with O_CLOEXEC */
+uint64_t uk_fd_limit(void);	   /* RLIMIT_NOFILE, soft */
+void uk_fd_set_limit(uint64_t limit);
 
 /* Start: mounts the root tmpfs, unpacks the cpio part, makes /dev /proc /tmp /etc, places the
  * program's file, mounts the configured volumes, opens 0, 1, 2. Panics with the reason when a mount
