@@ -12,39 +12,63 @@
 struct uni_kernel_kind;
 
 #define UNI_BASE_FILE "base.toml"
-#define UNI_BASE_FORM 1 /* of base.toml */
+#define UNI_BASE_FORM 1		/* of base.toml */
+#define UNI_BASE_MAX (1u << 20) /* bytes of base.toml */
+
+/* A file of the base: its name in the package, and where its bytes are on this machine. */
+struct uni_base_file {
+	char *member; /* "sysroot/lib/libc.a"; NULL: the base has no such file */
+	char *path;
+};
+
+struct uni_base_files {
+	struct uni_base_file *items;
+	size_t count;
+	size_t room;
+};
 
 struct uni_base {
-	char *dir; /* folder of base.toml; every path below is joined with it */
 	char *name;
 	char *version;
 	char *arch; /* "x86_64" */
 	const struct uni_kernel_kind *kind;
-	char *kernel;		     /* path of the kernel's ELF */
-	struct uni_strv entries;     /* "pvh", "bios", "uefi", ... */
-	struct uni_strv devices;     /* "virtio-blk-pci", ... */
-	struct uni_strv filesystems; /* "squashfs", "tmpfs", ... */
-	struct uni_strv squashfs;    /* compressions that it unpacks; empty without squashfs */
-	uint64_t memory;	     /* least bytes it starts in */
-	uint32_t config_oldest;	     /* boot configuration versions that it understands */
+	struct uni_base_file kernel;  /* the ELF */
+	struct uni_strv entries;      /* "pvh", "bios", "uefi", ... */
+	struct uni_strv devices;      /* "virtio-blk-pci", ... */
+	struct uni_strv filesystems;  /* "squashfs", "tmpfs", ... */
+	struct uni_strv compressions; /* of squashfs: those that it unpacks */
+	uint64_t memory;	      /* least bytes it starts in */
+	char *config_channel;	      /* how the boot configuration reaches it: "part" */
+	struct uni_strv
+		config_runtime; /* channels by which it can be given again at start: "fw_cfg" */
+	uint32_t config_oldest; /* versions of the boot configuration that it understands */
 	uint32_t config_newest;
-	char *stage1; /* paths of the BIOS stages; NULL: starts from no disk by BIOS */
-	char *stage2;
-	struct uni_strv link_start;	/* paths: objects before the application's */
-	struct uni_strv link_libraries; /* paths: archives behind it, searched as one group */
-	struct uni_strv link_end;	/* paths: objects at the end */
-	struct uni_strv link_flags;	/* for ld, before anything else */
+	uint32_t live_oldest; /* versions of live volumes; 0: mounts none */
+	uint32_t live_newest;
+	struct uni_base_file stage1; /* BIOS stages; none: it starts from no disk by BIOS */
+	struct uni_base_file stage2;
+	struct uni_base_files link_start;     /* objects before the application's */
+	struct uni_base_files link_libraries; /* archives behind it, searched as one group */
+	struct uni_base_files link_end;	      /* objects at the end */
+	struct uni_strv link_flags;	      /* for ld, before anything else */
 };
 
-/* Reads DIR/base.toml. Errors carry file, line and column. Paths must stay inside the folder and
- * exist. */
+/* Where a member of the base is: a path owned by the caller, or NULL with `err` set. */
+typedef char *uni_base_locate_fn(void *user, const char *member, struct uni_err *err);
+
+/*
+ * Reads a base.toml of `size` bytes; `name` is what messages call it. Errors carry line and column.
+ * Every file that it names is asked for by `locate`.
+ */
+int uni_base_parse(struct uni_base **out, const char *name, const char *text, size_t size,
+		   uni_base_locate_fn *locate, void *user, struct uni_err *err);
+/* The same for a base in a folder: DIR/base.toml and files below it, which must be there. */
 int uni_base_load(struct uni_base **out, const char *dir, struct uni_err *err);
 void uni_base_free(struct uni_base *base);
 UNI_AUTO_DEFINE(uni_base)
 
-/* Every file of the base that goes into an image or a link, for digests: paths relative to `dir`,
- * sorted, base.toml among them. */
-void uni_base_files(const struct uni_base *base, struct uni_strv *files);
+/* The members that go into an image or a link, for digests: sorted, base.toml among them. */
+void uni_base_members(const struct uni_base *base, struct uni_strv *members);
 
 /* Whether it can do a thing; else UNI_E_UNSUPPORTED naming base, thing, and what it has. */
 int uni_base_need_filesystem(const struct uni_base *base, const char *filesystem,
