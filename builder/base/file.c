@@ -1,0 +1,155 @@
+/*
+ * Whole reads and writes, each with the name that an error has to say.
+ */
+#include "internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <unistd.h>
+
+/* Above this some kernels cut a request; it also keeps ssize_t far from overflow. */
+#define IO_MAX ((size_t)1 << 30)
+
+static size_t chunk_of(size_t left)
+{
+	return left < IO_MAX ? left : IO_MAX;
+}
+
+int uni_read_full(int fd, void *data, size_t size, const char *name, struct uni_err *err)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t got = read(fd, (char *)data + done, chunk_of(size - done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return uni_err_errno(err, "cannot read %s", name);
+		if (got == 0)
+			return uni_err_set(err, UNI_E_CORRUPT, "%s ends too early", name);
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int uni_pread_full(int fd, void *data, size_t size, uint64_t offset, const char *name,
+		   struct uni_err *err)
+{
+	if (offset > INT64_MAX - (uint64_t)size)
+		return uni_err_set(err, UNI_E_LIMIT, "%s: offset too large", name);
+	for (size_t done = 0; done < size;) {
+		ssize_t got = pread(fd, (char *)data + done, chunk_of(size - done),
+				    (off_t)(offset + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return uni_err_errno(err, "cannot read %s", name);
+		if (got == 0)
+			return uni_err_set(err, UNI_E_CORRUPT, "%s ends too early", name);
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int uni_write_full(int fd, const void *data, size_t size, const char *name, struct uni_err *err)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t put = write(fd, (const char *)data + done, chunk_of(size - done));
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return uni_err_errno(err, "cannot write %s", name);
+		done += (size_t)put;
+	}
+	return 0;
+}
+
+int uni_pwrite_full(int fd, const void *data, size_t size, uint64_t offset, const char *name,
+		    struct uni_err *err)
+{
+	if (offset > INT64_MAX - (uint64_t)size)
+		return uni_err_set(err, UNI_E_LIMIT, "%s: offset too large", name);
+	for (size_t done = 0; done < size;) {
+		ssize_t put = pwrite(fd, (const char *)data + done, chunk_of(size - done),
+				     (off_t)(offset + done));
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return uni_err_errno(err, "cannot write %s", name);
+		done += (size_t)put;
+	}
+	return 0;
+}
+
+/* O_NONBLOCK so that a FIFO or a device cannot hold us up before we know what it is. */
+int uni_open_regular(const char *path, struct stat *st, int *fd, struct uni_err *err)
+{
+	int opened UNI_AUTO_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (opened < 0 || fstat(opened, st) != 0)
+		return uni_err_errno(err, "cannot open %s", path);
+	if (!S_ISREG(st->st_mode))
+		return uni_err_set(err, UNI_E_INVAL, "%s is not a regular file", path);
+	*fd = opened;
+	opened = -1;
+	return 0;
+}
+
+int uni_file_read(const char *path, uint64_t limit, struct uni_buf *out, struct uni_err *err)
+{
+	struct stat st;
+	int fd UNI_AUTO_CLOSE = -1;
+	int rc = uni_open_regular(path, &st, &fd, err);
+	if (rc != 0)
+		return rc;
+	uint64_t size = (uint64_t)st.st_size;
+	/* One byte more, to see whether the file ends where it said. */
+	char *data UNI_AUTO_FREE = uni_try_alloc(size + 1, limit + 1, path, err);
+	if (data == NULL)
+		return err->code;
+	size_t done = 0;
+	while (done <= size) {
+		ssize_t got = read(fd, data + done, chunk_of((size_t)size + 1 - done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return uni_err_errno(err, "cannot read %s", path);
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	if (done != size)
+		return uni_err_set(err, UNI_E_CHANGED, "%s changed its size while it was read",
+				   path);
+	uni_buf_free(out);
+	data[size] = '\0';
+	*out = (struct uni_buf){ .data = data, .size = size, .room = size + 1 };
+	data = NULL;
+	return 0;
+}
+
+int uni_file_write(const char *path, const void *data, size_t size, unsigned mode,
+		   struct uni_err *err)
+{
+	struct uni_outfile *out UNI_AUTO(uni_outfile) = NULL;
+	int rc = uni_outfile_open(&out, path, mode, err);
+	if (rc == 0)
+		rc = uni_write_full(uni_outfile_fd(out), data, size, path, err);
+	if (rc == 0)
+		rc = uni_outfile_commit(out, true, err);
+	return rc;
+}
+
+bool uni_file_exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+bool uni_all_zero(const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+	size_t head = size < 16 ? size : 16;
+	for (size_t i = 0; i < head; i++)
+		if (bytes[i] != 0)
+			return false;
+	/* Sixteen zero bytes, and all others equal the one sixteen in front: all are zero. */
+	return size <= 16 || memcmp(bytes, bytes + 16, size - 16) == 0;
+}

@@ -1,0 +1,110 @@
+/*
+ * Output that is whole or absent. O_TMPFILE would leave nothing behind even on SIGKILL, but
+ * children such as mksquashfs write by name, so the file has one from the start.
+ */
+#include "internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <unistd.h>
+
+#define NAME_KEPT 200 /* of the final name in the temporary one: 255 are allowed */
+#define TRIES 100
+
+struct uni_outfile {
+	char *path;
+	char *tmp; /* NULL once it has its final name */
+	int fd;
+};
+
+static char *tmp_name(const char *path)
+{
+	char *dir UNI_AUTO_FREE = uni_path_dir(path);
+	char suffix[7];
+	uni_tmp_suffix(suffix);
+	char *name UNI_AUTO_FREE =
+		uni_asprintf(".%.*s.%s.tmp", NAME_KEPT, uni_path_base(path), suffix);
+	return uni_path_join(dir, name);
+}
+
+int uni_outfile_open(struct uni_outfile **result, const char *path, unsigned mode,
+		     struct uni_err *err)
+{
+	struct uni_outfile *out UNI_AUTO(uni_outfile) = uni_alloc(sizeof(*out));
+	out->fd = -1;
+	out->path = uni_strdup(path);
+	if (*uni_path_base(path) == '\0')
+		return uni_err_set(err, UNI_E_INVAL, "cannot write \"%s\": no file name", path);
+	for (int i = 0; i < TRIES; i++) {
+		char *tmp UNI_AUTO_FREE = tmp_name(path);
+		/* Known before it is there: a signal in between finds nothing to remove. */
+		uni_tmp_register(tmp);
+		out->fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+		if (out->fd >= 0) {
+			out->tmp = tmp;
+			tmp = NULL;
+			*result = out;
+			out = NULL;
+			return 0;
+		}
+		int number = errno;
+		uni_tmp_forget(tmp);
+		errno = number;
+		if (number != EEXIST)
+			break;
+	}
+	return uni_err_errno(err, "cannot create %s", path);
+}
+
+int uni_outfile_fd(const struct uni_outfile *out)
+{
+	return out->fd;
+}
+
+const char *uni_outfile_tmp(const struct uni_outfile *out)
+{
+	return out->tmp;
+}
+
+static int sync_dir(const char *path, struct uni_err *err)
+{
+	char *dir UNI_AUTO_FREE = uni_path_dir(path);
+	int fd UNI_AUTO_CLOSE = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Some file systems cannot sync a folder, and say so by EINVAL. */
+	if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+		return uni_err_errno(err, "cannot sync the folder of %s", path);
+	return 0;
+}
+
+int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err)
+{
+	if (sync && fsync(out->fd) != 0)
+		return uni_err_errno(err, "cannot write %s", out->path);
+	int fd = out->fd;
+	out->fd = -1;
+	if (close(fd) != 0)
+		return uni_err_errno(err, "cannot write %s", out->path);
+	if (rename(out->tmp, out->path) != 0)
+		return uni_err_errno(err, "cannot give %s its name", out->path);
+	uni_tmp_forget(out->tmp);
+	free(out->tmp);
+	out->tmp = NULL;
+	return sync ? sync_dir(out->path, err) : 0;
+}
+
+void uni_outfile_free(struct uni_outfile *out)
+{
+	if (out == NULL)
+		return;
+	uni_close_fd(&out->fd);
+	if (out->tmp != NULL) {
+		unlink(out->tmp);
+		uni_tmp_forget(out->tmp);
+	}
+	free(out->tmp);
+	free(out->path);
+	free(out);
+}
