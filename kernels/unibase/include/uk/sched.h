@@ -1,0 +1,109 @@
+/*
+ * What the scheduler and proc/ share about a thread. Everybody else uses uk/thread.h.
+ * core/sched.c, arch/switch.S, arch/fpu.c.
+ *
+ * A run queue belongs to a processor. The kernel is not preempted: a thread gives way when it
+ * sleeps, yields, returns to user mode with its slice used up, or passes uk_preempt_point().
+ */
+#ifndef UK_SCHED_H
+#define UK_SCHED_H
+
+#include <uk/cpu.h>
+#include <uk/lock.h>
+#include <uk/thread.h>
+
+enum uk_thread_state {
+	UK_THREAD_NEW,	 /* made, never run */
+	UK_THREAD_READY, /* in a run queue */
+	UK_THREAD_RUNNING,
+	UK_THREAD_SLEEPING, /* or on its way there: see uk_wait_sleep */
+	UK_THREAD_DEAD,
+};
+
+/* Bits of `work`: why the way back to user mode must stop by at uk_user_return. Bits above these
+ * are proc/'s own. */
+enum {
+	UK_WORK_SIGNAL = 1, /* a signal that is not blocked; makes uk_signal_pending() true */
+	UK_WORK_EXIT = 2,   /* the thread must end; makes uk_signal_pending() true */
+};
+
+struct uk_thread {
+	uint64_t sp;		 /* saved kernel stack pointer; offset 0: assembly */
+	uint64_t stack_top;	 /* offset 8: assembly */
+	struct uk_list item;	 /* run queue */
+	volatile uint32_t state; /* enum uk_thread_state */
+	volatile uint32_t work;	 /* UK_WORK_* */
+	volatile bool woken;	 /* since uk_wait_prepare */
+	bool timed_out;
+	bool on_cpu; /* registers are not saved yet */
+	struct uk_cpu *cpu;
+	struct uk_spinlock lock; /* state and work */
+	uint64_t slice_end;	 /* monotonic ns */
+	uint64_t run_start;	 /* when it last got the processor, monotonic ns */
+	uint64_t run_time;	 /* processor time in all, without the present stay */
+	uint64_t fs_base;	 /* of user mode; in the register while it runs */
+	uint64_t gs_base;	 /* of user mode, likewise */
+	void *fpu;		 /* saved state, NULL: a kernel thread */
+	struct uk_cpu *fpu_cpu;	 /* whose registers still hold it */
+	void (*fn)(void *arg);
+	void *arg;
+	struct uk_process *process; /* proc/: NULL for kernel threads */
+	void *user;		    /* proc/: its record of this thread */
+	volatile uint32_t refs;	    /* the scheduler holds one until it is dead */
+	char name[16];
+};
+_Static_assert(offsetof(struct uk_thread, sp) == 0, "assembly");
+_Static_assert(offsetof(struct uk_thread, stack_top) == 8, "assembly");
+
+/* A thread that does not run yet, refs 1 (the scheduler's); NULL when memory is out. Set process
+ * and user, give it an FPU state with uk_fpu_new, then start it. */
+struct uk_thread *uk_thread_new(const char *name, void (*fn)(void *arg), void *arg);
+void uk_thread_start(struct uk_thread *thread);
+/* Gives a thread back that was never started. */
+void uk_thread_drop(struct uk_thread *thread);
+
+/* Sets bits of `work` and makes the thread notice: wakes it when it sleeps, interrupts it in user
+ * mode. Any context. */
+void uk_thread_kick(struct uk_thread *thread, uint32_t work);
+/* Clears bits of `work`. */
+void uk_thread_settle(struct uk_thread *thread, uint32_t work);
+/* Makes a sleeping thread runnable; its uk_wait_sleep returns true. Any context. */
+void uk_thread_wake(struct uk_thread *thread);
+/* Processor time used, ns; of the running thread up to now. */
+uint64_t uk_thread_run_time(const struct uk_thread *thread);
+uint64_t uk_idle_time(void); /* ns in which the processors had nothing to do */
+
+/* In long loops of the kernel that hold no spinlock: lets others run when the slice is used up. */
+static inline void uk_preempt_point(void)
+{
+	if (uk_unlikely(uk_cpu()->resched))
+		uk_yield();
+}
+
+/* User mode's FS and GS base of the running thread (arch_prctl, clone, exec). The caller has
+ * checked that the address is below UK_USER_END. */
+void uk_user_set_fs(uint64_t base);
+void uk_user_set_gs(uint64_t base);
+uint64_t uk_user_fs(void);
+uint64_t uk_user_gs(void);
+
+/*
+ * The FPU state of user mode, in the XSAVE standard format (FXSAVE where there is no XSAVE),
+ * 64-byte aligned in thread->fpu. Kernel code never touches these registers.
+ */
+size_t uk_fpu_size(void);
+/* Gives `thread` a state: a copy of the running thread's when `copy`, else as after FNINIT.
+ * -UK_ENOMEM. */
+int uk_fpu_new(struct uk_thread *thread, bool copy);
+void uk_fpu_reset(void); /* of the running thread: exec */
+/* The running thread's registers into thread->fpu, to be read there. */
+void uk_fpu_store(void);
+/* The registers from thread->fpu, which was changed there (sigreturn). -UK_EINVAL when the
+ * processor refuses the state; it is as after FNINIT then. */
+int uk_fpu_load(void);
+uint64_t uk_fpu_features(void); /* XCR0, 0: FXSAVE only */
+
+void uk_sched_start(void); /* makes the running context the idle thread of this processor */
+void uk_sched_idle(void) UK_NORETURN;
+
+#endif

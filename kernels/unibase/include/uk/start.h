@@ -1,0 +1,64 @@
+/*
+ * Starting up, in order, and what the machine told us. core/main.c, arch/start.c, mm/memmap.c,
+ * core/config.c.
+ */
+#ifndef UK_START_H
+#define UK_START_H
+
+#include <uk/types.h>
+#include <uni/abi/boot.h>
+#include <uni/abi/config.h>
+#include <uni/abi/note.h>
+
+/* Bounds of the image, by the linker script: virtual addresses. */
+extern char uk_image_start[], uk_bss_end[], uk_file_start[], uk_text_start[], uk_text_end[];
+extern char uk_data_start[], uk_image_end[], uk_sealed_start[], uk_sealed_end[], uk_boot_guard[];
+
+#define UK_MEMMAP_MAX 64
+#define UK_MODULES_MAX 8
+
+struct uk_boot {
+	int64_t moved; /* physical addresses as linked plus this are where things are */
+	uk_paddr_t rsdp;
+	uint32_t memmap_count;
+	uint32_t module_count;
+	struct uni_hvm_memmap_entry memmap[UK_MEMMAP_MAX]; /* RAM: sorted, disjoint, whole pages */
+	struct uni_hvm_modlist_entry module[UK_MODULES_MAX];
+	uint64_t tsc; /* at entry */
+};
+extern struct uk_boot uk_boot;
+
+/* The image's parts, checked against memory: NULL and index >= count end it. core/config.c */
+const struct uni_part *uk_part(unsigned index);
+/* The first part of a kind, NULL: none. */
+const struct uni_part *uk_part_find(enum uni_part_kind kind);
+/* Its bytes: read-only, in the direct map; frames are UK_PAGE_RESERVED and may be mapped. */
+const void *uk_part_data(const struct uni_part *part);
+uk_paddr_t uk_part_paddr(const struct uni_part *part); /* where it is now */
+
+/* Boot configuration: entries of a type in their order, NULL starts and ends. What the image
+ * permits to be given again at start comes from there if it was. */
+const struct uni_config_entry *uk_config_next(enum uni_config_type type,
+					      const struct uni_config_entry *previous);
+/* The string of an entry into `to`, terminated; its length, or -UK_ENAMETOOLONG, or -UK_EINVAL when
+ * there is a NUL in it. */
+int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room);
+/* The first entry's uint32_t, or `absent`. */
+uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent);
+void uk_config_start(void);
+
+/* Called by core/main.c in this order, the last two in a kernel thread. */
+void uk_drivers_start(void); /* drivers/ */
+void uk_vfs_start(void);     /* fs/, see uk/vfs.h */
+void uk_process_start(
+	void); /* proc/: loads the program and leaves for it; ends by uk_thread_exit */
+
+/* Stages of core and arch. */
+void uk_main(uk_paddr_t start_info) __attribute__((noreturn));
+void uk_boot_read(uk_paddr_t start_info);
+void uk_memory_start(void);
+void uk_irq_start(void);
+void uk_time_start(void);
+void uk_random_start(void);
+
+#endif
