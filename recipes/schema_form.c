@@ -1,0 +1,303 @@
+/*
+ * What strings of a recipe must look like: one predicate a form. Nothing here looks at files.
+ */
+#include "schema.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <uni/base/path.h>
+#include <uni/recipes/recipe.h>
+#include <uni/recipes/version.h>
+
+/* Linux's limits, which unibase shares. */
+enum { PATH_BYTES_MAX = 1023, COMPONENT_MAX = 255, HOSTNAME_MAX = 64 };
+
+static bool is_lower_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_letter_or_digit(char c)
+{
+	return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_name_of(const char *text, size_t size)
+{
+	if (size == 0 || size > UNI_RECIPE_NAME_MAX || !is_lower_or_digit(text[0]))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!is_lower_or_digit(text[i]) && strchr("._-", text[i]) == NULL)
+			return false;
+	return true;
+}
+
+static bool is_name(const char *text)
+{
+	return is_name_of(text, strlen(text));
+}
+
+static bool is_version(const char *text)
+{
+	struct uni_version version;
+
+	return uni_version_parse(text, &version);
+}
+
+static bool is_range(const char *text)
+{
+	struct uni_range range;
+
+	return uni_range_parse(text, &range);
+}
+
+static bool has_short_components(const char *path)
+{
+	while (*path != '\0') {
+		size_t size = strcspn(path, "/");
+
+		if (size > COMPONENT_MAX)
+			return false;
+		path += size;
+		path += strspn(path, "/");
+	}
+	return true;
+}
+
+static bool is_absolute(const char *text)
+{
+	char *normal UNI_AUTO_FREE = NULL;
+
+	if (text[0] != '/' || strlen(text) > PATH_BYTES_MAX || !has_short_components(text))
+		return false;
+	normal = uni_path_normal(text);
+	return strcmp(normal, text) == 0;
+}
+
+static bool is_file(const char *text)
+{
+	return text[0] != '\0' && !uni_str_starts(text, "pkg:") && strlen(text) <= PATH_BYTES_MAX &&
+	       has_short_components(text);
+}
+
+/* "pkg:NAME", "pkg:NAME@RANGE", "pkg:NAME/MEMBER", "pkg:NAME@RANGE/MEMBER". */
+static bool is_package_input(const char *text)
+{
+	size_t name = strcspn(text, "@/");
+	char *range UNI_AUTO_FREE = NULL;
+	char *member UNI_AUTO_FREE = NULL;
+
+	if (!is_name_of(text, name))
+		return false;
+	text += name;
+	if (*text == '@') {
+		size_t size = strcspn(++text, "/");
+
+		range = uni_strndup(text, size);
+		if (!is_range(range))
+			return false;
+		text += size;
+	}
+	if (*text == '\0')
+		return true;
+	member = uni_path_normal(text + 1);
+	return strcmp(member, text + 1) == 0 && strcmp(member, ".") != 0 && member[0] != '/' &&
+	       !uni_str_eq(member, "..") && !uni_str_starts(member, "../");
+}
+
+static bool is_input(const char *text)
+{
+	if (uni_str_starts(text, "pkg:"))
+		return is_package_input(text + 4);
+	return is_file(text);
+}
+
+bool schema_read_size(const char *text, uint64_t *bytes)
+{
+	return text[0] >= '0' && text[0] <= '9' && uni_str_size(text, bytes);
+}
+
+static bool is_size(const char *text)
+{
+	uint64_t bytes;
+
+	return schema_read_size(text, &bytes);
+}
+
+bool schema_read_duration(const char *text, uint32_t *ms)
+{
+	size_t digits = strspn(text, "0123456789");
+	char *number UNI_AUTO_FREE = uni_strndup(text, digits);
+	const char *unit = text + digits;
+	uint64_t value;
+	uint64_t scale = strcmp(unit, "ms") == 0  ? 1
+			 : strcmp(unit, "s") == 0 ? 1000
+			 : strcmp(unit, "m") == 0 ? 60000
+						  : 0;
+
+	if (digits == 0 || digits > 9 || scale == 0 || !uni_str_u64(number, &value) ||
+	    value * scale > UINT32_MAX)
+		return false;
+	*ms = (uint32_t)(value * scale);
+	return true;
+}
+
+static bool is_duration(const char *text)
+{
+	uint32_t ms;
+
+	return schema_read_duration(text, &ms);
+}
+
+/* RFC 1123 labels; '_' is let through where names of others stand, which may have it. */
+static bool is_host_of(const char *text, size_t size, const char *also)
+{
+	size_t label = 0;
+
+	if (size == 0 || size > 253)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		bool plain = is_letter_or_digit(text[i]);
+		bool edge = label == 0 || i + 1 == size || text[i + 1] == '.';
+
+		if (text[i] == '.') {
+			if (label == 0 || i + 1 == size)
+				return false;
+			label = 0;
+			continue;
+		}
+		if (!plain && (edge || strchr(also, text[i]) == NULL))
+			return false;
+		if (++label > 63)
+			return false;
+	}
+	return true;
+}
+
+static bool is_hostname(const char *text)
+{
+	return strlen(text) <= HOSTNAME_MAX && is_host_of(text, strlen(text), "-");
+}
+
+/* 4, 6, or 0 for what is no address. */
+static int address_family(const char *text)
+{
+	unsigned char bytes[16];
+
+	if (inet_pton(AF_INET, text, bytes) == 1)
+		return 4;
+	return inet_pton(AF_INET6, text, bytes) == 1 ? 6 : 0;
+}
+
+static bool is_address(const char *text)
+{
+	return address_family(text) != 0;
+}
+
+static bool is_host(const char *text)
+{
+	size_t size = strcspn(text, " \t");
+	char *address UNI_AUTO_FREE = uni_strndup(text, size);
+	unsigned names = 0;
+
+	if (!is_address(address))
+		return false;
+	for (;;) {
+		text += size;
+		text += strspn(text, " \t");
+		if (*text == '\0')
+			return names > 0;
+		size = strcspn(text, " \t");
+		if (!is_host_of(text, size, "-_"))
+			return false;
+		names++;
+	}
+}
+
+static bool is_network(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	const char *comma = strchr(text, ',');
+	char *address UNI_AUTO_FREE = NULL;
+	char *digits UNI_AUTO_FREE = NULL;
+	uint64_t prefix;
+	int family;
+
+	if (strcmp(text, "dhcp") == 0 || strcmp(text, "none") == 0)
+		return true;
+	if (slash == NULL || (comma != NULL && comma < slash))
+		return false;
+	address = uni_strndup(text, (size_t)(slash - text));
+	family = address_family(address);
+	digits = uni_strndup(slash + 1,
+			     comma != NULL ? (size_t)(comma - slash - 1) : strlen(slash + 1));
+	if (family == 0 || digits[0] == '\0' || strspn(digits, "0123456789") != strlen(digits) ||
+	    !uni_str_u64(digits, &prefix) || prefix > (family == 4 ? 32U : 128U))
+		return false;
+	return comma == NULL || address_family(comma + 1) == family;
+}
+
+static bool is_macro(const char *text, bool value_allowed)
+{
+	size_t size = 0;
+
+	if (text[0] >= '0' && text[0] <= '9')
+		return false;
+	while (is_letter_or_digit(text[size]) || text[size] == '_')
+		size++;
+	return size > 0 && (text[size] == '\0' || (value_allowed && text[size] == '='));
+}
+
+static bool is_plain_tail(const char *text, const char *also)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (!is_letter_or_digit(*c) && strchr(also, *c) == NULL)
+			return false;
+	return true;
+}
+
+/* What changes neither where the compiler reads nor what it runs, and gives the same bytes for the
+ * same sources wherever it runs. */
+static bool is_cflag(const char *text)
+{
+	static const char *const whole[] = { "-O0",
+					     "-O1",
+					     "-O2",
+					     "-O3",
+					     "-Os",
+					     "-Og",
+					     "-w",
+					     "-fno-strict-aliasing",
+					     "-fwrapv",
+					     "-fsigned-char",
+					     "-funsigned-char" };
+
+	for (size_t i = 0; i < UNI_COUNT(whole); i++)
+		if (strcmp(text, whole[i]) == 0)
+			return true;
+	if (uni_str_starts(text, "-D"))
+		return is_macro(text + 2, true);
+	if (uni_str_starts(text, "-U"))
+		return is_macro(text + 2, false);
+	if (uni_str_starts(text, "-I"))
+		return is_file(text + 2);
+	if (uni_str_starts(text, "-std="))
+		return text[5] != '\0' && is_plain_tail(text + 5, ":");
+	/* -Wl, -Wa and -Wp hand options to other programs; a comma is how. */
+	return uni_str_starts(text, "-W") && text[2] != '\0' && is_plain_tail(text + 2, "-=+");
+}
+
+bool schema_form_check(enum schema_form form, const char *text)
+{
+	static bool (*const checks[FORM_COUNT])(const char *) = {
+		[FORM_NAME] = is_name,	       [FORM_VERSION] = is_version,
+		[FORM_RANGE] = is_range,       [FORM_PACKAGE] = is_name,
+		[FORM_ABSOLUTE] = is_absolute, [FORM_INPUT] = is_input,
+		[FORM_FILE] = is_file,	       [FORM_SIZE] = is_size,
+		[FORM_DURATION] = is_duration, [FORM_HOSTNAME] = is_hostname,
+		[FORM_HOST] = is_host,	       [FORM_ADDRESS] = is_address,
+		[FORM_NETWORK] = is_network,   [FORM_CFLAG] = is_cflag,
+	};
+
+	return checks[form] == NULL || checks[form](text);
+}
