@@ -68,6 +68,19 @@ struct uni_box_header {
 	uint32_t header_crc32c; /* of this struct with this field 0 */
 };
 
+/*
+ * The BIOS loader. Stage 1 is the code in front of the protective MBR's partition table (its bytes
+ * 440 to 511 stay the disk's); who writes a disk patches two little-endian fields in it. Stage 2
+ * fills the start of a "BIOS boot" partition; its 32-bit words add up to 0, which stage 1 checks.
+ * It leaves the start info, its map and nothing else that matters below 640 KiB.
+ */
+#define UNI_STAGE1_SIZE 440
+#define UNI_STAGE1_COUNT_OFFSET 418 /* u16: 512-byte sectors of stage 2, at most 32 */
+#define UNI_STAGE1_LBA_OFFSET 424   /* u64: the first of them */
+#define UNI_STAGE2_SIZE_MAX 16384
+#define UNI_STAGE2_LOAD 0x8000
+#define UNI_STAGE2_MAGIC 0x32494e55 /* "UNI2", u32 at offset 4 of stage 2 */
+
 /* GPT partition types and attributes, as text; on disk the first three groups are little endian. */
 #define UNI_GPT_BIOS_BOOT "21686148-6449-6E6F-744E-656564454649"
 #define UNI_GPT_ESP "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"

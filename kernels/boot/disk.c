@@ -1,0 +1,78 @@
+/*
+ * Reading the boot disk through INT 13h, into the bounce buffer below 1 MiB.
+ */
+#include "boot.h"
+#include "places.h"
+
+#define TRIES 3 /* real disks may want more than one */
+
+void *disk_slot(unsigned slot)
+{
+	return (void *)(uintptr_t)(BOUNCE_BASE + slot * BOUNCE_SLOT);
+}
+
+static char hex_digit(unsigned v)
+{
+	return (char)(v < 10 ? '0' + v : 'a' + v - 10);
+}
+
+static const char *read_error(unsigned code)
+{
+	static char text[] = "the disk cannot be read: BIOS error 0x00";
+	char *digits = text + sizeof(text) - 3;
+
+	digits[0] = hex_digit(code >> 4 & 15);
+	digits[1] = hex_digit(code & 15);
+	return text;
+}
+
+static const char *run(struct packet *packets, unsigned count)
+{
+	unsigned result = 0;
+
+	for (unsigned try = 0; try < TRIES; try++) {
+		unsigned left;
+
+		result = bios_read(packets, count);
+		if (result == 0)
+			return NULL;
+		left = result >> 8;
+		packets += count - left;
+		count = left;
+	}
+	return read_error(result & 0xff);
+}
+
+static void fill(struct packet *p, unsigned slot, uint64_t lba, unsigned count)
+{
+	p->size = sizeof(*p);
+	p->zero = 0;
+	p->count = (uint16_t)count;
+	p->offset = 0;
+	p->segment = (uint16_t)((BOUNCE_BASE + slot * BOUNCE_SLOT) >> 4);
+	p->lba = lba;
+}
+
+const char *disk_read(unsigned slot, uint64_t lba, unsigned count)
+{
+	static struct packet packet;
+
+	fill(&packet, slot, lba, count);
+	return run(&packet, 1);
+}
+
+const char *disk_read_slots(uint64_t lba, unsigned count)
+{
+	static struct packet packets[BOUNCE_SLOTS];
+	unsigned n = 0;
+
+	while (count != 0) {
+		unsigned part = count < SLOT_SECTORS ? count : SLOT_SECTORS;
+
+		fill(&packets[n], n, lba, part);
+		n++;
+		lba += part;
+		count -= part;
+	}
+	return run(packets, n);
+}
