@@ -66,16 +66,16 @@ void uni_store_record_free(struct uni_store_record *record); /* may be used agai
 /* Adds a blob as it came out of a commit or another record, under `name`. */
 void uni_store_record_add(struct uni_store_record *record, const char *name,
 			  const struct uni_store_entry *blob);
-/* NULL when there is none of that name. */
-const struct uni_store_entry *uni_store_record_find(const struct uni_store_record *record,
-						    const char *name);
+/* NULL when there is none of that name. Part of the record. */
+struct uni_store_entry *uni_store_record_find(const struct uni_store_record *record,
+					      const char *name);
 
 /* A blob in the making: a temporary file in the store. Free without commit removes it. */
 struct uni_store_writer;
 int uni_store_writer_open(struct uni_store_writer **writer, struct uni_store *store,
 			  struct uni_err *err);
 int uni_store_writer_fd(const struct uni_store_writer *writer);
-const char *uni_store_writer_path(const struct uni_store_writer *writer); /* for children */
+const char *uni_store_writer_path(struct uni_store_writer *writer); /* for children */
 /* Publishes. `known`: the digest when the caller has hashed what it wrote, else NULL. `blob` (its
  * name NULL) is what goes into records. */
 int uni_store_writer_commit(struct uni_store_writer *writer, const struct uni_digest *known,

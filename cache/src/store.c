@@ -1,0 +1,185 @@
+/*
+ * Opening a store, and the one way in which files get their final names.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/internal.h"
+
+#define LAYOUT "v1"
+
+static const char *const folders[] = { "blobs", "results", "refs", "leases", "tmp" };
+
+static void place_free(struct store_place *place)
+{
+	free(place->path);
+	uni_close_fd(&place->fd);
+}
+
+/* Makes what is missing; a place that is there but may not be written is fine too. */
+static int place_open(struct store_place *place, const char *path, struct uni_err *err)
+{
+	*place = (struct store_place){ .path = uni_path_join(path, LAYOUT), .fd = -1 };
+	place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (place->fd < 0) {
+		int rc = errno == ENOENT ? uni_dir_make(place->path, 0755, err)
+					 : uni_err_errno(err, "%s", place->path);
+		if (rc != 0)
+			return rc;
+		place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (place->fd < 0)
+			return uni_err_errno(err, "%s", place->path);
+	}
+	place->writable = faccessat(place->fd, "tmp", W_OK, AT_EACCESS) == 0;
+	if (place->writable || (errno != ENOENT))
+		return 0;
+	for (size_t i = 0; i < UNI_COUNT(folders); i++) {
+		if (mkdirat(place->fd, folders[i], 0755) == 0 || errno == EEXIST)
+			continue;
+		if (errno == EROFS || errno == EACCES || errno == EPERM)
+			return 0;
+		return uni_err_errno(err, "%s/%s", place->path, folders[i]);
+	}
+	place->writable = faccessat(place->fd, "tmp", W_OK, AT_EACCESS) == 0;
+	return 0;
+}
+
+static bool only_readable(int code)
+{
+	return code == UNI_E_DENIED || code == UNI_E_IO;
+}
+
+/* A folder that ends with us, in front of one that cannot be written. */
+static int scratch_open(struct uni_store *store, struct uni_err *err)
+{
+	int rc = uni_dir_tmp(NULL, &store->scratch, err);
+
+	if (rc != 0)
+		return rc;
+	if (store->place_count == 1)
+		store->places[1] = store->places[0];
+	store->place_count++;
+	uni_event_warning(store->events,
+			  "the store %s cannot be written; what is made now is not kept",
+			  store->path);
+	return place_open(&store->places[0], store->scratch, err);
+}
+
+static int places_open(struct uni_store *store, struct uni_err *err)
+{
+	int rc = place_open(&store->places[0], store->path, err);
+
+	if (rc == 0) {
+		store->place_count = 1;
+		return store->places[0].writable ? 0 : scratch_open(store, err);
+	}
+	place_free(&store->places[0]);
+	store->places[0].path = NULL;
+	if (!only_readable(rc))
+		return rc;
+	uni_err_clear(err);
+	return scratch_open(store, err);
+}
+
+int uni_store_open(struct uni_store **store, const char *path, const struct uni_events *events,
+		   struct uni_err *err)
+{
+	struct uni_store *s UNI_AUTO(uni_store) = uni_alloc(sizeof(*s));
+	int rc;
+
+	*store = NULL;
+	s->path = path != NULL ? uni_path_absolute(path) : uni_dir_cache();
+	s->events = events;
+	s->lock_fd = s->lease_fd = -1;
+	s->places[0].fd = s->places[1].fd = -1;
+	pthread_mutex_init(&s->mutex, NULL);
+	rc = places_open(s, err);
+	if (rc != 0)
+		return uni_err_context(err, "store");
+	s->lock_fd = openat(s->places[0].fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (s->lock_fd < 0)
+		return uni_err_errno(err, "store: %s/lock", s->places[0].path);
+	*store = s;
+	s = NULL;
+	return 0;
+}
+
+void uni_store_free(struct uni_store *store)
+{
+	if (store == NULL)
+		return;
+	store_lease_end(store);
+	uni_close_fd(&store->lock_fd);
+	for (size_t i = 0; i < store->place_count || i < 1; i++)
+		place_free(&store->places[i]);
+	if (store->scratch != NULL) {
+		struct uni_err ignored = UNI_ERR_INIT;
+
+		(void)uni_dir_remove(store->scratch, &ignored);
+		uni_tmp_forget(store->scratch);
+		free(store->scratch);
+	}
+	store_set_free(&store->leased);
+	pthread_mutex_destroy(&store->mutex);
+	free(store->path);
+	free(store);
+}
+
+const char *uni_store_path(const struct uni_store *store)
+{
+	return store->path;
+}
+
+int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err)
+{
+	uint64_t number;
+	int rc = store_enter(store, err);
+
+	if (rc != 0)
+		return rc;
+	rc = store_lease_start(store, err);
+	store_leave(store);
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&store->mutex);
+	number = store->next_tmp++;
+	pthread_mutex_unlock(&store->mutex);
+	*path = uni_asprintf("%s/tmp/%s.%llu", store->places[0].path, store->lease_id,
+			     (unsigned long long)number);
+	uni_tmp_register(*path);
+	*fd = open(*path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return 0;
+	rc = uni_err_errno(err, "%s", *path);
+	uni_tmp_forget(*path);
+	free(*path);
+	*path = NULL;
+	return rc;
+}
+
+int store_publish(struct uni_store *store, const char *tmp, const char *name, struct uni_err *err)
+{
+	const struct store_place *place = &store->places[0];
+	char *final UNI_AUTO_FREE = NULL;
+	char *dir UNI_AUTO_FREE = NULL;
+	int rc;
+
+	if (renameat(AT_FDCWD, tmp, place->fd, name) == 0) {
+		uni_tmp_forget(tmp);
+		return 0;
+	}
+	if (errno != ENOENT)
+		return uni_err_errno(err, "%s/%s", place->path, name);
+	final = uni_path_join(place->path, name);
+	dir = uni_path_dir(final);
+	rc = uni_dir_make(dir, 0755, err);
+	if (rc != 0)
+		return rc;
+	if (renameat(AT_FDCWD, tmp, place->fd, name) != 0)
+		return uni_err_errno(err, "%s", final);
+	uni_tmp_forget(tmp);
+	return 0;
+}
