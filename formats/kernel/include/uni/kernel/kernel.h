@@ -12,7 +12,11 @@
 
 struct uni_base;
 
-/* Bytes in memory, or a range of a file; both borrowed. */
+/*
+ * Bytes in memory, or a range of a file; both borrowed. A UUID is in text order here; in the note
+ * of parts, and in the mounts of the boot configuration, it is as GPT has it on disk
+ * (uni_uuid_swap).
+ */
 struct uni_kernel_part {
 	enum uni_part_kind kind;
 	const void *data; /* NULL: from fd */

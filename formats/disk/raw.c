@@ -1,0 +1,202 @@
+/*
+ * The raw form: the disk's bytes as a machine sees them. One pass from front to back reads each
+ * content once, hashes it for the disk and for its partition, and writes only what is not zero, so
+ * that holes stay holes.
+ */
+#include "raw.h"
+
+#include <errno.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/mem.h>
+#include <uni/base/system.h>
+#include <unistd.h>
+
+#include "gpt.h"
+
+enum { CHUNK = 1 << 20, BLOCK = 4096 };
+
+struct raw_writer {
+	int fd;
+	uint64_t at; /* all before it is written and hashed */
+	struct uni_hash disk;
+	uint8_t *chunk; /* CHUNK bytes */
+};
+
+static const uint8_t zeros[64 << 10];
+
+/* Writes the blocks of `data` that are not zero, in runs. */
+static int write_sparse(int fd, const uint8_t *data, size_t size, uint64_t offset,
+			struct uni_err *err)
+{
+	size_t at = 0;
+
+	while (at < size) {
+		size_t block = size - at < BLOCK ? size - at : BLOCK;
+		size_t end = at;
+
+		if (uni_all_zero(data + at, block)) {
+			at += block;
+			continue;
+		}
+		do {
+			end += block;
+			block = size - end < BLOCK ? size - end : BLOCK;
+		} while (end < size && !uni_all_zero(data + end, block));
+		int rc = uni_pwrite_full(fd, data + at, end - at, offset + at, "disk image", err);
+
+		if (rc != 0)
+			return rc;
+		at = end;
+	}
+	return 0;
+}
+
+static int put(struct raw_writer *w, const void *data, size_t size, struct uni_hash *partition,
+	       struct uni_err *err)
+{
+	int rc = write_sparse(w->fd, data, size, w->at, err);
+
+	if (rc != 0)
+		return rc;
+	uni_hash_add(&w->disk, data, size);
+	if (partition != NULL)
+		uni_hash_add(partition, data, size);
+	w->at += size;
+	return 0;
+}
+
+/* Nothing is written: the file is a hole there. */
+static int put_zeros(struct raw_writer *w, uint64_t until, struct uni_hash *partition,
+		     struct uni_err *err)
+{
+	while (w->at < until) {
+		uint64_t left = until - w->at;
+		size_t size = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
+
+		uni_hash_add(&w->disk, zeros, size);
+		if (partition != NULL)
+			uni_hash_add(partition, zeros, size);
+		w->at += size;
+		if (w->at % (64u << 20) == 0) {
+			int rc = uni_check_cancel(err);
+
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* Content of a file: its holes are not read. */
+static int put_file(struct raw_writer *w, const struct uni_disk_partition *p,
+		    struct uni_hash *partition, struct uni_err *err)
+{
+	const struct uni_disk_content *content = &p->content;
+	uint64_t start = w->at;
+	uint64_t from = content->offset;
+	uint64_t length = 0;
+	int rc;
+
+	while ((rc = uni_data_next(content->fd, content->offset + content->size, &from, &length,
+				   err)) > 0) {
+		rc = put_zeros(w, start + (from - content->offset), partition, err);
+		while (rc == 0 && length != 0) {
+			size_t size = length < CHUNK ? (size_t)length : CHUNK;
+
+			rc = uni_pread_full(content->fd, w->chunk, size, from, p->name, err);
+			if (rc == 0)
+				rc = put(w, w->chunk, size, partition, err);
+			if (rc == 0)
+				rc = uni_check_cancel(err);
+			from += size;
+			length -= size;
+		}
+		if (rc != 0)
+			return rc;
+	}
+	return rc;
+}
+
+static int put_partition(struct raw_writer *w, const struct uni_disk_partition *p,
+			 struct uni_disk_placed *placed, struct uni_err *err)
+{
+	struct uni_hash hash;
+	int rc = put_zeros(w, placed->offset, NULL, err);
+
+	uni_hash_start(&hash);
+	if (rc == 0 && p->content.data != NULL)
+		rc = put(w, p->content.data, (size_t)p->content.size, &hash, err);
+	else if (rc == 0)
+		rc = put_file(w, p, &hash, err);
+	if (rc == 0)
+		rc = put_zeros(w, placed->offset + placed->size, &hash, err);
+	if (rc != 0)
+		return uni_err_context(err, "partition \"%s\"", p->name != NULL ? p->name : "");
+	placed->digest = uni_hash_end(&hash);
+	return 0;
+}
+
+/* A header fills a sector. */
+static int put_header(struct raw_writer *w, const struct uni_gpt_header *header,
+		      struct uni_err *err)
+{
+	uint8_t sector[UNI_DISK_SECTOR] = { 0 };
+
+	memcpy(sector, header, sizeof(*header));
+	return put(w, sector, sizeof(sector), NULL, err);
+}
+
+static int write_all(struct raw_writer *w, const struct uni_disk_layout *layout,
+		     const struct gpt_table *table, struct uni_disk_result *result,
+		     struct uni_err *err)
+{
+	uint8_t mbr[UNI_DISK_SECTOR];
+	int rc = gpt_build_mbr(layout, result, mbr, err);
+
+	if (rc == 0 && ftruncate(w->fd, (off_t)result->size) != 0)
+		rc = uni_err_errno(err, "disk image");
+	if (rc == 0)
+		rc = put(w, mbr, sizeof(mbr), NULL, err);
+	if (rc == 0)
+		rc = put_header(w, &table->primary, err);
+	if (rc == 0)
+		rc = put(w, table->entries, sizeof(table->entries), NULL, err);
+	for (size_t i = 0; rc == 0 && i < layout->count; i++)
+		rc = put_partition(w, &layout->partitions[i], &result->placed[i], err);
+	if (rc == 0)
+		rc = put_zeros(w, table->backup.entries_lba * UNI_DISK_SECTOR, NULL, err);
+	if (rc == 0)
+		rc = put(w, table->entries, sizeof(table->entries), NULL, err);
+	if (rc == 0)
+		rc = put_header(w, &table->backup, err);
+	return rc;
+}
+
+static int raw_write(const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
+		     struct uni_err *err)
+{
+	struct gpt_table table;
+	struct raw_writer w = { .fd = fd };
+	UNI_AUTO_FREE uint8_t *chunk = NULL;
+	int rc = uni_disk_place(layout, result, err);
+
+	if (rc == 0)
+		rc = gpt_build(layout, result, &table, err);
+	if (rc != 0)
+		return rc;
+	chunk = uni_alloc(CHUNK);
+	w.chunk = chunk;
+	uni_hash_start(&w.disk);
+	rc = write_all(&w, layout, &table, result, err);
+	if (rc == 0)
+		result->digest = uni_hash_end(&w.disk);
+	return rc;
+}
+
+const struct uni_disk_format uni_disk_raw = {
+	.name = "raw",
+	.extension = "raw",
+	.version = 1,
+	.write = raw_write,
+};

@@ -1,0 +1,449 @@
+/*
+ * base.toml: one table of its keys reads and checks it; a key that is not in the table is an error.
+ */
+#include <uni/kernel/base.h>
+
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/kernel/kernel.h>
+#include <uni/recipes/toml.h>
+
+enum key_form { KEY_TEXT, KEY_TEXTS, KEY_NUMBER, KEY_SIZE, KEY_FILE, KEY_FILES };
+
+struct key {
+	const char *table; /* NULL: the top */
+	const char *name;
+	enum key_form form;
+	bool required; /* the table being there, or the top */
+	size_t offset;
+};
+
+#define KEY(table_, name_, form_, required_, member)                                               \
+	{                                                                                          \
+		.table = (table_), .name = (name_), .form = (form_), .required = (required_),      \
+		.offset = offsetof(struct uni_base, member)                                        \
+	}
+
+static const struct key keys[] = {
+	KEY(NULL, "name", KEY_TEXT, true, name),
+	KEY(NULL, "version", KEY_TEXT, true, version),
+	KEY(NULL, "arch", KEY_TEXT, true, arch),
+	KEY(NULL, "kernel", KEY_FILE, true, kernel),
+	KEY(NULL, "entries", KEY_TEXTS, true, entries),
+	KEY(NULL, "devices", KEY_TEXTS, true, devices),
+	KEY(NULL, "filesystems", KEY_TEXTS, true, filesystems),
+	KEY(NULL, "compressions", KEY_TEXTS, false, compressions),
+	KEY(NULL, "memory", KEY_SIZE, true, memory),
+	KEY("config", "channel", KEY_TEXT, true, config_channel),
+	KEY("config", "runtime", KEY_TEXTS, false, config_runtime),
+	KEY("config", "oldest", KEY_NUMBER, true, config_oldest),
+	KEY("config", "newest", KEY_NUMBER, true, config_newest),
+	KEY("live", "oldest", KEY_NUMBER, true, live_oldest),
+	KEY("live", "newest", KEY_NUMBER, true, live_newest),
+	KEY("bios", "stage1", KEY_FILE, true, stage1),
+	KEY("bios", "stage2", KEY_FILE, true, stage2),
+	KEY("sysroot", "start", KEY_FILES, true, link_start),
+	KEY("sysroot", "libraries", KEY_FILES, true, link_libraries),
+	KEY("sysroot", "end", KEY_FILES, true, link_end),
+	KEY("sysroot", "flags", KEY_TEXTS, false, link_flags),
+};
+
+/* Read apart from the table: what they mean is not a field. */
+static const char *const others[] = { "base", "kind" };
+
+struct reading {
+	struct uni_base *base;
+	const char *name;
+	struct uni_diags *diags;
+	uni_base_locate_fn *locate;
+	void *user;
+};
+
+static void wrong_type(struct reading *r, const struct uni_toml_value *value, const char *expected)
+{
+	uni_diags_error(r->diags, r->name, value->pos, "\"%s\" is %s, not %s", value->key,
+			uni_toml_type_name(value->type), expected);
+}
+
+/* NULL, and a finding, for what is not a plain string. */
+static const char *take_string(struct reading *r, const struct uni_toml_value *value)
+{
+	if (value->type != UNI_TOML_STRING || value->string.size == 0 ||
+	    memchr(value->string.data, '\0', value->string.size) != NULL) {
+		uni_diags_error(r->diags, r->name, value->pos,
+				"expected a string that is not empty");
+		return NULL;
+	}
+	return value->string.data;
+}
+
+static void take_file(struct reading *r, const struct uni_toml_value *value,
+		      struct uni_base_file *file)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	const char *text = take_string(r, value);
+	UNI_AUTO_FREE char *normal = text != NULL ? uni_path_normal(text) : NULL;
+
+	if (text == NULL)
+		return;
+	if (text[0] == '/' || !uni_str_eq(normal, text) || uni_str_starts(text, "..")) {
+		uni_diags_error(r->diags, r->name, value->pos,
+				"\"%s\" is not the plain path of a file of the base", text);
+		return;
+	}
+	file->path = r->locate(r->user, text, &err);
+	if (file->path == NULL) {
+		uni_diags_error(r->diags, r->name, value->pos, "%s", err.text);
+		return;
+	}
+	file->member = uni_strdup(text);
+}
+
+static void take_texts(struct reading *r, const struct uni_toml_value *value, struct uni_strv *list)
+{
+	for (const struct uni_toml_value *v = value->list.first; v != NULL; v = v->next) {
+		const char *text = take_string(r, v);
+
+		if (text != NULL)
+			uni_strv_add(list, text);
+	}
+}
+
+static void take_files(struct reading *r, const struct uni_toml_value *value,
+		       struct uni_base_files *files)
+{
+	for (const struct uni_toml_value *v = value->list.first; v != NULL; v = v->next) {
+		struct uni_base_file file = { .member = NULL };
+
+		take_file(r, v, &file);
+		if (file.member == NULL)
+			continue;
+		UNI_PUSH_ROOM(files->items, files->count, files->room);
+		files->items[files->count++] = file;
+	}
+}
+
+static void take_number(struct reading *r, const struct uni_toml_value *value, uint32_t *number)
+{
+	if (value->type != UNI_TOML_INTEGER)
+		wrong_type(r, value, "an integer");
+	else if (value->integer < 1 || value->integer > UINT32_MAX)
+		uni_diags_error(r->diags, r->name, value->pos, "\"%s\" is not a version",
+				value->key);
+	else
+		*number = (uint32_t)value->integer;
+}
+
+static void take_key(struct reading *r, const struct key *key, const struct uni_toml_value *value)
+{
+	void *at = (char *)r->base + key->offset;
+	const char *text;
+
+	switch (key->form) {
+	case KEY_TEXT:
+		text = take_string(r, value);
+		if (text != NULL)
+			*(char **)at = uni_strdup(text);
+		break;
+	case KEY_SIZE:
+		text = take_string(r, value);
+		if (text != NULL && !uni_str_size(text, at))
+			uni_diags_error(r->diags, r->name, value->pos,
+					"\"%s\" is not a size like \"8M\"", text);
+		break;
+	case KEY_NUMBER:
+		take_number(r, value, at);
+		break;
+	case KEY_FILE:
+		take_file(r, value, at);
+		break;
+	case KEY_TEXTS:
+	case KEY_FILES:
+		if (value->type != UNI_TOML_ARRAY)
+			wrong_type(r, value, "an array");
+		else if (key->form == KEY_TEXTS)
+			take_texts(r, value, at);
+		else
+			take_files(r, value, at);
+		break;
+	}
+}
+
+static bool same_table(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool is_table(const char *name)
+{
+	for (size_t i = 0; i < UNI_COUNT(keys); i++)
+		if (keys[i].table != NULL && strcmp(keys[i].table, name) == 0)
+			return true;
+	return false;
+}
+
+static void unknown_key(struct reading *r, const char *table, const struct uni_toml_value *value)
+{
+	const char *known[UNI_COUNT(keys) * 2 + UNI_COUNT(others)];
+	const char *nearest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
+		if (same_table(keys[i].table, table))
+			known[count++] = keys[i].name;
+		else if (table == NULL)
+			known[count++] = keys[i].table;
+	}
+	for (size_t i = 0; table == NULL && i < UNI_COUNT(others); i++)
+		known[count++] = others[i];
+	uni_diags_error(r->diags, r->name, value->key_pos, "unknown key \"%s\"%s%s%s", value->key,
+			table != NULL ? " in [" : "", table != NULL ? table : "",
+			table != NULL ? "]" : "");
+	nearest = uni_str_nearest(value->key, known, count);
+	if (nearest != NULL)
+		uni_diags_hint(r->diags, "did you mean \"%s\"?", nearest);
+}
+
+static void read_table(struct reading *r, const char *name, const struct uni_toml_value *table)
+{
+	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
+		const struct uni_toml_value *value;
+
+		if (!same_table(keys[i].table, name))
+			continue;
+		value = uni_toml_get(table, keys[i].name);
+		if (value != NULL)
+			take_key(r, &keys[i], value);
+		else if (keys[i].required)
+			uni_diags_error(r->diags, r->name, table->pos, "\"%s\" is missing%s%s%s",
+					keys[i].name, name != NULL ? " in [" : "",
+					name != NULL ? name : "", name != NULL ? "]" : "");
+	}
+	for (const struct uni_toml_value *v = table->list.first; v != NULL; v = v->next) {
+		bool known = false;
+
+		for (size_t i = 0; i < UNI_COUNT(keys) && !known; i++)
+			known = same_table(keys[i].table, name) && uni_str_eq(keys[i].name, v->key);
+		for (size_t i = 0; name == NULL && i < UNI_COUNT(others) && !known; i++)
+			known = uni_str_eq(others[i], v->key);
+		if (known || (name == NULL && v->type == UNI_TOML_TABLE && is_table(v->key)))
+			continue;
+		unknown_key(r, name, v);
+	}
+}
+
+static void read_tables(struct reading *r, const struct uni_toml_value *root)
+{
+	static const char *const required[] = { "config", "sysroot" };
+	const struct uni_toml_value *value;
+
+	read_table(r, NULL, root);
+	for (const struct uni_toml_value *v = root->list.first; v != NULL; v = v->next)
+		if (v->type == UNI_TOML_TABLE && is_table(v->key))
+			read_table(r, v->key, v);
+	for (size_t i = 0; i < UNI_COUNT(required); i++)
+		if (uni_toml_get(root, required[i]) == NULL)
+			uni_diags_error(r->diags, r->name, root->pos, "table [%s] is missing",
+					required[i]);
+	value = uni_toml_get(root, "kind");
+	if (value == NULL)
+		uni_diags_error(r->diags, r->name, root->pos, "\"kind\" is missing");
+	else if (take_string(r, value) != NULL) {
+		r->base->kind = uni_kernel_kind_find(value->string.data);
+		if (r->base->kind == NULL)
+			uni_diags_error(r->diags, r->name, value->pos,
+					"no kind of base is called \"%s\"", value->string.data);
+	}
+}
+
+/* Says first whether this is a form of base.toml that we know: all else would be guessing. */
+static int check_form(struct reading *r, const struct uni_toml_value *root, struct uni_err *err)
+{
+	const struct uni_toml_value *form = uni_toml_get(root, "base");
+
+	if (form == NULL || form->type != UNI_TOML_INTEGER)
+		return uni_err_set(err, UNI_E_INVAL,
+				   "%s: is no description of a base: \"base = %d\" is missing",
+				   r->name, UNI_BASE_FORM);
+	if (form->integer != UNI_BASE_FORM) {
+		uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is of form %lld, only %d is known",
+			    r->name, (long long)form->integer, UNI_BASE_FORM);
+		return uni_err_hint(err, "this base needs another version of uni");
+	}
+	return 0;
+}
+
+static void check_values(struct reading *r)
+{
+	const struct uni_base *base = r->base;
+	struct uni_pos top = { .line = 1, .column = 1 };
+
+	if (base->arch != NULL && !uni_str_eq(base->arch, "x86_64"))
+		uni_diags_error(r->diags, r->name, top, "architecture \"%s\" is not supported",
+				base->arch);
+	if (base->config_channel != NULL && !uni_str_eq(base->config_channel, "part"))
+		uni_diags_error(r->diags, r->name, top,
+				"configuration channel \"%s\" is not supported",
+				base->config_channel);
+	if (base->config_oldest > base->config_newest)
+		uni_diags_error(r->diags, r->name, top, "config.oldest is above config.newest");
+	if (base->live_oldest > base->live_newest)
+		uni_diags_error(r->diags, r->name, top, "live.oldest is above live.newest");
+}
+
+int uni_base_parse(struct uni_base **out, const char *name, const char *text, size_t size,
+		   uni_base_locate_fn *locate, void *user, struct uni_err *err)
+{
+	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
+	UNI_AUTO(uni_toml) struct uni_toml *toml = NULL;
+	UNI_AUTO(uni_base) struct uni_base *base = uni_alloc(sizeof(*base));
+	struct reading r = {
+		.base = base, .name = name, .diags = &diags, .locate = locate, .user = user
+	};
+	int rc = uni_toml_parse(&toml, name, text, size, &diags, err);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = check_form(&r, uni_toml_root(toml), err);
+	if (rc != 0)
+		return rc;
+	read_tables(&r, uni_toml_root(toml));
+	check_values(&r);
+	if (diags.errors != 0)
+		return uni_diags_err(&diags, UNI_E_INVAL, err);
+	*out = base;
+	base = NULL;
+	return 0;
+}
+
+static char *locate_in_dir(void *user, const char *member, struct uni_err *err)
+{
+	char *path = uni_path_join(user, member);
+
+	if (!uni_file_exists(path)) {
+		uni_err_set(err, UNI_E_NOENT, "\"%s\" does not exist", member);
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+int uni_base_load(struct uni_base **out, const char *dir, struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	UNI_AUTO_FREE char *path = uni_path_join(dir, UNI_BASE_FILE);
+	UNI_AUTO_FREE char *user = uni_strdup(dir);
+	int rc = uni_file_read(path, UNI_BASE_MAX, &text, err);
+
+	*out = NULL;
+	if (rc != 0)
+		return rc;
+	return uni_base_parse(out, path, uni_buf_text(&text), text.size, locate_in_dir, user, err);
+}
+
+static void file_clear(struct uni_base_file *file)
+{
+	free(file->member);
+	free(file->path);
+}
+
+void uni_base_free(struct uni_base *base)
+{
+	if (base == NULL)
+		return;
+	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
+		void *at = (char *)base + keys[i].offset;
+
+		if (keys[i].form == KEY_TEXT) {
+			free(*(char **)at);
+		} else if (keys[i].form == KEY_TEXTS) {
+			uni_strv_free(at);
+		} else if (keys[i].form == KEY_FILE) {
+			file_clear(at);
+		} else if (keys[i].form == KEY_FILES) {
+			struct uni_base_files *files = at;
+
+			for (size_t j = 0; j < files->count; j++)
+				file_clear(&files->items[j]);
+			free(files->items);
+		}
+	}
+	free(base);
+}
+
+void uni_base_members(const struct uni_base *base, struct uni_strv *members)
+{
+	uni_strv_add(members, UNI_BASE_FILE);
+	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
+		const void *at = (const char *)base + keys[i].offset;
+
+		if (keys[i].form == KEY_FILE) {
+			const struct uni_base_file *file = at;
+
+			if (file->member != NULL)
+				uni_strv_add(members, file->member);
+		} else if (keys[i].form == KEY_FILES) {
+			const struct uni_base_files *files = at;
+
+			for (size_t j = 0; j < files->count; j++)
+				uni_strv_add(members, files->items[j].member);
+		}
+	}
+	uni_strv_sort(members);
+}
+
+/* --- what it can do --- */
+
+static void list_texts(struct uni_buf *out, const struct uni_strv *list)
+{
+	if (list->count == 0)
+		uni_buf_puts(out, "none");
+	for (size_t i = 0; i < list->count; i++)
+		uni_buf_printf(out, "%s%s", i != 0 ? ", " : "", list->items[i]);
+}
+
+/* "base unibase 0.1.0 cannot VERB THING (it has: a, b)" */
+static int refuse(const struct uni_base *base, const char *cannot, const char *thing,
+		  const struct uni_strv *has, struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf list = UNI_BUF_INIT;
+
+	list_texts(&list, has);
+	return uni_err_set(err, UNI_E_UNSUPPORTED, "base %s %s cannot %s %s (it can: %s)",
+			   base->name, base->version, cannot, thing, uni_buf_text(&list));
+}
+
+int uni_base_need_filesystem(const struct uni_base *base, const char *filesystem,
+			     const char *compression, struct uni_err *err)
+{
+	if (!uni_strv_has(&base->filesystems, filesystem))
+		return refuse(base, "mount", filesystem, &base->filesystems, err);
+	if (compression != NULL && !uni_strv_has(&base->compressions, compression))
+		return refuse(base, "unpack", compression, &base->compressions, err);
+	return 0;
+}
+
+int uni_base_need_device(const struct uni_base *base, const char *device, struct uni_err *err)
+{
+	if (!uni_strv_has(&base->devices, device))
+		return refuse(base, "drive", device, &base->devices, err);
+	return 0;
+}
+
+int uni_base_need_entry(const struct uni_base *base, const char *entry, struct uni_err *err)
+{
+	if (!uni_strv_has(&base->entries, entry))
+		return refuse(base, "start by", entry, &base->entries, err);
+	return 0;
+}
+
+int uni_base_need_config(const struct uni_base *base, uint32_t version, struct uni_err *err)
+{
+	if (version >= base->config_oldest && version <= base->config_newest)
+		return 0;
+	uni_err_set(err, UNI_E_UNSUPPORTED,
+		    "base %s %s understands boot configurations of version %u to %u, not %u",
+		    base->name, base->version, base->config_oldest, base->config_newest, version);
+	return uni_err_hint(err, "take a base that was made for this uni");
+}

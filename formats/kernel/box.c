@@ -1,0 +1,227 @@
+/*
+ * The box: the kernel partition's header with the bootable ELF behind it, packed (uni/abi/boot.h).
+ */
+#include <string.h>
+#include <uni/abi/crc32c.h>
+#include <uni/base/file.h>
+#include <uni/kernel/kernel.h>
+
+#include "codec.h"
+
+enum {
+	CHUNK = 1 << 20,
+	/* A packed block is made and unpacked in memory as a whole; above this the ELF is stored.
+	 */
+	PACKED_MAX = 16 << 20,
+};
+
+#define ELF_MAX (UINT64_C(1) << 32)
+#define UNPACKED_MAX (UINT64_C(256) << 20)
+
+/* CRC-32C by table: the bitwise form of the ABI header takes 30 ms for a megabyte. */
+static uint32_t crc32c_add(uint32_t crc, const void *data, size_t size)
+{
+	static _Thread_local uint32_t table[256];
+	const uint8_t *p = data;
+
+	if (table[1] == 0)
+		for (uint32_t i = 0; i < 256; i++) {
+			table[i] = i;
+			for (int bit = 0; bit < 8; bit++)
+				table[i] = table[i] >> 1 ^ (0x82f63b78u & (0u - (table[i] & 1u)));
+		}
+	crc = ~crc;
+	while (size-- != 0)
+		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
+	return ~crc;
+}
+
+static void seal(struct uni_box_header *header)
+{
+	header->header_crc32c = 0;
+	header->header_crc32c = uni_crc32c(0, header, sizeof(*header));
+}
+
+struct packing {
+	int elf_fd;
+	const char *name;
+	int fd;
+	struct uni_box_header header;
+};
+
+/* Behind the header; also finishes the header, which is written last. */
+static int write_packed(struct packing *p, const void *data, size_t size, struct uni_err *err)
+{
+	p->header.codec = UNI_BOX_LZ4;
+	p->header.stored_size = size;
+	p->header.stored_crc32c = crc32c_add(0, data, size);
+	return uni_pwrite_full(p->fd, data, size, UNI_BOX_HEADER_SIZE, "kernel box", err);
+}
+
+static int write_stored(struct packing *p, uint64_t size, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
+	struct uni_hash hash;
+	struct uni_digest digest;
+	uint64_t at = 0;
+
+	uni_hash_start(&hash);
+	p->header.codec = UNI_BOX_STORED;
+	p->header.stored_size = size;
+	while (at < size) {
+		size_t part = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+		int rc = uni_pread_full(p->elf_fd, chunk, part, at, p->name, err);
+
+		if (rc == 0)
+			rc = uni_pwrite_full(p->fd, chunk, part, UNI_BOX_HEADER_SIZE + at,
+					     "kernel box", err);
+		if (rc != 0)
+			return rc;
+		uni_hash_add(&hash, chunk, part);
+		p->header.stored_crc32c = crc32c_add(p->header.stored_crc32c, chunk, part);
+		at += part;
+	}
+	digest = uni_hash_end(&hash);
+	memcpy(p->header.sha256, digest.bytes, sizeof(p->header.sha256));
+	return 0;
+}
+
+static int write_content(struct packing *p, uint64_t size, struct uni_err *err)
+{
+	UNI_AUTO_FREE void *elf = NULL;
+	UNI_AUTO_FREE void *packed = NULL;
+	size_t packed_size = 0;
+	struct uni_digest digest;
+	int rc;
+
+	if (size > PACKED_MAX)
+		return write_stored(p, size, err);
+	elf = uni_try_alloc(size, PACKED_MAX, "bootable ELF", err);
+	if (elf == NULL)
+		return err->code;
+	rc = uni_pread_full(p->elf_fd, elf, (size_t)size, 0, p->name, err);
+	if (rc == 0)
+		rc = codec_lz4_pack(elf, (size_t)size, &packed, &packed_size, err);
+	if (rc != 0)
+		return rc;
+	if (packed_size == 0)
+		return write_stored(p, size, err);
+	digest = uni_digest_of(elf, (size_t)size);
+	memcpy(p->header.sha256, digest.bytes, sizeof(p->header.sha256));
+	return write_packed(p, packed, packed_size, err);
+}
+
+int uni_box_pack(int elf_fd, uint64_t elf_size, const char *name, int fd, uint64_t *size,
+		 struct uni_digest *digest, struct uni_err *err)
+{
+	struct uni_kernel_image image;
+	struct packing p = { .elf_fd = elf_fd, .name = name, .fd = fd };
+	uint8_t sector[UNI_BOX_HEADER_SIZE] = { 0 };
+	int rc = uni_kernel_split(elf_fd, 0, elf_size, name, &image, err);
+
+	if (rc != 0)
+		return rc;
+	memcpy(p.header.magic, UNI_BOX_MAGIC, sizeof(p.header.magic));
+	p.header.version = UNI_BOX_VERSION;
+	p.header.size = elf_size;
+	p.header.load_paddr = image.load_paddr;
+	p.header.bss_paddr = image.bss_paddr;
+	p.header.bss_size = image.bss_size;
+	p.header.entry_paddr = image.entry;
+	rc = write_content(&p, elf_size, err);
+	if (rc != 0)
+		return rc;
+	seal(&p.header);
+	memcpy(sector, &p.header, sizeof(p.header));
+	rc = uni_pwrite_full(fd, sector, sizeof(sector), 0, "kernel box", err);
+	if (rc == 0)
+		rc = uni_digest_fd(fd, size, digest, "kernel box", err);
+	return rc;
+}
+
+int uni_box_tools(struct uni_strv *files, struct uni_err *err)
+{
+	return codec_lz4_file(files, err);
+}
+
+static int damaged(const char *name, const char *what, struct uni_err *err)
+{
+	return uni_err_set(err, UNI_E_CORRUPT, "%s: kernel box: %s", name, what);
+}
+
+int uni_box_read(int fd, uint64_t offset, uint64_t size, const char *name,
+		 struct uni_box_header *header, struct uni_err *err)
+{
+	struct uni_box_header copy;
+	int rc;
+
+	if (size < UNI_BOX_HEADER_SIZE)
+		return damaged(name, "is cut", err);
+	rc = uni_pread_full(fd, header, sizeof(*header), offset, name, err);
+	if (rc != 0)
+		return rc;
+	if (memcmp(header->magic, UNI_BOX_MAGIC, sizeof(header->magic)) != 0)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: holds no kernel box", name);
+	copy = *header;
+	seal(&copy);
+	if (copy.header_crc32c != header->header_crc32c)
+		return damaged(name, "its header is damaged", err);
+	if (header->version != UNI_BOX_VERSION)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: kernel box of version %u", name,
+				   header->version);
+	if (header->stored_size > size - UNI_BOX_HEADER_SIZE || header->size > ELF_MAX)
+		return damaged(name, "is larger than its partition", err);
+	if (header->codec == UNI_BOX_STORED ? header->stored_size != header->size
+					    : header->codec != UNI_BOX_LZ4)
+		return damaged(name, "is packed in an unknown way", err);
+	return 0;
+}
+
+static int unpack_lz4(const struct uni_box_header *header, int fd, uint64_t offset,
+		      const char *name, int out_fd, struct uni_err *err)
+{
+	UNI_AUTO_FREE void *packed = NULL;
+	UNI_AUTO_FREE void *elf = NULL;
+	int rc;
+
+	/* LZ4 makes at most 255 bytes of one: a header that says more lies. */
+	if (header->size / 255 > header->stored_size)
+		return damaged(name, "its sizes do not fit together", err);
+	packed = uni_try_alloc(header->stored_size, UNPACKED_MAX, "kernel box", err);
+	elf = packed != NULL ? uni_try_alloc(header->size, UNPACKED_MAX, "bootable ELF", err)
+			     : NULL;
+	if (elf == NULL)
+		return err->code;
+	rc = uni_pread_full(fd, packed, (size_t)header->stored_size, offset + UNI_BOX_HEADER_SIZE,
+			    name, err);
+	if (rc == 0 && crc32c_add(0, packed, (size_t)header->stored_size) != header->stored_crc32c)
+		rc = damaged(name, "its checksum is wrong", err);
+	if (rc == 0)
+		rc = codec_lz4_unpack(packed, (size_t)header->stored_size, elf,
+				      (size_t)header->size, err);
+	if (rc == 0)
+		rc = uni_pwrite_full(out_fd, elf, (size_t)header->size, 0, "bootable ELF", err);
+	return rc;
+}
+
+int uni_box_unpack(int fd, uint64_t offset, uint64_t size, const char *name, int out_fd,
+		   struct uni_err *err)
+{
+	struct uni_box_header header;
+	struct uni_digest digest;
+	uint64_t written;
+	int rc = uni_box_read(fd, offset, size, name, &header, err);
+
+	if (rc != 0)
+		return rc;
+	if (header.codec == UNI_BOX_LZ4)
+		rc = unpack_lz4(&header, fd, offset, name, out_fd, err);
+	else
+		rc = uni_copy_range(fd, offset + UNI_BOX_HEADER_SIZE, out_fd, 0, header.size, err);
+	if (rc == 0)
+		rc = uni_digest_fd(out_fd, &written, &digest, name, err);
+	if (rc == 0 && (written != header.size ||
+			memcmp(digest.bytes, header.sha256, sizeof(header.sha256)) != 0))
+		rc = damaged(name, "what it holds has another digest than it says", err);
+	return rc;
+}
