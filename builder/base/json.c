@@ -1,0 +1,158 @@
+/*
+ * JSON: escaping for writers, and jansson behind a few questions for readers.
+ */
+#include <jansson.h>
+#include <string.h>
+#include <uni/base/json.h>
+#include <uni/base/system.h>
+
+#define FNS(X)                                                                                     \
+	X(json_loadb)                                                                              \
+	X(json_delete)                                                                             \
+	X(json_object_get)                                                                         \
+	X(json_object_size)                                                                        \
+	X(json_array_size)                                                                         \
+	X(json_array_get)                                                                          \
+	X(json_string_value)                                                                       \
+	X(json_integer_value)
+
+static struct {
+	FNS(UNI_LAZY_FIELD)
+} lib;
+static const char *const names[] = { FNS(UNI_LAZY_NAME) };
+
+/* Bytes of the well-formed UTF-8 sequence at `at`, 0 when there is none. */
+static size_t sequence(const char *at)
+{
+	for (size_t size = 1; size <= 4; size++) {
+		if (uni_utf8_valid(at, size))
+			return size;
+		if (at[size] == '\0')
+			return 0;
+	}
+	return 0;
+}
+
+void uni_json_string(struct uni_buf *out, const char *text)
+{
+	if (text == NULL) {
+		uni_buf_puts(out, "null");
+		return;
+	}
+	uni_buf_putc(out, '"');
+	while (*text != '\0') {
+		unsigned char c = (unsigned char)*text;
+		size_t size = c < 0x80 ? 1 : sequence(text);
+
+		if (c == '"' || c == '\\')
+			uni_buf_printf(out, "\\%c", c);
+		else if (c == '\n')
+			uni_buf_puts(out, "\\n");
+		else if (c < 0x20 || c == 0x7f)
+			uni_buf_printf(out, "\\u%04x", c);
+		else if (size == 0)
+			uni_buf_puts(out, "\xef\xbf\xbd");
+		else
+			uni_buf_add(out, text, size);
+		text += size != 0 ? size : 1;
+	}
+	uni_buf_putc(out, '"');
+}
+
+static const json_t *value_of(const struct uni_json *value)
+{
+	return (const json_t *)value;
+}
+
+static bool is(const struct uni_json *value, json_type type)
+{
+	return value != NULL && json_typeof(value_of(value)) == type;
+}
+
+int uni_json_parse(struct uni_json **document, const char *name, const char *text, size_t size,
+		   struct uni_err *err)
+{
+	json_error_t trouble;
+	json_t *root;
+	int rc = uni_lazy_load("libjansson.so.4", names, UNI_COUNT(names), &lib, err);
+
+	*document = NULL;
+	if (rc != 0)
+		return rc;
+	root = lib.json_loadb(text, size, JSON_REJECT_DUPLICATES, &trouble);
+	if (root == NULL)
+		return uni_err_set(err, UNI_E_PARSE, "%s:%d:%d: %s", name, trouble.line,
+				   trouble.column, trouble.text);
+	*document = (struct uni_json *)root;
+	return 0;
+}
+
+void uni_json_free(struct uni_json *document)
+{
+	/* Nobody else holds a reference: the document came from us alone. */
+	if (document != NULL)
+		lib.json_delete((json_t *)document);
+}
+
+const struct uni_json *uni_json_get(const struct uni_json *object, const char *key)
+{
+	if (!is(object, JSON_OBJECT))
+		return NULL;
+	return (const struct uni_json *)lib.json_object_get(value_of(object), key);
+}
+
+bool uni_json_is_object(const struct uni_json *value)
+{
+	return is(value, JSON_OBJECT);
+}
+
+bool uni_json_is_array(const struct uni_json *value)
+{
+	return is(value, JSON_ARRAY);
+}
+
+size_t uni_json_count(const struct uni_json *value)
+{
+	if (is(value, JSON_OBJECT))
+		return lib.json_object_size(value_of(value));
+	return is(value, JSON_ARRAY) ? lib.json_array_size(value_of(value)) : 0;
+}
+
+const struct uni_json *uni_json_item(const struct uni_json *array, size_t index)
+{
+	if (!is(array, JSON_ARRAY))
+		return NULL;
+	return (const struct uni_json *)lib.json_array_get(value_of(array), index);
+}
+
+const char *uni_json_text(const struct uni_json *value)
+{
+	return is(value, JSON_STRING) ? lib.json_string_value(value_of(value)) : NULL;
+}
+
+bool uni_json_u64(const struct uni_json *value, uint64_t *number)
+{
+	json_int_t found = is(value, JSON_INTEGER) ? lib.json_integer_value(value_of(value)) : -1;
+
+	if (found < 0)
+		return false;
+	*number = (uint64_t)found;
+	return true;
+}
+
+bool uni_json_bool(const struct uni_json *value, bool *truth)
+{
+	if (!is(value, JSON_TRUE) && !is(value, JSON_FALSE))
+		return false;
+	*truth = is(value, JSON_TRUE);
+	return true;
+}
+
+bool uni_json_only(const struct uni_json *object, const char *const *keys, size_t count)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < count; i++)
+		known += uni_json_get(object, keys[i]) != NULL;
+	return is(object, JSON_OBJECT) && known == uni_json_count(object);
+}
