@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/mem.h>
 #include <uni/base/system.h>
@@ -96,8 +97,13 @@ static int put_file(struct raw_writer *w, const struct uni_disk_partition *p,
 	uint64_t start = w->at;
 	uint64_t from = content->offset;
 	uint64_t length = 0;
+	struct stat st;
 	int rc;
 
+	if (fstat(content->fd, &st) != 0)
+		return uni_err_errno(err, "content");
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < content->offset + content->size)
+		return uni_err_set(err, UNI_E_CHANGED, "its content became shorter");
 	while ((rc = uni_data_next(content->fd, content->offset + content->size, &from, &length,
 				   err)) > 0) {
 		rc = put_zeros(w, start + (from - content->offset), partition, err);

@@ -205,8 +205,23 @@ static void unknown_key(struct reading *r, const char *table, const struct uni_t
 		uni_diags_hint(r->diags, "did you mean \"%s\"?", nearest);
 }
 
+static bool is_known(const char *table, const struct uni_toml_value *value)
+{
+	for (size_t i = 0; i < UNI_COUNT(keys); i++)
+		if (same_table(keys[i].table, table) && uni_str_eq(keys[i].name, value->key))
+			return true;
+	for (size_t i = 0; table == NULL && i < UNI_COUNT(others); i++)
+		if (uni_str_eq(others[i], value->key))
+			return true;
+	return table == NULL && value->type == UNI_TOML_TABLE && is_table(value->key);
+}
+
+/* What is unknown comes first: it is often the misspelt form of what is then missing. */
 static void read_table(struct reading *r, const char *name, const struct uni_toml_value *table)
 {
+	for (const struct uni_toml_value *v = table->list.first; v != NULL; v = v->next)
+		if (!is_known(name, v))
+			unknown_key(r, name, v);
 	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
 		const struct uni_toml_value *value;
 
@@ -219,17 +234,6 @@ static void read_table(struct reading *r, const char *name, const struct uni_tom
 			uni_diags_error(r->diags, r->name, table->pos, "\"%s\" is missing%s%s%s",
 					keys[i].name, name != NULL ? " in [" : "",
 					name != NULL ? name : "", name != NULL ? "]" : "");
-	}
-	for (const struct uni_toml_value *v = table->list.first; v != NULL; v = v->next) {
-		bool known = false;
-
-		for (size_t i = 0; i < UNI_COUNT(keys) && !known; i++)
-			known = same_table(keys[i].table, name) && uni_str_eq(keys[i].name, v->key);
-		for (size_t i = 0; name == NULL && i < UNI_COUNT(others) && !known; i++)
-			known = uni_str_eq(others[i], v->key);
-		if (known || (name == NULL && v->type == UNI_TOML_TABLE && is_table(v->key)))
-			continue;
-		unknown_key(r, name, v);
 	}
 }
 
