@@ -9,6 +9,9 @@
 #include <string.h>
 #include <uni/recipes/recipe.h>
 
+/* Lists longer than that are a mistake, and some are compared item by item. */
+enum { ITEMS_MAX = 4096 };
+
 /* Where in the recipe: "[machine]", "volume \"content\"", "" for the root. */
 struct place {
 	const struct schema_context *context;
@@ -103,6 +106,9 @@ static void complain_type(const struct place *place, const struct schema_key *ke
 		 uni_toml_type_name(value->type));
 	if (key->form == FORM_SIZE || key->form == FORM_DURATION)
 		hint(place, schema_forms[key->form].hint);
+	else if ((key->takes & TAKES_LIST) != 0 && value->type == UNI_TOML_STRING)
+		uni_diags_hint(place->context->diags, "a list stands in brackets: %s = [\"...\"]",
+			       key->name);
 	else if ((key->takes & TAKES_TABLES) != 0)
 		uni_diags_hint(place->context->diags, "each one begins with a line [[%s]]",
 			       key->name);
@@ -196,8 +202,8 @@ static void check_list(const struct place *place, const struct schema_key *key,
 		if (item->type == UNI_TOML_STRING)
 			check_string(place, key, what, item);
 		else
-			complain(place, item, item->pos, "%s: %s must be a string, not %s",
-				 key->name, what, uni_toml_type_name(item->type));
+			complain(place, item, item->pos, "%s: each item must be a string, not %s",
+				 key->name, uni_toml_type_name(item->type));
 	}
 }
 
@@ -251,17 +257,19 @@ static void check_map(const struct place *place, const struct schema_key *key,
 	}
 }
 
-/* An item of [[volume]] is called by its name as soon as it has one. */
+/* An item of [[volume]] is called by its name as soon as it has one; in a variant behind that. */
 static void name_item(struct place *place, const struct schema_key *key,
 		      const struct uni_toml_value *item, const char *outer)
 {
 	const struct uni_toml_value *name = uni_toml_get(item, key->merge_key);
+	const char *colon = outer[0] != '\0' ? ": " : "";
 
 	if (name != NULL && name->type == UNI_TOML_STRING)
-		snprintf(place->name, sizeof(place->name), "%s%s \"%.100s\"", outer, key->name,
-			 name->string.data);
+		snprintf(place->name, sizeof(place->name), "%.80s%s%s \"%.64s\"", outer, colon,
+			 key->name, name->string.data);
 	else
-		snprintf(place->name, sizeof(place->name), "%s[[%s]]", outer, key->name);
+		snprintf(place->name, sizeof(place->name), "%.80s%s[[%s]]", outer, colon,
+			 key->name);
 }
 
 static void check_tables(const struct place *place, const struct schema_key *key,
@@ -276,7 +284,7 @@ static void check_tables(const struct place *place, const struct schema_key *key
 			complain_type(place, key, item);
 			continue;
 		}
-		name_item(&inner, key, item, place->name[0] != '\0' ? "variant: " : "");
+		name_item(&inner, key, item, place->name);
 		check_table(&inner, item);
 	}
 }
@@ -287,7 +295,7 @@ static void check_variants(const struct place *place, const struct schema_key *k
 	struct place inner = { .context = place->context, .table = key->table, .overlay = true };
 
 	for (struct uni_toml_value *v = variants->list.first; v != NULL; v = v->next) {
-		snprintf(inner.name, sizeof(inner.name), "[variant.%.100s]", v->key);
+		snprintf(inner.name, sizeof(inner.name), "[variant.%.64s]", v->key);
 		if (!check_map_key(place, key, v))
 			continue;
 		if (v->type == UNI_TOML_TABLE)
@@ -305,9 +313,28 @@ static void check_inner_table(const struct place *place, const struct schema_key
 			       .table = key->table,
 			       .overlay = place->overlay };
 
-	snprintf(inner.name, sizeof(inner.name), "%s%s", place->overlay ? "variant: " : "",
-		 key->table->title);
+	if (place->overlay)
+		snprintf(inner.name, sizeof(inner.name), "%.*s.%s]", (int)strlen(place->name) - 1,
+			 place->name, key->name);
+	else
+		snprintf(inner.name, sizeof(inner.name), "%s", key->table->title);
 	check_table(&inner, value);
+}
+
+static void check_items(const struct place *place, const struct schema_key *key,
+			struct uni_toml_value *value, unsigned kind)
+{
+	if (value->list.count > ITEMS_MAX)
+		complain(place, value, value->pos, "%s has more than %d items", key->name,
+			 ITEMS_MAX);
+	else if (kind == TAKES_LIST)
+		check_list(place, key, value);
+	else if (kind == TAKES_MAP)
+		check_map(place, key, value);
+	else if (kind == TAKES_TABLES)
+		check_tables(place, key, value);
+	else
+		check_variants(place, key, value);
 }
 
 static void check_value(const struct place *place, const struct schema_key *key,
@@ -329,16 +356,12 @@ static void check_value(const struct place *place, const struct schema_key *key,
 		check_string(place, key, key->name, value);
 	else if (bit == TAKES_INTEGER)
 		check_bounds(place, key, value, value->integer);
-	else if (bit == TAKES_LIST)
-		check_list(place, key, value);
-	else if (bit == TAKES_MAP)
-		check_map(place, key, value);
+	else if (bit == TAKES_DATETIME)
+		check_bounds(place, key, value, uni_toml_time_seconds(&value->time));
 	else if (bit == TAKES_TABLE)
 		check_inner_table(place, key, value);
-	else if (bit == TAKES_TABLES)
-		check_tables(place, key, value);
-	else if (bit == TAKES_NAMED)
-		check_variants(place, key, value);
+	else if (bit != TAKES_BOOL)
+		check_items(place, key, value, bit);
 }
 
 static void complain_unknown(const struct place *place, struct uni_toml_value *value)
@@ -392,7 +415,8 @@ static void require_keys(const struct place *place, const struct uni_toml_value 
 			complain(place, NULL, pos, "%s%s%s is missing",
 				 key->table != NULL ? "[" : "", key->name,
 				 key->table != NULL ? "]" : "");
-			hint(place, key->means);
+			if (key->table == NULL)
+				hint(place, key->means);
 		}
 		if (v == NULL || (v->flags & SCHEMA_BAD) != 0)
 			continue;

@@ -196,7 +196,7 @@ static bool is_address(const char *text)
 
 static bool is_host(const char *text)
 {
-	size_t size = strcspn(text, " \t");
+	size_t size = strcspn(text, " ");
 	char *address UNI_AUTO_FREE = uni_strndup(text, size);
 	unsigned names = 0;
 
@@ -204,10 +204,10 @@ static bool is_host(const char *text)
 		return false;
 	for (;;) {
 		text += size;
-		text += strspn(text, " \t");
+		text += strspn(text, " ");
 		if (*text == '\0')
 			return names > 0;
-		size = strcspn(text, " \t");
+		size = strcspn(text, " ");
 		if (!is_host_of(text, size, "-_"))
 			return false;
 		names++;

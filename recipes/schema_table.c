@@ -237,7 +237,6 @@ static const struct schema_key config_keys[] = {
 	  .runtime = UNI_CONFIG_GRACE,
 	  .means = "How long the program has between SIGTERM and power off." },
 	{ .name = "runtime",
-	  .item = "key",
 	  .takes = TAKES_LIST,
 	  .form = FORM_WORD,
 	  .words = WORDS("args", "env", "cwd", "hostname", "hosts", "resolvers", "network",

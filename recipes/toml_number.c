@@ -169,6 +169,21 @@ static bool read_time(struct toml_reader *r, const struct word *word, struct uni
 	return read_offset(r, word, s, (size_t)(end - s), time);
 }
 
+int64_t uni_toml_time_seconds(const struct uni_toml_time *time)
+{
+	int64_t days = 0;
+
+	for (unsigned month = 1; month < time->month; month++)
+		days += days_in(time->year, month);
+	/* Leap days before the year, and those of the 1969 years before 1970. */
+	days += time->day - 1 + ((int64_t)time->year - 1970) * 365;
+	if (time->year > 0)
+		days += (time->year - 1) / 4 - (time->year - 1) / 100 + (time->year - 1) / 400 + 1;
+	days -= 1969 / 4 - 1969 / 100 + 1969 / 400 + 1;
+	return days * 86400 + ((int64_t)time->hour * 60 + time->minute - time->offset) * 60 +
+	       time->second;
+}
+
 /* Copies the digits at `*s` without their underscores; at least one, underscores only between two.
  */
 static bool take_digits(const char **s, const char *end, const char *digits, char **out)

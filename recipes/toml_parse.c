@@ -161,9 +161,11 @@ static struct uni_toml_value *open_item(struct toml_reader *r, struct uni_toml_v
 }
 
 /* Where keys go whose header was refused: into a table that nobody sees. */
-static bool use_nowhere(struct toml_reader *r, const struct key *key)
+static bool use_nowhere(struct toml_reader *r)
 {
-	r->table = new_table(r, key, TOML_HEADER);
+	struct key key = { .pos = { r->line, 1 } };
+
+	r->table = new_table(r, &key, TOML_HEADER);
 	r->table_depth = 1;
 	return r->table != NULL;
 }
@@ -214,7 +216,7 @@ static bool read_header(struct toml_reader *r)
 	if (table != NULL)
 		table = item ? open_item(r, table, &key) : open_table(r, table, &key);
 	if (table == NULL)
-		return use_nowhere(r, &key);
+		return use_nowhere(r);
 	r->table = table;
 	return true;
 }
@@ -365,8 +367,10 @@ static bool read_line(struct toml_reader *r)
 
 	toml_skip_blank(r);
 	if (r->at < r->end && *r->at == '[') {
-		if (!read_header(r))
+		if (!read_header(r)) {
+			(void)use_nowhere(r);
 			return false;
+		}
 	} else if (r->at < r->end && *r->at != '#' && !toml_at_newline(r)) {
 		if (!read_pair(r, r->table, r->table_depth + 1))
 			return false;

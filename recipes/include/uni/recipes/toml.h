@@ -89,6 +89,8 @@ struct uni_toml_value *uni_toml_root(struct uni_toml *toml);
 struct uni_toml_value *uni_toml_get(const struct uni_toml_value *table, const char *key);
 struct uni_toml_value *uni_toml_find(const struct uni_toml_value *table, const char *key,
 				     size_t size);
+/* Seconds since 1970 of a date and time with offset; a fraction is dropped. */
+int64_t uni_toml_time_seconds(const struct uni_toml_time *time);
 /* "a string", "an integer", ... */
 const char *uni_toml_type_name(enum uni_toml_type type);
 

@@ -1,0 +1,127 @@
+/*
+ * [app]: a finished program, or what one is compiled and linked from.
+ */
+#include "model.h"
+
+#include <string.h>
+
+static int compare_env(const void *a, const void *b)
+{
+	const struct uni_recipe_env *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static void build_env(struct uni_recipe_app *app, const struct uni_toml_value *env)
+{
+	if (env == NULL)
+		return;
+	app->env = uni_alloc_array(env->list.count + 1, sizeof(*app->env));
+	for (const struct uni_toml_value *v = env->list.first; v != NULL; v = v->next) {
+		if ((v->flags & SCHEMA_BAD) != 0)
+			continue;
+		app->env[app->env_count++] =
+			(struct uni_recipe_env){ .name = uni_strdup(v->key),
+						 .value = uni_strdup(v->string.data),
+						 .pos = v->pos };
+	}
+	/* Tables have no order, so the program's environment gets one of its own. */
+	qsort(app->env, app->env_count, sizeof(*app->env), compare_env);
+}
+
+/* -IFOLDER is one more folder of `include`, checked as those are; the other flags stay flags. */
+static void build_flags(struct model *m, const struct uni_toml_value *table)
+{
+	const struct uni_toml_value *flags = model_get(table, "cflags");
+	struct uni_recipe_app *app = &m->recipe->app;
+
+	for (const struct uni_toml_value *v = flags != NULL ? flags->list.first : NULL; v != NULL;
+	     v = v->next) {
+		if ((v->flags & SCHEMA_BAD) != 0)
+			continue;
+		if (!uni_str_starts(v->string.data, "-I")) {
+			model_add_text(&app->cflags, uni_strdup(v->string.data), v->pos);
+			continue;
+		}
+		app->includes.items = uni_realloc_array(
+			app->includes.items, app->includes.count + 1, sizeof(*app->includes.items));
+		memset(&app->includes.items[app->includes.count], 0, sizeof(*app->includes.items));
+		model_input_text(m, "[app]: include", v->string.data + 2, v->pos, INPUT_FOLDER,
+				 &app->includes.items[app->includes.count++]);
+	}
+}
+
+static void check_sources(struct model *m, const struct uni_recipe_inputs *sources)
+{
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct uni_recipe_input *source = &sources->items[i];
+
+		if (!uni_str_ends(source->text, ".c")) {
+			model_error(m, source->pos, "[app]: source \"%s\" is not a C file",
+				    source->text);
+			model_hint(m, "names of C files end in .c");
+		}
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(source->text, sources->items[k].text) == 0) {
+				model_error(m, source->pos, "[app]: source \"%s\" is given twice",
+					    source->text);
+				break;
+			}
+	}
+}
+
+/* Absent, or an empty list; not one that is wrong in itself. */
+static bool is_empty(const struct uni_toml_value *table, const char *key)
+{
+	const struct uni_toml_value *list = model_get(table, key);
+
+	return list == NULL ? !model_has(table, key) : list->list.count == 0;
+}
+
+static void check_choice(struct model *m, const struct uni_toml_value *table)
+{
+	static const char *const linked[] = { "sources", "objects", "libraries", "include",
+					      "cflags" };
+	bool program = model_has(table, "program");
+
+	if (program) {
+		for (size_t i = 0; i < UNI_COUNT(linked); i++)
+			if (model_has(table, linked[i])) {
+				model_error(m, uni_toml_get(table, linked[i])->key_pos,
+					    "[app]: %s and program cannot both be given",
+					    linked[i]);
+				model_hint(m, "a program is finished; objects are linked to one");
+			}
+	} else if (!model_has(table, "sources") && !model_has(table, "objects")) {
+		model_error(m, table->key_pos,
+			    "[app]: neither program, sources nor objects are given");
+		model_hint(m, "name a finished static program, or what to link one from");
+	} else if (is_empty(table, "sources") && is_empty(table, "objects")) {
+		model_error(m, table->key_pos, "[app]: there is nothing to link a program from");
+	}
+}
+
+void model_app(struct model *m)
+{
+	const struct uni_toml_value *table = model_get(m->root, "app");
+	struct uni_recipe_app *app = &m->recipe->app;
+
+	app->pos = model_pos(m->root, "app");
+	app->cwd = model_string(table, "cwd");
+	if (app->cwd == NULL)
+		app->cwd = uni_strdup("/");
+	if (table == NULL)
+		return;
+	check_choice(m, table);
+	model_inputs(m, "[app]: source", model_get(table, "sources"), INPUT_REGULAR, &app->sources);
+	check_sources(m, &app->sources);
+	model_inputs(m, "[app]: include", model_get(table, "include"), INPUT_FOLDER,
+		     &app->includes);
+	build_flags(m, table);
+	model_inputs(m, "[app]: object", model_get(table, "objects"), INPUT_REGULAR, &app->objects);
+	model_inputs(m, "[app]: library", model_get(table, "libraries"), INPUT_REGULAR,
+		     &app->libraries);
+	model_input(m, "[app]: program", model_get(table, "program"), INPUT_REGULAR, &app->program);
+	model_texts(table, "args", &app->args);
+	build_env(app, model_get(table, "env"));
+}

@@ -1,0 +1,323 @@
+/*
+ * [[file]] and [[volume]]: what stands where in the machine's file system, and that no two of them
+ * are in each other's way.
+ */
+#include "model.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uni/base/path.h>
+
+enum { LABEL_MAX = 160, VOLUMES_MAX = 64 };
+
+static const char *label_file(const struct uni_recipe_file *file, const char *key,
+			      char label[LABEL_MAX])
+{
+	if (file->path == NULL)
+		snprintf(label, LABEL_MAX, "[[file]]%s%s", key[0] != '\0' ? ": " : "", key);
+	else
+		snprintf(label, LABEL_MAX, "file \"%.120s\"%s%s", file->path,
+			 key[0] != '\0' ? ": " : "", key);
+	return label;
+}
+
+static const char *label_volume(const struct uni_recipe_volume *volume, const char *key,
+				char label[LABEL_MAX])
+{
+	if (volume->name == NULL)
+		snprintf(label, LABEL_MAX, "[[volume]]%s%s", key[0] != '\0' ? ": " : "", key);
+	else
+		snprintf(label, LABEL_MAX, "volume \"%s\"%s%s", volume->name,
+			 key[0] != '\0' ? ": " : "", key);
+	return label;
+}
+
+static void build_file(struct model *m, const struct uni_toml_value *table,
+		       struct uni_recipe_file *file)
+{
+	const struct uni_toml_value *text = model_get(table, "text");
+	char label[LABEL_MAX];
+
+	file->path = model_string(table, "path");
+	file->pos = model_pos(table, "path");
+	file->mode = (uint32_t)model_size(table, "mode", 0644);
+	model_input(m, label_file(file, "source", label), model_get(table, "source"), INPUT_REGULAR,
+		    &file->source);
+	if (text != NULL) {
+		file->text = uni_strdup(text->string.data);
+		file->text_size = text->string.size;
+	}
+	label_file(file, "", label);
+	if (model_has(table, "source") && model_has(table, "text"))
+		model_error(m, uni_toml_get(table, "text")->key_pos,
+			    "%s: source and text cannot both be given", label);
+	else if (!model_has(table, "source") && !model_has(table, "text"))
+		model_error(m, table->pos, "%s: neither source nor text is given", label);
+	if (file->path != NULL && strcmp(file->path, "/") == 0)
+		model_error(m, file->pos, "%s: path is the root folder", label);
+}
+
+static int compare_files(const void *a, const void *b)
+{
+	const struct uni_recipe_file *x = a, *y = b;
+	int order;
+
+	if (x->path == NULL || y->path == NULL)
+		order = (x->path != NULL) - (y->path != NULL);
+	else
+		order = strcmp(x->path, y->path);
+	if (order == 0)
+		order = (x->pos.line > y->pos.line) - (x->pos.line < y->pos.line);
+	return order;
+}
+
+void model_files(struct model *m)
+{
+	const struct uni_toml_value *array = model_get(m->root, "file");
+	struct uni_recipe *recipe = m->recipe;
+
+	if (array == NULL)
+		return;
+	recipe->files = uni_alloc_array(array->list.count + 1, sizeof(*recipe->files));
+	for (const struct uni_toml_value *v = array->list.first; v != NULL; v = v->next)
+		if ((v->flags & SCHEMA_BAD) == 0)
+			build_file(m, v, &recipe->files[recipe->file_count++]);
+	qsort(recipe->files, recipe->file_count, sizeof(*recipe->files), compare_files);
+}
+
+static void refuse_keys(struct model *m, const struct uni_toml_value *table, const char *label,
+			const char *format, const char *const *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (model_has(table, keys[i]))
+			model_error(m, uni_toml_get(table, keys[i])->key_pos,
+				    "%s: %s says nothing for a %s", label, keys[i], format);
+}
+
+static void check_compression(struct model *m, const struct uni_toml_value *table,
+			      const struct uni_recipe_volume *volume)
+{
+	const char *name = uni_recipe_compression_name(volume->compression);
+	bool levels = volume->compression == UNI_COMPRESSION_ZSTD ||
+		      volume->compression == UNI_COMPRESSION_GZIP;
+	char label[LABEL_MAX];
+
+	label_volume(volume, "", label);
+	if (volume->level != 0 && !levels)
+		model_error(m, model_pos(table, "level"), "%s: compression \"%s\" has no levels",
+			    label, name);
+	else if (volume->compression == UNI_COMPRESSION_GZIP && volume->level > 9)
+		model_error(m, model_pos(table, "level"),
+			    "%s: level of gzip is not between 1 and 9", label);
+	if ((volume->block_size & (volume->block_size - 1)) != 0)
+		model_error(m, model_pos(table, "block-size"),
+			    "%s: block-size is not a power of two", label);
+	if (volume->embed && volume->size > UNI_RECIPE_EMBED_MAX) {
+		model_error(m, model_pos(table, "size"),
+			    "%s: size is over the 4 MiB of an embedded volume", label);
+		model_hint(m, "leave embed out, and the volume gets a partition");
+	}
+}
+
+static void build_modes(const struct uni_toml_value *table, struct uni_recipe_volume *volume)
+{
+	const struct uni_toml_value *mode = model_get(table, "mode");
+
+	if (mode == NULL)
+		return;
+	if (mode->type == UNI_TOML_INTEGER) {
+		volume->modes = UNI_MODES_FIXED;
+		volume->mode = (uint32_t)mode->integer;
+	} else if (strcmp(mode->string.data, "keep") == 0) {
+		volume->modes = UNI_MODES_KEEP;
+	}
+}
+
+static void build_format(struct model *m, const struct uni_toml_value *table,
+			 struct uni_recipe_volume *volume)
+{
+	static const char *const squashfs_only[] = { "source",	   "compression", "level",
+						     "block-size", "mode",	  "embed",
+						     "verity",	   "epoch" };
+	static const enum uni_recipe_compression compressions[] = { UNI_COMPRESSION_ZSTD,
+								    UNI_COMPRESSION_LZ4,
+								    UNI_COMPRESSION_GZIP,
+								    UNI_COMPRESSION_NONE };
+	const struct schema_table *schema = model_schema("volume");
+	char label[LABEL_MAX];
+
+	label_volume(volume, "", label);
+	if (model_word(table, schema, "format", "squashfs") == 1) {
+		volume->format = UNI_FS_TMPFS;
+		volume->verity = false;
+		refuse_keys(m, table, label, "tmpfs", squashfs_only, UNI_COUNT(squashfs_only));
+		return;
+	}
+	volume->format = UNI_FS_SQUASHFS;
+	volume->compression = compressions[model_word(table, schema, "compression", "zstd")];
+	/* A format that is wrong in itself leaves open what else is needed. */
+	if (!model_has(table, "source") &&
+	    (model_get(table, "format") != NULL || !model_has(table, "format"))) {
+		model_error(m, table->pos, "%s: source is missing", label);
+		model_hint(m, "a squashfs holds the content of a folder, a tar file or a package");
+	}
+	check_compression(m, table, volume);
+}
+
+static void build_volume(struct model *m, const struct uni_toml_value *table,
+			 struct uni_recipe_volume *volume)
+{
+	char label[LABEL_MAX];
+
+	volume->pos = table->pos;
+	volume->name = model_string(table, "name");
+	volume->name_pos = model_pos(table, "name");
+	volume->mount = model_string(table, "mount");
+	volume->mount_pos = model_pos(table, "mount");
+	volume->level = (uint32_t)model_size(table, "level", 0);
+	volume->block_size = (uint32_t)model_size(table, "block-size", 131072);
+	volume->size = model_size(table, "size", 0);
+	volume->embed = model_bool(table, "embed", false);
+	volume->verity = model_bool(table, "verity", true);
+	volume->has_epoch = model_epoch(table, &volume->epoch);
+	build_modes(table, volume);
+	model_input(m, label_volume(volume, "source", label), model_get(table, "source"),
+		    INPUT_REGULAR | INPUT_FOLDER, &volume->source);
+	build_format(m, table, volume);
+	if (volume->mount != NULL && strcmp(volume->mount, "/") == 0) {
+		model_error(m, volume->mount_pos, "%s: mount is the root folder",
+			    label_volume(volume, "", label));
+		model_hint(m, "the root file system is made of [[file]] tables");
+	}
+}
+
+void model_volumes(struct model *m)
+{
+	const struct uni_toml_value *array = model_get(m->root, "volume");
+	struct uni_recipe *recipe = m->recipe;
+
+	if (array == NULL)
+		return;
+	if (array->list.count > VOLUMES_MAX) {
+		model_error(m, array->pos, "there are more than %d volumes", VOLUMES_MAX);
+		return;
+	}
+	recipe->volumes = uni_alloc_array(array->list.count + 1, sizeof(*recipe->volumes));
+	for (const struct uni_toml_value *v = array->list.first; v != NULL; v = v->next)
+		if ((v->flags & SCHEMA_BAD) == 0)
+			build_volume(m, v, &recipe->volumes[recipe->volume_count++]);
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		if (!recipe->volumes[i].has_epoch)
+			recipe->volumes[i].epoch = recipe->image.epoch;
+}
+
+static bool is_root(const char *path)
+{
+	return strcmp(path, "/") == 0;
+}
+
+static void check_volume_pair(struct model *m, const struct uni_recipe_volume *first,
+			      const struct uni_recipe_volume *second)
+{
+	char label[LABEL_MAX], other[LABEL_MAX];
+
+	label_volume(second, "", label);
+	label_volume(first, "", other);
+	if (first->name != NULL && second->name != NULL && strcmp(first->name, second->name) == 0) {
+		model_error(m, second->name_pos, "%s is given twice", label);
+		model_hint(m, "the first is in line %u", first->name_pos.line);
+	}
+	if (first->mount == NULL || second->mount == NULL || is_root(first->mount) ||
+	    is_root(second->mount))
+		return;
+	if (strcmp(first->mount, second->mount) == 0)
+		model_error(m, second->mount_pos, "%s: mount \"%s\" is that of %s too", label,
+			    second->mount, other);
+	else if (uni_path_inside(second->mount, first->mount))
+		model_error(m, second->mount_pos, "%s: mount \"%s\" is inside of %s at \"%s\"",
+			    label, second->mount, other, first->mount);
+	else if (uni_path_inside(first->mount, second->mount))
+		model_error(m, second->mount_pos, "%s: mount \"%s\" hides %s at \"%s\"", label,
+			    second->mount, other, first->mount);
+}
+
+static void check_file_and_volume(struct model *m, const struct uni_recipe_file *file,
+				  const struct uni_recipe_volume *volume)
+{
+	char label[LABEL_MAX], other[LABEL_MAX];
+
+	if (file->path == NULL || volume->mount == NULL || is_root(volume->mount) ||
+	    is_root(file->path))
+		return;
+	label_file(file, "", label);
+	label_volume(volume, "", other);
+	if (uni_path_inside(file->path, volume->mount)) {
+		model_error(m, file->pos, "%s is inside of %s at \"%s\"", label, other,
+			    volume->mount);
+		model_hint(m, "put it into the volume's source");
+	} else if (uni_path_inside(volume->mount, file->path)) {
+		model_error(m, file->pos, "%s stands where %s needs a folder", label, other);
+	}
+}
+
+static const struct uni_recipe_file *find_file(const struct uni_recipe *recipe, const char *path,
+					       const struct uni_recipe_file *before)
+{
+	struct uni_recipe_file wanted = { .path = uni_strdup(path) };
+	const struct uni_recipe_file *found = NULL;
+	size_t low = 0, high = (size_t)(before - recipe->files);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = compare_files(&recipe->files[middle], &wanted);
+
+		if (recipe->files[middle].path != NULL &&
+		    strcmp(recipe->files[middle].path, path) == 0)
+			found = &recipe->files[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	free(wanted.path);
+	return found;
+}
+
+/* A file cannot be a folder of another; folders sort before what is in them. */
+static void check_file_folders(struct model *m, const struct uni_recipe_file *file)
+{
+	char *path UNI_AUTO_FREE = uni_strdup(file->path);
+	const struct uni_recipe_file *same = find_file(m->recipe, path, file);
+	char label[LABEL_MAX];
+
+	label_file(file, "", label);
+	if (same != NULL) {
+		model_error(m, file->pos, "%s is given twice", label);
+		model_hint(m, "the first is in line %u", same->pos.line);
+		return;
+	}
+	for (char *slash = strrchr(path, '/'); slash != NULL && slash != path;
+	     slash = strrchr(path, '/')) {
+		*slash = '\0';
+		if (find_file(m->recipe, path, file) != NULL) {
+			model_error(m, file->pos, "%s: \"%s\" is a file, not a folder", label,
+				    path);
+			return;
+		}
+	}
+}
+
+void model_check_mounts(struct model *m)
+{
+	const struct uni_recipe *recipe = m->recipe;
+
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		for (size_t k = 0; k < i; k++)
+			check_volume_pair(m, &recipe->volumes[k], &recipe->volumes[i]);
+	for (size_t i = 0; i < recipe->file_count; i++) {
+		for (size_t k = 0; k < recipe->volume_count; k++)
+			check_file_and_volume(m, &recipe->files[i], &recipe->volumes[k]);
+		if (recipe->files[i].path != NULL)
+			check_file_folders(m, &recipe->files[i]);
+	}
+}

@@ -1,0 +1,239 @@
+/*
+ * Recipes from file to model, step by step: TOML, schema, variant, required keys, model. A step's
+ * findings do not keep the next ones from looking, as far as that makes sense; a recipe with any
+ * error is no recipe.
+ */
+#include "model.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+
+static void find_real_dir(struct model *m)
+{
+	char real[PATH_MAX];
+
+	if (!m->options->no_files && realpath(m->recipe->dir, real) != NULL)
+		m->real_dir = uni_strdup(real);
+}
+
+static struct uni_recipe *new_recipe(const char *path, const char *text, size_t size,
+				     const struct uni_recipe_options *options)
+{
+	struct uni_recipe *recipe = uni_alloc(sizeof(*recipe));
+
+	recipe->path = uni_strdup(path);
+	recipe->dir = uni_path_dir(path);
+	recipe->text = uni_strndup(text, size);
+	recipe->text_size = size;
+	if (options->variant != NULL)
+		recipe->variant = uni_strdup(options->variant);
+	return recipe;
+}
+
+/* Adds all findings. */
+static void check_and_build(struct model *m, struct uni_toml_value *root)
+{
+	m->root = root;
+	if (m->options->variant != NULL &&
+	    !schema_merge_variant(&m->context, root, m->options->variant))
+		return;
+	schema_check_required(&m->context, root);
+	find_real_dir(m);
+	model_build(m);
+	free(m->real_dir);
+}
+
+int uni_recipe_parse(struct uni_recipe **out, const char *path, const char *text, size_t size,
+		     const struct uni_recipe_options *options, struct uni_diags *diags,
+		     struct uni_err *err)
+{
+	static const struct uni_recipe_options none;
+	struct uni_toml *toml UNI_AUTO(uni_toml) = NULL;
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = NULL;
+	struct model m = { .context = { path, diags }, .options = options ? options : &none };
+	size_t errors = diags->errors;
+	int code;
+
+	*out = NULL;
+	code = uni_toml_parse_partial(&toml, path, text, size, diags, err);
+	schema_check(&m.context, uni_toml_root(toml));
+	if (code == 0) {
+		recipe = m.recipe = new_recipe(path, text, size, m.options);
+		check_and_build(&m, uni_toml_root(toml));
+	}
+	uni_diags_sort(diags);
+	if (diags->errors != errors)
+		return uni_diags_err(diags, code != 0 ? code : UNI_E_INVAL, err);
+	*out = recipe;
+	recipe = NULL;
+	return 0;
+}
+
+int uni_recipe_load(struct uni_recipe **out, const char *path,
+		    const struct uni_recipe_options *options, struct uni_diags *diags,
+		    struct uni_err *err)
+{
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	int code = uni_file_read(path, UNI_RECIPE_MAX, &text, err);
+
+	*out = NULL;
+	if (code != 0) {
+		uni_diags_error(diags, path, (struct uni_pos){ 0, 0 }, "%s", err->text);
+		return uni_err_context(err, "recipe");
+	}
+	return uni_recipe_parse(out, path, uni_buf_text(&text), text.size, options, diags, err);
+}
+
+int uni_recipe_variants(const char *path, struct uni_strv *names, struct uni_err *err)
+{
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
+	struct uni_toml *toml UNI_AUTO(uni_toml) = NULL;
+	const struct uni_toml_value *variants;
+	int code = uni_file_read(path, UNI_RECIPE_MAX, &text, err);
+
+	if (code == 0)
+		code = uni_toml_parse(&toml, path, uni_buf_text(&text), text.size, &diags, err);
+	if (code != 0)
+		return code;
+	variants = uni_toml_get(uni_toml_root(toml), "variant");
+	if (variants == NULL || variants->type != UNI_TOML_TABLE)
+		return 0;
+	for (const struct uni_toml_value *v = variants->list.first; v != NULL; v = v->next)
+		uni_strv_add(names, v->key);
+	uni_strv_sort(names);
+	return 0;
+}
+
+int uni_recipe_error(const struct uni_recipe *recipe, struct uni_pos pos, int code,
+		     struct uni_err *err, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (pos.line == 0)
+		return uni_err_set(err, code, "%s: %s", recipe->path, text);
+	return uni_err_set(err, code, "%s:%u:%u: %s", recipe->path, pos.line, pos.column, text);
+}
+
+const char *uni_recipe_compression_name(enum uni_recipe_compression compression)
+{
+	static const char *const names[] = {
+		[UNI_COMPRESSION_NONE] = "none",
+		[UNI_COMPRESSION_GZIP] = "gzip",
+		[UNI_COMPRESSION_LZ4] = "lz4",
+		[UNI_COMPRESSION_ZSTD] = "zstd",
+	};
+
+	return names[compression];
+}
+
+const char *uni_recipe_format_name(enum uni_config_fs format)
+{
+	switch (format) {
+	case UNI_FS_SQUASHFS:
+		return "squashfs";
+	case UNI_FS_EXT4:
+		return "ext4";
+	case UNI_FS_LIVE:
+		return "live";
+	case UNI_FS_TMPFS:
+		return "tmpfs";
+	}
+	return "unknown";
+}
+
+static void free_input(struct uni_recipe_input *input)
+{
+	free(input->text);
+	free(input->path);
+	free(input->package);
+	free(input->range);
+	free(input->member);
+}
+
+static void free_inputs(struct uni_recipe_inputs *inputs)
+{
+	for (size_t i = 0; i < inputs->count; i++)
+		free_input(&inputs->items[i]);
+	free(inputs->items);
+}
+
+static void free_texts(struct uni_recipe_texts *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		free(texts->items[i].text);
+	free(texts->items);
+}
+
+static void free_app(struct uni_recipe_app *app)
+{
+	free_inputs(&app->sources);
+	free_inputs(&app->includes);
+	free_texts(&app->cflags);
+	free_inputs(&app->objects);
+	free_inputs(&app->libraries);
+	free_input(&app->program);
+	free_texts(&app->args);
+	for (size_t i = 0; i < app->env_count; i++) {
+		free(app->env[i].name);
+		free(app->env[i].value);
+	}
+	free(app->env);
+	free(app->cwd);
+}
+
+static void free_config(struct uni_recipe_config *config)
+{
+	free(config->hostname);
+	free_texts(&config->hosts);
+	free_texts(&config->resolvers);
+	free_texts(&config->networks);
+	free(config->runtime);
+}
+
+static void free_mounts(struct uni_recipe *recipe)
+{
+	for (size_t i = 0; i < recipe->file_count; i++) {
+		free(recipe->files[i].path);
+		free_input(&recipe->files[i].source);
+		free(recipe->files[i].text);
+	}
+	free(recipe->files);
+	for (size_t i = 0; i < recipe->volume_count; i++) {
+		free(recipe->volumes[i].name);
+		free(recipe->volumes[i].mount);
+		free_input(&recipe->volumes[i].source);
+	}
+	free(recipe->volumes);
+}
+
+void uni_recipe_free(struct uni_recipe *recipe)
+{
+	if (recipe == NULL)
+		return;
+	free(recipe->path);
+	free(recipe->dir);
+	free(recipe->variant);
+	free(recipe->text);
+	free(recipe->image.name);
+	free(recipe->image.version);
+	free(recipe->base.name);
+	free(recipe->base.range);
+	free_input(&recipe->base.path);
+	free_app(&recipe->app);
+	free_input(&recipe->ca);
+	free_config(&recipe->config);
+	free_mounts(recipe);
+	for (size_t i = 0; i < recipe->output_count; i++)
+		free(recipe->outputs[i].format);
+	free(recipe->outputs);
+	free(recipe);
+}
