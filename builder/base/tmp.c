@@ -12,7 +12,8 @@
 #include <uni/base/system.h>
 
 struct slot {
-	_Atomic(char *) path;
+	_Atomic(const char *) live; /* what the clean-up has to remove, or NULL */
+	char *name;		    /* its storage; freed by uni_tmp_forget only */
 	struct slot *next;
 };
 
@@ -20,21 +21,25 @@ static _Atomic(struct slot *) slots;
 /* Between register and forget only: the handler takes no lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-void uni_tmp_register(const char *path)
+static struct slot *free_slot(void)
 {
-	char *copy = uni_path_absolute(path);
-	pthread_mutex_lock(&lock);
 	struct slot *slot = atomic_load(&slots);
-	while (slot != NULL && atomic_load(&slot->path) != NULL)
+	while (slot != NULL && slot->name != NULL)
 		slot = slot->next;
-	if (slot != NULL) {
-		atomic_store(&slot->path, copy);
-	} else {
+	if (slot == NULL) {
 		slot = uni_alloc(sizeof(*slot));
 		slot->next = atomic_load(&slots);
-		atomic_store(&slot->path, copy);
 		atomic_store(&slots, slot);
 	}
+	return slot;
+}
+
+void uni_tmp_register(const char *path)
+{
+	pthread_mutex_lock(&lock);
+	struct slot *slot = free_slot();
+	slot->name = uni_path_absolute(path);
+	atomic_store(&slot->live, slot->name);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -43,13 +48,15 @@ void uni_tmp_forget(const char *path)
 	char *wanted UNI_AUTO_FREE = uni_path_absolute(path);
 	pthread_mutex_lock(&lock);
 	for (struct slot *slot = atomic_load(&slots); slot != NULL; slot = slot->next) {
-		char *held = atomic_load(&slot->path);
-		if (held == NULL || strcmp(held, wanted) != 0)
+		const char *live = slot->name;
+		if (live == NULL || strcmp(live, wanted) != 0)
 			continue;
-		/* The handler may have been faster; then the name is its. */
-		if (atomic_compare_exchange_strong(&slot->path, &held, NULL))
-			free(held);
-		break;
+		/* The handler may have been faster; then it still reads the name. */
+		if (atomic_compare_exchange_strong(&slot->live, &live, NULL)) {
+			free(slot->name);
+			slot->name = NULL;
+			break;
+		}
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -58,10 +65,9 @@ void uni_tmp_cleanup(void)
 {
 	int saved = errno;
 	for (struct slot *slot = atomic_load(&slots); slot != NULL; slot = slot->next) {
-		char *path = atomic_exchange(&slot->path, NULL);
+		const char *path = atomic_exchange(&slot->live, NULL);
 		if (path != NULL)
-			uni_remove_tree(
-				path); /* the name itself is left: free is no call for here */
+			uni_remove_tree(path);
 	}
 	errno = saved;
 }
