@@ -136,13 +136,9 @@ static void uuids(void **state)
 int unit_digest(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_answers),
-		cmocka_unit_test(pieces_equal_the_whole),
-		cmocka_unit_test(known_answers),
-		cmocka_unit_test(fields_do_not_run_together),
-		cmocka_unit_test_setup_teardown(files_are_hashed, unit_dir_setup,
-						unit_dir_teardown),
-		cmocka_unit_test(digest_text_is_strict),
+		cmocka_unit_test(known_answers), cmocka_unit_test(pieces_equal_the_whole),
+		cmocka_unit_test(known_answers), cmocka_unit_test(fields_do_not_run_together),
+		DIR_TEST(files_are_hashed),	 cmocka_unit_test(digest_text_is_strict),
 		cmocka_unit_test(uuids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

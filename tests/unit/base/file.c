@@ -161,14 +161,6 @@ static void cleanup_removes_what_is_registered(void **state)
 	assert_int_equal(errno, EEXIST);
 }
 
-static int outside_setup(void **state)
-{
-	/* Not registered, unlike uni_dir_tmp's, for the tests that call the clean-up. */
-	int rc = unit_dir_setup(state);
-	uni_tmp_forget(*state);
-	return rc;
-}
-
 static void copy_keeps_holes(void **state)
 {
 	struct uni_err err = UNI_ERR_INIT;
@@ -264,8 +256,6 @@ static void locks_exclude(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 }
-
-#define DIR_TEST(fn) cmocka_unit_test_setup_teardown(fn, outside_setup, unit_dir_teardown)
 
 int unit_file(void)
 {

@@ -279,8 +279,6 @@ static void find_in_path(void **state)
 	assert_null(uni_process_find("bin")); /* a folder that may be entered is no program */
 }
 
-#define DIR_TEST(fn) cmocka_unit_test_setup_teardown(fn, unit_dir_setup, unit_dir_teardown)
-
 int unit_process(void)
 {
 	const struct CMUnitTest tests[] = {

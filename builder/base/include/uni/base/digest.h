@@ -17,7 +17,7 @@ struct uni_digest {
 };
 
 struct uni_hash {
-	_Alignas(16) uint8_t state[128]; /* opaque: OpenSSL's SHA256_CTX */
+	uint64_t state[16]; /* opaque: OpenSSL's SHA256_CTX */
 };
 
 void uni_hash_start(struct uni_hash *hash);

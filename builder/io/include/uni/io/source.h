@@ -1,0 +1,58 @@
+/*
+ * Sources give bytes, and stack as sinks do.
+ */
+#ifndef UNI_IO_SOURCE_H
+#define UNI_IO_SOURCE_H
+
+#include <uni/io/sink.h>
+
+struct uni_source;
+
+struct uni_source_ops {
+	/* Gives 1 to `size` bytes, or sets *got to 0 at the end. */
+	int (*read)(struct uni_source *source, void *data, size_t size, size_t *got,
+		    struct uni_err *err);
+	void (*free)(struct uni_source *source); /* of all but `next`; NULL: free(3) */
+};
+
+/* First member of every kind of source. */
+struct uni_source {
+	const struct uni_source_ops *ops;
+	struct uni_source *next; /* owned; NULL at the bottom */
+	uint64_t given;		 /* bytes */
+	struct uni_err *failure;
+};
+
+int uni_source_read(struct uni_source *source, void *data, size_t size, size_t *got,
+		    struct uni_err *err);
+/* All of `size` bytes; UNI_E_CORRUPT when there are fewer. */
+int uni_source_read_full(struct uni_source *source, void *data, size_t size, struct uni_err *err);
+int uni_source_skip(struct uni_source *source, uint64_t size, struct uni_err *err);
+void uni_source_free(struct uni_source *source); /* with all below */
+UNI_AUTO_DEFINE(uni_source)
+uint64_t uni_source_given(const struct uni_source *source);
+
+/* From the descriptor's position; `fd` is borrowed, `name` is copied. */
+struct uni_source *uni_source_from_fd(int fd, const char *name);
+struct uni_source *uni_source_from_memory(const void *data, size_t size); /* borrowed */
+
+/* UNI_E_LIMIT, naming `what` (copied), when more than `limit` bytes come. */
+void uni_source_push_limit(struct uni_source **source, uint64_t limit, const char *what);
+/* SHA-256 of what passes, kept in *digest, valid once the end was read. */
+void uni_source_push_digest(struct uni_source **source, struct uni_digest *digest);
+/* Frames of zstd, one behind the other, to at most `limit` bytes in all; windows up to 128 MiB.
+ * UNI_E_CORRUPT when the input is none or ends too early. `name` is copied. */
+int uni_source_push_zstd(struct uni_source **source, uint64_t limit, const char *name,
+			 struct uni_err *err);
+
+/* Moves all that is left of `source` into `sink`, which is not finished. */
+int uni_io_pump(struct uni_source *source, struct uni_sink *sink, struct uni_err *err);
+
+/*
+ * Copies `size` bytes from file to file, hashing them in the same read. Holes, and runs of zeros
+ * of 64 KiB, become holes: the target must read as zeros there. `hash` goes on, or is NULL.
+ */
+int uni_io_copy(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t size,
+		struct uni_hash *hash, const char *name, struct uni_err *err);
+
+#endif
