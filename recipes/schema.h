@@ -84,6 +84,12 @@ const struct schema_key *schema_find(const struct schema_table *table, const cha
  * own flags end below. */
 enum { SCHEMA_BAD = 256 };
 
+/* Lists longer than that are a mistake, and some are compared item by item. */
+enum { SCHEMA_ITEMS_MAX = 4096 };
+
+/* schema_doc.c: the reference page's example. */
+extern const char schema_example[];
+
 /* What a check needs to say where something is wrong. */
 struct schema_context {
 	const char *file;

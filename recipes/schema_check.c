@@ -9,9 +9,6 @@
 #include <string.h>
 #include <uni/recipes/recipe.h>
 
-/* Lists longer than that are a mistake, and some are compared item by item. */
-enum { ITEMS_MAX = 4096 };
-
 /* Where in the recipe: "[machine]", "volume \"content\"", "" for the root. */
 struct place {
 	const struct schema_context *context;
@@ -324,9 +321,9 @@ static void check_inner_table(const struct place *place, const struct schema_key
 static void check_items(const struct place *place, const struct schema_key *key,
 			struct uni_toml_value *value, unsigned kind)
 {
-	if (value->list.count > ITEMS_MAX)
+	if (value->list.count > SCHEMA_ITEMS_MAX)
 		complain(place, value, value->pos, "%s has more than %d items", key->name,
-			 ITEMS_MAX);
+			 SCHEMA_ITEMS_MAX);
 	else if (kind == TAKES_LIST)
 		check_list(place, key, value);
 	else if (kind == TAKES_MAP)

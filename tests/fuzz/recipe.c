@@ -1,0 +1,29 @@
+/*
+ * Whole recipes from anything, with the variant "v" where there is one. No file is looked at.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <uni/recipes/recipe.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_with(const char *text, size_t size, const char *variant)
+{
+	struct uni_recipe_options options = { .no_files = true, .variant = variant };
+	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = NULL;
+	struct uni_err err = UNI_ERR_INIT;
+	int code = uni_recipe_parse(&recipe, "fuzz.toml", text, size, &options, &diags, &err);
+
+	if ((code == 0) != (recipe != NULL) || (code == 0) != (diags.errors == 0))
+		abort();
+	if (recipe != NULL && (recipe->image.name == NULL || recipe->output_count == 0))
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	read_with((const char *)data, size, NULL);
+	read_with((const char *)data, size, "v");
+	return 0;
+}
