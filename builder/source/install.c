@@ -1,0 +1,100 @@
+/*
+ * A package file into the store: each file becomes a blob while it is read, and the reference that
+ * makes them a package comes last, when all was found to be as promised.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/system.h>
+
+struct installing {
+	struct uni_store *store;
+	const struct uni_package *package;
+	struct uni_store_writer *writer;
+	struct uni_store_record record;
+};
+
+static int on_start(void *user, const struct uni_package *package, struct uni_err *err)
+{
+	struct installing *in = user;
+
+	(void)err;
+	in->package = package;
+	return 0;
+}
+
+static int on_data(void *user, size_t index, const void *data, size_t size, struct uni_err *err)
+{
+	struct installing *in = user;
+	int rc = 0;
+
+	if (in->writer == NULL)
+		rc = uni_store_writer_open(&in->writer, in->store, err);
+	if (rc == 0)
+		rc = uni_write_full(uni_store_writer_fd(in->writer), data, size,
+				    in->package->files[index].path, err);
+	return rc;
+}
+
+static int on_end(void *user, size_t index, struct uni_err *err)
+{
+	struct installing *in = user;
+	const struct uni_package_file *file = &in->package->files[index];
+	struct uni_store_entry blob;
+	int rc = on_data(user, index, "", 0, err);
+
+	if (rc == 0)
+		rc = uni_store_writer_commit(in->writer, &file->digest, &blob, err);
+	uni_store_writer_free(in->writer);
+	in->writer = NULL;
+	if (rc == 0)
+		uni_store_record_add(&in->record, file->path, &blob);
+	return rc != 0 ? rc : uni_check_cancel(err);
+}
+
+static int finish(struct installing *in, const struct uni_package *package, struct uni_err *err)
+{
+	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+	char *name UNI_AUTO_FREE = installed_ref(package);
+	struct uni_store_entry blob;
+	int rc;
+
+	uni_package_json(package, &json);
+	rc = uni_store_put(in->store, json.data, json.size, &blob, err);
+	if (rc != 0)
+		return rc;
+	uni_store_record_add(&in->record, PACKAGE_JSON, &blob);
+	in->record.meta = installed_meta(package);
+	return uni_store_ref_set(in->store, name, &in->record, err);
+}
+
+int uni_package_install(struct uni_store *store, const char *file, struct uni_installed **installed,
+			struct uni_err *err)
+{
+	struct installing in = { .store = store };
+	struct uni_package_visitor visitor = {
+		.start = on_start, .data = on_data, .end = on_end, .user = &in
+	};
+	struct uni_package *package UNI_AUTO(uni_package) = NULL;
+	int fd UNI_AUTO_CLOSE = open(file, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return uni_err_errno(err, "%s", file);
+	rc = uni_package_read(&package, fd, file, &visitor, err);
+	if (rc == 0)
+		rc = finish(&in, package, err);
+	uni_store_writer_free(in.writer);
+	if (rc == 0 && installed != NULL) {
+		*installed = uni_alloc(sizeof(**installed));
+		(*installed)->digest = uni_package_digest(package);
+		(*installed)->package = package;
+		(*installed)->record = in.record;
+		package = NULL;
+	} else {
+		uni_store_record_free(&in.record);
+	}
+	return rc != 0 ? uni_err_context(err, "install") : 0;
+}

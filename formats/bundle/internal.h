@@ -1,0 +1,16 @@
+/*
+ * What the writer and the reader of packages agree on.
+ */
+#ifndef UNI_BUNDLE_INTERNAL_H
+#define UNI_BUNDLE_INTERNAL_H
+
+#include <uni/bundle/package.h>
+#include <uni/io/entry.h>
+
+#define PACKAGE_JSON "package.json"
+#define PACKAGE_LEVEL 19 /* of zstd: packages are written once and read often */
+
+/* The archive's entry for a file: all but path, mode and size is fixed. */
+struct uni_entry package_entry(const char *path, uint32_t mode, uint64_t size);
+
+#endif
