@@ -62,6 +62,7 @@ SECTIONS
 		*(.data .data.*)
 	} :data
 	uk_image_end = .;
+	uk_image_pages_end = ALIGN(4096);
 
 	/* Nothing here is position independent by the linker's means. */
 	.unwanted : { *(.got) *(.got.plt) *(.igot) *(.igot.plt) *(.plt) *(.iplt) *(.rela.*) } :data

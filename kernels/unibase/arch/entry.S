@@ -78,13 +78,13 @@ uk_pvh_entry:
 	movl $(PRESENT | ACCESSED_DIRTY | GLOBAL), %edx
 	call map
 	movl $PHYS(uk_data_start), %eax
-	movl $PHYS(uk_image_end) + 4095, %ecx
+	movl $PHYS(uk_image_pages_end), %ecx
 	movl $(PRESENT | WRITE | ACCESSED_DIRTY | GLOBAL), %edx
 	call map
 	pushl %esi
 	xorl %esi, %esi
 	movl $PHYS(uk_text_start), %eax
-	movl $PHYS(uk_text_end) + 4095, %ecx
+	movl $PHYS(uk_data_start), %ecx
 	movl $(PRESENT | ACCESSED_DIRTY | GLOBAL), %edx
 	call map
 	popl %esi
@@ -141,7 +141,7 @@ refuse:
 5:	hlt
 	jmp 5b
 
-	/* Maps [eax, ecx), as linked, with the flags edx and the upper half esi. */
+	/* Maps the pages [eax, ecx), as linked, with the flags edx and the upper half esi. */
 map:
 	addl %ebp, %ecx
 	leal PHYS(uk_boot_pt)(%ebp), %ebx

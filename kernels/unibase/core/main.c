@@ -1,16 +1,35 @@
 /*
- * Start-up in order.
+ * Start-up in order. What must not sleep runs here, on the stack that then becomes the idle
+ * thread's; the rest in the first kernel thread.
  */
 #include <uk/cpu.h>
 #include <uk/log.h>
+#include <uk/paging.h>
+#include <uk/sched.h>
 #include <uk/start.h>
-#include <uni/abi/exit.h>
 
-struct uk_cpu uk_cpu_boot;
+static void init(void *arg)
+{
+	(void)arg;
+	uk_drivers_start();
+	uk_config_runtime();
+	uk_paging_seal();
+	uk_vfs_start();
+	uk_process_start();
+}
 
 void uk_main(uk_paddr_t start_info)
 {
-	(void)start_info;
-	uk_log(UK_LOG_ERROR, "unibase is up");
-	uk_machine_end(UNI_EXIT_STATUS, 0, 0, 0, "");
+	uk_cpu_set_stack((uintptr_t)uk_boot_stack_top);
+	uk_cpu_start();
+	uk_boot_read(start_info);
+	uk_paging_start();
+	uk_memory_start();
+	uk_fpu_start();
+	uk_sched_start();
+	uk_irq_start();
+	uk_config_start();
+	if (uk_thread_spawn("init", init, NULL) == NULL)
+		uk_panic("no memory for the first thread");
+	uk_sched_idle();
 }

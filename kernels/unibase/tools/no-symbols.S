@@ -2,4 +2,6 @@
 	.section .rodata_symbols, "a"
 	.globl uk_symbols
 uk_symbols:
+	.skip 256
+	.byte 0, 0
 	.section .note.GNU-stack, "", @progbits

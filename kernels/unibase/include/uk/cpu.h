@@ -157,6 +157,7 @@ static inline void uk_pause(void)
 }
 
 /* arch/cpu.c */
+void uk_cpu_set_stack(uint64_t top); /* where entries from user mode start */
 void uk_cpu_start(void); /* features, control registers, GDT, TSS, IDT, system-call MSRs */
 #endif
 #endif

@@ -64,9 +64,14 @@ extern void (*uk_console_input)(uint8_t byte);
  * drivers/fwcfg.c */
 int64_t uk_fwcfg_read(const char *name, void *data, size_t room);
 
+/* Seconds since 1970 by the real-time clock, 0 when there is none. drivers/rtc.c */
+int64_t uk_rtc_read(void);
+
 /* Random bytes: seeded by RDSEED or RDRAND, virtio-rng, else by timing (logged once); never before
  * seeded. core/random.c */
 void uk_random(void *data, size_t size);
 void uk_random_add(const void *data, size_t size, unsigned bits);
+/* One ChaCha20 block (RFC 8439, section 2.3); `tail` is counter and nonce. */
+void uk_chacha20_block(const uint32_t key[8], const uint32_t tail[4], uint32_t out[16]);
 
 #endif

@@ -23,6 +23,7 @@
 #define UK_DIRECT_SIZE UK_ULL(0x8000000000)
 #define UK_STACK_BASE UK_ULL(0xffffc90000000000)
 #define UK_DEVICE_BASE UK_ULL(0xffffd00000000000)
+#define UK_DEVICE_SIZE UK_ULL(0x200000000000)
 #define UK_IMAGE_BASE UK_ULL(0xffffffff80000000)
 
 /* Kernel stacks: 16 KiB at the top of a slot of 32; what is below is never mapped. */

@@ -9,11 +9,10 @@
 #ifndef UK_MEM_H
 #define UK_MEM_H
 
+#include <uk/layout.h>
 #include <uk/list.h>
 #include <uk/types.h>
 
-#define UK_DIRECT_BASE 0xffff888000000000ull
-#define UK_IMAGE_BASE 0xffffffff80000000ull
 #define UK_USER_END 0x00007ffffffff000ull
 
 static inline void *uk_phys_to_virt(uk_paddr_t paddr)
@@ -37,10 +36,19 @@ enum {
 	UK_PAGE_VALID = 4,     /* page cache: content read and checked */
 	UK_PAGE_CACHE = 8,     /* belongs to the page cache */
 	UK_PAGE_ACCESSED = 16, /* page cache: used since the last look at it */
+	/* mm/'s own: */
+	UK_PAGE_FREE = 0x1000,	/* head of a free block */
+	UK_PAGE_SLAB = 0x2000,	/* holds small allocations */
+	UK_PAGE_LARGE = 0x4000, /* head of a larger allocation, `index` frames */
 };
+#define UK_ORDER_MAX 9 /* 2 MiB */
 
-/* 2^order frames, refs 1, NULL when memory is out. Not zeroed unless asked. */
+/* 2^order frames (one object, counted in its first frame), refs 1, NULL when memory is out or order
+ * is above UK_ORDER_MAX. May call the shrinkers unless in an interrupt or with interrupts off, so
+ * no lock that a shrinker takes may be held. Not zeroed unless asked. */
 struct uk_page *uk_page_alloc(unsigned order, bool zero);
+/* Makes single frames (refs 1 each) of a block that nobody else refers to. */
+void uk_page_split(struct uk_page *page);
 void uk_page_get(struct uk_page *page);
 void uk_page_put(struct uk_page *page);
 uk_paddr_t uk_page_paddr(const struct uk_page *page);
@@ -55,12 +63,18 @@ void uk_shrinker_register(size_t (*fn)(size_t wanted));
 uint64_t uk_mem_total(void); /* bytes */
 uint64_t uk_mem_free(void);
 
-/* Slab classes up to 2 KiB, whole frames above. uk_alloc gives zeroed memory, NULL when out. */
+/* Slab classes up to 2 KiB, whole frames above, 2 MiB at most. uk_alloc gives zeroed memory, NULL
+ * when out; aligned to 16, to 64 when size is a multiple of 64, to a page above 2 KiB. uk_realloc
+ * zeroes what it adds; uk_free takes NULL. Any context. */
 void *uk_alloc(size_t size);
 void *uk_realloc(void *old, size_t size);
 void uk_free(void *p);
 
-/* Maps device registers, uncached, never executable. NULL when out of memory. */
+/* Maps device registers, uncached, never executable; again gives the same address. NULL when out of
+ * memory. */
 volatile void *uk_io_map(uk_paddr_t paddr, size_t size);
+/* Memory that may be firmware's rather than RAM (ACPI tables), to be read only. NULL when out of
+ * memory or outside of the direct map. */
+const void *uk_phys_map(uk_paddr_t paddr, size_t size);
 
 #endif

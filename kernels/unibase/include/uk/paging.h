@@ -34,7 +34,8 @@ extern uint64_t uk_pte_nx;
 volatile uint64_t *uk_pte_find(uk_paddr_t root, uint64_t virt, bool make);
 uk_paddr_t uk_paging_root(void); /* of the running address space */
 
-/* Gives back the tables that cover [start, end) of the lower half; entries must be clear. */
+/* Gives back the tables that lie whole inside [start, end) of the lower half; what they map must be
+ * gone. */
 void uk_paging_free_tables(uk_paddr_t root, uint64_t start, uint64_t end);
 
 /* After an entry lost rights or moved: on every processor that runs this address space. */
@@ -49,7 +50,7 @@ bool uk_paging_audit(uint64_t *virt);
 /* Start: the direct map; then everything that is UK_SEALED becomes read-only. */
 void uk_paging_start(void);
 void uk_paging_seal(void);
-/* A kernel stack's pages; its top, 0 when memory is out. */
+/* A kernel stack; its top, 0 when memory is out. */
 uint64_t uk_stack_map(void);
 void uk_stack_unmap(uint64_t top);
 

@@ -38,9 +38,9 @@ struct uk_thread {
 	bool on_cpu; /* registers are not saved yet */
 	struct uk_cpu *cpu;
 	struct uk_spinlock lock; /* state and work */
-	uint64_t slice_end;	 /* monotonic ns */
-	uint64_t run_start;	 /* when it last got the processor, monotonic ns */
-	uint64_t run_time;	 /* processor time in all, without the present stay */
+	uint32_t waiting;	 /* queues that it stands on: see core/wait.c */
+	uint64_t run_start;	 /* when it last got the processor, by uk_rdtsc */
+	uint64_t run_ticks;	 /* in all, without the present stay, by uk_rdtsc */
 	uint64_t fs_base;	 /* of user mode; in the register while it runs */
 	uint64_t gs_base;	 /* of user mode, likewise */
 	void *fpu;		 /* saved state, NULL: a kernel thread */
@@ -61,6 +61,9 @@ struct uk_thread *uk_thread_new(const char *name, void (*fn)(void *arg), void *a
 void uk_thread_start(struct uk_thread *thread);
 /* Gives a thread back that was never started. */
 void uk_thread_drop(struct uk_thread *thread);
+/* A thread's record outlives the thread while somebody holds a reference. */
+void uk_thread_get(struct uk_thread *thread);
+void uk_thread_put(struct uk_thread *thread);
 
 /* Sets bits of `work` and makes the thread notice: wakes it when it sleeps, interrupts it in user
  * mode. Any context. */
@@ -92,8 +95,8 @@ uint64_t uk_user_gs(void);
  * 64-byte aligned in thread->fpu. Kernel code never touches these registers.
  */
 size_t uk_fpu_size(void);
-/* Gives `thread` a state: a copy of the running thread's when `copy`, else as after FNINIT.
- * -UK_ENOMEM. */
+/* Makes `thread` one that enters user mode: gives it a state, a copy of the running thread's when
+ * `copy`, else as after FNINIT. May be the running thread. 0 or -UK_ENOMEM. */
 int uk_fpu_new(struct uk_thread *thread, bool copy);
 void uk_fpu_reset(void); /* of the running thread: exec */
 /* The running thread's registers into thread->fpu, to be read there. */
@@ -102,6 +105,15 @@ void uk_fpu_store(void);
  * processor refuses the state; it is as after FNINIT then. */
 int uk_fpu_load(void);
 uint64_t uk_fpu_features(void); /* XCR0, 0: FXSAVE only */
+
+/* arch's own. */
+void uk_fpu_start(void);
+void uk_fpu_switch(struct uk_thread *from, struct uk_thread *to);
+void uk_fpu_drop(struct uk_thread *thread);
+/* core's own: see core/wait.c. */
+void uk_sched_sleep(void);
+void uk_wait_begin(void);
+void uk_wait_end(void);
 
 void uk_sched_start(void); /* makes the running context the idle thread of this processor */
 void uk_sched_idle(void) UK_NORETURN;

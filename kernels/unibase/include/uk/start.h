@@ -12,7 +12,8 @@
 
 /* Bounds of the image, by the linker script: virtual addresses. */
 extern char uk_image_start[], uk_bss_end[], uk_file_start[], uk_text_start[], uk_text_end[];
-extern char uk_data_start[], uk_image_end[], uk_sealed_start[], uk_sealed_end[], uk_boot_guard[];
+extern char uk_boot_stack_top[], uk_data_start[], uk_image_end[], uk_sealed_start[],
+	uk_sealed_end[], uk_boot_guard[];
 
 #define UK_MEMMAP_MAX 64
 #define UK_MODULES_MAX 8
@@ -36,6 +37,9 @@ const struct uni_part *uk_part_find(enum uni_part_kind kind);
 const void *uk_part_data(const struct uni_part *part);
 uk_paddr_t uk_part_paddr(const struct uni_part *part); /* where it is now */
 
+/* Physical bounds of all parts, by the note alone; start == end: none. Panics on nonsense. */
+void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end);
+
 /* Boot configuration: entries of a type in their order, NULL starts and ends. What the image
  * permits to be given again at start comes from there if it was. */
 const struct uni_config_entry *uk_config_next(enum uni_config_type type,
@@ -45,9 +49,11 @@ const struct uni_config_entry *uk_config_next(enum uni_config_type type,
 int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room);
 /* The first entry's uint32_t, or `absent`. */
 uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent);
-void uk_config_start(void);
+void uk_config_start(void);   /* the image's */
+void uk_config_runtime(void); /* the host's; once fw_cfg can be read */
 
-/* Called by core/main.c in this order, the last two in a kernel thread. */
+/* Called by core/main.c in this order, in the first kernel thread: they may sleep. UK_SEALED data
+ * may be written in uk_drivers_start, not later. */
 void uk_drivers_start(void); /* drivers/ */
 void uk_vfs_start(void);     /* fs/, see uk/vfs.h */
 void uk_process_start(
@@ -57,8 +63,8 @@ void uk_process_start(
 void uk_main(uk_paddr_t start_info) __attribute__((noreturn));
 void uk_boot_read(uk_paddr_t start_info);
 void uk_memory_start(void);
+/* Frames that are not for the allocator; before uk_memory_start only. */
+void uk_reserve(uk_paddr_t start, uk_paddr_t end);
 void uk_irq_start(void);
-void uk_time_start(void);
-void uk_random_start(void);
 
 #endif

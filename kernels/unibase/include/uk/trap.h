@@ -81,6 +81,12 @@ void uk_syscall_entry(struct uk_frame *frame);
  * set here. */
 void uk_enter_user(const struct uk_frame *frame) __attribute__((noreturn));
 
+/* arch's own. */
+void uk_irq_handle(unsigned vector); /* arch/irq.c */
+void uk_panic_trap(const struct uk_frame *frame, uint64_t address)
+	__attribute__((noreturn));		       /* core/panic.c */
+bool uk_read_safe(const uint64_t *from, uint64_t *to); /* false: it faults */
+
 /*
  * Fixups: an instruction that may fault on a user address names where to go on. In assembly:
  *
@@ -92,10 +98,12 @@ void uk_enter_user(const struct uk_frame *frame) __attribute__((noreturn));
  * as they were at the fault.
  */
 #else
-#define UK_FIXUP(at, to)                                                                           \
-	.pushsection.uk_fixup, "a";                                                                \
-	.long at -.;                                                                               \
-	.long to -.;                                                                               \
+/* clang-format off */
+#define UK_FIXUP(at, to) \
+	.pushsection .uk_fixup, "a"; \
+	.long at - .; \
+	.long to - .; \
 	.popsection
+/* clang-format on */
 #endif
 #endif

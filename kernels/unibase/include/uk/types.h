@@ -16,8 +16,8 @@ typedef int64_t uk_off_t;    /* file offset */
 #define UK_PAGE_SHIFT 12
 #define UK_PAGE_SIZE 4096ull
 #define UK_PAGE_MASK (UK_PAGE_SIZE - 1)
-#define UK_ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((a)-1))
-#define UK_ALIGN_DOWN(x, a) ((x) & ~((a)-1))
+#define UK_ALIGN_UP(x, a) (((x) + ((a)-1ull)) & ~((a)-1ull))
+#define UK_ALIGN_DOWN(x, a) ((x) & ~((a)-1ull))
 #define UK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define UK_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define UK_MAX(a, b) ((a) > (b) ? (a) : (b))

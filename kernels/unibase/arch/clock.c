@@ -1,0 +1,360 @@
+/*
+ * Time: the processor's counter (TSC), scaled; and the local APIC's timer as a one-shot alarm.
+ *
+ * Nothing is measured before somebody asks for the time. The counter's rate comes from, in this
+ * order: kvmclock (KVM documentation, "KVM-specific MSRs"), the hypervisor's CPUID leaf 0x40000010,
+ * Xen's CPUID leaf 3, CPUID leaf 0x15, or else a short measurement against the APIC timer where its
+ * rate is known (QEMU and KVM count nanoseconds) or against the PIT. A measured rate is refined
+ * while alarms are set: each stretch that the APIC counted adds to the measurement.
+ */
+#include <uk/clock.h>
+#include <uk/cpu.h>
+#include <uk/io.h>
+#include <uk/irq.h>
+#include <uk/lock.h>
+#include <uk/log.h>
+#include <uk/mem.h>
+#include <uk/start.h>
+
+#define MSR_KVM_WALL 0x4b564d00
+#define MSR_KVM_CLOCK 0x4b564d01
+#define MSR_TSC_DEADLINE 0x6e0
+#define KVM_FEATURE_CLOCK2 (1u << 3)
+#define PVCLOCK_STABLE 1
+
+#define APIC_LVT_TIMER 0x320
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_TIMER_DIVIDE 0x3e0
+#define APIC_DIVIDE_16 3
+#define APIC_DIVISOR 16
+#define APIC_MASKED 0x10000
+#define APIC_DEADLINE_MODE 0x40000
+
+#define PIT_HZ 1193182u
+#define MEASURE_NS 400000
+#define NS 1000000000ull
+
+struct pvclock {
+	volatile uint32_t version;
+	uint32_t pad0;
+	uint64_t tsc;
+	uint64_t system_time;
+	uint32_t mul;
+	int8_t shift;
+	uint8_t flags;
+	uint8_t pad[2];
+} __attribute__((aligned(64)));
+
+struct pvwall {
+	volatile uint32_t version;
+	uint32_t sec, nsec;
+} __attribute__((aligned(64)));
+
+enum rate { RATE_UNKNOWN, RATE_KVMCLOCK, RATE_TOLD, RATE_MEASURED };
+
+static struct pvclock pvclock;
+static struct pvwall pvwall;
+static enum rate rate;
+static struct uk_spinlock start_lock = UK_SPINLOCK_INIT;
+
+/* time = base_ns + (tsc - base_tsc) * mult / 2^32; changed under `sequence` (odd: in change). */
+static volatile uint32_t sequence;
+static uint64_t base_tsc, base_ns, mult, hertz;
+static volatile uint64_t last_ns; /* kvmclock that is not stable: never go back */
+
+static uint64_t apic_hertz; /* after the divisor; 0: not known yet */
+static bool deadline_mode, alarm_ready;
+static uint64_t stretch_tsc, stretch_count;	  /* since the alarm was set; count 0: none */
+static uint64_t seen_tsc, seen_count, used_count; /* of all stretches, for RATE_MEASURED */
+
+static uint64_t scale(uint64_t value, uint64_t to, uint64_t from)
+{
+	uint64_t high, low, quotient, rest;
+
+	/* value * to / from in 128 bits; the result must fit, or is cut to the largest. */
+	__asm__("mulq %3" : "=d"(high), "=a"(low) : "a"(value), "r"(to));
+	if (high >= from)
+		return UINT64_MAX;
+	__asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high), "r"(from));
+	return quotient;
+}
+
+static inline uint64_t multiply_shift32(uint64_t a, uint64_t b)
+{
+	return (uint64_t)(((unsigned __int128)a * b) >> 32);
+}
+
+static void set_rate(uint64_t hz)
+{
+	uint64_t now = uk_rdtsc();
+
+	sequence++;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	base_ns += multiply_shift32(now - base_tsc, mult);
+	base_tsc = now;
+	hertz = hz;
+	mult = scale(NS, 1ull << 32, hz);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	sequence++;
+}
+
+static bool hypervisor_is(const char *name)
+{
+	return uk_cpu_has.hypervisor_leaf != 0 && strcmp(uk_cpu_has.hypervisor, name) == 0;
+}
+
+static bool start_kvmclock(void)
+{
+	if (!hypervisor_is("KVMKVMKVM") || !(uk_cpuid(0x40000001, 0).a & KVM_FEATURE_CLOCK2))
+		return false;
+	uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&pvclock) | 1);
+	if (pvclock.mul == 0)
+		return false;
+	hertz = (NS << 32) / pvclock.mul;
+	hertz = pvclock.shift < 0 ? hertz << -pvclock.shift : hertz >> pvclock.shift;
+	return true;
+}
+
+static uint64_t read_kvmclock(void)
+{
+	uint32_t version;
+	uint64_t ns, delta, last;
+
+	do {
+		version = __atomic_load_n(&pvclock.version, __ATOMIC_ACQUIRE);
+		delta = uk_rdtsc() - pvclock.tsc;
+		delta = pvclock.shift < 0 ? delta >> -pvclock.shift : delta << pvclock.shift;
+		ns = pvclock.system_time + multiply_shift32(delta, pvclock.mul);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while ((version & 1) != 0 || version != pvclock.version);
+	if (pvclock.flags & PVCLOCK_STABLE)
+		return ns;
+	last = last_ns;
+	while (ns > last)
+		if (__atomic_compare_exchange_n(&last_ns, &last, ns, true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return ns;
+	return last;
+}
+
+/* What hypervisor or processor say of the counter's rate; 0: nothing. */
+static uint64_t told_rate(void)
+{
+	struct uk_cpuid r;
+
+	if (uk_cpu_has.hypervisor_leaf >= 0x40000010) {
+		r = uk_cpuid(0x40000010, 0);
+		if (r.a != 0)
+			return r.a * 1000ull;
+	}
+	if (hypervisor_is("XenVMMXenVMM")) {
+		r = uk_cpuid(0x40000003, 0);
+		if (r.c != 0)
+			return r.c * 1000ull;
+	}
+	if (uk_cpu_has.max_leaf >= 0x15) {
+		r = uk_cpuid(0x15, 0);
+		if (r.a != 0 && r.b != 0 && r.c != 0)
+			return (uint64_t)r.c * r.b / r.a;
+	}
+	return 0;
+}
+
+/* The APIC timer counts bus cycles, which both emulations define as 1 ns. */
+static bool apic_counts_ns(void)
+{
+	return hypervisor_is("TCGTCGTCGTCG") || hypervisor_is("KVMKVMKVM");
+}
+
+static void apic_count_from(uint32_t count)
+{
+	uk_apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_16);
+	uk_apic_write(APIC_LVT_TIMER, alarm_ready ? UK_VECTOR_TIMER : APIC_MASKED);
+	uk_apic_write(APIC_TIMER_INITIAL, count);
+	stretch_count = count;
+	stretch_tsc = uk_rdtsc();
+}
+
+/* Adds the stretch since the alarm was set to the measurement. */
+static void stretch_end(void)
+{
+	uint64_t left, now;
+
+	if (stretch_count == 0)
+		return;
+	left = uk_apic_read(APIC_TIMER_CURRENT);
+	now = uk_rdtsc();
+	/* At 0 it may have stood for any time. */
+	if (left != 0 && left < stretch_count) {
+		seen_count += stretch_count - left;
+		seen_tsc += now - stretch_tsc;
+	}
+	stretch_count = 0;
+}
+
+static uint64_t measure_by_apic(void)
+{
+	apic_hertz = NS / APIC_DIVISOR;
+	apic_count_from(UINT32_MAX);
+	while (UINT32_MAX - uk_apic_read(APIC_TIMER_CURRENT) < MEASURE_NS / APIC_DIVISOR)
+		uk_pause();
+	seen_count = UINT32_MAX - uk_apic_read(APIC_TIMER_CURRENT);
+	seen_tsc = uk_rdtsc() - stretch_tsc;
+	used_count = seen_count;
+	stretch_count = 0;
+	return scale(seen_tsc, apic_hertz, seen_count);
+}
+
+/* Channel 2 of the PIT (8254 datasheet), gated by port 0x61: counts MEASURE_NS down once. */
+static uint64_t measure_by_pit(void)
+{
+	const uint32_t count = (uint32_t)(MEASURE_NS * (uint64_t)PIT_HZ / NS);
+	uint8_t gate = (uint8_t)(uk_in8(0x61) & ~3u);
+	uint64_t start, now;
+
+	uk_out8(0x61, gate);
+	uk_out8(0x43, 0xb0);
+	uk_out8(0x42, (uint8_t)count);
+	uk_out8(0x42, (uint8_t)(count >> 8));
+	uk_out8(0x61, gate | 1);
+	start = uk_rdtsc();
+	do {
+		now = uk_rdtsc();
+		if (now - start > 100000000) /* no PIT: guess a common rate rather than hang */
+			return 2000000000;
+	} while (!(uk_in8(0x61) & 0x20));
+	return scale(now - start, PIT_HZ, count);
+}
+
+static void start_rate(void)
+{
+	uint64_t state = uk_spin_lock(&start_lock), hz;
+	enum rate found = RATE_TOLD;
+
+	if (rate == RATE_UNKNOWN) {
+		if (start_kvmclock()) {
+			found = RATE_KVMCLOCK;
+		} else {
+			base_tsc = uk_boot.tsc;
+			hz = told_rate();
+			if (hz == 0) {
+				found = RATE_MEASURED;
+				hz = apic_counts_ns() && uk_apic_start() ? measure_by_apic()
+									 : measure_by_pit();
+			}
+			/* The time since the machine's start counts at the same rate. */
+			hertz = hz;
+			mult = scale(NS, 1ull << 32, hz);
+		}
+		__atomic_store_n(&rate, found, __ATOMIC_RELEASE);
+	}
+	uk_spin_unlock(&start_lock, state);
+}
+
+uint64_t uk_time_mono(void)
+{
+	uint32_t before;
+	uint64_t ns;
+
+	if (uk_unlikely(__atomic_load_n(&rate, __ATOMIC_ACQUIRE) == RATE_UNKNOWN))
+		start_rate();
+	if (rate == RATE_KVMCLOCK)
+		return read_kvmclock();
+	do {
+		before = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
+		ns = base_ns + multiply_shift32(uk_rdtsc() - base_tsc, mult);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while ((before & 1) != 0 || before != sequence);
+	return ns;
+}
+
+uint64_t uk_clock_ns(uint64_t ticks)
+{
+	if (rate == RATE_UNKNOWN)
+		start_rate();
+	return scale(ticks, NS, hertz);
+}
+
+int64_t uk_clock_wall(void)
+{
+	uk_time_mono();
+	if (rate != RATE_KVMCLOCK)
+		return 0;
+	uk_wrmsr(MSR_KVM_WALL, uk_virt_to_phys(&pvwall));
+	return (int64_t)pvwall.sec * (int64_t)NS + pvwall.nsec;
+}
+
+static void tick(void *arg)
+{
+	(void)arg;
+	uk_clock_tick();
+}
+
+static void start_alarm(void)
+{
+	if (!uk_apic_start())
+		uk_panic("no memory for the timer");
+	uk_time_mono();
+	uk_irq_set(UK_VECTOR_TIMER, tick, NULL);
+	deadline_mode = uk_cpu_has.tsc_deadline && rate != RATE_MEASURED;
+	if (deadline_mode) {
+		uk_apic_write(APIC_LVT_TIMER, APIC_DEADLINE_MODE | UK_VECTOR_TIMER);
+		__asm__ volatile("mfence" : : : "memory");
+	} else if (apic_hertz == 0 && apic_counts_ns()) {
+		apic_hertz = NS / APIC_DIVISOR;
+	} else if (apic_hertz == 0) {
+		uint64_t start = uk_rdtsc(), span = scale(MEASURE_NS, hertz, NS);
+
+		apic_count_from(UINT32_MAX);
+		while (uk_rdtsc() - start < span)
+			uk_pause();
+		apic_hertz = scale(UINT32_MAX - uk_apic_read(APIC_TIMER_CURRENT), hertz,
+				   uk_rdtsc() - start);
+		stretch_count = 0;
+	}
+	alarm_ready = true;
+}
+
+/* Twice as much seen as the rate in use is made of: make it anew. */
+static void refine(void)
+{
+	if (rate != RATE_MEASURED || seen_count < used_count * 2 || seen_count == 0)
+		return;
+	used_count = seen_count;
+	set_rate(scale(seen_tsc, apic_hertz, seen_count));
+}
+
+void uk_clock_arm(uint64_t deadline)
+{
+	uint64_t now, wait, count;
+
+	if (!alarm_ready) {
+		if (deadline == UK_FOREVER)
+			return;
+		start_alarm();
+	}
+	now = uk_time_mono();
+	wait = deadline > now ? deadline - now : 0;
+	if (deadline_mode) {
+		uk_wrmsr(MSR_TSC_DEADLINE,
+			 deadline == UK_FOREVER ? 0 : uk_rdtsc() + 1 + scale(wait, hertz, NS));
+		return;
+	}
+	stretch_end();
+	refine();
+	if (deadline == UK_FOREVER) {
+		uk_apic_write(APIC_TIMER_INITIAL, 0);
+		return;
+	}
+	count = scale(wait, apic_hertz, NS) + 1;
+	apic_count_from((uint32_t)UK_MIN(count, UINT32_MAX));
+}
+
+void uk_delay_us(unsigned us)
+{
+	uint64_t end = uk_time_mono() + us * 1000ull;
+
+	while (uk_time_mono() < end)
+		uk_pause();
+}

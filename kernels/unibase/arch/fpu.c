@@ -1,0 +1,153 @@
+/*
+ * The FPU state of threads. Kernel code is compiled without these registers, so they keep the last
+ * program thread's content through kernel threads and idling: it is saved when that thread leaves
+ * the processor (another one may pick it up), and loaded only when the registers hold somebody
+ * else's.
+ */
+#include <uk/cpu.h>
+#include <uk/mem.h>
+#include <uk/sched.h>
+#include <uk/trap.h>
+
+#define LEGACY_SIZE 512
+#define HEADER_SIZE 64
+#define FCW_INIT 0x37f
+#define MXCSR_INIT 0x1f80
+/* x87, SSE, AVX, and AVX-512's three. */
+#define XCR0_WANTED 0xe7ull
+
+static uint64_t features UK_SEALED; /* XCR0 */
+static size_t size UK_SEALED;
+static bool optimised UK_SEALED; /* XSAVEOPT */
+
+int uk_fpu_restore(const void *state, uint32_t low, uint32_t high);
+int uk_fpu_restore_legacy(const void *state);
+
+void uk_fpu_start(void)
+{
+	struct uk_cpuid leaf;
+
+	size = LEGACY_SIZE;
+	if (!uk_cpu_has.xsave)
+		return;
+	leaf = uk_cpuid(13, 0);
+	features = (((uint64_t)leaf.d << 32) | leaf.a) & XCR0_WANTED;
+	if ((features & 0xe0) != 0xe0 || !(features & 4))
+		features &= ~0xe0ull;
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(0), "a"((uint32_t)features), "d"((uint32_t)(features >> 32)));
+	size = uk_cpuid(13, 0).b;
+	optimised = uk_cpuid(13, 1).a & 1;
+}
+
+size_t uk_fpu_size(void)
+{
+	return size;
+}
+
+uint64_t uk_fpu_features(void)
+{
+	return features;
+}
+
+static void save(void *state)
+{
+	uint32_t low = (uint32_t)features, high = (uint32_t)(features >> 32);
+
+	if (features == 0)
+		__asm__ volatile("fxsave64 (%0)" : : "r"(state) : "memory");
+	else if (optimised)
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(state), "a"(low), "d"(high) : "memory");
+	else
+		__asm__ volatile("xsave64 (%0)" : : "r"(state), "a"(low), "d"(high) : "memory");
+}
+
+static int load(const void *state)
+{
+	if (features == 0)
+		return uk_fpu_restore_legacy(state);
+	return uk_fpu_restore(state, (uint32_t)features, (uint32_t)(features >> 32));
+}
+
+static void init_state(void *state)
+{
+	uint16_t fcw = FCW_INIT;
+	uint32_t mxcsr = MXCSR_INIT;
+
+	memset(state, 0, size);
+	memcpy(state, &fcw, sizeof(fcw));
+	memcpy((uint8_t *)state + 24, &mxcsr, sizeof(mxcsr));
+}
+
+int uk_fpu_new(struct uk_thread *thread, bool copy)
+{
+	struct uk_thread *self = uk_thread_self();
+
+	/* A multiple of 64 is aligned to 64. */
+	thread->fpu = uk_alloc(UK_ALIGN_UP(size, 64));
+	if (thread->fpu == NULL)
+		return -UK_ENOMEM;
+	if (copy && self->fpu != NULL) {
+		uk_fpu_store();
+		memcpy(thread->fpu, self->fpu, size);
+	} else {
+		init_state(thread->fpu);
+	}
+	if (thread == self)
+		uk_fpu_load();
+	return 0;
+}
+
+void uk_fpu_store(void)
+{
+	uint64_t state = uk_irq_save();
+
+	if (uk_cpu()->fpu_owner == uk_cpu()->thread)
+		save(uk_cpu()->thread->fpu);
+	uk_irq_restore(state);
+}
+
+int uk_fpu_load(void)
+{
+	uint64_t state = uk_irq_save();
+	struct uk_cpu *cpu = uk_cpu();
+	int e = load(cpu->thread->fpu);
+
+	if (e != 0) {
+		init_state(cpu->thread->fpu);
+		load(cpu->thread->fpu);
+	}
+	cpu->fpu_owner = cpu->thread;
+	cpu->thread->fpu_cpu = cpu;
+	uk_irq_restore(state);
+	return e;
+}
+
+void uk_fpu_reset(void)
+{
+	init_state(uk_thread_self()->fpu);
+	uk_fpu_load();
+}
+
+/* With interrupts off, before registers and stack change hands. */
+void uk_fpu_switch(struct uk_thread *from, struct uk_thread *to)
+{
+	struct uk_cpu *cpu = uk_cpu();
+
+	if (from->fpu != NULL && cpu->fpu_owner == from)
+		save(from->fpu);
+	if (to->fpu == NULL || (cpu->fpu_owner == to && to->fpu_cpu == cpu))
+		return;
+	load(to->fpu);
+	cpu->fpu_owner = to;
+	to->fpu_cpu = cpu;
+}
+
+void uk_fpu_drop(struct uk_thread *thread)
+{
+	if (uk_cpu()->fpu_owner == thread)
+		uk_cpu()->fpu_owner = NULL;
+	uk_free(thread->fpu);
+	thread->fpu = NULL;
+}

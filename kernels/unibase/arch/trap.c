@@ -1,0 +1,128 @@
+/*
+ * What happens on entry from the processor, and on the way out to user mode.
+ */
+#include <uk/cpu.h>
+#include <uk/log.h>
+#include <uk/mem.h>
+#include <uk/sched.h>
+#include <uk/trap.h>
+
+#define RFLAGS_IF 0x200ull
+/* What user mode may have set: CF PF AF ZF SF TF DF OF NT RF AC ID. */
+#define RFLAGS_USER 0x254dd5ull
+#define RFLAGS_ONE 0x2ull
+
+struct fixup {
+	int32_t at, to; /* from the field's own address */
+};
+extern const struct fixup uk_fixup_start[], uk_fixup_end[];
+
+void uk_trap(struct uk_frame *frame);
+void uk_trap_paranoid(struct uk_frame *frame);
+void uk_trap_syscall(struct uk_frame *frame);
+void uk_frame_leave(struct uk_frame *frame) UK_NORETURN;
+
+static uint64_t fixup_for(uint64_t rip)
+{
+	for (const struct fixup *f = uk_fixup_start; f < uk_fixup_end; f++)
+		if ((uintptr_t)&f->at + (uint64_t)(int64_t)f->at == rip)
+			return (uintptr_t)&f->to + (uint64_t)(int64_t)f->to;
+	return 0;
+}
+
+static void kernel_exception(struct uk_frame *frame, uint64_t address)
+{
+	uint64_t fixup = fixup_for(frame->rip);
+	bool done = false;
+
+	if (fixup == 0)
+		uk_panic_trap(frame, address);
+	if (frame->vector == UK_TRAP_PAGE && address < UK_USER_END) {
+		uk_irq_restore(frame->rflags);
+		done = uk_user_fault(frame, address);
+		uk_irq_off();
+	}
+	if (!done)
+		frame->rip = fixup;
+}
+
+/* The last steps in the kernel. No frame leaves that would fault on the way (IRET to an address
+ * that is not canonical does) or give more rights than user mode has. */
+static void leave_user(struct uk_frame *frame)
+{
+	struct uk_thread *self = uk_cpu()->thread;
+
+	for (;;) {
+		uk_irq_off();
+		if (uk_cpu()->resched) {
+			uk_yield();
+		} else if (self->work != 0) {
+			uk_irq_on();
+			uk_user_return(frame);
+		} else if (frame->rip >> 47 != 0) {
+			frame->vector = UK_TRAP_PROTECTION;
+			frame->error = 0;
+			uk_irq_on();
+			uk_user_fault(frame, 0);
+		} else {
+			break;
+		}
+	}
+	frame->cs = UK_CS_USER;
+	frame->ss = UK_DS_USER;
+	frame->rflags = (frame->rflags & RFLAGS_USER) | RFLAGS_ONE | RFLAGS_IF;
+}
+
+/* User mode may have set AC, which would open its memory to us. */
+static inline void close_user(void)
+{
+	if (uk_cpu_has.smap)
+		__asm__ volatile("clac" : : : "memory");
+}
+
+void uk_trap(struct uk_frame *frame)
+{
+	close_user();
+	if (frame->vector >= UK_VECTOR_IRQ) {
+		uk_irq_handle((unsigned)frame->vector);
+	} else {
+		uint64_t address = frame->vector == UK_TRAP_PAGE ? uk_read_cr2() : 0;
+
+		if (uk_frame_user(frame)) {
+			uk_irq_on();
+			uk_user_fault(frame, address);
+		} else {
+			kernel_exception(frame, address);
+		}
+	}
+	if (uk_frame_user(frame))
+		leave_user(frame);
+}
+
+void uk_trap_syscall(struct uk_frame *frame)
+{
+	uk_irq_on();
+	uk_syscall_entry(frame);
+	leave_user(frame);
+}
+
+void uk_enter_user(const struct uk_frame *frame)
+{
+	struct uk_frame copy = *frame;
+
+	uk_assert(uk_thread_self()->fpu != NULL);
+	uk_user_set_fs(uk_user_fs());
+	uk_user_set_gs(uk_user_gs());
+	leave_user(&copy);
+	uk_frame_leave(&copy);
+}
+
+void uk_trap_paranoid(struct uk_frame *frame)
+{
+	close_user();
+	if (frame->vector == UK_TRAP_NMI) {
+		uk_log(UK_LOG_WARN, "NMI");
+		return;
+	}
+	uk_panic_trap(frame, uk_read_cr2());
+}

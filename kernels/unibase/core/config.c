@@ -1,0 +1,179 @@
+/*
+ * The image's parts and its boot configuration (uni/abi/note.h, uni/abi/config.h), and what the
+ * host may add at start.
+ */
+#include <uk/cpu.h>
+#include <uk/io.h>
+#include <uk/log.h>
+#include <uk/mem.h>
+#include <uk/start.h>
+
+extern const struct uni_parts uk_parts;
+
+static const void *image_record UK_SEALED; /* NULL: an image without configuration */
+static const void *runtime_record UK_SEALED;
+
+static unsigned part_count(void)
+{
+	/* The tool filled the note behind the compiler's back. */
+	const volatile struct uni_parts *parts = &uk_parts;
+
+	return parts->version == UNI_PARTS_VERSION ? UK_MIN(parts->count, UNI_PARTS_MAX) : 0;
+}
+
+const struct uni_part *uk_part(unsigned index)
+{
+	return index < part_count() ? &uk_parts.part[index] : NULL;
+}
+
+const struct uni_part *uk_part_find(enum uni_part_kind kind)
+{
+	const struct uni_part *p;
+
+	for (unsigned i = 0; (p = uk_part(i)) != NULL; i++)
+		if (p->kind == (uint32_t)kind)
+			return p;
+	return NULL;
+}
+
+uk_paddr_t uk_part_paddr(const struct uni_part *part)
+{
+	return part->paddr + (uk_paddr_t)uk_boot.moved;
+}
+
+const void *uk_part_data(const struct uni_part *part)
+{
+	return uk_phys_to_virt(uk_part_paddr(part));
+}
+
+void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end)
+{
+	uk_paddr_t image_end = uk_virt_to_phys(uk_image_end);
+	const struct uni_part *p;
+
+	*start = UINT64_MAX;
+	*end = 0;
+	for (unsigned i = 0; (p = uk_part(i)) != NULL; i++) {
+		uk_paddr_t at = uk_part_paddr(p);
+
+		if (at < image_end || at >= UK_DIRECT_SIZE || p->size > UK_DIRECT_SIZE - at)
+			uk_panic("part %u of the image lies outside of it", i);
+		*start = UK_MIN(*start, at);
+		*end = UK_MAX(*end, at + p->size);
+	}
+	if (*end == 0)
+		*start = *end = UK_ALIGN_UP(image_end, UK_PAGE_SIZE);
+}
+
+/* The entry that lists what may be given again at start. */
+static bool is_runtime(uint16_t type)
+{
+	const struct uni_config_entry *e = NULL;
+
+	while (image_record != NULL && (e = uni_config_next(image_record, e)) != NULL) {
+		const uint32_t *types = uni_config_data(e);
+
+		for (uint32_t i = 0; e->type == UNI_CONFIG_RUNTIME && i < e->size / 4; i++)
+			if (types[i] == type)
+				return true;
+	}
+	return false;
+}
+
+static const struct uni_config_entry *next_in(const void *record, uint16_t type,
+					      const struct uni_config_entry *e)
+{
+	while ((e = uni_config_next(record, e)) != NULL)
+		if (e->type == type)
+			return e;
+	return NULL;
+}
+
+const struct uni_config_entry *uk_config_next(enum uni_config_type type,
+					      const struct uni_config_entry *previous)
+{
+	const void *record = image_record;
+
+	if (record == NULL)
+		return NULL;
+	if (runtime_record != NULL && next_in(runtime_record, (uint16_t)type, NULL) != NULL)
+		record = runtime_record;
+	return next_in(record, (uint16_t)type, previous);
+}
+
+int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room)
+{
+	const char *text = uni_config_data(entry);
+
+	if (entry->size >= room)
+		return -UK_ENAMETOOLONG;
+	if (strnlen(text, entry->size) != entry->size)
+		return -UK_EINVAL;
+	memcpy(to, text, entry->size);
+	to[entry->size] = 0;
+	return (int)entry->size;
+}
+
+uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent)
+{
+	const struct uni_config_entry *e = uk_config_next(type, NULL);
+
+	if (e == NULL || e->size < sizeof(uint32_t))
+		return absent;
+	return *(const uint32_t *)uni_config_data(e);
+}
+
+/* Entries that this kernel must understand but does not: the image was made for a later one. */
+static void refuse_unknown(const void *record)
+{
+	const struct uni_config_entry *e = NULL;
+
+	while ((e = uni_config_next(record, e)) != NULL)
+		if ((e->type == 0 || e->type > UNI_CONFIG_GRACE) &&
+		    !(e->flags & UNI_CONFIG_OPTIONAL))
+			uk_panic("boot configuration: entry of unknown type %u", e->type);
+}
+
+void uk_config_start(void)
+{
+	const struct uni_part *part = uk_part_find(UNI_PART_CONFIG);
+
+	if (part == NULL)
+		return;
+	if (!uni_config_check(uk_part_data(part), part->size))
+		uk_panic("boot configuration: damaged, or of a version that is not known");
+	image_record = uk_part_data(part);
+	refuse_unknown(image_record);
+	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
+					       UK_LOG_DEBUG);
+}
+
+void uk_config_runtime(void)
+{
+	const struct uni_config_entry *e = NULL;
+	struct uni_config_header head;
+	void *record;
+
+	/* Most images permit nothing; then the host need not be asked. */
+	if (image_record == NULL || next_in(image_record, UNI_CONFIG_RUNTIME, NULL) == NULL)
+		return;
+	if (uk_fwcfg_read(UNI_CONFIG_FWCFG, &head, sizeof(head)) < (int64_t)sizeof(head))
+		return;
+	if (head.size < sizeof(head) || head.size > UNI_CONFIG_MAX)
+		uk_panic("boot configuration given at start: %u bytes", head.size);
+	record = uk_alloc(head.size);
+	if (record == NULL)
+		uk_panic("boot configuration given at start: no memory for it");
+	if (uk_fwcfg_read(UNI_CONFIG_FWCFG, record, head.size) < (int64_t)head.size ||
+	    !uni_config_check(record, head.size))
+		uk_panic("boot configuration given at start: damaged, or of a version not known");
+	refuse_unknown(record);
+	while ((e = uni_config_next(record, e)) != NULL)
+		if (!is_runtime(e->type))
+			uk_panic("boot configuration given at start: the image does not permit "
+				 "entries of type %u",
+				 e->type);
+	runtime_record = record;
+	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
+					       UK_LOG_DEBUG);
+}

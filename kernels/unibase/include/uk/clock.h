@@ -1,0 +1,22 @@
+/*
+ * The hardware under uk_time_mono and timers. arch/clock.c; used by core/time.c and the scheduler.
+ */
+#ifndef UK_CLOCK_H
+#define UK_CLOCK_H
+
+#include <uk/thread.h>
+
+/* An interrupt at `deadline` (monotonic ns) or soon after, or earlier when that is farther away
+ * than the hardware can count; UK_FOREVER: none. Interrupts off. Replaces the one before. */
+void uk_clock_arm(uint64_t deadline);
+/* Ticks of the processor's counter (uk_rdtsc) in ns. */
+uint64_t uk_clock_ns(uint64_t ticks);
+/* Nanoseconds since 1970 at monotonic 0, when the hypervisor tells exactly; 0: it does not. */
+int64_t uk_clock_wall(void);
+/* Called by arch/clock.c in interrupt context: what is due. core/time.c */
+void uk_clock_tick(void);
+
+/* core/time.c: marks the running thread's slice as used up at this time; UK_FOREVER: no slice. */
+void uk_slice_set(uint64_t end);
+
+#endif
