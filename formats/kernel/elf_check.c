@@ -144,7 +144,7 @@ static int check_archive(int fd, uint64_t size, const char *name, struct uni_err
 	return 0;
 }
 
-int uni_elf_check_object(const char *path, struct uni_err *err)
+int uni_elf_check_object(const char *path, const char *name, struct uni_err *err)
 {
 	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -152,17 +152,17 @@ int uni_elf_check_object(const char *path, struct uni_err *err)
 	int rc = 0;
 
 	if (fd < 0 || fstat(fd, &st) != 0)
-		return uni_err_errno(err, "%s", path);
+		return uni_err_errno(err, "%s", name);
 	if (!S_ISREG(st.st_mode))
-		return uni_err_set(err, UNI_E_INVAL, "%s: is not a regular file", path);
+		return uni_err_set(err, UNI_E_INVAL, "%s: is not a regular file", name);
 	if (st.st_size >= (off_t)sizeof(magic))
-		rc = uni_pread_full(fd, magic, sizeof(magic), 0, path, err);
+		rc = uni_pread_full(fd, magic, sizeof(magic), 0, name, err);
 	if (rc != 0)
 		return rc;
 	if (memcmp(magic, "!<arch>\n", 8) == 0)
-		return check_archive(fd, (uint64_t)st.st_size, path, err);
+		return check_archive(fd, (uint64_t)st.st_size, name, err);
 	if (memcmp(magic, "!<thin>\n", 8) == 0)
 		return uni_err_set(err, UNI_E_UNSUPPORTED,
-				   "%s: is a thin archive: its members are elsewhere", path);
-	return check_object_at(fd, 0, (uint64_t)st.st_size, path, err);
+				   "%s: is a thin archive: its members are elsewhere", name);
+	return check_object_at(fd, 0, (uint64_t)st.st_size, name, err);
 }

@@ -178,12 +178,12 @@ void test_elf_objects(void **state)
 	assert_int_equal(uni_file_write(asm_path, source, strlen(source), 0644, &err), 0);
 	run(as, dir);
 	run(ar, dir);
-	assert_int_equal(uni_elf_check_object(object_path, &err), 0);
-	assert_int_equal(uni_elf_check_object(archive_path, &err), 0);
-	assert_int_equal(uni_elf_check_object(asm_path, &err), UNI_E_UNSUPPORTED);
-	assert_int_equal(uni_elf_check_object("/bin/true", &err), UNI_E_UNSUPPORTED);
+	assert_int_equal(uni_elf_check_object(object_path, "input", &err), 0);
+	assert_int_equal(uni_elf_check_object(archive_path, "input", &err), 0);
+	assert_int_equal(uni_elf_check_object(asm_path, "input", &err), UNI_E_UNSUPPORTED);
+	assert_int_equal(uni_elf_check_object("/bin/true", "input", &err), UNI_E_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "not an object"));
-	assert_int_equal(uni_elf_check_object("/nowhere/a.o", &err), UNI_E_NOENT);
+	assert_int_equal(uni_elf_check_object("/nowhere/a.o", "input", &err), UNI_E_NOENT);
 
 	assert_int_equal(uni_file_read(object_path, 1 << 20, &object, &err), 0);
 	UNI_AUTO_CLOSE int fd = sample_file(object.data, object.size);
@@ -193,10 +193,10 @@ void test_elf_objects(void **state)
 	assert_true(seen.wants && seen.defines);
 	object.data[18] = (char)EM_RISCV; /* e_machine */
 	assert_int_equal(uni_file_write(object_path, object.data, object.size, 0644, &err), 0);
-	assert_int_equal(uni_elf_check_object(object_path, &err), UNI_E_UNSUPPORTED);
+	assert_int_equal(uni_elf_check_object(object_path, "input", &err), UNI_E_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "RISC-V"));
 	run(ar, dir);
-	assert_int_equal(uni_elf_check_object(archive_path, &err), UNI_E_UNSUPPORTED);
+	assert_int_equal(uni_elf_check_object(archive_path, "input", &err), UNI_E_UNSUPPORTED);
 	assert_int_equal(uni_dir_remove(dir, &err), 0);
 	uni_tmp_forget(dir);
 }

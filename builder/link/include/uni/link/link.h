@@ -40,15 +40,15 @@ struct uni_compile {
 };
 
 /*
- * The preprocessed text, and the files that were read for it (paths as opened, absolute, the
- * source first, each once). The compiler's messages are the error's text when it fails.
+ * The preprocessed text, and the files that were read for it (absolute paths, the source first,
+ * each once). UNI_E_INVAL when it cannot be done, with what the compiler says about it. All that it
+ * says is added to `messages` (NULL: dropped), here and below.
  */
 int uni_compile_preprocess(const struct uni_compile *unit, struct uni_buf *text,
-			   struct uni_strv *files, struct uni_err *err);
-/* Compiles preprocessed text to an object at `path` (the caller's temporary file). What the
- * compiler says without failing is added to `warnings` (NULL: dropped). */
+			   struct uni_strv *files, struct uni_buf *messages, struct uni_err *err);
+/* Compiles preprocessed text to an object at `path` (the caller's temporary file). */
 int uni_compile_object(const struct uni_compile *unit, const struct uni_buf *text, const char *path,
-		       struct uni_buf *warnings, struct uni_err *err);
+		       struct uni_buf *messages, struct uni_err *err);
 
 struct uni_link_input {
 	const char *path; /* an object or an archive */

@@ -75,7 +75,8 @@ int uni_elf_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user
  * it.
  */
 int uni_elf_check_program(const struct uni_elf *elf, struct uni_err *err);
-/* Whether a file is an x86-64 relocatable object, or an archive of such. `path` is opened. */
-int uni_elf_check_object(const char *path, struct uni_err *err);
+/* Whether a file is an x86-64 relocatable object, or an archive of such. `path` is opened,
+ * `name` is for messages. */
+int uni_elf_check_object(const char *path, const char *name, struct uni_err *err);
 
 #endif
