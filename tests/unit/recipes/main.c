@@ -80,5 +80,6 @@ void unit_findings(const struct uni_diags *diags, struct uni_buf *out)
 
 int main(void)
 {
-	return unit_toml() + unit_version() + unit_golden() + unit_model() + unit_schema();
+	return unit_toml() + unit_version() + unit_golden() + unit_model() + unit_schema() +
+	       unit_lock();
 }

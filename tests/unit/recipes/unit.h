@@ -19,6 +19,7 @@ int unit_version(void);
 int unit_golden(void);
 int unit_model(void);
 int unit_schema(void);
+int unit_lock(void);
 
 /* A folder with what recipes here name, as working folder: main.c, www/, a.o, lib.a, ca.pem,
  * and links that lead astray. */
