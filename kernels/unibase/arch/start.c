@@ -132,6 +132,19 @@ static void read_memmap(uk_paddr_t at, uint32_t count)
 	sort_map();
 }
 
+/* A few bytes at a time: what lies behind the string is nobody's business. */
+static void read_cmdline(uk_paddr_t at)
+{
+	char *to = uk_boot.cmdline;
+	const size_t step = 64;
+
+	for (size_t i = 0; at != 0 && i + step < sizeof(uk_boot.cmdline); i += step) {
+		copy_physical(to + i, at + i, step);
+		if (strnlen(to + i, step) < step)
+			return;
+	}
+}
+
 void uk_boot_read(uk_paddr_t start_info)
 {
 	struct uni_hvm_start_info info;
@@ -141,6 +154,7 @@ void uk_boot_read(uk_paddr_t start_info)
 	if (info.magic != UNI_HVM_START_MAGIC)
 		uk_panic("not started by PVH: magic %#x", info.magic);
 	b->rsdp = info.rsdp_paddr;
+	read_cmdline(info.cmdline_paddr);
 	b->module_count = UK_MIN(info.nr_modules, UK_MODULES_MAX);
 	for (uint32_t i = 0; i < b->module_count; i++)
 		copy_physical(&b->module[i], info.modlist_paddr + i * sizeof(b->module[i]),

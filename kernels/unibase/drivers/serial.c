@@ -1,21 +1,111 @@
 /*
- * The console: the first serial port (16550), by polling.
+ * The console: the first serial port, a 16550 (National Semiconductor PC16550D data sheet). Output
+ * polls and waits as long as the line takes, so that no byte is lost; input comes by interrupt.
+ * Every access to a port leaves a virtual machine, so the line's status is asked for once in
+ * sixteen bytes, not before each.
  */
-#include <uk/io.h>
+#include "drivers.h"
+#include <uk/lock.h>
 
 #define PORT 0x3f8
-#define LINE_STATUS (PORT + 5)
-#define TRANSMITTER_EMPTY 0x20
+#define GSI 4 /* ISA interrupt 4 */
+#define FIFO_SIZE 16
+#define HOLD_MAX 256 /* bytes written while interrupts are off */
 
-void (*uk_console_input)(uint8_t byte);
+enum uart_register {
+	DATA = PORT,
+	INTERRUPT_ENABLE = PORT + 1,
+	FIFO_CONTROL = PORT + 2,
+	LINE_CONTROL = PORT + 3,
+	MODEM_CONTROL = PORT + 4,
+	LINE_STATUS = PORT + 5,
+};
+
+#define STATUS_DATA 0x01
+#define STATUS_EMPTY 0x20 /* the transmit FIFO */
+#define STATUS_ABSENT 0xff
+
+static struct uk_spinlock lock = UK_SPINLOCK_INIT;
+static bool ready;
+static bool absent;
+/* What was typed before the port was set up: enabling the FIFO would drop it. */
+static bool early;
+static uint8_t early_byte;
+
+static void (*input)(uint8_t byte);
+
+/* The lock is held. */
+static void set_up(void)
+{
+	uint8_t status = uk_in8(LINE_STATUS);
+
+	ready = true;
+	absent = status == STATUS_ABSENT;
+	if (absent)
+		return;
+	early = (status & STATUS_DATA) != 0;
+	if (early)
+		early_byte = uk_in8(DATA);
+	uk_out8(INTERRUPT_ENABLE, 0);
+	uk_out8(LINE_CONTROL, 0x80);
+	uk_out8(DATA, 1); /* divisor 1: 115200 baud */
+	uk_out8(INTERRUPT_ENABLE, 0);
+	uk_out8(LINE_CONTROL, 3);     /* 8 bits, no parity, 1 stop bit */
+	uk_out8(FIFO_CONTROL, 1);     /* interrupt from the first byte on */
+	uk_out8(MODEM_CONTROL, 0x0b); /* ready to send and receive, interrupt line on */
+}
+
+static size_t write_some(const char *data, size_t size)
+{
+	const size_t part = UK_MIN(size, (size_t)FIFO_SIZE);
+	size_t left = part;
+
+	while ((uk_in8(LINE_STATUS) & STATUS_EMPTY) == 0)
+		__asm__ volatile("pause");
+	__asm__ volatile("rep outsb" : "+S"(data), "+c"(left) : "d"((uint16_t)DATA) : "memory");
+	return part;
+}
 
 void uk_console_write(const char *data, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		/* A port that is not there reads all ones; one that is stuck must not stop us. */
-		for (unsigned spins = 0; spins < 100000; spins++)
-			if (uk_in8(LINE_STATUS) & TRANSMITTER_EMPTY)
-				break;
-		uk_out8(PORT, (uint8_t)data[i]);
+	while (size != 0) {
+		size_t part = UK_MIN(size, (size_t)HOLD_MAX);
+		uint64_t state = uk_spin_lock(&lock);
+
+		if (!ready)
+			set_up();
+		for (size_t at = 0; at < part && !absent;)
+			at += write_some(data + at, part - at);
+		uk_spin_unlock(&lock, state);
+		data += part;
+		size -= part;
 	}
+}
+
+/* In interrupt context; bounded, for a port that claims data for ever. */
+static void receive(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < 4096 && (uk_in8(LINE_STATUS) & STATUS_DATA) != 0; i++)
+		input(uk_in8(DATA));
+}
+
+void uk_console_listen(void (*fn)(uint8_t byte))
+{
+	uint64_t state = uk_spin_lock(&lock);
+	int vector;
+
+	if (!ready)
+		set_up();
+	uk_spin_unlock(&lock, state);
+	input = fn;
+	if (absent)
+		return;
+	vector = uk_irq_alloc(receive, NULL);
+	if (vector < 0 || uk_irq_route_gsi(GSI, vector, false, false) != 0)
+		return;
+	if (early)
+		fn(early_byte);
+	early = false;
+	uk_out8(INTERRUPT_ENABLE, 1);
 }

@@ -13,15 +13,16 @@ struct uk_block_dev;
 
 enum uk_block_op { UK_BLOCK_READ, UK_BLOCK_WRITE, UK_BLOCK_FLUSH };
 
-/* One transfer; lives until `done` was called (in interrupt context). The buffer is direct-map
- * memory and is physically contiguous in each segment. */
+/* One transfer; lives until `done` was called (in interrupt context, or before uk_block_submit
+ * returns). The buffer is direct-map or kernel-image memory and is physically contiguous in each
+ * segment. */
 struct uk_block_seg {
 	void *data;
 	uint32_t size; /* a multiple of 512 */
 };
 struct uk_block_req {
 	enum uk_block_op op;
-	uint64_t offset; /* bytes, a multiple of 512 */
+	uint64_t offset; /* bytes, a multiple of 512; uk_block_submit may change it */
 	struct uk_block_seg *segs;
 	unsigned seg_count; /* at most UK_BLOCK_SEGS */
 	int status;	    /* 0 or negative errno, when done */
@@ -32,7 +33,8 @@ struct uk_block_req {
 #define UK_BLOCK_SEGS 32
 
 struct uk_block_ops {
-	/* Queues it (never blocks for long); every accepted request is completed once. */
+	/* Queues it (never blocks for long); every accepted request is completed once. Only
+	 * uk_block_submit calls this: the request lies inside the device and is allowed there. */
 	void (*submit)(struct uk_block_dev *dev, struct uk_block_req *req);
 };
 
@@ -41,7 +43,7 @@ struct uk_block_dev {
 	const struct uk_block_ops *ops;
 	void *driver;
 	char name[16]; /* "vda", "vda1" */
-	uint64_t size; /* bytes */
+	uint64_t size; /* bytes, a multiple of 512 */
 	bool read_only;
 	bool has_guid;
 	uint8_t guid[16]; /* a partition's, as on disk */
@@ -49,17 +51,32 @@ struct uk_block_dev {
 	struct uk_block_dev *parent;
 	uint64_t start;	    /* in the parent, bytes */
 	const void *memory; /* not NULL: the content lies in memory, read-only */
+	bool scanned;	    /* for partitions */
+	/* The device changed its configuration (a resize, a doorbell); interrupt context. NULL:
+	 * nobody cares. `size` is the new one. */
+	void (*changed)(struct uk_block_dev *dev);
+	void *changed_arg;
 };
 
-void uk_block_register(struct uk_block_dev *dev); /* scans for a GPT (both copies, CRCs checked) */
-struct uk_block_dev *uk_block_next(struct uk_block_dev *dev); /* NULL starts */
-/* A partition with this GUID (as on disk), or a whole device whose volume carries it (see
- * fs/volume.c). */
+/* Drivers: a device from now on. It is looked at for a GPT (both copies, CRCs checked) when
+ * somebody first asks for devices. */
+void uk_block_register(struct uk_block_dev *dev);
+/* NULL starts, and looks for partitions first: may sleep. */
+struct uk_block_dev *uk_block_next(struct uk_block_dev *dev);
+/* A partition or device with this GUID (as on disk); may sleep. */
 struct uk_block_dev *uk_block_find(const uint8_t guid[16]);
-/* Whole transfers that sleep; any alignment of 512; bounds checked. 0 or negative errno. */
+
+/* Starts a transfer; what is outside the device, or writes where only reading is allowed, is
+ * completed at once with an error. */
+void uk_block_submit(struct uk_block_dev *dev, struct uk_block_req *req);
+
+/* Whole transfers that sleep, from and to any kernel memory; offset and size multiples of 512. 0 or
+ * negative errno. */
 int uk_block_read(struct uk_block_dev *dev, uint64_t offset, void *data, size_t size);
 int uk_block_write(struct uk_block_dev *dev, uint64_t offset, const void *data, size_t size);
 int uk_block_flush(struct uk_block_dev *dev);
+
+/* A read-only device whose bytes lie in memory; NULL: no memory. It is registered. */
 struct uk_block_dev *uk_block_memory(const char *name, const void *data, size_t size,
 				     const uint8_t guid[16]);
 

@@ -56,9 +56,9 @@ const void *uk_acpi_table(const char signature[4], size_t *size);
 /* Writes bytes to the console; any context. drivers/serial.c. Usable from the first instruction in
  * C. */
 void uk_console_write(const char *data, size_t size);
-/* Console input arrives here one byte at a time (tty line discipline in fs/). Set by fs, called by
- * the driver. */
-extern void (*uk_console_input)(uint8_t byte);
+/* From now on console input arrives at `fn` one byte at a time, in interrupt context (tty line
+ * discipline in fs/). */
+void uk_console_listen(void (*fn)(uint8_t byte));
 
 /* Bytes from an fw_cfg file; negative errno (-UK_ENOENT: no such file or no fw_cfg).
  * drivers/fwcfg.c */
@@ -66,6 +66,10 @@ int64_t uk_fwcfg_read(const char *name, void *data, size_t room);
 
 /* Seconds since 1970 by the real-time clock, 0 when there is none. drivers/rtc.c */
 int64_t uk_rtc_read(void);
+
+/* From now on `fn` is called, in interrupt context, when somebody presses the power button.
+ * -UK_ENODEV: there is none. drivers/button.c */
+int uk_power_button_listen(void (*fn)(void));
 
 /* Random bytes: seeded by RDSEED or RDRAND, virtio-rng, else by timing (logged once); never before
  * seeded. core/random.c */

@@ -17,6 +17,7 @@ extern char uk_boot_stack_top[], uk_data_start[], uk_image_end[], uk_sealed_star
 
 #define UK_MEMMAP_MAX 64
 #define UK_MODULES_MAX 8
+#define UK_CMDLINE_MAX 1024
 
 struct uk_boot {
 	int64_t moved; /* physical addresses as linked plus this are where things are */
@@ -25,7 +26,8 @@ struct uk_boot {
 	uint32_t module_count;
 	struct uni_hvm_memmap_entry memmap[UK_MEMMAP_MAX]; /* RAM: sorted, disjoint, whole pages */
 	struct uni_hvm_modlist_entry module[UK_MODULES_MAX];
-	uint64_t tsc; /* at entry */
+	uint64_t tsc;		      /* at entry */
+	char cmdline[UK_CMDLINE_MAX]; /* the loader's; cut when longer */
 };
 extern struct uk_boot uk_boot;
 

@@ -1,0 +1,27 @@
+/*
+ * Every driver, a line each, and the order in which machines are searched.
+ */
+#include "drivers.h"
+#include "virtio.h"
+#include <uk/start.h>
+
+extern const struct uk_pci_driver uk_virtio_pci;
+extern const struct uk_virtio_driver uk_virtio_blk, uk_virtio_random;
+
+const struct uk_pci_driver *const uk_pci_drivers[] = {
+	&uk_virtio_pci,
+	NULL,
+};
+
+const struct uk_virtio_driver *const uk_virtio_drivers[] = {
+	&uk_virtio_blk,
+	&uk_virtio_random,
+	NULL,
+};
+
+void uk_drivers_start(void)
+{
+	uk_power_start();
+	uk_pci_start();
+	uk_virtio_mmio_start();
+}
