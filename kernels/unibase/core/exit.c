@@ -72,6 +72,16 @@ static uint32_t debug_code(unsigned kind, int status)
 	return UNI_DEBUG_EXIT_PANIC;
 }
 
+void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
+{
+	uk_irq_off();
+	write_record(kind, status, ip, address, text);
+	for (unsigned i = 0; i < SWITCHES_MAX; i++)
+		if (reboot[i] != NULL)
+			reboot[i]();
+	uk_machine_end(kind, status, ip, address, text);
+}
+
 void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
 {
 	uk_irq_off();

@@ -84,8 +84,9 @@ enum uk_errno {
 	UK_ECANCELED = 125,
 	UK_EOWNERDEAD = 130,
 	UK_ENOTRECOVERABLE = 131,
-	UK_ERESTARTSYS = 512, /* a signal came: run its handler, then start the call again if
-				 SA_RESTART says so */
+	UK_ERESTARTSYS = 512,	 /* a signal came: run its handler, then start the call again if
+				    SA_RESTART says so */
+	UK_ERESTARTNOHAND = 514, /* the same, but a handler always breaks the call off with EINTR */
 	UK_ENOIOCTLCMD = 515,
 };
 

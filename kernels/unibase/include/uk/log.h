@@ -25,6 +25,9 @@ void uk_panic(const char *fmt, ...) UK_PRINTF(1, 2) UK_NORETURN;
  * halt. kind and status as in <uni/abi/exit.h>. */
 void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address,
 		    const char *text) UK_NORETURN;
+/* The same, but the machine starts again where something can do that. */
+void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address,
+			const char *text) UK_NORETURN;
 /* drivers/acpi.c and others register what can switch the machine off or restart it; called in
  * order. */
 void uk_poweroff_register(void (*fn)(void));

@@ -14,6 +14,12 @@ int uk_clear_user(uint64_t to, size_t size);
 /* Length without NUL, -UK_EFAULT, or -UK_ENAMETOOLONG when there is no NUL within `room`. */
 int64_t uk_string_from_user(char *to, uint64_t from, size_t room);
 
+/* One word without mapping anything, for use under a spinlock: -UK_EFAULT when it is not there. The
+ * exchange puts `value` if it finds *expected, and what it found into *expected. */
+int uk_user_get32(uint32_t *value, uint64_t from);
+int uk_user_exchange32(uint64_t at, uint32_t *expected, uint32_t value);
+void uk_user_start(void); /* before the first program */
+
 struct uk_iovec {
 	uint64_t base;
 	uint64_t size;

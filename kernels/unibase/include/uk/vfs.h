@@ -218,7 +218,6 @@ void uk_fd_set_limit(uint64_t limit);
 /* Start: mounts the root tmpfs, unpacks the cpio part, makes /dev /proc /tmp /etc, places the
  * program's file, mounts the configured volumes, opens 0, 1, 2. Panics with the reason when a mount
  * is impossible. */
-void uk_vfs_start(void);
 void uk_vfs_sync(void);
 
 #endif

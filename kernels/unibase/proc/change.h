@@ -1,0 +1,27 @@
+/*
+ * A change to the areas, between its first and last step: see proc/map.c.
+ */
+#ifndef UK_PROC_CHANGE_H
+#define UK_PROC_CHANGE_H
+
+#include <uk/map.h>
+
+struct uk_change {
+	struct uk_area *spare[2]; /* for the cuts at both ends, so that these cannot fail */
+	struct uk_area *gone;	  /* joined by `left`: to give back once the lock is free */
+};
+
+/* Takes the map's lock; -UK_ENOMEM: does not. */
+int uk_change_begin(struct uk_change *c);
+void uk_change_end(struct uk_change *c);
+/* Makes `addr` a border between areas, if it lies inside one. At most twice in a change. */
+void uk_change_cut(struct uk_change *c, uint64_t addr);
+/* Joins the areas that meet at `addr`, if they look alike. */
+void uk_change_join(struct uk_change *c, uint64_t addr);
+void uk_change_insert(struct uk_area *area);
+void uk_change_remove(struct uk_change *c, struct uk_area *area);
+/* Where a mapping of `size` bytes finds room, near `hint` (0: anywhere); 0: nowhere. */
+uint64_t uk_change_place(uint64_t hint, uint64_t size);
+bool uk_range_valid(uint64_t addr, uint64_t size);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * Filling the address space on demand: zeros for anonymous memory, the page cache's frames for
+ * files (frames of the boot image where the program's own file lies in it), a copy at the first
+ * store to a private file page. While a file is read the map's lock is free; what was found before
+ * is looked up again afterwards.
+ */
+#include "pages.h"
+#include <uk/map.h>
+#include <uk/vfs.h>
+
+enum { AROUND = 16 }; /* pages: what one fault may map of the boot image */
+
+/* A page of a file that was fetched for a fault, and what it was fetched for. */
+struct fetched {
+	struct uk_file *file; /* a reference */
+	struct uk_page *page; /* a reference, until a table entry takes it over */
+	uint64_t index;
+	bool writable; /* a shared mapping's first store */
+};
+
+static int fetched_load(struct fetched *f)
+{
+	int result = f->writable ? uk_file_page_write(f->file, f->index, &f->page)
+				 : uk_file_page(f->file, f->index, &f->page);
+
+	if (result != 0)
+		f->page = NULL;
+	return result;
+}
+
+static void fetched_drop(struct fetched *f)
+{
+	if (f->page != NULL)
+		uk_page_put(f->page);
+	if (f->file != NULL)
+		uk_file_put(f->file);
+	f->page = NULL;
+	f->file = NULL;
+}
+
+/* The frame of zeros that reads of untouched memory see. */
+static struct uk_page *zero_page(void)
+{
+	static struct uk_page *zero;
+
+	if (zero == NULL)
+		zero = uk_page_alloc(0, true);
+	return zero;
+}
+
+static void enter(uint64_t *slot, uint64_t addr, uint64_t value)
+{
+	bool replaced = *slot != 0;
+
+	uk_pt_set(slot, value);
+	if (replaced)
+		uk_pt_flush(addr, addr + UK_PAGE_SIZE);
+}
+
+/* A frame of the program's own at `addr`, with the content of `from` or zeros. */
+static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
+		     const struct uk_page *from)
+{
+	struct uk_page *page;
+	uint64_t old = *slot;
+
+	if (uk_map.resident >= uk_map.limit)
+		return -UK_ENOMEM;
+	page = uk_page_alloc(0, from == NULL);
+	if (page == NULL)
+		return -UK_ENOMEM;
+	if (from != NULL)
+		memcpy(uk_page_virt(page), uk_page_virt(from), UK_PAGE_SIZE);
+	enter(slot, addr,
+	      uk_page_paddr(page) | UK_PTE_ANON |
+		      uk_pt_bits(area->prot, (area->prot & UK_PROT_WRITE) != 0));
+	if (old != 0 && !(old & UK_PTE_ZERO))
+		uk_page_put(uk_pt_page(old));
+	uk_map.resident++;
+	uk_map.peak = UK_MAX(uk_map.peak, uk_map.resident);
+	return 0;
+}
+
+static int fault_anonymous(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write)
+{
+	struct uk_page *zero;
+
+	if (write || (area->flags & UK_AREA_STACK))
+		return enter_own(area, addr, slot, NULL);
+	zero = zero_page();
+	if (zero == NULL)
+		return -UK_ENOMEM;
+	enter(slot, addr, uk_page_paddr(zero) | UK_PTE_ZERO | uk_pt_bits(area->prot, false));
+	return 0;
+}
+
+/*
+ * Frames of the boot image lie side by side, as the file's pages do: maps those around `addr` too,
+ * which cost nothing but would each cost a fault.
+ */
+static void fault_around(const struct uk_area *area, uint64_t addr, const struct fetched *f)
+{
+	uint64_t window = UK_ALIGN_DOWN(addr, AROUND * UK_PAGE_SIZE);
+	uint64_t end = UK_MIN(area->end, window + AROUND * UK_PAGE_SIZE);
+	uint64_t whole = f->file->inode->size >> UK_PAGE_SHIFT;
+
+	for (uint64_t at = UK_MAX(area->start, window); at < end; at += UK_PAGE_SIZE) {
+		uint64_t index = f->index + (at >> UK_PAGE_SHIFT) - (addr >> UK_PAGE_SHIFT);
+		uint64_t *slot = uk_pt_slot(at, false);
+		struct uk_page *page;
+
+		if (slot == NULL || *slot != 0 || index >= whole)
+			continue;
+		page = uk_page_of(uk_page_paddr(f->page) + (at - addr));
+		uk_page_get(page);
+		uk_pt_set(slot, uk_page_paddr(page) | uk_pt_bits(area->prot, false));
+	}
+}
+
+static int fault_file(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write,
+		      struct fetched *f)
+{
+	uint64_t old = *slot;
+
+	if (write && !(area->flags & UK_AREA_SHARED))
+		return enter_own(area, addr, slot, f->page);
+	enter(slot, addr, uk_page_paddr(f->page) | uk_pt_bits(area->prot, write));
+	if (!write && (f->page->flags & UK_PAGE_RESERVED))
+		fault_around(area, addr, f);
+	f->page = NULL;
+	if (old != 0)
+		uk_page_put(uk_pt_page(old));
+	return 0;
+}
+
+/* The entry is in use, but did not permit the access: the first store, or someone was faster. */
+static int fault_again(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write)
+{
+	uint64_t entry = *slot;
+
+	if (!write || (entry & UK_PTE_WRITE)) {
+		uk_pt_flush(addr, addr + UK_PAGE_SIZE);
+		return 0;
+	}
+	if (entry & UK_PTE_ANON) {
+		enter(slot, addr,
+		      (entry & UK_PTE_ADDRESS) | UK_PTE_ANON | uk_pt_bits(area->prot, true));
+		return 0;
+	}
+	return enter_own(area, addr, slot, entry & UK_PTE_ZERO ? NULL : uk_pt_page(entry));
+}
+
+static bool allows(const struct uk_area *area, enum uk_access access)
+{
+	if (access == UK_ACCESS_WRITE)
+		return (area->prot & UK_PROT_WRITE) != 0;
+	if (access == UK_ACCESS_EXEC)
+		return (area->prot & UK_PROT_EXEC) != 0;
+	return area->prot != 0;
+}
+
+/* One attempt under the lock, with the page in `have`. 1: the one in `want` must be fetched. */
+static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *have,
+			struct fetched *want)
+{
+	struct uk_area *area = uk_area_find(uk_map.root, addr);
+	bool write = access == UK_ACCESS_WRITE, shared;
+	uint64_t index, *slot;
+
+	if (area == NULL || area->start > addr)
+		return -UK_ENOENT;
+	if (!allows(area, access))
+		return -UK_EACCES;
+	slot = uk_pt_slot(addr, true);
+	if (slot == NULL)
+		return -UK_ENOMEM;
+	shared = write && area->file != NULL && (area->flags & UK_AREA_SHARED);
+	if (*slot != 0 && (!shared || (*slot & UK_PTE_WRITE)))
+		return fault_again(area, addr, slot, write);
+	if (area->file == NULL)
+		return fault_anonymous(area, addr, slot, write);
+	index = (area->offset + (addr - area->start)) >> UK_PAGE_SHIFT;
+	if (have->page != NULL && have->file == area->file && have->index == index &&
+	    have->writable == shared)
+		return fault_file(area, addr, slot, write, have);
+	uk_file_get(area->file);
+	want->file = area->file;
+	want->index = index;
+	want->writable = shared;
+	return 1;
+}
+
+int uk_map_fault(uint64_t addr, enum uk_access access)
+{
+	struct fetched have = { .page = NULL };
+	int result;
+
+	addr = UK_ALIGN_DOWN(addr, UK_PAGE_SIZE);
+	for (;;) {
+		struct fetched want = { .page = NULL };
+
+		uk_mutex_lock(&uk_map.lock);
+		result = fault_locked(addr, access, &have, &want);
+		if (result != 1)
+			uk_map.faults_minor++;
+		else
+			uk_map.faults_major++;
+		uk_mutex_unlock(&uk_map.lock);
+		if (result != 1)
+			break;
+		fetched_drop(&have);
+		have = want;
+		result = fetched_load(&have);
+		if (result != 0)
+			break;
+	}
+	fetched_drop(&have);
+	return result;
+}
+
+int uk_map_populate(uint64_t addr, uint64_t size)
+{
+	uint64_t end = addr + UK_ALIGN_UP(size, UK_PAGE_SIZE);
+
+	while (addr < end) {
+		struct uk_area *area;
+		unsigned prot;
+		int result;
+
+		uk_mutex_lock(&uk_map.lock);
+		area = uk_area_find(uk_map.root, addr);
+		if (area == NULL || area->start > addr) {
+			uk_mutex_unlock(&uk_map.lock);
+			return -UK_ENOMEM;
+		}
+		prot = area->flags & UK_AREA_SHARED ? area->prot & ~(unsigned)UK_PROT_WRITE
+						    : area->prot;
+		uk_mutex_unlock(&uk_map.lock);
+		if (prot != 0) {
+			result = uk_map_fault(addr, prot & UK_PROT_WRITE ? UK_ACCESS_WRITE
+									 : UK_ACCESS_READ);
+			if (result != 0)
+				return result;
+		}
+		addr += UK_PAGE_SIZE;
+	}
+	return 0;
+}

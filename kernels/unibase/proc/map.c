@@ -1,0 +1,349 @@
+/*
+ * Changes to the program's areas: add, remove, protect, move, grow the heap. Every change first
+ * cuts areas at the range's ends, so that it then works on whole ones, and joins neighbours that
+ * look alike afterwards. Whatever may sleep in a file system (the last reference to a file) waits
+ * until the map's lock is free again: see uk/map.h.
+ */
+#include "change.h"
+#include "pages.h"
+#include <uk/map.h>
+#include <uk/mem.h>
+#include <uk/vfs.h>
+
+struct uk_map uk_map;
+
+void uk_map_start(void)
+{
+	uk_mutex_init(&uk_map.lock);
+	uk_map.limit = UINT64_MAX;
+	uk_pt_start();
+}
+
+int uk_change_begin(struct uk_change *c)
+{
+	c->gone = NULL;
+	c->spare[0] = uk_alloc(sizeof(struct uk_area));
+	c->spare[1] = uk_alloc(sizeof(struct uk_area));
+	if (c->spare[0] == NULL || c->spare[1] == NULL) {
+		uk_free(c->spare[0]);
+		uk_free(c->spare[1]);
+		return -UK_ENOMEM;
+	}
+	uk_mutex_lock(&uk_map.lock);
+	return 0;
+}
+
+void uk_change_end(struct uk_change *c)
+{
+	uk_mutex_unlock(&uk_map.lock);
+	uk_free(c->spare[0]);
+	uk_free(c->spare[1]);
+	while (c->gone != NULL) {
+		struct uk_area *area = c->gone;
+
+		c->gone = area->left;
+		if (area->file != NULL)
+			uk_file_put(area->file);
+		uk_free(area);
+	}
+}
+
+void uk_change_remove(struct uk_change *c, struct uk_area *area)
+{
+	uk_area_remove(&uk_map.root, area);
+	uk_map.count--;
+	uk_map.reserved -= area->end - area->start;
+	area->left = c->gone;
+	c->gone = area;
+}
+
+void uk_change_insert(struct uk_area *area)
+{
+	uk_area_insert(&uk_map.root, area);
+	uk_map.count++;
+	uk_map.reserved += area->end - area->start;
+}
+
+void uk_change_cut(struct uk_change *c, uint64_t addr)
+{
+	struct uk_area *area = uk_area_find(uk_map.root, addr), *upper;
+	uint64_t end;
+
+	if (area == NULL || area->start >= addr)
+		return;
+	upper = c->spare[0] != NULL ? c->spare[0] : c->spare[1];
+	if (upper == c->spare[0])
+		c->spare[0] = NULL;
+	else
+		c->spare[1] = NULL;
+	*upper = *area;
+	end = area->end;
+	uk_area_resize(&uk_map.root, area, area->start, addr);
+	uk_map.reserved -= end - addr;
+	upper->start = addr;
+	upper->end = end;
+	if (upper->file != NULL) {
+		uk_file_get(upper->file);
+		upper->offset += addr - area->start;
+	}
+	uk_change_insert(upper);
+}
+
+static bool joins(const struct uk_area *low, const struct uk_area *high)
+{
+	return low->end == high->start && low->prot == high->prot && low->flags == high->flags &&
+	       low->file == high->file &&
+	       (low->file == NULL || low->offset + (low->end - low->start) == high->offset);
+}
+
+void uk_change_join(struct uk_change *c, uint64_t addr)
+{
+	struct uk_area *low = uk_area_before(uk_map.root, addr);
+	struct uk_area *high = uk_area_find(uk_map.root, addr);
+	uint64_t end;
+
+	if (low == NULL || high == NULL || !joins(low, high))
+		return;
+	end = high->end;
+	uk_change_remove(c, high);
+	uk_map.reserved += end - low->end;
+	uk_area_resize(&uk_map.root, low, low->start, end);
+}
+
+static void clear(struct uk_change *c, uint64_t start, uint64_t end)
+{
+	struct uk_area *area;
+
+	uk_change_cut(c, start);
+	uk_change_cut(c, end);
+	while ((area = uk_area_find(uk_map.root, start)) != NULL && area->start < end)
+		uk_change_remove(c, area);
+	uk_map.resident -= uk_pt_zap(start, end);
+}
+
+bool uk_range_valid(uint64_t addr, uint64_t size)
+{
+	return (addr & UK_PAGE_MASK) == 0 && size <= UK_USER_END && addr <= UK_USER_END - size;
+}
+
+static bool occupied(uint64_t start, uint64_t end)
+{
+	struct uk_area *area = uk_area_find(uk_map.root, start);
+
+	return area != NULL && area->start < end;
+}
+
+uint64_t uk_change_place(uint64_t hint, uint64_t size)
+{
+	hint = UK_ALIGN_DOWN(hint, UK_PAGE_SIZE);
+	if (hint >= uk_map.low && uk_range_valid(hint, size) && !occupied(hint, hint + size))
+		return hint;
+	return uk_area_hole(uk_map.root, size, uk_map.low, uk_map.high);
+}
+
+static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, uint64_t size,
+			  struct uk_area *area)
+{
+	uint64_t addr = r->addr;
+
+	if (uk_map.count + 2 > UK_AREAS_MAX)
+		return -UK_ENOMEM;
+	if (!r->fixed) {
+		addr = r->below != 0 ? uk_area_hole(uk_map.root, size, uk_map.low, r->below)
+				     : uk_change_place(r->addr, size);
+		if (addr == 0)
+			return -UK_ENOMEM;
+	} else if (r->keep && occupied(addr, addr + size)) {
+		return -UK_EEXIST;
+	} else {
+		clear(c, addr, addr + size);
+	}
+	area->start = addr;
+	area->end = addr + size;
+	uk_change_insert(area);
+	uk_change_join(c, addr + size);
+	uk_change_join(c, addr);
+	return (int64_t)addr;
+}
+
+int64_t uk_map_add(const struct uk_map_request *r)
+{
+	uint64_t size = UK_ALIGN_UP(r->size, UK_PAGE_SIZE);
+	struct uk_area *area;
+	struct uk_change c;
+	int64_t result;
+
+	if (size == 0 || size < r->size)
+		return r->size == 0 ? -UK_EINVAL : -UK_ENOMEM;
+	if (r->fixed && !uk_range_valid(r->addr, size))
+		return (r->addr & UK_PAGE_MASK) != 0 ? -UK_EINVAL : -UK_ENOMEM;
+	/* The first page stays out of reach, so that NULL always faults. */
+	if (r->fixed && r->addr < UK_PAGE_SIZE)
+		return -UK_EPERM;
+	area = uk_alloc(sizeof(*area));
+	if (area == NULL)
+		return -UK_ENOMEM;
+	area->prot = r->prot;
+	area->flags = r->flags;
+	area->file = r->file;
+	area->offset = r->file != NULL ? r->offset : 0;
+	result = uk_change_begin(&c);
+	if (result != 0) {
+		uk_free(area);
+		return result;
+	}
+	if (area->file != NULL)
+		uk_file_get(area->file);
+	result = add_locked(&c, r, size, area);
+	if (result < 0) {
+		area->left = c.gone;
+		c.gone = area;
+	}
+	uk_change_end(&c);
+	return result;
+}
+
+int uk_map_remove(uint64_t addr, uint64_t size)
+{
+	struct uk_change c;
+	int result;
+
+	size = UK_ALIGN_UP(size, UK_PAGE_SIZE);
+	if (size == 0 || !uk_range_valid(addr, size))
+		return -UK_EINVAL;
+	result = uk_change_begin(&c);
+	if (result != 0)
+		return result;
+	if (uk_map.count + 2 > UK_AREAS_MAX)
+		result = -UK_ENOMEM;
+	else
+		clear(&c, addr, addr + size);
+	uk_change_end(&c);
+	return result;
+}
+
+/* Whether areas cover the range without a hole. */
+static bool covered(uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		struct uk_area *area = uk_area_find(uk_map.root, start);
+
+		if (area == NULL || area->start > start)
+			return false;
+		start = area->end;
+	}
+	return true;
+}
+
+/* A shared mapping of a file that was not opened for writing cannot become writable. */
+static bool may_protect(const struct uk_area *area, unsigned prot)
+{
+	return !(prot & UK_PROT_WRITE) || !(area->flags & UK_AREA_SHARED) || area->file == NULL ||
+	       (area->file->flags & 3) == 2;
+}
+
+static int protect_locked(struct uk_change *c, uint64_t start, uint64_t end, unsigned prot)
+{
+	struct uk_area *area;
+
+	if (!covered(start, end))
+		return -UK_ENOMEM;
+	for (uint64_t at = start; at < end; at = area->end) {
+		area = uk_area_find(uk_map.root, at);
+		if (!may_protect(area, prot))
+			return -UK_EACCES;
+	}
+	if (uk_map.count + 2 > UK_AREAS_MAX)
+		return -UK_ENOMEM;
+	uk_change_cut(c, start);
+	uk_change_cut(c, end);
+	for (uint64_t at = start; at < end; at = area->end) {
+		area = uk_area_find(uk_map.root, at);
+		if (area->prot != prot)
+			uk_pt_protect(area->start, area->end, prot);
+		area->prot = prot;
+	}
+	for (uint64_t at = start; at < end; at = area->end) {
+		uk_change_join(c, at);
+		area = uk_area_find(uk_map.root, at);
+	}
+	uk_change_join(c, end);
+	return 0;
+}
+
+int uk_map_protect(uint64_t addr, uint64_t size, unsigned prot)
+{
+	struct uk_change c;
+	int result;
+
+	if ((addr & UK_PAGE_MASK) != 0)
+		return -UK_EINVAL;
+	if (size == 0)
+		return 0;
+	size = UK_ALIGN_UP(size, UK_PAGE_SIZE);
+	if (size == 0 || !uk_range_valid(addr, size))
+		return -UK_ENOMEM;
+	result = uk_change_begin(&c);
+	if (result != 0)
+		return result;
+	result = protect_locked(&c, addr, addr + size, prot);
+	uk_change_end(&c);
+	return result;
+}
+
+int uk_map_discard(uint64_t addr, uint64_t size)
+{
+	uint64_t end = addr + UK_ALIGN_UP(size, UK_PAGE_SIZE);
+	int result = 0;
+
+	uk_mutex_lock(&uk_map.lock);
+	if (!covered(addr, end))
+		result = -UK_ENOMEM;
+	for (uint64_t at = addr; at < end;) {
+		struct uk_area *area = uk_area_find(uk_map.root, at);
+
+		if (area == NULL || area->start >= end)
+			break;
+		/* Frames of shared anonymous memory are its content: they stay. */
+		if (!(area->flags & UK_AREA_SHARED) || area->file != NULL)
+			uk_map.resident -=
+				uk_pt_zap(UK_MAX(at, area->start), UK_MIN(end, area->end));
+		at = area->end;
+	}
+	uk_mutex_unlock(&uk_map.lock);
+	return result;
+}
+
+static int64_t brk_locked(uint64_t brk)
+{
+	uint64_t old_end = UK_ALIGN_UP(uk_map.brk, UK_PAGE_SIZE);
+	uint64_t new_end = UK_ALIGN_UP(brk, UK_PAGE_SIZE);
+	struct uk_map_request grow = {
+		.addr = old_end,
+		.size = new_end - old_end,
+		.prot = UK_PROT_READ | UK_PROT_WRITE,
+		.flags = UK_AREA_HEAP,
+		.fixed = true,
+		.keep = true,
+	};
+
+	if (brk < uk_map.heap || brk >= uk_map.high)
+		return (int64_t)uk_map.brk;
+	if (new_end > old_end && uk_map_add(&grow) < 0)
+		return (int64_t)uk_map.brk;
+	if (new_end < old_end && uk_map_remove(new_end, old_end - new_end) != 0)
+		return (int64_t)uk_map.brk;
+	uk_map.brk = brk;
+	return (int64_t)brk;
+}
+
+int64_t uk_map_brk(uint64_t brk)
+{
+	static struct uk_mutex lock = UK_MUTEX_INIT(lock);
+	int64_t result;
+
+	uk_mutex_lock(&lock);
+	result = brk_locked(brk);
+	uk_mutex_unlock(&lock);
+	return result;
+}

@@ -1,0 +1,208 @@
+/*
+ * The program's page tables. A table's frame counts the entries in use in its `index`, so an empty
+ * table is found, and given back, the moment its last entry goes. Walks skip what has no table:
+ * a reservation of a terabyte costs nothing to drop.
+ */
+#include "pages.h"
+
+enum { LEVELS = 4, ENTRIES = 512 };
+
+static uint64_t *root;
+
+void uk_pt_start(void)
+{
+	root = uk_phys_to_virt(uk_paging_root());
+}
+
+static unsigned slot_of(uint64_t addr, unsigned level)
+{
+	return (unsigned)(addr >> (UK_PAGE_SHIFT + 9 * level)) % ENTRIES;
+}
+
+static uint64_t *table_of(uint64_t entry)
+{
+	return uk_phys_to_virt(entry & UK_PTE_ADDRESS);
+}
+
+/* How many entries of the table around `slot` are in use. */
+static uint64_t *count_of(const uint64_t *slot)
+{
+	return &uk_page_of(uk_virt_to_phys(slot))->index;
+}
+
+uint64_t *uk_pt_slot(uint64_t addr, bool create)
+{
+	uint64_t *table = root;
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		uint64_t *slot = &table[slot_of(addr, level)];
+
+		if (*slot == 0) {
+			struct uk_page *page = create ? uk_page_alloc(0, true) : NULL;
+
+			if (page == NULL)
+				return NULL;
+			page->index = 0;
+			if (level < LEVELS - 1)
+				++*count_of(slot);
+			*slot = uk_page_paddr(page) | UK_PTE_PRESENT | UK_PTE_WRITE | UK_PTE_USER;
+		}
+		table = table_of(*slot);
+	}
+	return &table[slot_of(addr, 0)];
+}
+
+void uk_pt_set(uint64_t *slot, uint64_t value)
+{
+	if (*slot == 0)
+		++*count_of(slot);
+	*(volatile uint64_t *)slot = value;
+}
+
+uint64_t uk_pt_bits(unsigned prot, bool writable)
+{
+	uint64_t bits = UK_PTE_USER | UK_PTE_ACCESSED;
+
+	if (prot != 0)
+		bits |= UK_PTE_PRESENT;
+	if (writable)
+		bits |= UK_PTE_WRITE | UK_PTE_DIRTY;
+	if (!(prot & 4))
+		bits |= uk_pte_nx;
+	return bits;
+}
+
+void uk_pt_flush(uint64_t start, uint64_t end)
+{
+	if (end - start > 32 * UK_PAGE_SIZE) {
+		uk_tlb_flush_all();
+		return;
+	}
+	for (uint64_t addr = start; addr < end; addr += UK_PAGE_SIZE)
+		uk_tlb_flush_page(addr);
+}
+
+/* Frames on their way out: none may be reused while a processor still sees it. */
+struct batch {
+	struct uk_page *page[64];
+	unsigned count;
+	uint64_t start, end; /* addresses they were seen at */
+	uint64_t anon;
+};
+
+static void batch_flush(struct batch *b)
+{
+	if (b->end > b->start)
+		uk_pt_flush(b->start, b->end);
+	b->start = UINT64_MAX;
+	b->end = 0;
+	for (unsigned i = 0; i < b->count; i++)
+		uk_page_put(b->page[i]);
+	b->count = 0;
+}
+
+static void batch_add(struct batch *b, struct uk_page *page, uint64_t start, uint64_t end)
+{
+	if (b->count == UK_COUNT(b->page))
+		batch_flush(b);
+	b->start = UK_MIN(b->start, start);
+	b->end = UK_MAX(b->end, end);
+	if (page != NULL)
+		b->page[b->count++] = page;
+}
+
+static void zap_leaf(uint64_t *slot, uint64_t addr, struct batch *b)
+{
+	uint64_t entry = *slot;
+
+	*(volatile uint64_t *)slot = 0;
+	--*count_of(slot);
+	if (entry & UK_PTE_ANON)
+		b->anon++;
+	batch_add(b, entry & UK_PTE_ZERO ? NULL : uk_pt_page(entry), addr, addr + UK_PAGE_SIZE);
+}
+
+static void zap_table(uint64_t *table, unsigned level, uint64_t start, uint64_t end,
+		      struct batch *b)
+{
+	uint64_t span = UK_PAGE_SIZE << (9 * level), next;
+
+	for (uint64_t addr = start; addr < end; addr = next) {
+		uint64_t *slot = &table[slot_of(addr, level)];
+
+		next = UK_MIN(end, UK_ALIGN_DOWN(addr, span) + span);
+		if (*slot == 0)
+			continue;
+		if (level == 0) {
+			zap_leaf(slot, addr, b);
+			continue;
+		}
+		zap_table(table_of(*slot), level - 1, addr, next, b);
+		if (*count_of(table_of(*slot)) == 0) {
+			struct uk_page *page = uk_pt_page(*slot);
+
+			*(volatile uint64_t *)slot = 0;
+			if (level < LEVELS - 1)
+				--*count_of(slot);
+			batch_add(b, page, addr, next);
+		}
+	}
+}
+
+uint64_t uk_pt_zap(uint64_t start, uint64_t end)
+{
+	struct batch b = { .start = UINT64_MAX };
+
+	zap_table(root, LEVELS - 1, start, end, &b);
+	batch_flush(&b);
+	return b.anon;
+}
+
+void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot)
+{
+	for (uint64_t addr = start; addr < end;) {
+		uint64_t *slot = uk_pt_slot(addr, false);
+
+		if (slot == NULL) {
+			addr = UK_ALIGN_DOWN(addr, UK_PT_SPAN) + UK_PT_SPAN;
+			continue;
+		}
+		if (*slot != 0) {
+			bool own = (*slot & UK_PTE_ANON) != 0;
+			uint64_t keep = *slot & (UK_PTE_ADDRESS | UK_PTE_ANON | UK_PTE_ZERO);
+
+			*(volatile uint64_t *)slot = keep | uk_pt_bits(prot, own && (prot & 2));
+		}
+		addr += UK_PAGE_SIZE;
+	}
+	uk_pt_flush(start, end);
+}
+
+int uk_pt_move(uint64_t from, uint64_t to, uint64_t size)
+{
+	/* Tables first, so that running out of memory undoes nothing. */
+	for (uint64_t at = 0; at < size; at += UK_PAGE_SIZE) {
+		if (uk_pt_slot(from + at, false) == NULL) {
+			at = UK_ALIGN_DOWN(from + at, UK_PT_SPAN) + UK_PT_SPAN - from -
+			     UK_PAGE_SIZE;
+		} else if (uk_pt_slot(to + at, true) == NULL) {
+			uk_pt_zap(to, to + size);
+			return -UK_ENOMEM;
+		}
+	}
+	for (uint64_t at = 0; at < size; at += UK_PAGE_SIZE) {
+		uint64_t *slot = uk_pt_slot(from + at, false);
+
+		if (slot == NULL) {
+			at = UK_ALIGN_DOWN(from + at, UK_PT_SPAN) + UK_PT_SPAN - from -
+			     UK_PAGE_SIZE;
+		} else if (*slot != 0) {
+			uk_pt_set(uk_pt_slot(to + at, true), *slot);
+			*(volatile uint64_t *)slot = 0;
+			--*count_of(slot);
+		}
+	}
+	uk_pt_zap(from, from + size); /* the empty tables */
+	uk_pt_flush(from, from + size);
+	return 0;
+}

@@ -1,0 +1,37 @@
+/*
+ * The program's half of the page tables, entry by entry. Called with the map's lock
+ * held. An entry that is not 0 is in use, present or not: a frame behind PROT_NONE keeps its place.
+ */
+#ifndef UK_PROC_PAGES_H
+#define UK_PROC_PAGES_H
+
+#include <uk/mem.h>
+#include <uk/paging.h>
+
+/* Of UK_PTE_SOFT. */
+#define UK_PTE_ANON 0x200ull /* the frame belongs to the map alone */
+#define UK_PTE_ZERO 0x400ull /* the shared frame of zeros: not counted */
+
+#define UK_PT_SPAN (512 * UK_PAGE_SIZE) /* what one leaf table maps */
+
+void uk_pt_start(void);
+/* The leaf entry of `addr`; NULL when there is no table (or, to be made, no memory for one). */
+uint64_t *uk_pt_slot(uint64_t addr, bool create);
+void uk_pt_set(uint64_t *slot, uint64_t value);
+/* Bits of an entry for this protection; a store needs a further fault unless `writable`. */
+uint64_t uk_pt_bits(unsigned prot, bool writable);
+static inline struct uk_page *uk_pt_page(uint64_t entry)
+{
+	return uk_page_of(entry & UK_PTE_ADDRESS);
+}
+
+/* Forgets a range: frames are given back, empty tables too. Returns how many frames were the
+ * map's own. */
+uint64_t uk_pt_zap(uint64_t start, uint64_t end);
+void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot);
+/* Moves entries to a place where none are. -UK_ENOMEM: nothing was moved. */
+int uk_pt_move(uint64_t from, uint64_t to, uint64_t size);
+/* After entries lost rights or moved; on every processor. */
+void uk_pt_flush(uint64_t start, uint64_t end);
+
+#endif

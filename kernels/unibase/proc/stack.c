@@ -1,0 +1,180 @@
+/*
+ * The first thread's stack as a program finds it (AMD64 ABI, 3.4.1): argument count, arguments,
+ * environment, auxiliary vector, and the strings they point to.
+ */
+#include "proc.h"
+#include <uk/cpu.h>
+#include <uk/io.h>
+#include <uk/map.h>
+#include <uk/mem.h>
+#include <uk/start.h>
+#include <uk/user.h>
+
+enum {
+	AT_PHDR = 3,
+	AT_PHENT = 4,
+	AT_PHNUM = 5,
+	AT_PAGESZ = 6,
+	AT_BASE = 7,
+	AT_FLAGS = 8,
+	AT_ENTRY = 9,
+	AT_UID = 11,
+	AT_EUID = 12,
+	AT_GID = 13,
+	AT_EGID = 14,
+	AT_PLATFORM = 15,
+	AT_HWCAP = 16,
+	AT_CLKTCK = 17,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_HWCAP2 = 26,
+	AT_EXECFN = 31,
+	AT_MINSIGSTKSZ = 51,
+};
+
+/* Grows downwards from the stack's end; one failed copy fails the whole. */
+struct stack {
+	uint64_t sp;
+	int error;
+};
+
+static uint64_t push(struct stack *st, const void *data, size_t size)
+{
+	if (st->error == 0 && size > st->sp - uk_map.stack_low)
+		st->error = -UK_E2BIG;
+	if (st->error != 0)
+		return 0;
+	st->sp -= size;
+	st->error = uk_copy_to_user(st->sp, data, size);
+	return st->sp;
+}
+
+static uint64_t push_string(struct stack *st, const void *text, size_t size)
+{
+	push(st, "", 1);
+	return push(st, text, size);
+}
+
+static unsigned count_entries(enum uni_config_type type)
+{
+	const struct uni_config_entry *e = NULL;
+	unsigned count = 0;
+
+	while ((e = uk_config_next(type, e)) != NULL)
+		count++;
+	return count;
+}
+
+/* Strings in the order of their pointers: programs that rewrite their title rely on it. */
+static void push_strings(struct stack *st, enum uni_config_type type, uint64_t *pointers,
+			 unsigned count)
+{
+	const struct uni_config_entry *e = NULL;
+	uint64_t total = 0, at;
+
+	while ((e = uk_config_next(type, e)) != NULL)
+		total += e->size + 1ull;
+	if (st->error == 0 && total > (st->sp - uk_map.stack_low) / 2)
+		st->error = -UK_E2BIG;
+	if (st->error != 0)
+		return;
+	st->sp -= total;
+	at = st->sp;
+	e = NULL;
+	for (unsigned i = 0; i < count && st->error == 0; i++) {
+		e = uk_config_next(type, e);
+		pointers[i] = at;
+		if (uk_copy_to_user(at, uni_config_data(e), e->size) != 0 ||
+		    uk_clear_user(at + e->size, 1) != 0)
+			st->error = -UK_EFAULT;
+		at += e->size + 1ull;
+	}
+}
+
+static void aux(uint64_t type, uint64_t value)
+{
+	uk_process.auxv[uk_process.auxv_count++] = type;
+	uk_process.auxv[uk_process.auxv_count++] = value;
+}
+
+static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t random,
+		      uint64_t platform)
+{
+	aux(AT_HWCAP, uk_cpuid(1, 0).d);
+	aux(AT_PAGESZ, UK_PAGE_SIZE);
+	aux(AT_CLKTCK, 100);
+	aux(AT_PHDR, l->phdr);
+	aux(AT_PHENT, l->phentsize);
+	aux(AT_PHNUM, l->phnum);
+	aux(AT_BASE, l->base);
+	aux(AT_FLAGS, 0);
+	aux(AT_ENTRY, l->program);
+	aux(AT_UID, 0);
+	aux(AT_EUID, 0);
+	aux(AT_GID, 0);
+	aux(AT_EGID, 0);
+	aux(AT_SECURE, 0);
+	aux(AT_RANDOM, random);
+	aux(AT_HWCAP2, 0);
+	aux(AT_EXECFN, execfn);
+	aux(AT_PLATFORM, platform);
+	aux(AT_MINSIGSTKSZ, uk_sigframe_size());
+	aux(0, 0);
+}
+
+/* argc, argv, envp and auxv, lowest, on a multiple of 16. */
+static void push_vectors(struct stack *st, const uint64_t *pointers, unsigned argc, unsigned envc)
+{
+	size_t words = 1 + argc + 1 + envc + 1 + uk_process.auxv_count;
+	uint64_t count = argc, none = 0;
+
+	st->sp = UK_ALIGN_DOWN(st->sp, 16ull);
+	if (words % 2 != 0)
+		push(st, &none, sizeof(none));
+	push(st, uk_process.auxv, uk_process.auxv_count * sizeof(uint64_t));
+	push(st, &none, sizeof(none));
+	push(st, pointers + argc, envc * sizeof(uint64_t));
+	push(st, &none, sizeof(none));
+	push(st, pointers, argc * sizeof(uint64_t));
+	push(st, &count, sizeof(count));
+}
+
+static int map_stack(void)
+{
+	struct uk_map_request r = {
+		.addr = uk_map.stack_low,
+		.size = uk_map.stack_high - uk_map.stack_low,
+		.prot = UK_PROT_READ | UK_PROT_WRITE,
+		.flags = UK_AREA_STACK,
+		.fixed = true,
+	};
+	int64_t result = uk_map_add(&r);
+
+	return result < 0 ? (int)result : 0;
+}
+
+int64_t uk_stack_fill(const struct uk_loaded *loaded)
+{
+	struct stack st = { .sp = uk_map.stack_high - 8 };
+	unsigned argc = count_entries(UNI_CONFIG_ARG), envc = count_entries(UNI_CONFIG_ENV);
+	uint64_t *pointers = uk_alloc((argc + envc + 1ull) * sizeof(*pointers));
+	uint64_t execfn, random, platform;
+	uint8_t seed[16];
+
+	if (pointers == NULL)
+		return -UK_ENOMEM;
+	st.error = map_stack();
+	execfn = push_string(&st, uk_process.path, strlen(uk_process.path));
+	uk_process.env_end = st.sp;
+	push_strings(&st, UNI_CONFIG_ENV, pointers + argc, envc);
+	uk_process.env_start = uk_process.arg_end = st.sp;
+	push_strings(&st, UNI_CONFIG_ARG, pointers, argc);
+	uk_process.arg_start = st.sp;
+	platform = push_string(&st, "x86_64", 6);
+	uk_random(seed, sizeof(seed));
+	random = push(&st, seed, sizeof(seed));
+	fill_auxv(loaded, execfn, random, platform);
+	push_vectors(&st, pointers, argc, envc);
+	uk_free(pointers);
+	return st.error != 0 ? st.error : (int64_t)st.sp;
+}

@@ -1,0 +1,126 @@
+/*
+ * From the boot configuration to the program's first instruction.
+ */
+#include "proc.h"
+#include <uk/log.h>
+#include <uk/map.h>
+#include <uk/mem.h>
+#include <uk/start.h>
+#include <uk/user.h>
+#include <uk/vfs.h>
+#include <uni/abi/exit.h>
+
+#define INFINITE UINT64_MAX
+
+enum {
+	STACK_MIN = 64 << 10,
+	STACK_DEFAULT = 8 << 20,
+	FILES_DEFAULT = 1024,
+	HEAP_SPREAD = 1 << 13, /* pages: 32 MiB */
+};
+#define STACK_MAX (1ull << 40)
+
+static uint64_t configured_limit(enum uni_config_limit_kind kind, uint64_t absent)
+{
+	const struct uni_config_entry *e = NULL;
+	struct uni_config_limit limit;
+
+	while ((e = uk_config_next(UNI_CONFIG_LIMIT, e)) != NULL) {
+		if (e->size != sizeof(limit))
+			continue;
+		memcpy(&limit, uni_config_data(e), sizeof(limit));
+		if (limit.kind == (uint32_t)kind)
+			return limit.value;
+	}
+	return absent;
+}
+
+static void set_limits(void)
+{
+	struct uk_rlimit64 *limit = uk_process.limit;
+	uint64_t stack = configured_limit(UNI_LIMIT_STACK, STACK_DEFAULT);
+	uint64_t files = configured_limit(UNI_LIMIT_OPEN_FILES, FILES_DEFAULT);
+	uint64_t memory = configured_limit(UNI_LIMIT_MEMORY, INFINITE);
+
+	for (unsigned i = 0; i < UK_RLIMIT_COUNT; i++)
+		limit[i] = (struct uk_rlimit64){ INFINITE, INFINITE };
+	stack = UK_MAX(UK_MIN(stack, STACK_MAX), (uint64_t)STACK_MIN);
+	limit[UK_RLIMIT_STACK].soft = UK_ALIGN_UP(stack, UK_PAGE_SIZE);
+	limit[UK_RLIMIT_CORE] = (struct uk_rlimit64){ 0, 0 };
+	limit[UK_RLIMIT_NOFILE] = (struct uk_rlimit64){ files, UK_MAX(files, 1048576ull) };
+	limit[UK_RLIMIT_MEMLOCK] = (struct uk_rlimit64){ 8 << 20, 8 << 20 };
+	limit[UK_RLIMIT_MSGQUEUE] = (struct uk_rlimit64){ 819200, 819200 };
+	limit[UK_RLIMIT_NICE] = limit[UK_RLIMIT_RTPRIO] = (struct uk_rlimit64){ 0, 0 };
+	uk_fd_set_limit(files);
+	if (memory != INFINITE)
+		uk_map.limit = memory / UK_PAGE_SIZE;
+}
+
+static void give_up(const char *text) UK_NORETURN;
+static void give_up(const char *text)
+{
+	uk_log(UK_LOG_ERROR, "%s", text);
+	uk_process_end(UNI_EXIT_PANIC, 0, 0, 0, text);
+}
+
+static struct uk_file *open_program(void)
+{
+	const struct uni_config_entry *e = uk_config_next(UNI_CONFIG_PROGRAM, NULL);
+	struct uk_file *file;
+
+	if (e == NULL)
+		give_up("the boot configuration names no program");
+	if (uk_config_string(e, uk_process.path, sizeof(uk_process.path)) < 0)
+		give_up("the program's path in the boot configuration is not sound");
+	file = uk_file_open(uk_process.path, UK_O_RDONLY, 0);
+	if (uk_is_err(file))
+		give_up("the program's file is not there");
+	return file;
+}
+
+static void load_program(struct uk_frame *frame)
+{
+	struct uk_loaded loaded;
+	char why[96], text[88 + sizeof(why)];
+	int64_t sp;
+
+	if (uk_elf_load(uk_process.program, &loaded, why, sizeof(why)) != 0) {
+		uk_snprintf(text, sizeof(text), "the program cannot be run: %s", why);
+		give_up(text);
+	}
+	uk_map.heap = uk_map.brk =
+		UK_ALIGN_UP(loaded.end, UK_PAGE_SIZE) + uk_layout_random(HEAP_SPREAD);
+	sp = uk_stack_fill(&loaded);
+	if (sp == -UK_E2BIG)
+		give_up("arguments and environment do not fit the stack");
+	if (sp < 0)
+		give_up("the program cannot be run: its stack cannot be made");
+	frame->rip = loaded.entry;
+	frame->rsp = (uint64_t)sp;
+}
+
+void uk_process_start(void)
+{
+	struct uk_frame frame = { .rflags = 0x202 };
+	struct uk_task *task;
+	const char *name;
+
+	uk_user_start();
+	uk_syscall_start();
+	uk_map_start();
+	uk_futex_start();
+	set_limits();
+	uk_layout_start();
+	uk_thread_self()->process = &uk_process; /* its faults are the program's from here on */
+	uk_process.start = uk_time_mono();
+	uk_process.program = open_program();
+	load_program(&frame);
+	name = strrchr(uk_process.path, '/');
+	task = uk_task_new(&frame, name != NULL ? name + 1 : uk_process.path);
+	if (task == NULL)
+		give_up("there is not enough memory for the program's first thread");
+	uk_thread_self()->process = NULL;
+	uk_task_enlist(task);
+	uk_task_start(task);
+	uk_thread_exit();
+}

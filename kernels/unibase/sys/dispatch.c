@@ -1,0 +1,96 @@
+/*
+ * From a system call's number to its function. A number without one is told once on the console, by
+ * name, and answered ENOSYS: what a program misses should not have to be guessed.
+ */
+#include "../proc/proc.h"
+#include "sys.h"
+#include <uk/log.h>
+#include <uk/start.h>
+#include <uni/abi/config.h>
+
+enum { CALLS_MAX = 512 };
+
+static int64_t (*const calls[])(const struct uk_sysargs *) = {
+#define UK_CALL(number, name, trace, state, missing) [number] = uk_sys_##name,
+#include "table.def"
+#undef UK_CALL
+};
+
+static const struct described {
+	const char *name, *trace;
+} described[] = {
+#define UK_CALL(number, name, trace, state, missing) [number] = { #name, trace },
+#include "table.def"
+#undef UK_CALL
+};
+
+static bool trace_on;
+
+void uk_syscall_start(void)
+{
+	trace_on = uk_config_u32(UNI_CONFIG_TRACE, 0) != 0;
+}
+
+static int64_t unknown(uint64_t number)
+{
+	static uint64_t told[CALLS_MAX / 64];
+	const char *name = uk_call_name(number);
+
+	if (number >= CALLS_MAX) {
+		uk_log(UK_LOG_DEBUG, "system call %lu: there is none", (unsigned long)number);
+	} else if (!(told[number / 64] & 1ull << number % 64)) {
+		told[number / 64] |= 1ull << number % 64;
+		uk_log(UK_LOG_WARN, "system call %lu (%s) is not there: ENOSYS",
+		       (unsigned long)number, name != NULL ? name : "unknown");
+	}
+	return -UK_ENOSYS;
+}
+
+static const char *name_of(uint64_t number)
+{
+	const char *name = number < UK_COUNT(described) ? described[number].name : NULL;
+
+	if (name == NULL)
+		name = uk_call_name(number);
+	return name != NULL ? name : "unknown";
+}
+
+static int64_t call(uint64_t number, const struct uk_sysargs *args)
+{
+	if (number >= UK_COUNT(calls) || calls[number] == NULL)
+		return unknown(number);
+	return calls[number](args);
+}
+
+static int64_t traced_call(uint64_t number, const struct uk_sysargs *args)
+{
+	enum { EXIT = 60, EXIT_GROUP = 231 };
+	const char *trace = number < UK_COUNT(described) ? described[number].trace : NULL;
+	int64_t result;
+
+	if (number == EXIT || number == EXIT_GROUP)
+		uk_trace_call(name_of(number), trace, args, 0, false);
+	result = call(number, args);
+	uk_trace_call(name_of(number), trace, args, result, true);
+	return result;
+}
+
+void uk_syscall_entry(struct uk_frame *frame)
+{
+	const struct uk_sysargs args = { { frame->rdi, frame->rsi, frame->rdx, frame->r10,
+					   frame->r8, frame->r9 } };
+	struct uk_thread *self = uk_thread_self();
+	struct uk_task *task = self->user;
+	int64_t result;
+
+	task->frame = frame;
+	result = trace_on ? traced_call(frame->rax, &args) : call(frame->rax, &args);
+	/* rt_sigreturn has put other registers in place. */
+	if (frame->vector != UK_VECTOR_SYSCALL)
+		return;
+	frame->rax = (uint64_t)result;
+	/* Broken off for a signal that somebody else took: nothing else would look at it. */
+	if (uk_unlikely(result == -UK_ERESTARTSYS || result == -UK_ERESTARTNOHAND) &&
+	    self->work == 0)
+		uk_signal_deliver(frame);
+}

@@ -1,0 +1,168 @@
+/*
+ * System calls about scheduling: one processor, one policy, no priorities. What programs may ask is
+ * answered as a Linux with one processor would; what they may wish changes nothing.
+ */
+#include <uk/linux_time.h>
+#include <uk/process.h>
+#include <uk/syscall.h>
+#include <uk/user.h>
+
+enum { SCHED_OTHER = 0, SCHED_FIFO = 1, SCHED_RR = 2, SCHED_BATCH = 3, SCHED_IDLE = 5 };
+
+static bool known(int tid)
+{
+	uint64_t state = uk_spin_lock(&uk_process.lock);
+	bool found = tid == 0 || uk_task_find(tid) != NULL;
+
+	uk_spin_unlock(&uk_process.lock, state);
+	return found;
+}
+
+int64_t uk_sys_sched_yield(const struct uk_sysargs *s)
+{
+	(void)s;
+	uk_yield();
+	return 0;
+}
+
+int64_t uk_sys_sched_getaffinity(const struct uk_sysargs *s)
+{
+	uint64_t mask = 1;
+
+	if (s->a[1] < sizeof(mask) || s->a[1] % sizeof(mask) != 0)
+		return -UK_EINVAL;
+	if (!known((int)s->a[0]))
+		return -UK_ESRCH;
+	if (uk_copy_to_user(s->a[2], &mask, sizeof(mask)) != 0)
+		return -UK_EFAULT;
+	return sizeof(mask);
+}
+
+int64_t uk_sys_sched_setaffinity(const struct uk_sysargs *s)
+{
+	uint8_t mask = 0;
+
+	if (!known((int)s->a[0]))
+		return -UK_ESRCH;
+	if (s->a[1] != 0 && uk_copy_from_user(&mask, s->a[2], sizeof(mask)) != 0)
+		return -UK_EFAULT;
+	return mask & 1 ? 0 : -UK_EINVAL;
+}
+
+int64_t uk_sys_sched_getparam(const struct uk_sysargs *s)
+{
+	static const int32_t priority;
+
+	if ((int)s->a[0] < 0 || s->a[1] == 0)
+		return -UK_EINVAL;
+	if (!known((int)s->a[0]))
+		return -UK_ESRCH;
+	return uk_copy_to_user(s->a[1], &priority, sizeof(priority));
+}
+
+static int64_t set_policy(int tid, int policy, uint64_t param)
+{
+	int32_t priority;
+
+	if (tid < 0 || param == 0)
+		return -UK_EINVAL;
+	if (uk_copy_from_user(&priority, param, sizeof(priority)) != 0)
+		return -UK_EFAULT;
+	if (!known(tid))
+		return -UK_ESRCH;
+	switch (policy) {
+	case SCHED_OTHER:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+		return priority == 0 ? 0 : -UK_EINVAL;
+	case SCHED_FIFO:
+	case SCHED_RR:
+		return priority >= 1 && priority <= 99 ? -UK_EPERM : -UK_EINVAL;
+	default:
+		return -UK_EINVAL;
+	}
+}
+
+int64_t uk_sys_sched_setparam(const struct uk_sysargs *s)
+{
+	return set_policy((int)s->a[0], SCHED_OTHER, s->a[1]);
+}
+
+int64_t uk_sys_sched_setscheduler(const struct uk_sysargs *s)
+{
+	return set_policy((int)s->a[0], (int)s->a[1] & ~0x40000000, s->a[2]);
+}
+
+int64_t uk_sys_sched_getscheduler(const struct uk_sysargs *s)
+{
+	if ((int)s->a[0] < 0)
+		return -UK_EINVAL;
+	return known((int)s->a[0]) ? SCHED_OTHER : -UK_ESRCH;
+}
+
+static int64_t priority_limit(int policy, int64_t real_time)
+{
+	switch (policy) {
+	case SCHED_OTHER:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+		return 0;
+	case SCHED_FIFO:
+	case SCHED_RR:
+		return real_time;
+	default:
+		return -UK_EINVAL;
+	}
+}
+
+int64_t uk_sys_sched_get_priority_max(const struct uk_sysargs *s)
+{
+	return priority_limit((int)s->a[0], 99);
+}
+
+int64_t uk_sys_sched_get_priority_min(const struct uk_sysargs *s)
+{
+	return priority_limit((int)s->a[0], 1);
+}
+
+int64_t uk_sys_sched_rr_get_interval(const struct uk_sysargs *s)
+{
+	struct uk_linux_timespec t = uk_timespec(100 * 1000 * 1000);
+
+	if ((int)s->a[0] < 0)
+		return -UK_EINVAL;
+	if (!known((int)s->a[0]))
+		return -UK_ESRCH;
+	return uk_copy_to_user(s->a[1], &t, sizeof(t));
+}
+
+int64_t uk_sys_getpriority(const struct uk_sysargs *s)
+{
+	if (s->a[0] > 2)
+		return -UK_EINVAL;
+	return 20; /* nice 0, as the call counts */
+}
+
+int64_t uk_sys_setpriority(const struct uk_sysargs *s)
+{
+	return s->a[0] > 2 ? -UK_EINVAL : 0;
+}
+
+int64_t uk_sys_ioprio_get(const struct uk_sysargs *s)
+{
+	return s->a[0] < 1 || s->a[0] > 3 ? -UK_EINVAL : 0;
+}
+
+int64_t uk_sys_ioprio_set(const struct uk_sysargs *s)
+{
+	return s->a[0] < 1 || s->a[0] > 3 ? -UK_EINVAL : 0;
+}
+
+int64_t uk_sys_getcpu(const struct uk_sysargs *s)
+{
+	static const uint32_t zero;
+
+	if (s->a[0] != 0 && uk_copy_to_user(s->a[0], &zero, sizeof(zero)) != 0)
+		return -UK_EFAULT;
+	return s->a[1] != 0 ? uk_copy_to_user(s->a[1], &zero, sizeof(zero)) : 0;
+}
