@@ -220,6 +220,10 @@ static void build_outputs(struct model *m)
 	for (size_t i = 0; i < recipe->output_count; i++)
 		recipe->outputs[i].size =
 			model_size(model_get(table, recipe->outputs[i].format), "size", 0);
+	if (model_get(table, "raw") != NULL && !has_output(recipe, "raw"))
+		uni_diags_warning(m->context.diags, m->context.file,
+				  uni_toml_get(table, "raw")->key_pos,
+				  "[output.raw]: \"raw\" is not among the formats to write");
 }
 
 void model_build(struct model *m)

@@ -78,6 +78,14 @@ static bool is_empty(const struct uni_toml_value *table, const char *key)
 	return list == NULL ? !model_has(table, key) : list->list.count == 0;
 }
 
+static void refuse_without_sources(struct model *m, const struct uni_toml_value *table,
+				   const char *key)
+{
+	if (model_has(table, key))
+		model_error(m, uni_toml_get(table, key)->key_pos,
+			    "[app]: %s says nothing without sources", key);
+}
+
 static void check_choice(struct model *m, const struct uni_toml_value *table)
 {
 	static const char *const linked[] = { "sources", "objects", "libraries", "include",
@@ -98,6 +106,9 @@ static void check_choice(struct model *m, const struct uni_toml_value *table)
 		model_hint(m, "name a finished static program, or what to link one from");
 	} else if (is_empty(table, "sources") && is_empty(table, "objects")) {
 		model_error(m, table->key_pos, "[app]: there is nothing to link a program from");
+	} else if (!model_has(table, "sources")) {
+		refuse_without_sources(m, table, "include");
+		refuse_without_sources(m, table, "cflags");
 	}
 }
 

@@ -81,10 +81,8 @@ int uni_recipe_load(struct uni_recipe **out, const char *path,
 	int code = uni_file_read(path, UNI_RECIPE_MAX, &text, err);
 
 	*out = NULL;
-	if (code != 0) {
-		uni_diags_error(diags, path, (struct uni_pos){ 0, 0 }, "%s", err->text);
-		return uni_err_context(err, "recipe");
-	}
+	if (code != 0)
+		return code;
 	return uni_recipe_parse(out, path, uni_buf_text(&text), text.size, options, diags, err);
 }
 

@@ -13,7 +13,7 @@ if [ ! -x "$runner" ]; then
 		exit 77
 	fi
 	mkdir -p "$2" || exit 1
-	if ! GOBIN=$2 GOFLAGS=-buildvcs=false go install "$module@$version" >"$2/log" 2>&1; then
+	if ! GOBIN=$2 go install "$module@$version" >"$2/log" 2>&1; then
 		cat "$2/log"
 		echo "SKIPPED: $module@$version cannot be had"
 		exit 77

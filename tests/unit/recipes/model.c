@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <string.h>
+#include <uni/base/file.h>
 
 static struct uni_recipe *parse(const char *text, const struct uni_recipe_options *options)
 {
@@ -277,6 +278,48 @@ static void first_error_is_told(void **state)
 	assert_string_equal(err.text, "dir/r.toml:1:1: [app] is missing (and 2 more)");
 }
 
+static void warnings_do_not_refuse(void **state)
+{
+	static const char text[] = "image.name = \"a\"\napp.program = \"server\"\n"
+				   "[output]\nformats = [\"elf\"]\nraw.size = \"1M\"\n";
+	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
+	struct uni_buf findings UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = NULL;
+
+	(void)state;
+	assert_int_equal(
+		uni_recipe_parse(&recipe, "r.toml", text, strlen(text), NULL, &diags, &err), 0);
+	unit_findings(&diags, &findings);
+	assert_string_equal(uni_buf_text(&findings),
+			    "r.toml:5:1: warning: [output.raw]: \"raw\" is "
+			    "not among the formats to write\n");
+	assert_int_equal(diags.errors, 0);
+}
+
+static void files_are_loaded(void **state)
+{
+	static const char text[] = "image.name = \"a\"\napp.program = \"index.html\"\n"
+				   "[variant.b]\n[variant.a]\n";
+	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = NULL;
+	struct uni_strv names UNI_AUTO_STRV = { .items = NULL };
+
+	(void)state;
+	assert_int_equal(uni_recipe_load(&recipe, "www/site.toml", NULL, &diags, &err),
+			 UNI_E_NOENT);
+	assert_int_equal(diags.count, 0);
+	assert_non_null(strstr(err.text, "www/site.toml"));
+	assert_int_equal(uni_file_write("www/site.toml", text, strlen(text), 0644, &err), 0);
+	assert_int_equal(uni_recipe_load(&recipe, "www/site.toml", NULL, &diags, &err), 0);
+	assert_string_equal(recipe->dir, "www");
+	assert_string_equal(recipe->app.program.path, "www/index.html");
+	assert_int_equal(uni_recipe_variants("www/site.toml", &names, &err), 0);
+	assert_int_equal(names.count, 2);
+	assert_string_equal(names.items[0], "a");
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -300,6 +343,8 @@ int unit_model(void)
 		cmocka_unit_test(variant_is_merged),
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(outside_when_allowed),
+		cmocka_unit_test(warnings_do_not_refuse),
+		cmocka_unit_test(files_are_loaded),
 		cmocka_unit_test(error_has_place),
 		cmocka_unit_test(first_error_is_told),
 	};

@@ -200,7 +200,8 @@ struct uni_recipe_options {
 /*
  * Reads and checks the recipe at `path`. All findings go to `diags`, sorted; warnings too, on
  * success. On failure `*out` is NULL, the return value UNI_E_PARSE (not TOML), UNI_E_INVAL (a
- * recipe with errors) or what reading the file gave, and `err` tells the first.
+ * recipe with errors), UNI_E_LIMIT or what reading the file gave (nothing is in `diags` then), and
+ * `err` tells the first.
  */
 int uni_recipe_load(struct uni_recipe **out, const char *path,
 		    const struct uni_recipe_options *options, struct uni_diags *diags,
