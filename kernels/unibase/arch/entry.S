@@ -165,7 +165,7 @@ long_mode:
 	movl %eax, %es
 	movl %eax, %ss
 	movl (%rsp), %edi /* start info */
-	movslq %ebp, %rsi /* moved by */
+	movl %ebp, %esi /* moved by: upwards only */
 	movq $7f, %rax
 	jmp *%rax
 7:	movq $uk_boot_stack_top, %rsp

@@ -122,6 +122,7 @@ static void describe(const struct uk_frame *f, uint64_t address, char *to, size_
 void uk_panic_trap(const struct uk_frame *frame, uint64_t address)
 {
 	char text[96];
+	uint64_t caller;
 
 	panic_once();
 	describe(frame, address, text, sizeof(text));
@@ -129,6 +130,10 @@ void uk_panic_trap(const struct uk_frame *frame, uint64_t address)
 	print_thread();
 	print_registers(frame);
 	print_place(frame->rip);
+	/* A jump to nowhere left no frame: who called is on top of the stack. */
+	if (frame->vector == UK_TRAP_PAGE && (frame->error & UK_FAULT_FETCH) &&
+	    uk_read_safe((const uint64_t *)(uintptr_t)frame->rsp, &caller))
+		print_place(caller - 1);
 	print_backtrace(frame->rbp);
 	uk_machine_end(UNI_EXIT_PANIC, 0, frame->rip, address, text);
 }
