@@ -1,0 +1,167 @@
+/*
+ * uni cache ls, verify, gc: the store of what was built.
+ */
+#include <time.h>
+
+#include <uni/cache/store.h>
+
+#include "commands.h"
+
+static const struct cli_option ls_options[] = {
+	{ "all", 'a', NULL, "blobs too" },
+	{ 0 },
+};
+
+struct listing {
+	const struct cli *cli;
+	struct uni_buf out;
+	size_t count;
+	bool all;
+};
+
+static const char *kind_name(enum uni_store_kind kind)
+{
+	static const char *const names[] = { "blob", "result", "reference" };
+
+	return names[kind];
+}
+
+static int list_item(void *user, const struct uni_store_item *item, struct uni_err *err)
+{
+	struct listing *listing = user;
+	time_t when = (time_t)item->used;
+	struct tm day;
+	char date[32] = "-";
+
+	(void)err;
+	if (item->kind == UNI_STORE_BLOB && !listing->all)
+		return 0;
+	if (gmtime_r(&when, &day) != NULL)
+		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &day);
+	if (!listing->cli->json) {
+		uni_buf_printf(&listing->out, "%-9s  %10s  %s  %s", kind_name(item->kind),
+			       uni_size_text(item->size), date, item->name);
+		if (item->kind == UNI_STORE_RESULT && item->record != NULL &&
+		    item->record->count != 0)
+			uni_buf_printf(&listing->out, "  (%s)", item->record->entries[0].name);
+		uni_buf_putc(&listing->out, '\n');
+		return 0;
+	}
+	uni_buf_printf(&listing->out,
+		       "%s\n  {\"kind\": \"%s\", \"size\": %llu, \"used\": \"%s\", \"name\": ",
+		       listing->count++ != 0 ? "," : "", kind_name(item->kind),
+		       (unsigned long long)item->size, date);
+	cli_json_string(&listing->out, item->name);
+	uni_buf_putc(&listing->out, '}');
+	return 0;
+}
+
+static int open_store(struct cli *cli, struct uni_store **store, struct uni_err *err)
+{
+	return uni_store_open(store, NULL, &cli->events, err);
+}
+
+static int run_ls(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	struct listing listing = { .cli = cli, .all = cli_flag(cli, "all") };
+	struct uni_err err = UNI_ERR_INIT;
+	int status = UNI_EXIT_OK;
+
+	if (cli->json)
+		uni_buf_putc(&listing.out, '[');
+	if (open_store(cli, &store, &err) != 0 ||
+	    uni_store_list(store, list_item, &listing, &err) != 0) {
+		status = cli_fail(cli, &err);
+	} else {
+		if (cli->json)
+			uni_buf_puts(&listing.out, "\n]\n");
+		cli_out_buf(&listing.out);
+	}
+	uni_buf_free(&listing.out);
+	return status;
+}
+
+const struct cli_command cli_cmd_cache_ls = {
+	.name = "cache ls",
+	.arguments = "",
+	.summary = "List what the store holds",
+	.options = ls_options,
+	.run = run_ls,
+};
+
+static int run_verify(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	struct uni_store_verify_report report = { 0 };
+	struct uni_err err = UNI_ERR_INIT;
+
+	if (open_store(cli, &store, &err) != 0 || uni_store_verify(store, &report, &err) != 0)
+		return cli_fail(cli, &err);
+	if (cli->json)
+		cli_out("{\"blobs\": %llu, \"bytes\": %llu, \"damaged\": %llu, \"dropped\": "
+			"%llu}\n",
+			(unsigned long long)report.blobs, (unsigned long long)report.bytes,
+			(unsigned long long)report.damaged, (unsigned long long)report.dropped);
+	else
+		cli_out("%llu blobs, %s: %llu damaged and dropped, %llu unreadable records "
+			"dropped\n",
+			(unsigned long long)report.blobs, uni_size_text(report.bytes),
+			(unsigned long long)report.damaged, (unsigned long long)report.dropped);
+	return report.damaged != 0 || report.dropped != 0 ? UNI_EXIT_FAILED : UNI_EXIT_OK;
+}
+
+const struct cli_command cli_cmd_cache_verify = {
+	.name = "cache verify",
+	.arguments = "",
+	.summary = "Hash everything in the store, and drop what is damaged",
+	.text = "What was dropped is made again by the next build that needs it. Exit status 1 "
+		"when\n"
+		"something was damaged.",
+	.run = run_verify,
+};
+
+static const struct cli_option gc_options[] = {
+	{ "limit", 0, "SIZE", "keep results up to this size, the last used first (\"2G\")" },
+	{ "dry-run", 'n', NULL, "only say what would go" },
+	{ 0 },
+};
+
+static int run_gc(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	struct uni_store_gc_options how = { .dry_run = cli_flag(cli, "dry-run") };
+	struct uni_store_gc_report report = { 0 };
+	struct uni_err err = UNI_ERR_INIT;
+	const char *limit = cli_value(cli, "limit");
+
+	if (limit != NULL && !uni_str_size(limit, &how.limit)) {
+		uni_err_set(&err, UNI_E_USAGE, "--limit \"%s\" is not a size such as 500M or 2G",
+			    limit);
+		return cli_fail(cli, &err);
+	}
+	if (open_store(cli, &store, &err) != 0 || uni_store_gc(store, &how, &report, &err) != 0)
+		return cli_fail(cli, &err);
+	if (cli->json)
+		cli_out("{\"blobs\": %llu, \"bytes\": %llu, \"results\": %llu, \"kept_blobs\": "
+			"%llu, "
+			"\"kept_bytes\": %llu}\n",
+			(unsigned long long)report.blobs, (unsigned long long)report.bytes,
+			(unsigned long long)report.results, (unsigned long long)report.kept_blobs,
+			(unsigned long long)report.kept_bytes);
+	else
+		cli_out("%s%llu blobs and %llu results, %s; %s stay\n",
+			how.dry_run ? "would take " : "took ", (unsigned long long)report.blobs,
+			(unsigned long long)report.results, uni_size_text(report.bytes),
+			uni_size_text(report.kept_bytes));
+	return UNI_EXIT_OK;
+}
+
+const struct cli_command cli_cmd_cache_gc = {
+	.name = "cache gc",
+	.arguments = "",
+	.summary = "Collect what no reference and no running build needs",
+	.text = "Installed packages stay. Without --limit all results of builds go.",
+	.options = gc_options,
+	.run = run_gc,
+};

@@ -1,0 +1,72 @@
+/*
+ * uni check: all that is wrong with a recipe, at once, without building.
+ */
+#include <uni/recipes/recipe.h>
+
+#include "commands.h"
+
+static const struct cli_option options[] = {
+	{ "variant", 0, "NAME", "with the overlay [variant.NAME]" },
+	{ "allow-outside", 0, NULL, "paths may leave the recipe's folder" },
+	{ 0 },
+};
+
+static void print_json(const struct uni_diags *diags)
+{
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+
+	uni_buf_puts(&out, "[");
+	for (size_t i = 0; i < diags->count; i++) {
+		const struct uni_diag *d = &diags->items[i];
+
+		uni_buf_printf(&out, "%s\n  {\"severity\": \"%s\", \"file\": ", i != 0 ? "," : "",
+			       d->severity == UNI_SEVERITY_WARNING ? "warning" : "error");
+		cli_json_string(&out, d->file);
+		uni_buf_printf(&out, ", \"line\": %u, \"column\": %u, \"message\": ", d->pos.line,
+			       d->pos.column);
+		cli_json_string(&out, d->message);
+		if (d->hint != NULL) {
+			uni_buf_puts(&out, ", \"hint\": ");
+			cli_json_string(&out, d->hint);
+		}
+		uni_buf_puts(&out, "}");
+	}
+	uni_buf_puts(&out, diags->count != 0 ? "\n]\n" : "]\n");
+	cli_out_buf(&out);
+}
+
+static int run(struct cli *cli)
+{
+	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
+	UNI_AUTO(uni_recipe) struct uni_recipe *recipe = NULL;
+	struct uni_recipe_options how = { .variant = cli_value(cli, "variant"),
+					  .allow_outside = cli_flag(cli, "allow-outside") };
+	struct uni_err err = UNI_ERR_INIT;
+	int status = uni_recipe_load(&recipe, cli->args[0], &how, &diags, &err);
+
+	if (cli->json && (status == 0 || diags.errors != 0)) {
+		print_json(&diags);
+		return status == 0 ? UNI_EXIT_OK : UNI_EXIT_FAILED;
+	}
+	if (status != 0)
+		return cli_fail_diags(cli, &diags, &err);
+	cli_print_diags(cli, &diags);
+	cli_say(cli, "%s: nothing wrong", cli->args[0]);
+	return UNI_EXIT_OK;
+}
+
+static const struct cli_example examples[] = {
+	{ "uni check recipe.toml", "prints every finding as FILE:LINE:COLUMN: what is wrong" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_check = {
+	.name = "check",
+	.arguments = "RECIPE",
+	.summary = "Find everything that is wrong with a recipe, without building",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.examples = examples,
+	.run = run,
+};

@@ -1,0 +1,422 @@
+/*
+ * uni inspect: what is inside an image or a package, and files out of its volumes, without starting
+ * it.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uni/base/digest.h>
+#include <uni/base/path.h>
+#include <uni/bundle/package.h>
+#include <uni/inspect/image.h>
+
+#include "commands.h"
+
+static const struct cli_option options[] = { { 0 } };
+
+static const char *type_name(const struct uni_uuid *type)
+{
+	static const struct {
+		const char *guid, *name;
+	} types[] = {
+		{ UNI_GPT_BIOS_BOOT, "bios-boot" },
+		{ UNI_GPT_ESP, "efi-system" },
+		{ UNI_GPT_KERNEL, "kernel" },
+		{ UNI_GPT_VOLUME, "volume" },
+	};
+	struct uni_uuid known;
+
+	for (size_t i = 0; i < UNI_COUNT(types); i++)
+		if (uni_uuid_parse(types[i].guid, &known) &&
+		    memcmp(known.bytes, type->bytes, sizeof(known.bytes)) == 0)
+			return types[i].name;
+	return "other";
+}
+
+static void add_hex(struct uni_buf *out, const uint8_t *bytes, size_t size)
+{
+	char hex[65];
+
+	uni_hex(bytes, size < 32 ? size : 32, hex);
+	uni_buf_puts(out, hex);
+}
+
+static void disk_json(const struct uni_image *image, struct uni_buf *out)
+{
+	char guid[UNI_UUID_TEXT];
+
+	uni_uuid_text(&image->disk->guid, guid);
+	uni_buf_printf(
+		out,
+		",\n  \"disk\": {\"guid\": \"%s\", \"bios_code\": %s, \"primary_sound\": %s, "
+		"\"backup_sound\": %s, \"partitions\": [",
+		guid, image->disk->bios_code ? "true" : "false",
+		image->disk->primary_sound ? "true" : "false",
+		image->disk->backup_sound ? "true" : "false");
+	for (size_t i = 0; i < image->disk->count; i++) {
+		const struct uni_disk_entry *entry = &image->disk->entries[i];
+
+		uni_uuid_text(&entry->guid, guid);
+		uni_buf_printf(out, "%s\n    {\"name\": ", i != 0 ? "," : "");
+		cli_json_string(out, entry->name);
+		uni_buf_printf(out,
+			       ", \"type\": \"%s\", \"guid\": \"%s\", \"offset\": %" PRIu64
+			       ", \"size\": %" PRIu64 "}",
+			       type_name(&entry->type), guid, entry->offset, entry->size);
+	}
+	uni_buf_puts(out, "]}");
+}
+
+static void kernel_json(const struct uni_image *image, struct uni_buf *out)
+{
+	uni_buf_printf(out,
+		       ",\n  \"kernel\": {\"size\": %" PRIu64 ", \"entry\": \"0x%" PRIx64
+		       "\", \"load\": \"0x%" PRIx64 "\"",
+		       image->elf_size, image->kernel.entry, image->kernel.load_paddr);
+	if (image->has_box) {
+		uni_buf_printf(
+			out, ", \"stored_size\": %" PRIu64 ", \"codec\": \"%s\", \"sha256\": \"",
+			image->box.stored_size, image->box.codec == UNI_BOX_LZ4 ? "lz4" : "stored");
+		add_hex(out, image->box.sha256, sizeof(image->box.sha256));
+		uni_buf_putc(out, '"');
+	}
+	uni_buf_puts(out, ", \"parts\": [");
+	for (uint32_t i = 0; i < image->kernel.part_count; i++)
+		uni_buf_printf(
+			out, "%s{\"kind\": \"%s\", \"offset\": %" PRIu64 ", \"size\": %" PRIu64 "}",
+			i != 0 ? ", " : "", uni_image_part_name(image->kernel.parts[i].kind),
+			image->kernel.parts[i].offset, image->kernel.parts[i].size);
+	uni_buf_puts(out, "]}");
+	if (image->config != NULL) {
+		uni_buf_puts(out, ",\n  \"config\": ");
+		uni_boot_config_json(image->config, 2, out);
+	}
+}
+
+static int about_volume(const struct uni_image_volume *volume, struct uni_fs_about *about,
+			struct uni_err *err)
+{
+	UNI_AUTO(uni_fs_reader) struct uni_fs_reader *reader = NULL;
+
+	if (uni_fs_open(&reader, volume->fd, volume->offset, volume->size, volume->name, err) != 0)
+		return err->code;
+	uni_fs_about(reader, about);
+	return 0;
+}
+
+static int volume_json(const struct uni_image_volume *volume, bool first, struct uni_buf *out,
+		       struct uni_err *err)
+{
+	struct uni_fs_about about;
+
+	if (about_volume(volume, &about, err) != 0)
+		return err->code;
+	uni_buf_printf(out, "%s\n    {\"name\": ", first ? "" : ",");
+	cli_json_string(out, volume->name);
+	if (volume->mount != NULL) {
+		uni_buf_puts(out, ", \"mount\": ");
+		cli_json_string(out, volume->mount);
+	}
+	uni_buf_printf(out,
+		       ", \"format\": \"%s\", \"embedded\": %s, \"offset\": %" PRIu64
+		       ", \"size\": %" PRIu64 ", \"used\": %" PRIu64,
+		       about.format, volume->embedded ? "true" : "false", volume->offset,
+		       volume->size, about.used);
+	if (about.compression != NULL)
+		uni_buf_printf(out, ", \"compression\": \"%s\"", about.compression);
+	if (volume->wire != NULL && (volume->wire->flags & UNI_MOUNT_VERITY) != 0) {
+		uni_buf_puts(out, ", \"root_hash\": \"");
+		add_hex(out, volume->wire->root_hash, 32);
+		uni_buf_puts(out, "\", \"salt\": \"");
+		add_hex(out, volume->wire->salt, volume->wire->salt_size);
+		uni_buf_printf(out, "\", \"hash_offset\": %" PRIu64, volume->wire->hash_offset);
+	}
+	uni_buf_putc(out, '}');
+	return 0;
+}
+
+static int image_json(const struct uni_image *image, struct uni_buf *out, struct uni_err *err)
+{
+	char digest[UNI_DIGEST_TEXT];
+
+	uni_digest_text(&image->digest, digest);
+	uni_buf_printf(out,
+		       "{\n  \"kind\": \"%s\",\n  \"size\": %" PRIu64 ",\n  \"digest\": \"%s\"",
+		       uni_image_kind_name(image->kind), image->size, digest);
+	if (image->disk != NULL)
+		disk_json(image, out);
+	if (image->elf_fd >= 0)
+		kernel_json(image, out);
+	uni_buf_puts(out, ",\n  \"volumes\": [");
+	for (size_t i = 0; i < image->volume_count; i++)
+		if (volume_json(&image->volumes[i], i == 0, out, err) != 0)
+			return err->code;
+	uni_buf_puts(out, "]\n}\n");
+	return 0;
+}
+
+static void disk_text(const struct uni_image *image, struct uni_buf *out)
+{
+	char guid[UNI_UUID_TEXT];
+
+	uni_uuid_text(&image->disk->guid, guid);
+	uni_buf_printf(out, "disk %s%s%s%s\n", guid,
+		       image->disk->bios_code ? ", starts by BIOS" : "",
+		       image->disk->primary_sound ? "" : ", PRIMARY PARTITION TABLE DAMAGED",
+		       image->disk->backup_sound ? "" : ", BACKUP PARTITION TABLE DAMAGED");
+	for (size_t i = 0; i < image->disk->count; i++) {
+		const struct uni_disk_entry *entry = &image->disk->entries[i];
+
+		uni_uuid_text(&entry->guid, guid);
+		uni_buf_printf(out, "  %-10s  %-16s  at %-10" PRIu64 "  %10" PRIu64 " bytes  %s\n",
+			       type_name(&entry->type), entry->name, entry->offset, entry->size,
+			       guid);
+	}
+}
+
+static void config_text(const struct uni_boot_config *config, struct uni_buf *out)
+{
+	uni_buf_puts(out, "configuration\n  runs");
+	for (size_t i = 0; i < config->args.count; i++)
+		uni_buf_printf(out, " %s", config->args.items[i]);
+	uni_buf_printf(out, "\n  as %s\n", config->program != NULL ? config->program : "-");
+	for (size_t i = 0; i < config->env.count; i++)
+		uni_buf_printf(out, "  with %s\n", config->env.items[i]);
+	if (config->hostname != NULL)
+		uni_buf_printf(out, "  host name %s\n", config->hostname);
+	for (size_t i = 0; i < config->networks.count; i++)
+		uni_buf_printf(out, "  network %s\n", config->networks.items[i]);
+	for (size_t i = 0; i < config->resolvers.count; i++)
+		uni_buf_printf(out, "  resolver %s\n", config->resolvers.items[i]);
+}
+
+static void kernel_text(const struct uni_image *image, struct uni_buf *out)
+{
+	uni_buf_printf(out, "kernel, %" PRIu64 " bytes, entry 0x%" PRIx64, image->elf_size,
+		       image->kernel.entry);
+	if (image->has_box)
+		uni_buf_printf(out, ", stored as %" PRIu64 " (%s)", image->box.stored_size,
+			       image->box.codec == UNI_BOX_LZ4 ? "lz4" : "as is");
+	uni_buf_putc(out, '\n');
+	for (uint32_t i = 0; i < image->kernel.part_count; i++)
+		uni_buf_printf(out, "  %-14s at %-10" PRIu64 "  %10" PRIu64 " bytes\n",
+			       uni_image_part_name(image->kernel.parts[i].kind),
+			       image->kernel.parts[i].offset, image->kernel.parts[i].size);
+	if (image->config != NULL)
+		config_text(image->config, out);
+}
+
+static int volume_text(const struct uni_image_volume *volume, struct uni_buf *out,
+		       struct uni_err *err)
+{
+	struct uni_fs_about about;
+
+	if (about_volume(volume, &about, err) != 0)
+		return err->code;
+	uni_buf_printf(out, "volume %s%s%s\n  %s%s%s, %" PRIu64 " bytes used of %" PRIu64 "%s\n",
+		       volume->name, volume->mount != NULL ? " at " : "",
+		       volume->mount != NULL ? volume->mount : "", about.format,
+		       about.compression != NULL ? ", " : "",
+		       about.compression != NULL ? about.compression : "", about.used, volume->size,
+		       volume->embedded ? ", embedded" : "");
+	if (volume->wire != NULL && (volume->wire->flags & UNI_MOUNT_VERITY) != 0) {
+		uni_buf_puts(out, "  root hash ");
+		add_hex(out, volume->wire->root_hash, 32);
+		uni_buf_putc(out, '\n');
+	}
+	return 0;
+}
+
+static int image_text(const struct uni_image *image, struct uni_buf *out, struct uni_err *err)
+{
+	char digest[UNI_DIGEST_TEXT];
+
+	uni_digest_text(&image->digest, digest);
+	uni_buf_printf(out, "%s  %" PRIu64 "  %s\n", digest, image->size, image->path);
+	if (image->disk != NULL)
+		disk_text(image, out);
+	if (image->elf_fd >= 0)
+		kernel_text(image, out);
+	for (size_t i = 0; i < image->volume_count; i++)
+		if (volume_text(&image->volumes[i], out, err) != 0)
+			return err->code;
+	return 0;
+}
+
+struct listing {
+	struct uni_buf out;
+	bool json;
+	size_t count;
+};
+
+static int list_entry(void *user, const char *name, const struct uni_fs_stat *stat,
+		      struct uni_err *err)
+{
+	static const char letters[] = "-dlbcps";
+	static const char *const types[] = { "file",	  "folder", "link",  "block",
+					     "character", "fifo",   "socket" };
+	struct listing *listing = user;
+
+	(void)err;
+	if (!listing->json) {
+		uni_buf_printf(&listing->out, "%c%04o %5u %5u %12" PRIu64 "  %s\n",
+			       letters[stat->type], stat->mode, stat->uid, stat->gid, stat->size,
+			       name);
+		return 0;
+	}
+	uni_buf_printf(&listing->out,
+		       "%s\n  {\"type\": \"%s\", \"mode\": \"%04o\", \"uid\": %u, "
+		       "\"gid\": %u, \"size\": %" PRIu64 ", \"mtime\": %" PRId64 ", \"name\": ",
+		       listing->count++ != 0 ? "," : "", types[stat->type], stat->mode, stat->uid,
+		       stat->gid, stat->size, stat->mtime);
+	cli_json_string(&listing->out, name);
+	uni_buf_putc(&listing->out, '}');
+	return 0;
+}
+
+static int write_data(void *user, const void *data, size_t size, struct uni_err *err)
+{
+	const struct uni_buf piece = { (char *)(uintptr_t)data, size, size };
+
+	(void)user;
+	(void)err;
+	cli_out_buf(&piece);
+	return 0;
+}
+
+static int list_path(struct cli *cli, struct uni_fs_reader *reader, const char *inside,
+		     struct uni_err *err)
+{
+	struct listing listing = { .json = cli->json };
+	struct uni_fs_stat stat;
+	int status = uni_fs_stat(reader, inside, &stat, err);
+
+	if (cli->json)
+		uni_buf_putc(&listing.out, '[');
+	if (status == 0 && stat.type != UNI_FS_TYPE_FOLDER && stat.type != UNI_FS_TYPE_LINK)
+		status = list_entry(&listing, uni_path_base(inside), &stat, err);
+	else if (status == 0)
+		status = uni_fs_list(reader, inside, list_entry, &listing, err);
+	if (cli->json)
+		uni_buf_puts(&listing.out, "\n]\n");
+	if (status == 0)
+		cli_out_buf(&listing.out);
+	uni_buf_free(&listing.out);
+	return status;
+}
+
+/* ls and cat: paths are those that the guest sees. */
+static int look_inside(struct cli *cli, struct uni_image *image, struct uni_err *err)
+{
+	UNI_AUTO(uni_fs_reader) struct uni_fs_reader *reader = NULL;
+	UNI_AUTO_FREE char *path = uni_path_normal(cli->arg_count > 2 ? cli->args[2] : "/");
+	const char *inside = NULL;
+
+	if (uni_image_find(image, path, &reader, &inside, err) != 0)
+		return err->code;
+	if (uni_str_eq(cli->args[1], "ls"))
+		return list_path(cli, reader, inside, err);
+	return uni_fs_read(reader, inside, write_data, NULL, err);
+}
+
+static int skip_data(void *user, size_t index, const void *data, size_t size, struct uni_err *err)
+{
+	(void)user, (void)index, (void)data, (void)size, (void)err;
+	return 0;
+}
+
+static int skip_end(void *user, size_t index, struct uni_err *err)
+{
+	(void)user, (void)index, (void)err;
+	return 0;
+}
+
+static int skip_start(void *user, const struct uni_package *package, struct uni_err *err)
+{
+	(void)user, (void)package, (void)err;
+	return 0;
+}
+
+/* Reads the whole package, so that what is shown was checked against its digests. */
+static int inspect_package(struct cli *cli, struct uni_err *err)
+{
+	static const struct uni_package_visitor visitor = { .start = skip_start,
+							    .data = skip_data,
+							    .end = skip_end };
+	UNI_AUTO(uni_package) struct uni_package *package = NULL;
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	UNI_AUTO_CLOSE int fd = open(cli->args[0], O_RDONLY | O_CLOEXEC);
+	struct uni_digest digest;
+	char text[UNI_DIGEST_TEXT];
+
+	if (fd < 0)
+		return uni_err_errno(err, "%s", cli->args[0]);
+	if (uni_package_read(&package, fd, cli->args[0], &visitor, err) != 0)
+		return err->code;
+	if (cli->json) {
+		uni_package_json(package, &out);
+		cli_out_buf(&out);
+		return 0;
+	}
+	digest = uni_package_digest(package);
+	uni_digest_text(&digest, text);
+	uni_buf_printf(&out, "package %s %s for %s, %s\n  %s\n", package->name, package->version,
+		       package->arch, uni_package_kind_name(package->kind), text);
+	if (package->description != NULL)
+		uni_buf_printf(&out, "  %s\n", package->description);
+	if (package->licence != NULL)
+		uni_buf_printf(&out, "  licence %s\n", package->licence);
+	for (size_t i = 0; i < package->file_count; i++)
+		uni_buf_printf(&out, "  %04o %12" PRIu64 "  %s\n", package->files[i].mode,
+			       package->files[i].size, package->files[i].path);
+	cli_out_buf(&out);
+	return 0;
+}
+
+static int run(struct cli *cli)
+{
+	UNI_AUTO(uni_image) struct uni_image *image = NULL;
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	int status;
+
+	if (uni_str_ends(cli->args[0], UNI_PACKAGE_SUFFIX) && cli->arg_count == 1)
+		return inspect_package(cli, &err) != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
+	if (cli->arg_count > 1 && !uni_str_eq(cli->args[1], "ls") &&
+	    !uni_str_eq(cli->args[1], "cat")) {
+		uni_err_set(&err, UNI_E_USAGE, "\"%s\" is neither ls nor cat", cli->args[1]);
+		return cli_fail(cli, &err);
+	}
+	if (cli->arg_count == 2 && uni_str_eq(cli->args[1], "cat")) {
+		uni_err_set(&err, UNI_E_USAGE, "cat wants the path of a file");
+		return cli_fail(cli, &err);
+	}
+	if (uni_image_open(&image, cli->args[0], &err) != 0)
+		return cli_fail(cli, &err);
+	if (cli->arg_count > 1)
+		status = look_inside(cli, image, &err);
+	else
+		status = cli->json ? image_json(image, &out, &err) : image_text(image, &out, &err);
+	cli_out_buf(&out);
+	return status != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
+}
+
+static const struct cli_example examples[] = {
+	{ "uni inspect out/site.raw", "partitions, kernel, configuration, volumes" },
+	{ "uni inspect out/site.raw ls /srv", "files, at the paths that the guest sees" },
+	{ "uni inspect out/site.elf cat /etc/hostname", "one file's content" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_inspect = {
+	.name = "inspect",
+	.arguments = "IMAGE|PACKAGE [ls [PATH] | cat PATH]",
+	.summary = "Show what is inside an image or a package, without starting it",
+	.options = options,
+	.least = 1,
+	.most = 3,
+	.examples = examples,
+	.run = run,
+};

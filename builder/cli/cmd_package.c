@@ -1,0 +1,173 @@
+/*
+ * uni pack, install, list, remove: packages from folders, and those in the store.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include <uni/base/path.h>
+#include <uni/source/package.h>
+
+#include "commands.h"
+
+static const struct cli_option pack_options[] = {
+	{ "output", 'o', "DIR", "write the package here (default: the working folder)" },
+	{ "dir", 0, "DIR", "where the files are (default: the folder of package.toml)" },
+	{ 0 },
+};
+
+static int run_pack(struct cli *cli)
+{
+	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
+	const char *out = cli_value(cli, "output") != NULL ? cli_value(cli, "output") : ".";
+	UNI_AUTO_FREE char *toml = NULL, *path = NULL;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_digest digest;
+	char text[UNI_DIGEST_TEXT];
+	struct stat st;
+
+	if (stat(cli->args[0], &st) == 0 && S_ISDIR(st.st_mode))
+		toml = uni_path_join(cli->args[0], "package.toml");
+	else
+		toml = uni_strdup(cli->args[0]);
+	if (uni_package_pack(toml, cli_value(cli, "dir"), out, &path, &digest, &diags, &err) != 0)
+		return cli_fail_diags(cli, &diags, &err);
+	uni_digest_text(&digest, text);
+	cli_out("%s  %s\n", text, path);
+	return UNI_EXIT_OK;
+}
+
+static const struct cli_example pack_examples[] = {
+	{ "uni pack sqlite/ -o out",
+	  "writes out/NAME-VERSION-ARCH.unipkg from sqlite/package.toml" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_pack = {
+	.name = "pack",
+	.arguments = "DIR|package.toml",
+	.summary = "Make a package: a base, objects, a program, a CA bundle, or content",
+	.text = "The same files give the same bytes. Prints the package's digest (of its "
+		"description, which\n"
+		"covers every file) and its path.",
+	.options = pack_options,
+	.least = 1,
+	.most = 1,
+	.examples = pack_examples,
+	.run = run_pack,
+};
+
+static int run_install(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	struct uni_err err = UNI_ERR_INIT;
+	char text[UNI_DIGEST_TEXT];
+
+	if (uni_store_open(&store, NULL, &cli->events, &err) != 0)
+		return cli_fail(cli, &err);
+	for (unsigned i = 0; i < cli->arg_count; i++) {
+		UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
+
+		if (uni_package_install(store, cli->args[i], &installed, &err) != 0)
+			return cli_fail(cli, &err);
+		uni_digest_text(&installed->digest, text);
+		cli_out("%s  %s %s %s\n", text, installed->package->name,
+			installed->package->version, installed->package->arch);
+	}
+	return UNI_EXIT_OK;
+}
+
+const struct cli_command cli_cmd_install = {
+	.name = "install",
+	.arguments = "FILE...",
+	.summary = "Put packages into the store",
+	.text = "Each is checked while it is read; nothing of a bad one stays. Recipes name what "
+		"is installed\n"
+		"as pkg:NAME.",
+	.least = 1,
+	.most = 1000,
+	.run = run_install,
+};
+
+struct listing {
+	struct uni_buf out;
+	bool json;
+	size_t count;
+};
+
+static int list_package(void *user, const struct uni_installed *installed, struct uni_err *err)
+{
+	const struct uni_package *package = installed->package;
+	struct listing *listing = user;
+	char digest[UNI_DIGEST_TEXT];
+
+	(void)err;
+	uni_digest_text(&installed->digest, digest);
+	if (listing->json)
+		uni_buf_printf(&listing->out,
+			       "%s\n  {\"name\": \"%s\", \"version\": \"%s\", \"arch\": \"%s\", "
+			       "\"kind\": \"%s\", \"digest\": \"%s\"}",
+			       listing->count++ != 0 ? "," : "", package->name, package->version,
+			       package->arch, uni_package_kind_name(package->kind), digest);
+	else
+		uni_buf_printf(&listing->out, "%-16s %-12s %-8s %-8s %s\n", package->name,
+			       package->version, package->arch,
+			       uni_package_kind_name(package->kind),
+			       package->description != NULL ? package->description : "");
+	return 0;
+}
+
+static int run_list(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	struct listing listing = { .json = cli->json };
+	struct uni_err err = UNI_ERR_INIT;
+	int status = UNI_EXIT_OK;
+
+	if (cli->json)
+		uni_buf_putc(&listing.out, '[');
+	if (uni_store_open(&store, NULL, &cli->events, &err) != 0 ||
+	    uni_package_list(store, list_package, &listing, &err) != 0) {
+		status = cli_fail(cli, &err);
+	} else {
+		if (cli->json)
+			uni_buf_puts(&listing.out, "\n]\n");
+		cli_out_buf(&listing.out);
+	}
+	uni_buf_free(&listing.out);
+	return status;
+}
+
+const struct cli_command cli_cmd_list = {
+	.name = "list",
+	.arguments = "",
+	.summary = "List the packages in the store",
+	.run = run_list,
+};
+
+static int run_remove(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
+	UNI_AUTO_FREE char *name = uni_strdup(cli->args[0]);
+	char *range = strchr(name, '@');
+	struct uni_err err = UNI_ERR_INIT;
+
+	if (range != NULL)
+		*range++ = '\0';
+	if (uni_store_open(&store, NULL, &cli->events, &err) != 0 ||
+	    uni_package_find(store, name, range, "x86_64", &installed, &err) != 0 ||
+	    uni_package_remove(store, installed->package, &err) != 0)
+		return cli_fail(cli, &err);
+	cli_out("removed %s %s; \"uni cache gc\" frees what it held\n", installed->package->name,
+		installed->package->version);
+	return UNI_EXIT_OK;
+}
+
+const struct cli_command cli_cmd_remove = {
+	.name = "remove",
+	.arguments = "NAME[@RANGE]",
+	.summary = "Remove a package from the store",
+	.least = 1,
+	.most = 1,
+	.run = run_remove,
+};

@@ -1,0 +1,315 @@
+/*
+ * uni run: a recipe, a disk or a bootable ELF as a machine here, its console on this terminal, its
+ * program's exit status as ours.
+ */
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/base/system.h>
+#include <uni/exec/build.h>
+#include <uni/inspect/image.h>
+#include <uni/vm/vm.h>
+
+#include "build_options.h"
+#include "commands.h"
+
+#define DEFAULT_MEMORY (UINT64_C(128) << 20)
+#define MEMORY_MAX (UINT64_C(1) << 40)
+#define PROCESSORS_MAX 255
+
+static const struct cli_option options[] = {
+	{ "kernel", 'k', NULL, "start the bootable ELF directly instead of the disk" },
+	{ "machine", 0, "NAME", "pc, q35 or microvm (default: q35; microvm with --kernel)" },
+	{ "memory", 'm', "SIZE", "memory of the machine (default: the recipe's, else 128M)" },
+	{ "processors", 0, "N", "processors of the machine (default: the recipe's, else 1)" },
+	{ "accel", 0, "NAME", "kvm or tcg (default: the faster one here, measured once)" },
+	{ "qemu", 0, "PROGRAM", "the emulator (default: qemu-system-x86_64)" },
+	{ "env", 'e', "NAME=VALUE", "environment at start, where the image permits it; repeats" },
+	{ "timeout", 't', "SECONDS", "end the machine after this time, with status 124" },
+	{ "gdb", 0, NULL, "wait for a debugger on port 1234 before the first instruction" },
+	{ "print", 0, NULL, "print the command line of the emulator instead of running it" },
+	CLI_RECIPE_OPTIONS,
+	{ 0 },
+};
+
+/* What is to be run, and what must go afterwards. */
+struct target {
+	char *disk;
+	char *kernel;
+	char *dir; /* temporary folder, or NULL */
+	uint64_t memory;
+	unsigned processors;
+	char *argv0;
+};
+
+static void target_release(struct target *target)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (target->dir != NULL) {
+		(void)uni_dir_remove(target->dir, &ignored);
+		uni_tmp_forget(target->dir);
+	}
+	free(target->dir);
+	free(target->disk);
+	free(target->kernel);
+	free(target->argv0);
+}
+
+static int target_dir(struct target *target, struct uni_err *err)
+{
+	return target->dir != NULL ? 0 : uni_dir_tmp(NULL, &target->dir, err);
+}
+
+/* Builds into the user's state folder, so that what is run stays there and an unchanged image is
+ * not written again. */
+static int build_recipe(struct cli *cli, struct target *target, struct uni_diags *diags,
+			struct uni_err *err)
+{
+	static const char *const formats[] = { "raw", "elf" };
+	UNI_AUTO_FREE char *state = uni_dir_state(), *machines = uni_path_join(state, "machines");
+	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
+	struct uni_build_options how = { .formats = formats,
+					 .format_count = UNI_COUNT(formats),
+					 .out_dir = machines };
+	int status;
+
+	cli_recipe_options(cli, &how);
+	status = uni_build(&how, &result, &cli->events, diags, err);
+	for (size_t i = 0; status == 0 && i < result.count; i++) {
+		const struct uni_build_artifact *artifact = &result.artifacts[i];
+
+		if (uni_str_eq(artifact->format, "raw"))
+			target->disk = uni_strdup(artifact->path);
+		else if (uni_str_eq(artifact->format, "elf"))
+			target->kernel = uni_strdup(artifact->path);
+	}
+	if (status == 0) {
+		target->memory = result.memory;
+		target->processors = result.processors;
+		target->argv0 = uni_strdup(result.name);
+	}
+	uni_build_result_free(&result);
+	return status;
+}
+
+static int copy_fd(int fd, uint64_t size, const char *path, struct uni_err *err)
+{
+	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
+
+	if (uni_outfile_open(&out, path, 0600, err) != 0 ||
+	    uni_copy_range(fd, 0, uni_outfile_fd(out), 0, size, err) != 0)
+		return err->code;
+	return uni_outfile_commit(out, false, err);
+}
+
+static int open_image(struct cli *cli, struct target *target, struct uni_err *err)
+{
+	UNI_AUTO(uni_image) struct uni_image *image = NULL;
+	const char *path = cli->args[0];
+
+	if (uni_image_open(&image, path, err) != 0)
+		return err->code;
+	if (image->config != NULL && image->config->args.count != 0)
+		target->argv0 = uni_strdup(image->config->args.items[0]);
+	if (image->kind == UNI_IMAGE_VOLUME)
+		return uni_err_set(err, UNI_E_INVAL, "%s: is a volume, not an image", path);
+	if (image->kind == UNI_IMAGE_KERNEL) {
+		UNI_AUTO_FREE char *stem = uni_strdup(path);
+		char *dot = strrchr(stem, '.');
+		UNI_AUTO_FREE char *disk = NULL;
+
+		target->kernel = uni_strdup(path);
+		/* The volumes that it mounts lie on the disk that was built beside it. */
+		if (dot != NULL && uni_str_eq(dot, ".elf")) {
+			*dot = '\0';
+			disk = uni_asprintf("%s.raw", stem);
+			if (uni_file_exists(disk))
+				target->disk = uni_strdup(disk);
+		}
+		return 0;
+	}
+	target->disk = uni_strdup(path);
+	if (!cli_flag(cli, "kernel"))
+		return 0;
+	if (image->elf_fd < 0)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: has no kernel that uni knows",
+				   path);
+	if (target_dir(target, err) != 0)
+		return err->code;
+	target->kernel = uni_path_join(target->dir, "kernel.elf");
+	return copy_fd(image->elf_fd, image->elf_size, target->kernel, err);
+}
+
+static bool is_recipe(const char *path)
+{
+	return uni_str_ends(path, ".toml");
+}
+
+/* The runtime record: arguments behind the image, and --env. */
+static int runtime_config(struct cli *cli, struct target *target, char **path, struct uni_err *err)
+{
+	UNI_AUTO(uni_boot_config) struct uni_boot_config *config = uni_boot_config_new();
+	UNI_AUTO_BUF struct uni_buf record = UNI_BUF_INIT;
+	bool any = cli->arg_count > 1;
+
+	if (any)
+		uni_strv_add(&config->args, target->argv0 != NULL ? target->argv0 : "program");
+	for (unsigned i = 1; i < cli->arg_count; i++)
+		uni_strv_add(&config->args, cli->args[i]);
+	for (char **item = cli->repeats; item != NULL && *item != NULL; item++)
+		if (uni_str_starts(*item, "env=")) {
+			if (strchr(*item + 4, '=') == NULL)
+				return uni_err_set(err, UNI_E_USAGE,
+						   "--env \"%s\" is not NAME=VALUE", *item + 4);
+			uni_strv_add(&config->env, *item + 4);
+			any = true;
+		}
+	if (!any)
+		return 0;
+	if (uni_boot_config_encode_runtime(config, &record, err) != 0 ||
+	    target_dir(target, err) != 0)
+		return err->code;
+	*path = uni_path_join(target->dir, "config");
+	return uni_file_write(*path, record.data, record.size, 0600, err);
+}
+
+static int number_option(const struct cli *cli, const char *name, uint64_t most, uint64_t *value,
+			 struct uni_err *err)
+{
+	const char *text = cli_value(cli, name);
+
+	if (text == NULL)
+		return 0;
+	if (!uni_str_size(text, value) || *value == 0 || *value > most)
+		return uni_err_set(err, UNI_E_USAGE, "--%s \"%s\" is not a number from 1 to %llu",
+				   name, text, (unsigned long long)most);
+	return 0;
+}
+
+static int make_spec(struct cli *cli, const struct target *target, struct uni_vm_spec *spec,
+		     struct uni_err *err)
+{
+	uint64_t memory = target->memory != 0 ? target->memory : DEFAULT_MEMORY;
+	uint64_t processors = target->processors != 0 ? target->processors : 1;
+	bool direct = cli_flag(cli, "kernel") || target->disk == NULL ||
+		      (!is_recipe(cli->args[0]) && target->kernel != NULL);
+
+	if (number_option(cli, "memory", MEMORY_MAX, &memory, err) != 0 ||
+	    number_option(cli, "processors", PROCESSORS_MAX, &processors, err) != 0)
+		return err->code;
+	spec->memory = memory;
+	spec->processors = (unsigned)processors;
+	spec->disk = target->disk;
+	spec->kernel = direct ? target->kernel : NULL;
+	spec->machine = cli_value(cli, "machine");
+	if (spec->machine == NULL)
+		spec->machine = direct ? "microvm" : "q35";
+	spec->accel = cli_value(cli, "accel");
+	spec->emulator = cli_value(cli, "qemu");
+	spec->wait_for_debugger = cli_flag(cli, "gdb");
+	return 0;
+}
+
+/* As a shell would take it again. */
+static void print_command(const struct uni_strv *argv)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%";
+
+	for (size_t i = 0; i < argv->count; i++) {
+		const char *word = argv->items[i];
+
+		if (i != 0)
+			cli_out(" ");
+		if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+			cli_out("%s", word);
+			continue;
+		}
+		cli_out("'");
+		for (; *word != '\0'; word++)
+			*word == '\'' ? cli_out("'\\''") : cli_out("%c", *word);
+		cli_out("'");
+	}
+	cli_out("\n");
+}
+
+static int start(struct cli *cli, const struct uni_vm_spec *spec, struct uni_err *err)
+{
+	UNI_AUTO_STRV struct uni_strv argv = { 0 };
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	const struct uni_vm_io io = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	struct uni_vm_result result;
+	uint64_t seconds = 0;
+	int status;
+
+	if (cli_flag(cli, "print")) {
+		if (uni_vm_command(spec, &argv, err) != 0)
+			return cli_fail(cli, err);
+		print_command(&argv);
+		return UNI_EXIT_OK;
+	}
+	if (number_option(cli, "timeout", 1000000, &seconds, err) != 0)
+		return cli_fail(cli, err);
+	cli_progress_end(cli);
+	if (cli_finish_output() != 0)
+		return UNI_EXIT_TROUBLE;
+	if (uni_vm_run(spec, &io, seconds != 0 ? (int)seconds * 1000 : -1, &result, err) != 0)
+		return cli_fail(cli, err);
+	status = uni_vm_status(&result, &text);
+	if (text.size != 0)
+		cli_say(cli, "uni: %s: %s", cli->args[0], text.data);
+	return status;
+}
+
+static int run(struct cli *cli)
+{
+	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
+	UNI_AUTO_FREE char *config = NULL;
+	struct uni_vm_spec spec = { 0 };
+	struct target target = { 0 };
+	struct uni_err err = UNI_ERR_INIT;
+	int status;
+
+	if ((is_recipe(cli->args[0]) ? build_recipe(cli, &target, &diags, &err)
+				     : open_image(cli, &target, &err)) != 0 ||
+	    make_spec(cli, &target, &spec, &err) != 0 ||
+	    runtime_config(cli, &target, &config, &err) != 0) {
+		status = cli_fail_diags(cli, &diags, &err);
+	} else {
+		spec.config = config;
+		status = start(cli, &spec, &err);
+	}
+	target_release(&target);
+	return status;
+}
+
+static const struct cli_example examples[] = {
+	{ "uni run recipe.toml", "builds, then boots the disk" },
+	{ "uni run out/site.elf",
+	  "boots the ELF directly; out/site.raw beside it holds its volumes" },
+	{ "uni run recipe.toml --print", "the command line, to run by hand" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_run = {
+	.name = "run",
+	.arguments = "RECIPE|IMAGE [ARGUMENT...]",
+	.summary = "Boot an image here, with its console on this terminal",
+	.text = "The exit status is the program's own; 124 after a time-out, 134 when program or "
+		"kernel\n"
+		"faulted, 125 for trouble of uni's. Arguments replace the program's where the "
+		"image\n"
+		"permits that at start (config.runtime in its recipe).",
+	.options = options,
+	.least = 1,
+	.most = 256,
+	.examples = examples,
+	.program_status = true,
+	.run = run,
+};

@@ -1,0 +1,28 @@
+/*
+ * The commands, each in a file of its own; commands.c lists them.
+ */
+#ifndef UNI_CLI_COMMANDS_H
+#define UNI_CLI_COMMANDS_H
+
+#include "command.h"
+
+extern const struct cli_command cli_cmd_build;
+extern const struct cli_command cli_cmd_cache_gc;
+extern const struct cli_command cli_cmd_cache_ls;
+extern const struct cli_command cli_cmd_cache_verify;
+extern const struct cli_command cli_cmd_check;
+extern const struct cli_command cli_cmd_completion;
+extern const struct cli_command cli_cmd_doctor;
+extern const struct cli_command cli_cmd_help;
+extern const struct cli_command cli_cmd_inspect;
+extern const struct cli_command cli_cmd_install;
+extern const struct cli_command cli_cmd_list;
+extern const struct cli_command cli_cmd_man;
+extern const struct cli_command cli_cmd_pack;
+extern const struct cli_command cli_cmd_plan;
+extern const struct cli_command cli_cmd_remove;
+extern const struct cli_command cli_cmd_run;
+extern const struct cli_command cli_cmd_schema;
+extern const struct cli_command cli_cmd_verify;
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * The program: finds the command, runs it, and ends. Signals remove what is half-made.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uni/base/file.h>
+#include <uni/base/system.h>
+
+#include "command.h"
+#include "commands.h"
+
+static void on_signal(int signal_number)
+{
+	/* The first lets long work stop in order; the second does not wait for it. */
+	if (uni_cancelled != 0) {
+		uni_tmp_cleanup();
+		_exit(128 + signal_number);
+	}
+	uni_cancelled = 1;
+}
+
+static void on_no_memory(void)
+{
+	static const char text[] = "uni: out of memory\n";
+
+	uni_tmp_cleanup();
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(UNI_EXIT_FAILED);
+}
+
+static void install_handlers(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < UNI_COUNT(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	/* A reader that goes away, a full disk and a size limit are errors of the write that meets
+	 * them. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	uni_set_nomem_handler(on_no_memory);
+}
+
+/* The command whose name the first words are: two words before one. */
+static const struct cli_command *find_command(int argc, char **argv, int *used)
+{
+	for (int words = argc > 1 ? 2 : 1; words > 0; words--) {
+		UNI_AUTO_FREE char *name =
+			words == 2 ? uni_asprintf("%s %s", argv[0], argv[1]) : uni_strdup(argv[0]);
+
+		for (const struct cli_command *const *c = cli_commands; *c != NULL; c++)
+			if (uni_str_eq((*c)->name, name)) {
+				*used = words;
+				return *c;
+			}
+	}
+	return NULL;
+}
+
+static int unknown_command(const char *word)
+{
+	const char *known[64];
+	const char *near;
+	size_t count = 0;
+	bool family = false;
+
+	for (const struct cli_command *const *c = cli_commands; *c != NULL && count < 64; c++) {
+		size_t size = strlen(word);
+
+		if (strncmp((*c)->name, word, size) == 0 && (*c)->name[size] == ' ') {
+			if (!family)
+				fprintf(stderr, "uni: %s: say which:\n", word);
+			fprintf(stderr, "  uni %-20s %s\n", (*c)->name, (*c)->summary);
+			family = true;
+		}
+		known[count++] = (*c)->name;
+	}
+	if (family)
+		return UNI_EXIT_USAGE;
+	near = uni_str_nearest(word, known, count);
+	fprintf(stderr, "uni: unknown command \"%s\"\n", word);
+	if (near != NULL)
+		fprintf(stderr, "  did you mean \"%s\"?\n", near);
+	else
+		fprintf(stderr, "  \"uni --help\" lists the commands\n");
+	return UNI_EXIT_USAGE;
+}
+
+static int run_command(const struct cli_command *command, int argc, char **argv)
+{
+	struct cli cli;
+	int status = cli_parse(&cli, command, argc, argv);
+
+	if (status == 0) {
+		cli_progress_start(&cli);
+		status = command->run(&cli);
+		cli_progress_end(&cli);
+	} else if (status < 0) {
+		status = UNI_EXIT_OK; /* help was shown */
+	}
+	cli_release(&cli);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct cli_command *command;
+	int used = 0, status, output;
+
+	install_handlers();
+	if (argc < 2) {
+		fprintf(stderr, "uni: say what to do: \"uni --help\" lists the commands\n");
+		return UNI_EXIT_USAGE;
+	}
+	if (uni_str_eq(argv[1], "--help") || uni_str_eq(argv[1], "-h") ||
+	    (uni_str_eq(argv[1], "help") && argc == 2)) {
+		cli_print_overview();
+		return cli_finish_output();
+	}
+	if (uni_str_eq(argv[1], "--version")) {
+		printf("uni %s\n", UNI_VERSION);
+		return cli_finish_output();
+	}
+	command = find_command(argc - 1, argv + 1, &used);
+	if (command == NULL)
+		return unknown_command(argv[1]);
+	status = run_command(command, argc - 1 - used, argv + 1 + used);
+	uni_tmp_cleanup();
+	output = cli_finish_output();
+	return status != 0 ? status : output;
+}

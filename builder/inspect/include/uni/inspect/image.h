@@ -1,0 +1,66 @@
+/*
+ * An image that exists, opened for reading: what it is, its partitions, the kernel and what that
+ * carries, the boot configuration, the volumes, and any file by the path at which the guest would
+ * see it. Nothing is mounted or started, and nothing in the image is trusted.
+ */
+#ifndef UNI_INSPECT_IMAGE_H
+#define UNI_INSPECT_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uni/base/digest.h>
+#include <uni/disk/disk.h>
+#include <uni/fs/read.h>
+#include <uni/kernel/config.h>
+#include <uni/kernel/kernel.h>
+
+enum uni_image_kind {
+	UNI_IMAGE_DISK,	  /* raw disk with a partition table */
+	UNI_IMAGE_KERNEL, /* bootable ELF */
+	UNI_IMAGE_VOLUME, /* a file system by itself */
+};
+
+struct uni_image_volume {
+	char *name;  /* partition's name, "root" for the archive in the kernel, or the mount's last
+			part */
+	char *mount; /* where the guest sees it; NULL when the configuration does not mount it */
+	const struct uni_config_mount *wire; /* of the configuration, or NULL */
+	int fd;				     /* borrowed from the image */
+	uint64_t offset;
+	uint64_t size;
+	bool embedded;
+};
+
+struct uni_image {
+	enum uni_image_kind kind;
+	char *path;
+	int fd;
+	uint64_t size;
+	struct uni_digest digest;
+	struct uni_disk *disk; /* DISK */
+	bool has_box;
+	struct uni_box_header box; /* DISK with a kernel partition */
+	int elf_fd; /* the bootable ELF: the file itself, or unpacked from its box; -1 without */
+	uint64_t elf_size;
+	struct uni_kernel_image kernel; /* with elf_fd */
+	struct uni_boot_config *config; /* with elf_fd; NULL when it carries none */
+	struct uni_image_volume *volumes;
+	size_t volume_count;
+};
+
+/* UNI_E_UNSUPPORTED when it is nothing of these; UNI_E_CORRUPT names what is damaged. */
+int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err);
+void uni_image_free(struct uni_image *image);
+UNI_AUTO_DEFINE(uni_image)
+
+/*
+ * The reader of the volume in which the guest finds `path`, and the path inside it (into `path`,
+ * borrowed). A VOLUME image has its only volume at "/".
+ */
+int uni_image_find(struct uni_image *image, const char *path, struct uni_fs_reader **reader,
+		   const char **inside, struct uni_err *err);
+
+const char *uni_image_kind_name(enum uni_image_kind kind);
+const char *uni_image_part_name(enum uni_part_kind kind);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Running an image: what machine to make of it, how to start it, and how it ended. Runners are an
+ * array of const structs; QEMU is the first. Nothing here prints; the guest's console is a
+ * descriptor of the caller's.
+ */
+#ifndef UNI_VM_VM_H
+#define UNI_VM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uni/abi/exit.h>
+#include <uni/base/text.h>
+
+struct uni_vm_spec {
+	const char *emulator; /* program to start; NULL: found in PATH */
+	const char *accel;    /* "kvm", "tcg", or NULL: the faster one here (uni_vm_accel) */
+	const char *machine;  /* "pc", "q35" or "microvm" */
+	uint64_t memory;      /* bytes, whole MiB */
+	unsigned processors;  /* at least 1 */
+	const char *disk;     /* boot disk or data disk (raw, opened read-only), or NULL */
+	const char *kernel; /* bootable ELF, started directly; NULL: the firmware starts the disk */
+	const char *const *data; /* NULL, or NULL-terminated: further raw disks, read-only */
+	const char *config;	 /* file with a runtime boot configuration record, or NULL */
+	const char *exit_record; /* file that the guest's exit record is kept in */
+	bool wait_for_debugger;	 /* the machine waits for gdb on its port 1234 */
+};
+
+/* The whole command line, for --print and for the start. */
+int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct uni_err *err);
+
+struct uni_vm_result {
+	bool has_record;
+	struct uni_exit_record record; /* text is NUL-terminated whatever the guest wrote */
+	int emulator_status;	       /* exit status of the emulator */
+};
+
+struct uni_vm_io {
+	int in;	 /* console input, or -1 */
+	int out; /* console output */
+	int log; /* the emulator's own words, or -1 */
+};
+
+/*
+ * Starts the machine and waits until it ends: UNI_E_TIMEOUT after `timeout_ms` (-1: none; the
+ * machine is ended), UNI_E_CANCELLED when interrupted. spec->exit_record NULL: a temporary file is
+ * used.
+ */
+int uni_vm_run(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
+	       struct uni_vm_result *result, struct uni_err *err);
+
+/* Exit status for people (contract 7): the program's own, 128 + signal, 134 for a fault or a panic,
+ * 125 when the machine ended without a word. `text` gets a line that says why, or "". */
+int uni_vm_status(const struct uni_vm_result *result, struct uni_buf *text);
+
+/*
+ * "kvm" or "tcg", whichever starts a machine faster here: /dev/kvm may be missing, forbidden, or
+ * itself emulated and slower than none. Measured once and remembered in the user's state folder
+ * until emulator or host kernel change.
+ */
+const char *uni_vm_accel(const char *emulator, struct uni_err *err);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * QEMU: a machine with nothing but what the image needs (no default devices), its disks read-only,
+ * the console on the caller's descriptors, and the two channels by which the guest says how it
+ * ended.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/base/process.h>
+#include <uni/base/system.h>
+#include <uni/vm/vm.h>
+
+#include "vm_internal.h"
+
+#define MIB (1024u * 1024u)
+
+/* In QEMU's option lists a comma separates; doubled it stands for itself. */
+static void add_escaped(struct uni_buf *buf, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == ',')
+			uni_buf_putc(buf, ',');
+		uni_buf_putc(buf, *text);
+	}
+}
+
+static void add_option(struct uni_strv *argv, const char *flag, const char *prefix,
+		       const char *path, const char *suffix)
+{
+	UNI_AUTO_BUF struct uni_buf value = UNI_BUF_INIT;
+
+	uni_buf_puts(&value, prefix);
+	add_escaped(&value, path);
+	uni_buf_puts(&value, suffix);
+	uni_strv_add(argv, flag);
+	uni_strv_take(argv, uni_buf_take(&value));
+}
+
+static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, const char *path,
+		     unsigned number)
+{
+	UNI_AUTO_FREE char *suffix =
+		uni_asprintf(",format=raw,if=none,id=disk%u,readonly=on,file.locking=off", number);
+	bool boots = spec->kernel == NULL && number == 0;
+
+	add_option(argv, "-drive", "file=", path, suffix);
+	uni_strv_add(argv, "-device");
+	uni_strv_addf(argv, "%s,drive=disk%u%s",
+		      uni_str_eq(spec->machine, "microvm") ? "virtio-blk-device" : "virtio-blk-pci",
+		      number, boots ? ",bootindex=0" : "");
+}
+
+static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
+{
+	static const char *const machines[] = { "pc", "q35", "microvm" };
+	bool known = false;
+
+	for (size_t i = 0; i < UNI_COUNT(machines); i++)
+		known |= uni_str_eq(machines[i], spec->machine);
+	if (!known) {
+		uni_err_set(err, UNI_E_INVAL, "machine \"%s\" is not known", spec->machine);
+		return uni_err_hint(err, "use pc, q35 or microvm");
+	}
+	if (spec->kernel == NULL && spec->disk == NULL)
+		return uni_err_set(err, UNI_E_INVAL, "there is neither a disk nor a kernel");
+	if (spec->kernel == NULL && uni_str_eq(spec->machine, "microvm")) {
+		uni_err_set(err, UNI_E_UNSUPPORTED, "machine \"microvm\" starts no disk");
+		return uni_err_hint(err, "add --kernel to start the ELF directly");
+	}
+	if (spec->memory < MIB || spec->memory % MIB != 0)
+		return uni_err_set(err, UNI_E_INVAL, "memory of %llu bytes is not whole MiB",
+				   (unsigned long long)spec->memory);
+	return 0;
+}
+
+int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct uni_err *err)
+{
+	const char *emulator = spec->emulator != NULL ? spec->emulator : VM_EMULATOR;
+	const char *accel = spec->accel;
+	unsigned number = 0;
+
+	if (check_spec(spec, err) != 0)
+		return err->code;
+	if (accel == NULL && (accel = uni_vm_accel(emulator, err)) == NULL)
+		return err->code;
+	uni_strv_add(argv, emulator);
+	uni_strv_add(argv, "-accel");
+	uni_strv_add(argv, accel);
+	uni_strv_add(argv, "-cpu");
+	uni_strv_add(argv, uni_str_eq(accel, "kvm") ? "host" : "max");
+	uni_strv_add(argv, "-machine");
+	uni_strv_add(argv, spec->machine);
+	uni_strv_add(argv, "-m");
+	uni_strv_addf(argv, "%llu", (unsigned long long)(spec->memory / MIB));
+	uni_strv_add(argv, "-smp");
+	uni_strv_addf(argv, "%u", spec->processors);
+	for (const char *const *flag =
+		     (const char *const[]){ "-nodefaults", "-no-user-config", "-no-reboot",
+					    "-display", "none", "-chardev", "stdio,id=console",
+					    "-serial", "chardev:console", NULL };
+	     *flag != NULL; flag++)
+		uni_strv_add(argv, *flag);
+	uni_strv_add(argv, "-device");
+	uni_strv_addf(argv, "isa-debug-exit,iobase=0x%x,iosize=4", UNI_EXIT_DEBUG_PORT);
+	if (spec->exit_record != NULL) {
+		add_option(argv, "-chardev", "file,id=exit,path=", spec->exit_record, "");
+		uni_strv_add(argv, "-device");
+		uni_strv_addf(argv, "isa-debugcon,iobase=0x%x,chardev=exit", UNI_EXIT_RECORD_PORT);
+	}
+	if (spec->kernel != NULL) {
+		uni_strv_add(argv, "-kernel");
+		uni_strv_add(argv, spec->kernel);
+	}
+	if (spec->disk != NULL)
+		add_disk(argv, spec, spec->disk, number++);
+	for (const char *const *disk = spec->data; disk != NULL && *disk != NULL; disk++)
+		add_disk(argv, spec, *disk, number++);
+	if (spec->config != NULL)
+		add_option(argv, "-fw_cfg", "name=opt/org.uni/config,file=", spec->config, "");
+	if (spec->wait_for_debugger) {
+		uni_strv_add(argv, "-s");
+		uni_strv_add(argv, "-S");
+	}
+	return 0;
+}
+
+static void read_record(const char *path, struct uni_vm_result *result)
+{
+	UNI_AUTO_BUF struct uni_buf data = UNI_BUF_INIT;
+	struct uni_err ignored = UNI_ERR_INIT;
+	size_t last;
+
+	/* A guest that restarted wrote several; the last one counts. */
+	if (uni_file_read(path, MIB, &data, &ignored) != 0 || data.size < sizeof(result->record))
+		return;
+	last = data.size - data.size % sizeof(result->record) - sizeof(result->record);
+	result->has_record = vm_record_check(data.data + last, data.size - last, &result->record);
+}
+
+static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
+		       struct uni_vm_result *result, struct uni_err *err)
+{
+	UNI_AUTO_STRV struct uni_strv argv = { 0 };
+	UNI_AUTO(uni_process) struct uni_process *process = NULL;
+	struct uni_process_spec child = UNI_PROCESS_SPEC_INIT;
+
+	if (uni_vm_command(spec, &argv, err) != 0)
+		return err->code;
+	child.argv = (const char *const *)argv.items;
+	child.stdin_fd = io->in;
+	child.stdout_fd = io->out;
+	child.stderr_fd = io->log;
+	if (uni_process_start(&process, &child, err) != 0) {
+		if (err->code == UNI_E_MISSING_TOOL)
+			uni_err_hint(err, "install QEMU (Debian: apt-get install qemu-system-x86)");
+		return err->code;
+	}
+	if (uni_process_wait(process, timeout_ms, &result->emulator_status, err) != 0)
+		return uni_err_context(err, "the machine");
+	read_record(spec->exit_record, result);
+	return 0;
+}
+
+int uni_vm_run(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
+	       struct uni_vm_result *result, struct uni_err *err)
+{
+	struct uni_vm_spec with_record = *spec;
+	UNI_AUTO_FREE char *dir = NULL, *path = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+	int status;
+
+	memset(result, 0, sizeof(*result));
+	if (spec->exit_record == NULL) {
+		if (uni_dir_tmp(NULL, &dir, err) != 0)
+			return uni_err_context(err, "folder for the machine's exit record");
+		path = uni_path_join(dir, "exit");
+		with_record.exit_record = path;
+	}
+	status = run_machine(&with_record, io, timeout_ms, result, err);
+	if (dir != NULL) {
+		(void)uni_dir_remove(dir, &ignored);
+		uni_tmp_forget(dir);
+	}
+	return status;
+}
