@@ -1,0 +1,157 @@
+"""Contract 1: the same recipe, built across the matrix of what must not matter, compared byte for byte."""
+
+import os
+import pwd
+import random
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
+
+import scenario  # noqa: E402
+
+RECIPE = """
+[image]
+name = "same"
+version = "1.0.0"
+[app]
+sources = ["main.c", "part.c"]
+include = ["."]
+env = { B = "2", A = "1" }
+[ca]
+bundle = "pkg:mozilla"
+[config]
+hostname = "same"
+[[file]]
+path = "/etc/motd"
+text = "hello\\n"
+[[file]]
+path = "/etc/script"
+source = "script"
+mode = "0755"
+[[volume]]
+name = "www"
+mount = "/srv/www"
+source = "www"
+[[volume]]
+name = "small"
+mount = "/srv/small"
+source = "small"
+embed = true
+compression = "lz4"
+"""
+
+MAIN_C = """#include <stdio.h>
+#include "part.h"
+int main(void)
+{
+	printf("%s %s %s %d\\n", __FILE__, __DATE__, __TIME__, part());
+	return 0;
+}
+"""
+
+
+class Same(scenario.Scenario):
+    packages = ("unibase", "mozilla")
+
+    def tree(self, folder, seed=0, when=1_000_000_000):
+        """The same content, made in an order that depends on `seed`."""
+        content = random.Random(7)
+        files = {"main.c": MAIN_C, "part.h": "int part(void);\n", "part.c": '#include "part.h"\nint part(void) { return 3; }\n',
+                 "script": "#!/bin/sh\n", "recipe.toml": RECIPE}
+        for i in range(150):
+            files[f"www/d{i % 7}/f{i}"] = content.randbytes(i * 40) + b"text " * (i * 30)
+            files[f"small/{i}"] = f"small {i}\n"
+        names = sorted(files)
+        random.Random(seed).shuffle(names)
+        for name in names:
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            data = files[name]
+            with open(path, "wb") as f:
+                f.write(data if isinstance(data, bytes) else data.encode())
+            os.chmod(path, 0o755 if name == "script" else 0o644)
+            os.utime(path, (when, when))
+        os.symlink("f0", os.path.join(folder, "www/d0/link"))
+        os.link(os.path.join(folder, "www/d1/f1"), os.path.join(folder, "www/d2/hard"))
+        return folder
+
+    def build(self, folder, prefix=(), env=None, **more):
+        """All artifacts of a build from an empty store of its own."""
+        store, out = folder + ".store", folder + ".out"
+        env = {**self.env, "UNI_CACHE": store, **(env or {})}
+        for argv in ([scenario.UNI, "install", *(self.package(p) for p in self.packages)],
+                     [*prefix, scenario.UNI, "build", "recipe.toml", "-o", out]):
+            done = subprocess.run(argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                                  **more)
+            self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+        return {name: open(os.path.join(out, name), "rb").read() for name in sorted(os.listdir(out))}
+
+    def assertSame(self, expected, found, what):
+        self.assertEqual(sorted(expected), sorted(found), what)
+        for name, data in expected.items():
+            if data == found[name]:
+                continue
+            at = next((i for i, (a, b) in enumerate(zip(data, found[name])) if a != b), min(len(data), len(found[name])))
+            self.fail(f"{what}: {name} differs at {at} of {len(data)}/{len(found[name])}")
+
+    def test_matrix(self):
+        reference = self.build(self.tree(self.path("reference")))
+        self.assertEqual(sorted(reference), ["same.elf", "same.manifest.json", "same.raw"])
+        cases = {
+            "folder": {},
+            "order": {"seed": 99},
+            "times of files": {"when": 1_700_000_000},
+            "clock": {"prefix": ("faketime", "2031-05-05 05:05:05")},
+            "time zone": {"env": {"TZ": "Pacific/Kiritimati"}},
+            "locale": {"env": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}},
+            "umask": {"umask": 0o077},
+            "processors": {"prefix": ("taskset", "1")},
+            "environment": {"env": {"CFLAGS": "-O0", "UNI_JOBS": "7", "LD_LIBRARY_PATH": "/nonexistent",
+                                    "GCC_COLORS": "1", "HOME": "/nonexistent"}},
+            "host name and kernel": {"prefix": ("setarch", "--uname-2.6")},
+        }
+        for what, case in cases.items():
+            folder = self.path(f"case-{what.replace(' ', '-')}/deeper")
+            self.tree(folder, seed=case.pop("seed", 1), when=case.pop("when", 1_000_000_000))
+            with self.subTest(what):
+                self.assertSame(reference, self.build(folder, **case), what)
+
+    def test_another_user(self):
+        """As nobody, where this test runs as root."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another user")
+        reference = self.build(self.tree(self.path("reference")))
+        folder = self.tree(self.path("nobody/in"))
+        user = pwd.getpwnam("nobody")
+        os.chmod(self.dir, 0o755)
+        for top, folders, files in os.walk(self.path("nobody")):
+            for name in (".", *folders, *files):
+                os.chown(os.path.join(top, name), user.pw_uid, user.pw_gid, follow_symlinks=False)
+        binary = self.path("nobody/uni")  # the checkout may lie where nobody may not look
+        shutil.copy(scenario.UNI, binary)
+        os.chmod(binary, 0o755)
+        packages = [shutil.copy(self.package(p), self.path("nobody")) for p in self.packages]
+        for package in packages:
+            os.chmod(package, 0o644)
+        env = {**self.env, "UNI_CACHE": self.path("nobody/store"), "XDG_STATE_HOME": self.path("nobody/state"),
+               "HOME": self.path("nobody")}
+        for argv in ([binary, "install", *packages], [binary, "build", "recipe.toml", "-o", self.path("nobody/out")]):
+            done = subprocess.run(argv, cwd=folder, env=env, user="nobody", group=user.pw_gid, extra_groups=[],
+                                  stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+        out = self.path("nobody/out")
+        self.assertSame(reference, {n: open(os.path.join(out, n), "rb").read() for n in sorted(os.listdir(out))}, "user")
+
+    def test_epoch(self):
+        """SOURCE_DATE_EPOCH changes times, the same way every time, and is recorded."""
+        first = self.build(self.tree(self.path("a")), env={"SOURCE_DATE_EPOCH": "1234567890"})
+        second = self.build(self.tree(self.path("b")), env={"SOURCE_DATE_EPOCH": "1234567890"})
+        self.assertSame(first, second, "SOURCE_DATE_EPOCH")
+        self.assertIn(b"1234567890", first["same.manifest.json"])
+        self.assertNotEqual(first["same.raw"], self.build(self.tree(self.path("c")))["same.raw"])
+
+
+if __name__ == "__main__":
+    scenario.main()
