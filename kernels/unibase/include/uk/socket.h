@@ -1,0 +1,82 @@
+/*
+ * Sockets: one struct of functions for each kind, under the calls that programs make. net/socket.c.
+ * All operations run under the stack's lock; those that wait give it up meanwhile (uk_socket_wait).
+ */
+#ifndef UK_SOCKET_H
+#define UK_SOCKET_H
+
+#include <uk/linux_net.h>
+#include <uk/thread.h>
+#include <uk/types.h>
+#include <uk/user.h>
+
+struct uk_file;
+struct uk_socket;
+
+struct uk_message {
+	struct uk_iter *data;
+	struct uk_sockaddr *name; /* destination or source; NULL: none wanted */
+	uint32_t name_size;	  /* in: bytes given, out: bytes of the source */
+	struct uk_file **files;	  /* unix: passed descriptors */
+	unsigned file_count;
+	int flags;     /* MSG_* asked for */
+	int out_flags; /* MSG_* for msg_flags */
+};
+
+struct uk_socket_ops {
+	int (*bind)(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size);
+	int (*connect)(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size);
+	int (*listen)(struct uk_socket *sock, int backlog);
+	/* The next connection, or NULL when there is none yet. */
+	struct uk_socket *(*accept)(struct uk_socket *sock);
+	int (*name)(struct uk_socket *sock, bool peer, struct uk_sockaddr *name, uint32_t *size);
+	/* Bytes moved, -UK_EAGAIN when it would have to wait. */
+	int64_t (*send)(struct uk_socket *sock, struct uk_message *message);
+	int64_t (*receive)(struct uk_socket *sock, struct uk_message *message);
+	int (*shutdown)(struct uk_socket *sock, int how);
+	int (*set_option)(struct uk_socket *sock, int level, int option, int value);
+	int (*get_option)(struct uk_socket *sock, int level, int option, int *value);
+	unsigned (*poll)(struct uk_socket *sock);    /* POLLIN ... that hold now */
+	int64_t (*readable)(struct uk_socket *sock); /* bytes, for FIONREAD */
+	void (*release)(
+		struct uk_socket *sock); /* the last descriptor is gone: frees it, now or later */
+};
+
+struct uk_socket {
+	const struct uk_socket_ops *ops;
+	int family;
+	int type;
+	int protocol;
+	struct uk_waitq changed; /* anything about readiness */
+	int error;		 /* SO_ERROR: negative errno, taken once */
+	bool bound;
+	bool listening;
+	bool reuse_address, reuse_port, broadcast, keep_alive;
+	uint64_t receive_timeout; /* ns, 0: none */
+	uint64_t send_timeout;
+	uint32_t send_buffer, receive_buffer; /* bytes */
+	bool linger;
+	uint32_t linger_seconds;
+};
+
+/* Fills in the common part. */
+void uk_socket_init(struct uk_socket *sock, const struct uk_socket_ops *ops, int family, int type,
+		    int protocol);
+
+int uk_tcp_new(int family, struct uk_socket **sock);
+int uk_udp_new(int family, struct uk_socket **sock);
+int uk_unix_new(int type, struct uk_socket **sock);
+int uk_unix_pair(int type, struct uk_socket **a, struct uk_socket **b);
+
+/* The stack's lock. */
+void uk_net_lock(void);
+void uk_net_unlock(void);
+/* Under the lock: looks at devices and timers now. */
+void uk_net_poll(void);
+/* Under the lock, which is given up meanwhile: waits until the socket changes. 0, -UK_EAGAIN at the
+ * deadline, -UK_ERESTARTSYS. `ready` is asked under the lock. */
+int uk_socket_wait(struct uk_socket *sock, bool (*ready)(struct uk_socket *sock),
+		   uint64_t deadline);
+void uk_socket_wake(struct uk_socket *sock);
+
+#endif

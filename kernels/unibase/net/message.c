@@ -1,0 +1,366 @@
+/*
+ * The calls that move data over sockets, with names, vectors and passed descriptors.
+ */
+#include <uk/mem.h>
+#include <uk/syscall.h>
+#include <uk/vfs.h>
+
+#include "sockfile.h"
+
+#define CONTROL_MAX 1024
+#define PASSED_MAX 64
+#define MESSAGES_MAX 1024
+#define CMSG_ALIGN(size) UK_ALIGN_UP((size), sizeof(uint64_t))
+
+static int64_t send_buffer(int fd, uint64_t data, uint64_t size, int flags, uint64_t to,
+			   uint64_t to_size)
+{
+	struct uk_iovec vec = { data, UK_MIN(size, UK_RW_MAX) };
+	struct uk_sockaddr name;
+	struct uk_message message = { .flags = flags };
+	struct uk_socket *sock;
+	struct uk_file *file;
+	struct uk_iter it;
+	int64_t done;
+	int status;
+
+	if (to != 0) {
+		status = uk_name_from_user(to, to_size, &name);
+		if (status != 0)
+			return status;
+		message.name = &name;
+		message.name_size = (uint32_t)to_size;
+	}
+	file = uk_socket_get(fd, &sock, &status);
+	if (file == NULL)
+		return status;
+	uk_iter_user(&it, &vec, 1);
+	message.data = &it;
+	done = uk_socket_send(sock, &message, (file->flags & UK_O_NONBLOCK) != 0);
+	uk_file_put(file);
+	return done;
+}
+
+int64_t uk_sys_sendto(const struct uk_sysargs *s)
+{
+	return send_buffer((int)s->a[0], s->a[1], s->a[2], (int)s->a[3], s->a[4], s->a[5]);
+}
+
+int64_t uk_sys_recvfrom(const struct uk_sysargs *s)
+{
+	struct uk_iovec vec = { s->a[1], UK_MIN(s->a[2], UK_RW_MAX) };
+	struct uk_sockaddr name = { .family = UK_AF_UNSPEC };
+	struct uk_message message = { .flags = (int)s->a[3], .name = &name };
+	struct uk_socket *sock;
+	struct uk_iter it;
+	int64_t done;
+	int status;
+	struct uk_file *file = uk_socket_get((int)s->a[0], &sock, &status);
+
+	if (file == NULL)
+		return status;
+	uk_iter_user(&it, &vec, 1);
+	message.data = &it;
+	done = uk_socket_receive(sock, &message, (file->flags & UK_O_NONBLOCK) != 0);
+	uk_file_put(file);
+	if (done >= 0 && s->a[4] != 0) {
+		status = uk_name_to_user(&name, message.name_size, s->a[4], s->a[5]);
+		if (status != 0)
+			return status;
+	}
+	return done;
+}
+
+/* --- sendmsg and recvmsg --- */
+
+struct vectors {
+	struct uk_iovec few[8];
+	struct uk_iovec *vec; /* `few`, or allocated */
+	struct uk_iter it;
+};
+
+static int vectors_load(struct vectors *v, const struct uk_linux_msghdr *header)
+{
+	uint64_t total = 0;
+
+	v->vec = v->few;
+	if (header->iov_count > UK_IOV_MAX)
+		return -UK_EMSGSIZE;
+	if (header->iov_count > UK_COUNT(v->few)) {
+		v->vec = uk_alloc(header->iov_count * sizeof(*v->vec));
+		if (v->vec == NULL)
+			return -UK_ENOMEM;
+	}
+	if (uk_copy_from_user(v->vec, header->iov, header->iov_count * sizeof(*v->vec)) != 0)
+		return -UK_EFAULT;
+	for (uint64_t i = 0; i < header->iov_count; i++) {
+		if (v->vec[i].size > UK_RW_MAX - total)
+			v->vec[i].size = UK_RW_MAX - total;
+		total += v->vec[i].size;
+	}
+	uk_iter_user(&v->it, v->vec, (unsigned)header->iov_count);
+	return 0;
+}
+
+static void vectors_free(struct vectors *v)
+{
+	if (v->vec != v->few)
+		uk_free(v->vec);
+}
+
+static void files_put(struct uk_file **files, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		uk_file_put(files[i]);
+}
+
+/* The descriptors of SCM_RIGHTS, each with a reference. */
+static int control_load(const struct uk_linux_msghdr *header, struct uk_message *message,
+			struct uk_file **files)
+{
+	uint8_t *control;
+	uint64_t at = 0;
+	int status = 0;
+
+	if (header->control_size == 0)
+		return 0;
+	if (header->control_size > CONTROL_MAX)
+		return -UK_ENOBUFS;
+	control = uk_alloc(header->control_size);
+	if (control == NULL)
+		return -UK_ENOMEM;
+	if (uk_copy_from_user(control, header->control, header->control_size) != 0)
+		status = -UK_EFAULT;
+	while (status == 0 && header->control_size - at >= sizeof(struct uk_linux_cmsghdr)) {
+		struct uk_linux_cmsghdr head;
+
+		memcpy(&head, control + at, sizeof(head));
+		if (head.size < sizeof(head) || head.size > header->control_size - at) {
+			status = -UK_EINVAL;
+			break;
+		}
+		if (head.level == UK_SOL_SOCKET && head.type == UK_SCM_RIGHTS)
+			for (uint64_t fd_at = at + sizeof(head);
+			     status == 0 && fd_at + 4 <= at + head.size; fd_at += 4) {
+				int32_t fd;
+
+				memcpy(&fd, control + fd_at, sizeof(fd));
+				if (message->file_count == PASSED_MAX) {
+					status = -UK_EINVAL;
+					break;
+				}
+				files[message->file_count] = uk_fd_get(fd);
+				if (files[message->file_count] == NULL)
+					status = -UK_EBADF;
+				else
+					message->file_count++;
+			}
+		at += UK_MIN(CMSG_ALIGN(head.size), header->control_size - at);
+	}
+	uk_free(control);
+	if (status != 0)
+		files_put(files, message->file_count);
+	else
+		message->files = files;
+	return status;
+}
+
+static int64_t send_message(struct uk_file *file, struct uk_socket *sock,
+			    const struct uk_linux_msghdr *header, int flags)
+{
+	struct uk_message message = { .flags = flags };
+	struct uk_file **files = NULL;
+	struct uk_sockaddr name;
+	struct vectors v;
+	int64_t done;
+	int status = vectors_load(&v, header);
+
+	message.data = &v.it;
+	if (status == 0 && header->name != 0) {
+		status = uk_name_from_user(header->name, header->name_size, &name);
+		message.name = &name;
+		message.name_size = header->name_size;
+	}
+	if (status == 0 && header->control_size != 0) {
+		files = uk_alloc(PASSED_MAX * sizeof(struct uk_file *));
+		status = files == NULL ? -UK_ENOMEM : control_load(header, &message, files);
+	}
+	if (status != 0) {
+		done = status;
+	} else {
+		done = uk_socket_send(sock, &message, (file->flags & UK_O_NONBLOCK) != 0);
+		/* The receiver's queue took references of its own. */
+		files_put(message.files, message.file_count);
+	}
+	uk_free(files);
+	vectors_free(&v);
+	return done;
+}
+
+int64_t uk_sys_sendmsg(const struct uk_sysargs *s)
+{
+	struct uk_linux_msghdr header;
+	struct uk_socket *sock;
+	int64_t done;
+	int status;
+	struct uk_file *file;
+
+	if (uk_copy_from_user(&header, s->a[1], sizeof(header)) != 0)
+		return -UK_EFAULT;
+	file = uk_socket_get((int)s->a[0], &sock, &status);
+	if (file == NULL)
+		return status;
+	done = send_message(file, sock, &header, (int)s->a[2]);
+	uk_file_put(file);
+	return done;
+}
+
+int64_t uk_sys_sendmmsg(const struct uk_sysargs *s)
+{
+	uint64_t count = UK_MIN((uint32_t)s->a[2], MESSAGES_MAX), sent = 0;
+	struct uk_linux_mmsghdr header;
+	struct uk_socket *sock;
+	int64_t done = 0;
+	int status;
+	struct uk_file *file = uk_socket_get((int)s->a[0], &sock, &status);
+
+	if (file == NULL)
+		return status;
+	for (; sent < count; sent++) {
+		uint64_t at = s->a[1] + sent * sizeof(header);
+		uint32_t size;
+
+		if (uk_copy_from_user(&header, at, sizeof(header)) != 0)
+			done = -UK_EFAULT;
+		else
+			done = send_message(file, sock, &header.header, (int)s->a[3]);
+		if (done < 0)
+			break;
+		size = (uint32_t)done;
+		if (uk_copy_to_user(at + offsetof(struct uk_linux_mmsghdr, size), &size,
+				    sizeof(size)) != 0) {
+			done = -UK_EFAULT;
+			break;
+		}
+	}
+	uk_file_put(file);
+	return sent != 0 ? (int64_t)sent : done;
+}
+
+/* Descriptors that came with the data, into the program's control buffer. */
+static int control_store(struct uk_linux_msghdr *header, struct uk_message *message)
+{
+	uint64_t room =
+		header->control_size > sizeof(struct uk_linux_cmsghdr)
+			? (header->control_size - sizeof(struct uk_linux_cmsghdr)) / sizeof(int32_t)
+			: 0;
+	struct uk_linux_cmsghdr head = { .level = UK_SOL_SOCKET, .type = UK_SCM_RIGHTS };
+	unsigned stored = 0;
+	int status = 0;
+
+	header->control_size = 0;
+	for (unsigned i = 0; i < message->file_count; i++) {
+		int32_t fd = stored < room && status == 0
+				     ? uk_fd_install(message->files[i],
+						     (message->flags & UK_MSG_CMSG_CLOEXEC) != 0)
+				     : -1;
+
+		if (fd < 0) {
+			if (stored >= room)
+				uk_file_put(message->files[i]);
+			message->out_flags |= UK_MSG_CTRUNC;
+			continue;
+		}
+		status = uk_copy_to_user(header->control + sizeof(head) + stored * sizeof(fd), &fd,
+					 sizeof(fd));
+		stored++;
+	}
+	if (stored == 0 || status != 0)
+		return status;
+	head.size = sizeof(head) + stored * sizeof(int32_t);
+	header->control_size = CMSG_ALIGN(head.size);
+	return uk_copy_to_user(header->control, &head, sizeof(head));
+}
+
+static int64_t receive_message(struct uk_file *file, struct uk_socket *sock,
+			       struct uk_linux_msghdr *header, int flags)
+{
+	struct uk_sockaddr name = { .family = UK_AF_UNSPEC };
+	struct uk_message message = { .flags = flags, .name = &name };
+	struct uk_file *files[PASSED_MAX];
+	struct vectors v;
+	int64_t done;
+	int status = vectors_load(&v, header);
+
+	if (status != 0) {
+		vectors_free(&v);
+		return status;
+	}
+	message.data = &v.it;
+	message.files = files;
+	done = uk_socket_receive(sock, &message, (file->flags & UK_O_NONBLOCK) != 0);
+	vectors_free(&v);
+	if (done < 0)
+		return done;
+	status = control_store(header, &message);
+	if (status == 0 && header->name != 0) {
+		status = uk_copy_to_user(header->name, &name,
+					 UK_MIN(header->name_size, message.name_size));
+		header->name_size = message.name_size;
+	}
+	header->flags = message.out_flags;
+	return status != 0 ? status : done;
+}
+
+int64_t uk_sys_recvmsg(const struct uk_sysargs *s)
+{
+	struct uk_linux_msghdr header;
+	struct uk_socket *sock;
+	int64_t done;
+	int status;
+	struct uk_file *file;
+
+	if (uk_copy_from_user(&header, s->a[1], sizeof(header)) != 0)
+		return -UK_EFAULT;
+	file = uk_socket_get((int)s->a[0], &sock, &status);
+	if (file == NULL)
+		return status;
+	done = receive_message(file, sock, &header, (int)s->a[2]);
+	uk_file_put(file);
+	if (done >= 0 && uk_copy_to_user(s->a[1], &header, sizeof(header)) != 0)
+		return -UK_EFAULT;
+	return done;
+}
+
+int64_t uk_sys_recvmmsg(const struct uk_sysargs *s)
+{
+	uint64_t count = UK_MIN((uint32_t)s->a[2], MESSAGES_MAX), got = 0;
+	int flags = (int)s->a[3];
+	struct uk_linux_mmsghdr header;
+	struct uk_socket *sock;
+	int64_t done = 0;
+	int status;
+	struct uk_file *file = uk_socket_get((int)s->a[0], &sock, &status);
+
+	if (file == NULL)
+		return status;
+	for (; got < count; got++) {
+		uint64_t at = s->a[1] + got * sizeof(header);
+
+		if (uk_copy_from_user(&header, at, sizeof(header)) != 0)
+			done = -UK_EFAULT;
+		else
+			done = receive_message(file, sock, &header.header, flags);
+		if (done < 0)
+			break;
+		header.size = (uint32_t)done;
+		if (uk_copy_to_user(at, &header, sizeof(header)) != 0) {
+			done = -UK_EFAULT;
+			break;
+		}
+		if (flags & UK_MSG_WAITFORONE)
+			flags |= UK_MSG_DONTWAIT;
+	}
+	uk_file_put(file);
+	return got != 0 ? (int64_t)got : done;
+}

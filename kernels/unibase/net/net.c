@@ -1,0 +1,419 @@
+/*
+ * lwIP in this kernel: one lock, one thread, and the way between pbufs and devices. Nothing is
+ * copied here: what is sent stays referenced until the device has taken it, and what is received is
+ * handed on in the driver's buffers.
+ *
+ * The thread sleeps until a device's interrupt or lwIP's next timer. Who waits for data polls the
+ * devices first, so that a busy connection needs no thread switch.
+ */
+#include <uk/config.h>
+#include <uk/lock.h>
+#include <uk/log.h>
+#include <uk/mem.h>
+#include <uk/thread.h>
+
+#include "stack.h"
+
+#include "lwip/dhcp.h"
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
+#include "lwip/init.h"
+#include "lwip/ip.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ethernet.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/ip6.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/prot/udp.h"
+#include "lwip/timeouts.h"
+#include "netconf.h"
+#include "netif/ethernet.h"
+
+#define POLL_BUDGET 64
+
+struct stack_dev {
+	struct netif netif;
+	struct uk_netdev *dev;
+	bool dirty;   /* frames were handed over, the device was not told */
+	bool blocked; /* a frame found no room */
+};
+
+struct received {
+	struct pbuf_custom pbuf; /* first: lwIP gives this back */
+	struct uk_net_buf *buf;
+};
+
+static struct uk_mutex net_mutex = UK_MUTEX_INIT(net_mutex);
+static struct uk_waitq net_wait = UK_WAITQ_INIT(net_wait);
+static volatile bool net_woken;
+static struct uk_list devices = UK_LIST_INIT(devices);
+static bool started;
+static uint64_t frames_handed, frames_taken;
+static struct uk_list later_list = UK_LIST_INIT(later_list);
+
+uint32_t sys_now(void)
+{
+	return (uint32_t)(uk_time_mono() / 1000000);
+}
+
+void *uk_lwip_calloc(size_t count, size_t size)
+{
+	size_t all;
+
+	return __builtin_mul_overflow(count, size, &all) ? NULL : uk_alloc(all);
+}
+
+/* --- what is sent --- */
+
+static void run_later(void)
+{
+	while (!uk_list_empty(&later_list)) {
+		struct uk_net_later *later = uk_list_first(&later_list, struct uk_net_later, item);
+
+		if (later->after > frames_taken)
+			return;
+		uk_list_remove(&later->item);
+		later->fn(later);
+	}
+}
+
+void uk_net_later(struct uk_net_later *later, void (*fn)(struct uk_net_later *later))
+{
+	if (frames_taken == frames_handed) {
+		fn(later);
+		return;
+	}
+	later->fn = fn;
+	later->after = frames_handed;
+	uk_list_push_back(&later_list, &later->item);
+}
+
+void uk_net_sent(struct uk_netdev *dev, void *token)
+{
+	(void)dev;
+	frames_taken++;
+	pbuf_free(token);
+}
+
+/* Sum of a pseudo header, folded but not inverted: what virtio expects in the checksum field. */
+static uint16_t pseudo_sum(const uint8_t *addresses, size_t size, uint8_t protocol, uint32_t length)
+{
+	uint64_t sum = protocol + length;
+
+	for (size_t i = 0; i < size; i += 2)
+		sum += (uint32_t)(addresses[i] << 8 | addresses[i + 1]);
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* Where the transport header starts and what it is; 0: the device has no checksum to make; -1: the
+ * headers do not lie together in these `size` bytes. */
+static int transport_offset(const uint8_t *frame, unsigned size, uint8_t *protocol, uint16_t *sum,
+			    unsigned all)
+{
+	unsigned at = SIZEOF_ETH_HDR, header;
+
+	if (size < at + IP_HLEN)
+		return -1;
+	if (frame[12] == 0x08 && frame[13] == 0x00) {
+		const struct ip_hdr *ip = (const struct ip_hdr *)(const void *)(frame + at);
+
+		header = IPH_HL_BYTES(ip);
+		/* Fragments carry a sum over data that this frame does not hold. */
+		if ((IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) != 0)
+			return 0;
+		*protocol = IPH_PROTO(ip);
+		*sum = pseudo_sum(frame + at + 12, 8, *protocol, all - at - header);
+	} else if (frame[12] == 0x86 && frame[13] == 0xdd) {
+		const struct ip6_hdr *ip6 = (const struct ip6_hdr *)(const void *)(frame + at);
+
+		header = IP6_HLEN;
+		if (size < at + header)
+			return -1;
+		*protocol = IP6H_NEXTH(ip6);
+		*sum = pseudo_sum(frame + at + 8, 32, *protocol, all - at - header);
+	} else {
+		return 0;
+	}
+	if (*protocol != IP_PROTO_TCP && *protocol != IP_PROTO_UDP)
+		return 0;
+	header += at;
+	return size < header + (*protocol == IP_PROTO_TCP ? 18u : 8u) ? -1 : (int)header;
+}
+
+/* False when the headers must be brought together first. */
+static bool offload_checksum(struct pbuf *p, struct uk_net_offload *offload)
+{
+	uint8_t *frame = p->payload;
+	uint8_t protocol = 0;
+	uint16_t sum = 0;
+	int start = transport_offset(frame, p->len, &protocol, &sum, p->tot_len);
+	int at = protocol == IP_PROTO_TCP ? 16 : 6;
+
+	if (start <= 0)
+		return start == 0;
+	frame[start + at] = (uint8_t)(sum >> 8);
+	frame[start + at + 1] = (uint8_t)sum;
+	offload->checksum = true;
+	offload->checksum_start = (uint16_t)start;
+	offload->checksum_at = (uint16_t)at;
+	return true;
+}
+
+static err_t link_output(struct netif *netif, struct pbuf *p)
+{
+	struct stack_dev *stack = netif->state;
+	struct uk_net_offload offload = { .checksum = false };
+	struct uk_net_seg segs[UK_NET_SEGS];
+	struct pbuf *frame = p;
+	unsigned count = 0;
+	int status;
+
+	if (!stack->dev->link)
+		return ERR_IF;
+	if (pbuf_clen(p) > UK_NET_SEGS ||
+	    (stack->dev->can_checksum && !offload_checksum(p, &offload))) {
+		frame = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+		if (frame == NULL)
+			return ERR_MEM;
+		if (stack->dev->can_checksum)
+			(void)offload_checksum(frame, &offload);
+	} else {
+		pbuf_ref(frame);
+	}
+	for (struct pbuf *q = frame; q != NULL; q = q->next)
+		if (q->len != 0)
+			segs[count++] = (struct uk_net_seg){ q->payload, q->len };
+	status = stack->dev->ops->transmit(stack->dev, segs, count, &offload, frame);
+	if (status != 0) {
+		stack->blocked = true;
+		pbuf_free(frame);
+		return ERR_MEM;
+	}
+	frames_handed++;
+	stack->dirty = true;
+	return ERR_OK;
+}
+
+/* --- what is received --- */
+
+static void received_free(struct pbuf *p)
+{
+	struct received *received = (struct received *)(void *)p;
+
+	received->buf->free(received->buf);
+	uk_free(received);
+}
+
+void uk_net_received(struct uk_netdev *dev, struct uk_net_buf *frame, bool sums_good)
+{
+	struct stack_dev *stack = dev->stack;
+	struct pbuf *whole = NULL;
+
+	while (frame != NULL) {
+		struct uk_net_buf *next = frame->next;
+		struct received *received = stack != NULL ? uk_alloc(sizeof(*received)) : NULL;
+		struct pbuf *p;
+
+		if (received == NULL) {
+			frame->free(frame);
+		} else {
+			received->buf = frame;
+			received->pbuf.custom_free_function = received_free;
+			p = pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF,
+						&received->pbuf, frame->data, (u16_t)frame->size);
+			if (whole == NULL)
+				whole = p;
+			else
+				pbuf_cat(whole, p);
+		}
+		frame = next;
+	}
+	if (whole == NULL)
+		return;
+	NETIF_SET_CHECKSUM_CTRL(
+		&stack->netif,
+		(u16_t)(sums_good ? stack->netif.chksum_flags &
+					    ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
+				  : stack->netif.chksum_flags | NETIF_CHECKSUM_CHECK_TCP |
+					    NETIF_CHECKSUM_CHECK_UDP));
+	if (stack->netif.input(whole, &stack->netif) != ERR_OK)
+		pbuf_free(whole);
+}
+
+void uk_net_link_changed(struct uk_netdev *dev)
+{
+	struct stack_dev *stack = dev->stack;
+
+	if (stack == NULL)
+		return;
+	uk_log(UK_LOG_NOTICE, "%s: link is %s", dev->name, dev->link ? "up" : "down");
+	if (dev->link)
+		netif_set_link_up(&stack->netif);
+	else
+		netif_set_link_down(&stack->netif);
+}
+
+/* --- the lock and the thread --- */
+
+static void flush_devices(void)
+{
+	uk_list_each (item, &devices) {
+		struct uk_netdev *dev = uk_list_entry(item, struct uk_netdev, item);
+		struct stack_dev *stack = dev->stack;
+
+		if (stack != NULL && stack->dirty) {
+			stack->dirty = false;
+			dev->ops->flush(dev);
+		}
+	}
+}
+
+void uk_net_lock(void)
+{
+	uk_mutex_lock(&net_mutex);
+}
+
+void uk_net_unlock(void)
+{
+	flush_devices();
+	uk_mutex_unlock(&net_mutex);
+}
+
+void uk_net_poll(void)
+{
+	bool more = true;
+
+	for (int round = 0; more && round < 8; round++) {
+		more = false;
+		uk_list_each (item, &devices) {
+			struct uk_netdev *dev = uk_list_entry(item, struct uk_netdev, item);
+			struct stack_dev *stack = dev->stack;
+
+			if (stack == NULL)
+				continue;
+			more |= dev->ops->poll(dev, POLL_BUDGET);
+			run_later();
+			if (stack->blocked) {
+				stack->blocked = false;
+				tcp_txnow();
+			}
+		}
+	}
+	netif_poll_all();
+	sys_check_timeouts();
+	flush_devices();
+}
+
+void uk_net_wake(void)
+{
+	net_woken = true;
+	uk_wake_all(&net_wait);
+}
+
+static bool watch_devices(void)
+{
+	bool more = false;
+
+	uk_list_each (item, &devices) {
+		struct uk_netdev *dev = uk_list_entry(item, struct uk_netdev, item);
+
+		if (dev->stack != NULL)
+			more |= dev->ops->watch(dev, true);
+	}
+	return more;
+}
+
+static void net_thread(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		uint32_t wait;
+		uint64_t deadline;
+
+		uk_net_lock();
+		net_woken = false;
+		uk_net_poll();
+		if (watch_devices())
+			net_woken = true;
+		wait = sys_timeouts_sleeptime();
+		uk_net_unlock();
+		uk_netconf_settle();
+		deadline = wait == SYS_TIMEOUTS_SLEEPTIME_INFINITE
+				   ? UK_FOREVER
+				   : uk_time_mono() + (uint64_t)wait * 1000000;
+		uk_wait_event(&net_wait, net_woken, deadline, false);
+	}
+}
+
+void uk_netdev_register(struct uk_netdev *dev)
+{
+	static unsigned count;
+
+	uk_snprintf(dev->name, sizeof(dev->name), "eth%u", count++);
+	uk_list_push_back(&devices, &dev->item);
+}
+
+static err_t netif_start(struct netif *netif)
+{
+	struct stack_dev *stack = netif->state;
+	struct uk_netdev *dev = stack->dev;
+
+	netif->name[0] = 'e';
+	netif->name[1] = 't';
+	netif->output = etharp_output;
+	netif->output_ip6 = ethip6_output;
+	netif->linkoutput = link_output;
+	netif->mtu = dev->mtu;
+	netif->hwaddr_len = ETH_HWADDR_LEN;
+	memcpy(netif->hwaddr, dev->mac, sizeof(dev->mac));
+	netif->flags =
+		NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+	if (dev->can_checksum)
+		NETIF_SET_CHECKSUM_CTRL(
+			netif, (u16_t)(NETIF_CHECKSUM_ENABLE_ALL &
+				       ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP)));
+	return ERR_OK;
+}
+
+static int attach(struct uk_netdev *dev)
+{
+	struct stack_dev *stack = uk_alloc(sizeof(*stack));
+
+	if (stack == NULL)
+		return -UK_ENOMEM;
+	stack->dev = dev;
+	dev->stack = stack;
+	if (netif_add_noaddr(&stack->netif, stack, netif_start, ethernet_input) == NULL) {
+		dev->stack = NULL;
+		uk_free(stack);
+		return -UK_ENOMEM;
+	}
+	if (netif_default == NULL)
+		netif_set_default(&stack->netif);
+	netif_set_up(&stack->netif);
+	if (dev->link)
+		netif_set_link_up(&stack->netif);
+	return uk_netconf_start(&stack->netif, dev->name);
+}
+
+void uk_net_start(void)
+{
+	bool wanted = uk_netconf_wanted();
+
+	uk_net_lock();
+	lwip_init();
+	started = true;
+	uk_list_each (item, &devices) {
+		struct uk_netdev *dev = uk_list_entry(item, struct uk_netdev, item);
+
+		if (wanted && attach(dev) != 0)
+			uk_log(UK_LOG_ERROR, "%s: out of memory", dev->name);
+	}
+	uk_net_unlock();
+	if (uk_thread_spawn("net", net_thread, NULL) == NULL)
+		uk_panic("no memory for the network's thread");
+	if (wanted && !uk_list_empty(&devices))
+		uk_netconf_wait();
+}
