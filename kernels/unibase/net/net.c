@@ -6,7 +6,7 @@
  * The thread sleeps until a device's interrupt or lwIP's next timer. Who waits for data polls the
  * devices first, so that a busy connection needs no thread switch.
  */
-#include <uk/config.h>
+#include <uk/start.h>
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
@@ -210,6 +210,13 @@ void uk_net_received(struct uk_netdev *dev, struct uk_net_buf *frame, bool sums_
 {
 	struct stack_dev *stack = dev->stack;
 	struct pbuf *whole = NULL;
+	uint32_t size = 0;
+
+	/* lwIP counts a frame's bytes in 16 bits. */
+	for (const struct uk_net_buf *buf = frame; buf != NULL; buf = buf->next)
+		size += buf->size;
+	if (size > UINT16_MAX)
+		stack = NULL;
 
 	while (frame != NULL) {
 		struct uk_net_buf *next = frame->next;
