@@ -30,6 +30,10 @@ static const struct cli_option options[] = {
 	{ "accel", 0, "NAME", "kvm or tcg (default: the faster one here, measured once)" },
 	{ "qemu", 0, "PROGRAM", "the emulator (default: qemu-system-x86_64)" },
 	{ "env", 'e', "NAME=VALUE", "environment at start, where the image permits it; repeats" },
+	{ "port", 'p', "HOST:GUEST",
+	  "a port of this machine leads to the guest's; repeats "
+	  "([ADDRESS:]HOST:GUEST[/udp])" },
+	{ "tap", 0, "NAME", "connect the guest to this tap device" },
 	{ "timeout", 't', "SECONDS", "end the machine after this time, with status 124" },
 	{ "gdb", 0, NULL, "wait for a debugger on port 1234 before the first instruction" },
 	{ "print", 0, NULL, "print the command line of the emulator instead of running it" },
@@ -45,6 +49,9 @@ struct target {
 	uint64_t memory;
 	unsigned processors;
 	char *argv0;
+	bool wants_network; /* the image's configuration names one */
+	struct uni_vm_forward *forwards;
+	size_t forward_count;
 };
 
 static void target_release(struct target *target)
@@ -59,6 +66,7 @@ static void target_release(struct target *target)
 	free(target->disk);
 	free(target->kernel);
 	free(target->argv0);
+	free(target->forwards);
 }
 
 static int target_dir(struct target *target, struct uni_err *err)
@@ -90,9 +98,14 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 			target->kernel = uni_strdup(artifact->path);
 	}
 	if (status == 0) {
+		UNI_AUTO(uni_image) struct uni_image *image = NULL;
+
 		target->memory = result.memory;
 		target->processors = result.processors;
 		target->argv0 = uni_strdup(result.name);
+		status = uni_image_open(&image, target->kernel, err);
+		if (status == 0)
+			note_config(target, image->config);
 	}
 	uni_build_result_free(&result);
 	return status;
@@ -108,6 +121,16 @@ static int copy_fd(int fd, uint64_t size, const char *path, struct uni_err *err)
 	return uni_outfile_commit(out, false, err);
 }
 
+static void note_config(struct target *target, const struct uni_boot_config *config)
+{
+	if (config == NULL)
+		return;
+	if (config->args.count != 0 && target->argv0 == NULL)
+		target->argv0 = uni_strdup(config->args.items[0]);
+	target->wants_network =
+		config->networks.count != 0 && !uni_strv_has(&config->networks, "none");
+}
+
 static int open_image(struct cli *cli, struct target *target, struct uni_err *err)
 {
 	UNI_AUTO(uni_image) struct uni_image *image = NULL;
@@ -115,8 +138,7 @@ static int open_image(struct cli *cli, struct target *target, struct uni_err *er
 
 	if (uni_image_open(&image, path, err) != 0)
 		return err->code;
-	if (image->config != NULL && image->config->args.count != 0)
-		target->argv0 = uni_strdup(image->config->args.items[0]);
+	note_config(target, image->config);
 	if (image->kind == UNI_IMAGE_VOLUME)
 		return uni_err_set(err, UNI_E_INVAL, "%s: is a volume, not an image", path);
 	if (image->kind == UNI_IMAGE_KERNEL) {
@@ -192,7 +214,32 @@ static int number_option(const struct cli *cli, const char *name, uint64_t most,
 	return 0;
 }
 
-static int make_spec(struct cli *cli, const struct target *target, struct uni_vm_spec *spec,
+static int make_network(struct cli *cli, struct target *target, struct uni_vm_spec *spec,
+			struct uni_err *err)
+{
+	for (char **item = cli->repeats; item != NULL && *item != NULL; item++) {
+		if (!uni_str_starts(*item, "port="))
+			continue;
+		target->forwards = uni_realloc_array(target->forwards, target->forward_count + 1,
+						     sizeof(*target->forwards));
+		if (uni_vm_forward_parse(*item + 5, &target->forwards[target->forward_count],
+					 err) != 0)
+			return err->code;
+		target->forward_count++;
+	}
+	spec->tap = cli_value(cli, "tap");
+	if (spec->tap != NULL && target->forward_count != 0)
+		return uni_err_set(err, UNI_E_USAGE, "--port and --tap exclude each other");
+	spec->forwards = target->forwards;
+	spec->forward_count = target->forward_count;
+	if (spec->tap != NULL)
+		spec->network = UNI_VM_NETWORK_TAP;
+	else if (target->forward_count != 0 || target->wants_network)
+		spec->network = UNI_VM_NETWORK_USER;
+	return 0;
+}
+
+static int make_spec(struct cli *cli, struct target *target, struct uni_vm_spec *spec,
 		     struct uni_err *err)
 {
 	uint64_t memory = target->memory != 0 ? target->memory : DEFAULT_MEMORY;
@@ -213,7 +260,7 @@ static int make_spec(struct cli *cli, const struct target *target, struct uni_vm
 	spec->accel = cli_value(cli, "accel");
 	spec->emulator = cli_value(cli, "qemu");
 	spec->wait_for_debugger = cli_flag(cli, "gdb");
-	return 0;
+	return make_network(cli, target, spec, err);
 }
 
 /* As a shell would take it again. */
@@ -293,6 +340,8 @@ static const struct cli_example examples[] = {
 	{ "uni run recipe.toml", "builds, then boots the disk" },
 	{ "uni run out/site.elf",
 	  "boots the ELF directly; out/site.raw beside it holds its volumes" },
+	{ "uni run recipe.toml --port 8080:80",
+	  "this machine's port 8080 leads to the guest's 80" },
 	{ "uni run recipe.toml --print", "the command line, to run by hand" },
 	{ 0 },
 };

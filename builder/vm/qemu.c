@@ -53,6 +53,32 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 		      number, boots ? ",bootindex=0" : "");
 }
 
+static void add_network(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	UNI_AUTO_BUF struct uni_buf net = UNI_BUF_INIT;
+
+	if (spec->network == UNI_VM_NETWORK_NONE)
+		return;
+	if (spec->network == UNI_VM_NETWORK_TAP) {
+		uni_buf_puts(&net, "tap,id=net0,script=no,downscript=no,ifname=");
+		add_escaped(&net, spec->tap);
+	} else {
+		uni_buf_puts(&net, "user,id=net0");
+		for (size_t i = 0; i < spec->forward_count; i++)
+			uni_buf_printf(&net, ",hostfwd=%s:%s:%u-:%u",
+				       spec->forwards[i].udp ? "udp" : "tcp",
+				       spec->forwards[i].address, spec->forwards[i].host,
+				       spec->forwards[i].guest);
+	}
+	uni_strv_add(argv, "-netdev");
+	uni_strv_take(argv, uni_buf_take(&net));
+	uni_strv_add(argv, "-device");
+	uni_strv_addf(argv, "%s,netdev=net0%s",
+		      uni_str_eq(spec->machine, "microvm") ? "virtio-net-device" : "virtio-net-pci",
+		      /* No option ROM: nothing here starts from the network. */
+		      uni_str_eq(spec->machine, "microvm") ? "" : ",romfile=");
+}
+
 static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 {
 	static const char *const machines[] = { "pc", "q35", "microvm" };
@@ -118,6 +144,7 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 		add_disk(argv, spec, spec->disk, number++);
 	for (const char *const *disk = spec->data; disk != NULL && *disk != NULL; disk++)
 		add_disk(argv, spec, *disk, number++);
+	add_network(argv, spec);
 	if (spec->config != NULL)
 		add_option(argv, "-fw_cfg", "name=opt/org.uni/config,file=", spec->config, "");
 	if (spec->wait_for_debugger) {
@@ -147,7 +174,7 @@ static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *i
 	UNI_AUTO(uni_process) struct uni_process *process = NULL;
 	struct uni_process_spec child = UNI_PROCESS_SPEC_INIT;
 
-	if (uni_vm_command(spec, &argv, err) != 0)
+	if (uni_vm_command(spec, &argv, err) != 0 || vm_forwards_check(spec, err) != 0)
 		return err->code;
 	child.argv = (const char *const *)argv.items;
 	child.stdin_fd = io->in;

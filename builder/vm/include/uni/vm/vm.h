@@ -11,6 +11,22 @@
 #include <uni/abi/exit.h>
 #include <uni/base/text.h>
 
+/* A port of this machine that leads to one of the guest's. */
+struct uni_vm_forward {
+	bool udp;
+	char address[64]; /* of this machine; "127.0.0.1" unless given */
+	uint16_t host;
+	uint16_t guest;
+};
+/* "[ADDRESS:]HOST:GUEST[/udp]", or "PORT" for both. */
+int uni_vm_forward_parse(const char *text, struct uni_vm_forward *forward, struct uni_err *err);
+
+enum uni_vm_network {
+	UNI_VM_NETWORK_NONE,
+	UNI_VM_NETWORK_USER, /* the emulator's own: DHCP, name service, the way out, forwards in */
+	UNI_VM_NETWORK_TAP,  /* a tap device of this machine */
+};
+
 struct uni_vm_spec {
 	const char *emulator; /* program to start; NULL: found in PATH */
 	const char *accel;    /* "kvm", "tcg", or NULL: the faster one here (uni_vm_accel) */
@@ -22,7 +38,11 @@ struct uni_vm_spec {
 	const char *const *data; /* NULL, or NULL-terminated: further raw disks, read-only */
 	const char *config;	 /* file with a runtime boot configuration record, or NULL */
 	const char *exit_record; /* file that the guest's exit record is kept in */
-	bool wait_for_debugger;	 /* the machine waits for gdb on its port 1234 */
+	enum uni_vm_network network;
+	const struct uni_vm_forward *forwards; /* USER */
+	size_t forward_count;
+	const char *tap;	/* TAP: name of the device */
+	bool wait_for_debugger; /* the machine waits for gdb on its port 1234 */
 };
 
 /* The whole command line, for --print and for the start. */
