@@ -49,7 +49,8 @@ struct target {
 	uint64_t memory;
 	unsigned processors;
 	char *argv0;
-	bool wants_network; /* the image's configuration names one */
+	struct uni_strv env; /* of the image's configuration */
+	bool wants_network;  /* the image's configuration names one */
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
 };
@@ -67,11 +68,24 @@ static void target_release(struct target *target)
 	free(target->kernel);
 	free(target->argv0);
 	free(target->forwards);
+	uni_strv_free(&target->env);
 }
 
 static int target_dir(struct target *target, struct uni_err *err)
 {
 	return target->dir != NULL ? 0 : uni_dir_tmp(NULL, &target->dir, err);
+}
+
+static void note_config(struct target *target, const struct uni_boot_config *config)
+{
+	if (config == NULL)
+		return;
+	if (config->args.count != 0 && target->argv0 == NULL)
+		target->argv0 = uni_strdup(config->args.items[0]);
+	for (size_t i = 0; i < config->env.count; i++)
+		uni_strv_add(&target->env, config->env.items[i]);
+	target->wants_network =
+		config->networks.count != 0 && !uni_strv_has(&config->networks, "none");
 }
 
 /* Builds into the user's state folder, so that what is run stays there and an unchanged image is
@@ -121,16 +135,6 @@ static int copy_fd(int fd, uint64_t size, const char *path, struct uni_err *err)
 	return uni_outfile_commit(out, false, err);
 }
 
-static void note_config(struct target *target, const struct uni_boot_config *config)
-{
-	if (config == NULL)
-		return;
-	if (config->args.count != 0 && target->argv0 == NULL)
-		target->argv0 = uni_strdup(config->args.items[0]);
-	target->wants_network =
-		config->networks.count != 0 && !uni_strv_has(&config->networks, "none");
-}
-
 static int open_image(struct cli *cli, struct target *target, struct uni_err *err)
 {
 	UNI_AUTO(uni_image) struct uni_image *image = NULL;
@@ -173,25 +177,47 @@ static bool is_recipe(const char *path)
 	return uni_str_ends(path, ".toml");
 }
 
+/* --env over the image's own: a name given again takes its place. */
+static int merge_env(struct cli *cli, const struct target *target, struct uni_strv *env, bool *any,
+		     struct uni_err *err)
+{
+	for (char **item = cli->repeats; item != NULL && *item != NULL; item++) {
+		if (!uni_str_starts(*item, "env="))
+			continue;
+		if (strchr(*item + 4, '=') == NULL || (*item)[4] == '=')
+			return uni_err_set(err, UNI_E_USAGE, "--env \"%s\" is not NAME=VALUE",
+					   *item + 4);
+		uni_strv_add(env, *item + 4);
+		*any = true;
+	}
+	for (size_t i = 0; *any && i < target->env.count; i++) {
+		const char *own = target->env.items[i];
+		size_t name = strcspn(own, "=") + 1;
+		bool replaced = false;
+
+		for (size_t j = 0; j < env->count; j++)
+			replaced |= strncmp(env->items[j], own, name) == 0;
+		if (!replaced)
+			uni_strv_add(env, own);
+	}
+	return 0;
+}
+
 /* The runtime record: arguments behind the image, and --env. */
 static int runtime_config(struct cli *cli, struct target *target, char **path, struct uni_err *err)
 {
 	UNI_AUTO(uni_boot_config) struct uni_boot_config *config = uni_boot_config_new();
 	UNI_AUTO_BUF struct uni_buf record = UNI_BUF_INIT;
-	bool any = cli->arg_count > 1;
+	bool any = false;
 
-	if (any)
+	if (merge_env(cli, target, &config->env, &any, err) != 0)
+		return err->code;
+	if (cli->arg_count > 1) {
 		uni_strv_add(&config->args, target->argv0 != NULL ? target->argv0 : "program");
+		any = true;
+	}
 	for (unsigned i = 1; i < cli->arg_count; i++)
 		uni_strv_add(&config->args, cli->args[i]);
-	for (char **item = cli->repeats; item != NULL && *item != NULL; item++)
-		if (uni_str_starts(*item, "env=")) {
-			if (strchr(*item + 4, '=') == NULL)
-				return uni_err_set(err, UNI_E_USAGE,
-						   "--env \"%s\" is not NAME=VALUE", *item + 4);
-			uni_strv_add(&config->env, *item + 4);
-			any = true;
-		}
 	if (!any)
 		return 0;
 	if (uni_boot_config_encode_runtime(config, &record, err) != 0 ||

@@ -227,6 +227,19 @@ int uni_boot_config_encode(const struct uni_boot_config *config, struct uni_buf 
 	return seal(record, err);
 }
 
+int uni_boot_config_encode_runtime(const struct uni_boot_config *config, struct uni_buf *record,
+				   struct uni_err *err)
+{
+	int rc = 0;
+
+	uni_buf_clear(record);
+	uni_buf_pad(record, sizeof(struct uni_config_header));
+	for (size_t i = 0; rc == 0 && i < UNI_COUNT(fields); i++)
+		if (fields[i].form != FORM_U32)
+			rc = put_field(record, &fields[i], config, err);
+	return rc != 0 ? rc : seal(record, err);
+}
+
 /* --- decoding --- */
 
 static int bad_entry(const char *what, struct uni_err *err)
