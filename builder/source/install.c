@@ -54,47 +54,70 @@ static int on_end(void *user, size_t index, struct uni_err *err)
 	return rc != 0 ? rc : uni_check_cancel(err);
 }
 
-static int finish(struct installing *in, const struct uni_package *package, struct uni_err *err)
-{
-	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
-	char *name UNI_AUTO_FREE = installed_ref(package);
-	struct uni_store_entry blob;
-	int rc;
-
-	uni_package_json(package, &json);
-	rc = uni_store_put(in->store, json.data, json.size, &blob, err);
-	if (rc != 0)
-		return rc;
-	uni_store_record_add(&in->record, PACKAGE_JSON, &blob);
-	in->record.meta = installed_meta(package);
-	return uni_store_ref_set(in->store, name, &in->record, err);
-}
-
-int uni_package_install(struct uni_store *store, const char *file, struct uni_installed **installed,
-			struct uni_err *err)
+/* All but the name under which the record is to be found. */
+static int unpack(struct uni_store *store, const char *file, struct uni_package **package,
+		  struct uni_store_record *record, struct uni_err *err)
 {
 	struct installing in = { .store = store };
 	struct uni_package_visitor visitor = {
 		.start = on_start, .data = on_data, .end = on_end, .user = &in
 	};
-	struct uni_package *package UNI_AUTO(uni_package) = NULL;
+	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_store_entry blob;
 	int fd UNI_AUTO_CLOSE = open(file, O_RDONLY | O_CLOEXEC);
 	int rc;
 
 	if (fd < 0)
 		return uni_err_errno(err, "%s", file);
-	rc = uni_package_read(&package, fd, file, &visitor, err);
-	if (rc == 0)
-		rc = finish(&in, package, err);
+	rc = uni_package_read(package, fd, file, &visitor, err);
 	uni_store_writer_free(in.writer);
-	if (rc == 0 && installed != NULL) {
-		*installed = uni_alloc(sizeof(**installed));
-		(*installed)->digest = uni_package_digest(package);
-		(*installed)->package = package;
-		(*installed)->record = in.record;
-		package = NULL;
-	} else {
-		uni_store_record_free(&in.record);
+	*record = in.record;
+	if (rc != 0)
+		return rc;
+	uni_package_json(*package, &json);
+	rc = uni_store_put(store, json.data, json.size, &blob, err);
+	if (rc == 0)
+		uni_store_record_add(record, PACKAGE_JSON, &blob);
+	record->meta = installed_meta(*package);
+	return rc;
+}
+
+int uni_package_install(struct uni_store *store, const char *file, struct uni_installed **installed,
+			struct uni_err *err)
+{
+	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
+	struct uni_package *package UNI_AUTO(uni_package) = NULL;
+	char *name UNI_AUTO_FREE = NULL;
+	int rc = unpack(store, file, &package, &record, err);
+
+	if (rc == 0) {
+		name = installed_ref(package);
+		rc = uni_store_ref_set(store, name, &record, err);
 	}
+	if (rc == 0 && installed != NULL)
+		rc = installed_decode(&record, name, installed, err);
 	return rc != 0 ? uni_err_context(err, "install") : 0;
+}
+
+int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
+		     struct uni_installed **installed, struct uni_err *err)
+{
+	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
+	struct uni_package *package UNI_AUTO(uni_package) = NULL;
+	struct uni_digest key;
+	struct uni_hash hash;
+	int rc;
+
+	*installed = NULL;
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, "uni package file 1");
+	uni_hash_add(&hash, archive->bytes, sizeof(archive->bytes));
+	key = uni_hash_end(&hash);
+	rc = uni_store_result_get(store, &key, &record, err);
+	if (rc == 0) {
+		rc = unpack(store, file, &package, &record, err);
+		if (rc == 0)
+			rc = uni_store_result_put(store, &key, &record, err);
+	}
+	return rc < 0 ? rc : installed_decode(&record, file, installed, err);
 }

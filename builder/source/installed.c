@@ -126,20 +126,31 @@ static int decode(struct uni_installed *installed, const char *ref, struct uni_e
 	return 0;
 }
 
-static int load(struct uni_store *store, const char *ref, struct uni_installed **installed,
-		struct uni_err *err)
+int installed_decode(struct uni_store_record *record, const char *name,
+		     struct uni_installed **installed, struct uni_err *err)
 {
 	struct uni_installed *made UNI_AUTO(uni_installed) = uni_alloc(sizeof(*made));
-	int rc = uni_store_ref_get(store, ref, &made->record, err);
+	int rc;
 
 	*installed = NULL;
-	if (rc == 0)
-		rc = decode(made, ref, err);
+	made->record = *record;
+	*record = (struct uni_store_record)UNI_STORE_RECORD_INIT;
+	rc = decode(made, name, err);
 	if (rc != 0)
 		return rc;
 	*installed = made;
 	made = NULL;
 	return 0;
+}
+
+static int load(struct uni_store *store, const char *ref, struct uni_installed **installed,
+		struct uni_err *err)
+{
+	struct uni_store_record record;
+	int rc = uni_store_ref_get(store, ref, &record, err);
+
+	*installed = NULL;
+	return rc != 0 ? rc : installed_decode(&record, ref, installed, err);
 }
 
 /* "packages/NAME/VERSION/ARCH", taken apart; false for anything else. */

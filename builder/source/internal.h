@@ -42,5 +42,8 @@ int pattern_files(const char *dir, const char *pattern, struct uni_strv *files,
 /* installed.c */
 char *installed_ref(const struct uni_package *package);
 char *installed_meta(const struct uni_package *package);
+/* Makes a package of its record (taken); `name` is what messages call it. */
+int installed_decode(struct uni_store_record *record, const char *name,
+		     struct uni_installed **installed, struct uni_err *err);
 
 #endif

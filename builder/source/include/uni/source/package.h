@@ -40,6 +40,10 @@ UNI_AUTO_DEFINE(uni_installed)
  * `installed` may be NULL. */
 int uni_package_install(struct uni_store *store, const char *file, struct uni_installed **installed,
 			struct uni_err *err);
+/* A package file used without being installed: unpacked into the store on first use, found there by
+ * the digest of the archive afterwards, and collected like any result. */
+int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
+		     struct uni_installed **installed, struct uni_err *err);
 /* The newest of `name` whose version is in `range` (uni/recipes/version.h; NULL: any) for `arch`
  * or "any". UNI_E_NOENT with a hint when there is none. */
 int uni_package_find(struct uni_store *store, const char *name, const char *range, const char *arch,
