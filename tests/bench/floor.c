@@ -1,6 +1,6 @@
 /*
- * The floor that builders of images are measured against: walk a tree, read every file, hash it, write it to one
- * file; one thread. Nothing that keeps content can do less.
+ * The floor that builders of images are measured against: walk a tree, read every file, hash it,
+ * write it to one file; one thread. Nothing that keeps content can do less.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

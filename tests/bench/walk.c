@@ -1,5 +1,6 @@
 /*
- * The floor of a build with nothing changed: list every folder of a tree and look at every entry once.
+ * The floor of a build with nothing changed: list every folder of a tree and look at every entry
+ * once.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

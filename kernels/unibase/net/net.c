@@ -6,10 +6,10 @@
  * The thread sleeps until a device's interrupt or lwIP's next timer. Who waits for data polls the
  * devices first, so that a busy connection needs no thread switch.
  */
-#include <uk/start.h>
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/start.h>
 #include <uk/thread.h>
 
 #include "stack.h"

@@ -2,8 +2,8 @@
  * Addresses from the boot configuration or by DHCP, and name servers learnt by it. A DHCP server
  * that does not answer is said once and asked again for ever.
  */
-#include <uk/start.h>
 #include <uk/log.h>
+#include <uk/start.h>
 #include <uk/thread.h>
 #include <uk/user.h>
 #include <uk/vfs.h>

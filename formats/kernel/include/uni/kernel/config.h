@@ -49,8 +49,8 @@ void uni_boot_config_runtime(struct uni_boot_config *config, enum uni_config_typ
  */
 int uni_boot_config_encode(const struct uni_boot_config *config, struct uni_buf *record,
 			   struct uni_err *err);
-/* The record that is given at start: texts and lists that are set, and nothing else, for what stands
- * in it takes the place of the image's. */
+/* The record that is given at start: texts and lists that are set, and nothing else, for what
+ * stands in it takes the place of the image's. */
 int uni_boot_config_encode_runtime(const struct uni_boot_config *config, struct uni_buf *record,
 				   struct uni_err *err);
 /* The inverse. Unknown entries that are flagged optional are dropped. `record` on 8 bytes. */
