@@ -28,6 +28,13 @@ int64_t uni_clock_now(void)
 	return (int64_t)time(NULL);
 }
 
+int64_t uni_clock_now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 uint64_t uni_clock_mono_ns(void)
 {
 	struct timespec now;

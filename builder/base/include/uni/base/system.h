@@ -11,6 +11,7 @@
 #include <uni/base/err.h>
 
 int64_t uni_clock_now(void);	       /* seconds since 1970 */
+int64_t uni_clock_now_ns(void);	       /* to compare with file times */
 uint64_t uni_clock_mono_ns(void);      /* for durations */
 const char *uni_env(const char *name); /* NULL when absent or empty */
 void uni_random(void *data, size_t size);
