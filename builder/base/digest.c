@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define WORTH_LOADING (256u << 10)
-#define READ_STEP (128u << 10)
+#define READ_STEP (64u << 10) /* below what malloc takes from the system each time */
 
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct uni_hash), "SHA256_CTX");
 

@@ -5,21 +5,33 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <time.h>
 #include <uni/base/file.h>
 #include <uni/base/system.h>
 #include <unistd.h>
 
-static int take(int fd, const char *path, int operation, struct uni_err *err)
+#define PAUSE_LEAST_NS 1000000
+#define PAUSE_MOST_NS 50000000
+
+/* Asks again and again instead of waiting inside flock(2): signals go to another thread, so nothing
+ * would wake this one when the user interrupts. */
+static int take(int fd, const char *path, int operation, bool wait, struct uni_err *err)
 {
-	while (flock(fd, operation) != 0) {
-		if (errno == EWOULDBLOCK)
+	struct timespec pause = { .tv_nsec = PAUSE_LEAST_NS };
+	while (flock(fd, operation | LOCK_NB) != 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return uni_err_errno(err, "cannot lock %s", path);
+		if (!wait)
 			return uni_err_set(err, UNI_E_BUSY, "%s is locked by another process",
 					   path);
-		if (errno != EINTR)
-			return uni_err_errno(err, "cannot lock %s", path);
 		int rc = uni_check_cancel(err);
 		if (rc != 0)
 			return rc;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MOST_NS)
+			pause.tv_nsec *= 2;
 	}
 	return 0;
 }
@@ -35,7 +47,7 @@ static bool still_named(int fd, const char *path)
 
 int uni_lock(const char *path, bool exclusive, bool wait, int *result, struct uni_err *err)
 {
-	int operation = (exclusive ? LOCK_EX : LOCK_SH) | (wait ? 0 : LOCK_NB);
+	int operation = exclusive ? LOCK_EX : LOCK_SH;
 	for (;;) {
 		int fd UNI_AUTO_CLOSE = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
 		/* A store that we may only read is still locked against its collection. */
@@ -43,7 +55,7 @@ int uni_lock(const char *path, bool exclusive, bool wait, int *result, struct un
 			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0)
 			return uni_err_errno(err, "cannot open lock file %s", path);
-		int rc = take(fd, path, operation, err);
+		int rc = take(fd, path, operation, wait, err);
 		if (rc != 0)
 			return rc;
 		if (still_named(fd, path)) {

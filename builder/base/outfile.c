@@ -73,6 +73,9 @@ static int sync_dir(const char *path, struct uni_err *err)
 {
 	char *dir UNI_AUTO_FREE = uni_path_dir(path);
 	int fd UNI_AUTO_CLOSE = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* One that we may write but not list. */
+	if (fd < 0 && errno == EACCES)
+		return 0;
 	/* Some file systems cannot sync a folder, and say so by EINVAL. */
 	if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
 		return uni_err_errno(err, "cannot sync the folder of %s", path);

@@ -28,7 +28,7 @@ int uni_pwrite_full(int fd, const void *data, size_t size, uint64_t offset, cons
 
 /*
  * An output file: written under a temporary name in the same folder, then flushed, checked, closed,
- * renamed, the folder synced. Free without commit removes it.
+ * renamed, the folder synced. Free without commit removes it. `mode` is subject to the umask.
  */
 struct uni_outfile;
 int uni_outfile_open(struct uni_outfile **out, const char *path, unsigned mode,
@@ -55,7 +55,8 @@ void uni_tmp_register(const char *path); /* file or folder */
 void uni_tmp_forget(const char *path);	 /* it has its final name, or is gone */
 void uni_tmp_cleanup(void);		 /* removes what is registered; for exits and signals */
 
-/* Copies `size` bytes: reflink, else copy_file_range, else read and write; holes stay holes. */
+/* Copies `size` bytes: reflink, else copy_file_range, else read and write; holes stay holes, so the
+ * target must read as zeros there. */
 int uni_copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t size,
 		   struct uni_err *err);
 /* Whole file to `path`, atomically, with `mode`. */

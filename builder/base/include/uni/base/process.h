@@ -1,7 +1,8 @@
 /*
  * The only place that starts processes. Argument vectors, never a shell. A child gets a fixed
  * environment (PATH as ours, LC_ALL=C, TZ=UTC, HOME and TMPDIR as ours, nothing else) and what is
- * added here; it ends with us.
+ * added here; it ends with us. All signals have their default action in it. Who writes to a child's
+ * standard input ignores SIGPIPE, or dies with the child.
  */
 #ifndef UNI_BASE_PROCESS_H
 #define UNI_BASE_PROCESS_H
@@ -33,8 +34,8 @@ struct uni_process;
 int uni_process_start(struct uni_process **process, const struct uni_process_spec *spec,
 		      struct uni_err *err);
 pid_t uni_process_pid(const struct uni_process *process);
-/* Waits at most `timeout_ms` (-1: for ever; UNI_E_TIMEOUT); `status` is the exit status, or 128 +
- * signal. */
+/* Waits at most `timeout_ms` (UNI_E_TIMEOUT), or with -1 until the end or uni_cancelled
+ * (UNI_E_CANCELLED; the process still runs). `status` is the exit status, or 128 + signal. */
 int uni_process_wait(struct uni_process *process, int timeout_ms, int *status, struct uni_err *err);
 void uni_process_kill(struct uni_process *process, int signal);
 void uni_process_free(
