@@ -1,0 +1,19 @@
+/* Internal: the formats that fs.c lists, and what they share. */
+#ifndef UNI_FS_FORMATS_INTERNAL_H
+#define UNI_FS_FORMATS_INTERNAL_H
+
+#include <uni/fs/fs.h>
+
+enum { FS_BLOCK = 4096 };
+
+extern const struct uni_fs_format fs_squashfs;
+
+/*
+ * What is the same for every format: behind the file system in `fd` (readable and writable, of
+ * `fs_size` bytes, padded here to FS_BLOCK) comes the hash tree where `options` ask for it; UUID,
+ * salt, sizes and digests go into `result`, whose `tree` is set.
+ */
+int fs_finish(const struct uni_fs_format *format, const struct uni_fs_options *options, int fd,
+	      uint64_t fs_size, struct uni_fs_result *result, struct uni_err *err);
+
+#endif

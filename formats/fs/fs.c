@@ -1,0 +1,116 @@
+/*
+ * The registry of file systems, and what follows every one of them: identity and hash tree.
+ */
+#include <string.h>
+#include <uni/io/hashtree.h>
+#include <unistd.h>
+
+#include "formats.h"
+
+const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, NULL };
+
+const struct uni_fs_format *uni_fs_find(const char *name)
+{
+	for (size_t i = 0; uni_fs_formats[i] != NULL; i++)
+		if (strcmp(uni_fs_formats[i]->name, name) == 0)
+			return uni_fs_formats[i];
+	return NULL;
+}
+
+/* Everything that decides the volume, and nothing of where or by which tools it is made. */
+static void derive_identity(const struct uni_fs_format *format,
+			    const struct uni_fs_options *options, struct uni_fs_result *result)
+{
+	struct uni_hash hash;
+	struct uni_digest digest;
+
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, format->name);
+	uni_hash_add_u64(&hash, format->version);
+	uni_hash_add_text(&hash, options->volume);
+	uni_hash_add_text(&hash, options->compression);
+	uni_hash_add_u64(&hash, options->level);
+	uni_hash_add_u64(&hash, options->block_size);
+	uni_hash_add_u64(&hash, (uint64_t)options->epoch);
+	uni_hash_add_u64(&hash, options->verity);
+	uni_hash_add(&hash, result->tree.bytes, sizeof(result->tree.bytes));
+	digest = uni_hash_end(&hash);
+	result->uuid = uni_uuid_derive("uni volume", &digest);
+	if (!options->verity)
+		return;
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, "uni volume salt");
+	uni_hash_add(&hash, digest.bytes, sizeof(digest.bytes));
+	digest = uni_hash_end(&hash);
+	memcpy(result->salt, digest.bytes, sizeof(result->salt));
+	result->salt_size = sizeof(result->salt);
+}
+
+static void fill_hashtree(const struct uni_fs_result *result, int fd, struct uni_hashtree *tree)
+{
+	memset(tree, 0, sizeof(*tree));
+	tree->data_fd = fd;
+	tree->data_blocks = result->data_blocks;
+	tree->hash_fd = fd;
+	tree->hash_offset = result->hash_offset;
+	memcpy(tree->salt, result->salt, result->salt_size);
+	tree->salt_size = result->salt_size;
+	tree->uuid = result->uuid;
+	tree->name = "volume";
+}
+
+static int add_hashtree(const struct uni_fs_options *options, int fd, struct uni_fs_result *result,
+			struct uni_err *err)
+{
+	struct uni_hashtree tree;
+	struct uni_hash whole;
+	uint64_t size = 0;
+	int rc = uni_hashtree_size(result->data_blocks, &size, err);
+
+	if (rc != 0)
+		return rc;
+	result->hash_offset = result->fs_size;
+	result->size = result->fs_size + size;
+	fill_hashtree(result, fd, &tree);
+	tree.threads = options->threads;
+	uni_hash_start(&whole);
+	rc = uni_hashtree_make(&tree, result->root_hash, &whole, err);
+	if (rc == 0)
+		result->digest = uni_hash_end(&whole);
+	return rc;
+}
+
+int fs_finish(const struct uni_fs_format *format, const struct uni_fs_options *options, int fd,
+	      uint64_t fs_size, struct uni_fs_result *result, struct uni_err *err)
+{
+	result->fs_size = (fs_size + FS_BLOCK - 1) / FS_BLOCK * FS_BLOCK;
+	result->data_blocks = result->fs_size / FS_BLOCK;
+	result->size = result->fs_size;
+	derive_identity(format, options, result);
+	if (result->fs_size != fs_size && ftruncate(fd, (off_t)result->fs_size) != 0)
+		return uni_err_errno(err, "volume");
+	if (options->verity)
+		return add_hashtree(options, fd, result, err);
+	return uni_digest_fd(fd, &result->size, &result->digest, "volume", err);
+}
+
+int uni_fs_verify(int fd, uint64_t offset, uint64_t size, const struct uni_fs_result *expect,
+		  const char *name, struct uni_err *err)
+{
+	struct uni_hashtree tree;
+	uint64_t tree_size = 0;
+	int rc = uni_hashtree_size(expect->data_blocks, &tree_size, err);
+
+	if (rc != 0)
+		return uni_err_context(err, "%s", name);
+	if (expect->salt_size > sizeof(expect->salt) ||
+	    expect->data_blocks > expect->hash_offset / FS_BLOCK || expect->hash_offset > size ||
+	    tree_size > size - expect->hash_offset)
+		return uni_err_set(err, UNI_E_CORRUPT, "%s: is shorter than volume and hash tree",
+				   name);
+	fill_hashtree(expect, fd, &tree);
+	tree.data_offset = offset;
+	tree.hash_offset += offset;
+	tree.name = name;
+	return uni_hashtree_verify(&tree, expect->root_hash, err);
+}
