@@ -1,0 +1,50 @@
+# The base package's folder: everything that `uni` needs to build images on unibase, laid out as package.toml says.
+# Debian's musl and gcc give the sysroot, and their licences go with it.
+set(base_dir ${CMAKE_BINARY_DIR}/packages/unibase)
+set(base_source ${CMAKE_CURRENT_LIST_DIR})
+
+function(base_find variable)
+	execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+	if(NOT IS_ABSOLUTE "${found}" OR NOT EXISTS "${found}")
+		list(JOIN ARGN " " command)
+		message(FATAL_ERROR "the base's sysroot: \"${command}\" names no file: install musl-tools and gcc")
+	endif()
+	set(${variable} ${found} PARENT_SCOPE)
+endfunction()
+
+# base_file(TO FROM): copied, and again when it changes. Times and modes play no part in a package.
+set(base_outputs)
+macro(base_file to from)
+	get_filename_component(base_parent ${base_dir}/${to} DIRECTORY)
+	add_custom_command(OUTPUT ${base_dir}/${to}
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${base_parent}
+		COMMAND ${CMAKE_COMMAND} -E copy ${from} ${base_dir}/${to}
+		DEPENDS ${from} VERBATIM)
+	list(APPEND base_outputs ${base_dir}/${to})
+endmacro()
+
+set(musl_lib /usr/lib/x86_64-linux-musl)
+foreach(name crt1.o crti.o crtn.o libc.a)
+	base_find(base_from realpath -e ${musl_lib}/${name})
+	base_file(sysroot/lib/${name} ${base_from})
+endforeach()
+foreach(name libgcc.a libgcc_eh.a)
+	base_find(base_from gcc -print-file-name=${name})
+	base_file(sysroot/lib/${name} ${base_from})
+endforeach()
+# name=Debian package that has the text; the last three are compiled into the kernel.
+foreach(pair musl=musl-dev gcc=gcc-12-base zstd=libzstd-dev lz4=liblz4-dev libdeflate=libdeflate-dev)
+	string(REGEX MATCH "^(.+)=(.+)$" pair ${pair})
+	set(name ${CMAKE_MATCH_1})
+	base_find(base_from realpath -e /usr/share/doc/${CMAKE_MATCH_2}/copyright)
+	base_file(licences/${name} ${base_from})
+endforeach()
+base_file(licences/unibase ${CMAKE_SOURCE_DIR}/LICENSE)
+base_file(kernel.elf ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/unibase.elf)
+base_file(boot/stage1.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage1.bin)
+base_file(boot/stage2.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage2.bin)
+configure_file(${base_source}/base.toml.in ${base_dir}/base.toml @ONLY)
+configure_file(${base_source}/package.toml.in ${base_dir}/package.toml @ONLY)
+
+add_custom_target(unibase_package ALL DEPENDS ${base_outputs})
+add_dependencies(unibase_package unibase boot)
