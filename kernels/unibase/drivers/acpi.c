@@ -124,25 +124,34 @@ const void *uk_acpi_table(const char signature[4], size_t *size)
 	return uk_acpi_table_nth(signature, 0, size);
 }
 
+/* The AML of the table that the fixed description names; looked for once. */
+static const uint8_t *differentiated(size_t *size)
+{
+	static const uint8_t *dsdt;
+	static size_t dsdt_size;
+	static bool looked;
+	const uint8_t *fadt;
+	size_t fadt_size;
+	uk_paddr_t at = 0;
+
+	if (!looked) {
+		looked = true;
+		fadt = uk_acpi_table("FACP", &fadt_size);
+		if (fadt != NULL && fadt_size >= FADT_X_DSDT + 8)
+			at = get(fadt + FADT_X_DSDT, 8);
+		if (fadt != NULL && at == 0 && fadt_size >= FADT_DSDT + 4)
+			at = get(fadt + FADT_DSDT, 4);
+		dsdt = map_table(at, "DSDT", &dsdt_size);
+	}
+	*size = dsdt_size;
+	return dsdt;
+}
+
 const uint8_t *uk_acpi_aml(unsigned nth, size_t *size)
 {
-	const uint8_t *table;
+	const uint8_t *table =
+		nth == 0 ? differentiated(size) : uk_acpi_table_nth("SSDT", nth - 1, size);
 
-	if (nth == 0) {
-		size_t fadt_size;
-		const uint8_t *fadt = uk_acpi_table("FACP", &fadt_size);
-		uk_paddr_t at = 0;
-
-		if (fadt == NULL || fadt_size < FADT_DSDT + 4)
-			return NULL;
-		if (fadt_size >= FADT_X_DSDT + 8)
-			at = get(fadt + FADT_X_DSDT, 8);
-		if (at == 0)
-			at = get(fadt + FADT_DSDT, 4);
-		table = map_table(at, "DSDT", size);
-	} else {
-		table = uk_acpi_table_nth("SSDT", nth - 1, size);
-	}
 	if (table == NULL)
 		return NULL;
 	*size -= sizeof(struct header);

@@ -13,11 +13,14 @@ enum {
 	AML_WORD = 0x0b,
 	AML_DWORD = 0x0c,
 	AML_STRING = 0x0d,
+	AML_QWORD = 0x0e,
 	AML_BUFFER = 0x11,
 	AML_PACKAGE = 0x12,
+	AML_METHOD = 0x14,
 	AML_EXT = 0x5b,
 	AML_EXT_REGION = 0x80,
 	AML_EXT_DEVICE = 0x82,
+	AML_RETURN = 0xa4,
 };
 
 struct cursor {
@@ -69,9 +72,11 @@ static bool take_length(struct cursor *c, struct cursor *inside)
 	return true;
 }
 
-static bool take_integer(struct cursor *c, uint32_t *v)
+static bool take_integer(struct cursor *c, uint64_t *v)
 {
+	uint32_t low = 0, high = 0;
 	uint8_t op;
+	bool there;
 
 	if (!take_byte(c, &op))
 		return false;
@@ -81,22 +86,45 @@ static bool take_integer(struct cursor *c, uint32_t *v)
 	case AML_ONE:
 		return true;
 	case AML_BYTE:
-		return take_little(c, 1, v);
+		there = take_little(c, 1, &low);
+		break;
 	case AML_WORD:
-		return take_little(c, 2, v);
+		there = take_little(c, 2, &low);
+		break;
 	case AML_DWORD:
-		return take_little(c, 4, v);
+		there = take_little(c, 4, &low);
+		break;
+	case AML_QWORD:
+		there = take_little(c, 4, &low) && take_little(c, 4, &high);
+		break;
 	default:
 		return false;
 	}
+	*v = low | (uint64_t)high << 32;
+	return there;
 }
 
-/* The next `Name (name, ...)`; the cursor is left behind the name. */
+/* Device (name) { inside }, at the cursor. */
+static bool is_device(const struct cursor *c, struct cursor *inside)
+{
+	struct cursor body = { c->p + 2, c->end };
+
+	return left(c) > 2 && c->p[0] == AML_EXT && c->p[1] == AML_EXT_DEVICE &&
+	       take_length(&body, inside);
+}
+
+/* The next `Name (name, ...)` that is not a device's further in; the cursor is left behind the
+ * name. */
 static bool find_name(struct cursor *c, const char name[4])
 {
 	for (; left(c) >= 5; c->p++) {
 		const uint8_t *p = c->p;
+		struct cursor inside;
 
+		if (is_device(c, &inside)) {
+			c->p = inside.end - 1;
+			continue;
+		}
 		if (*p != AML_NAME)
 			continue;
 		if (p[1] == '\\' && left(c) >= 6)
@@ -115,7 +143,7 @@ bool uk_aml_s5(const uint8_t *aml, size_t size, uint8_t *type_a, uint8_t *type_b
 
 	while (find_name(&c, "_S5_")) {
 		struct cursor at = c, inside;
-		uint32_t a, b = 0;
+		uint64_t a, b = 0;
 		uint8_t op, count;
 
 		if (!take_byte(&at, &op) || op != AML_PACKAGE || !take_length(&at, &inside) ||
@@ -131,11 +159,53 @@ bool uk_aml_s5(const uint8_t *aml, size_t size, uint8_t *type_a, uint8_t *type_b
 	return false;
 }
 
-/* Resource descriptors (6.4): small ones are skipped, of the large ones two kinds are wanted. */
+/* Memory32Fixed (6.4.3.4) */
+static void read_fixed(struct cursor c, struct uk_aml_device *out)
+{
+	uint32_t base, length;
+	uint8_t flags;
+
+	if (out->length == 0 && take_byte(&c, &flags) && take_little(&c, 4, &base) &&
+	    take_little(&c, 4, &length)) {
+		out->base = base;
+		out->length = length;
+	}
+}
+
+/* Address space descriptor (6.4.3.5) in double words, of memory that the device hands on. */
+static void read_window(struct cursor c, struct uk_aml_device *out)
+{
+	uint32_t skipped, base, length;
+	uint8_t kind, flags;
+
+	if (out->length == 0 && take_byte(&c, &kind) && kind == 0 && take_byte(&c, &flags) &&
+	    take_byte(&c, &flags) && take_little(&c, 4, &skipped) && take_little(&c, 4, &base) &&
+	    take_little(&c, 4, &skipped) && take_little(&c, 4, &skipped) &&
+	    take_little(&c, 4, &length)) {
+		out->base = base;
+		out->length = length;
+	}
+}
+
+/* Extended Interrupt (6.4.3.6) */
+static void read_interrupt(struct cursor c, struct uk_aml_device *out)
+{
+	uint8_t flags, count;
+	uint32_t irq;
+
+	if (out->interrupt == UINT32_MAX && take_byte(&c, &flags) && take_byte(&c, &count) &&
+	    count != 0 && take_little(&c, 4, &irq)) {
+		out->interrupt = irq;
+		out->level = (flags & 2) == 0;
+		out->active_low = (flags & 4) != 0;
+	}
+}
+
+/* Resource descriptors (6.4): of the large ones three kinds are wanted. */
 static void read_resources(struct cursor c, struct uk_aml_device *out)
 {
-	uint32_t length, base, size, irq;
-	uint8_t tag, flags, count;
+	uint32_t length;
+	uint8_t tag;
 
 	while (take_byte(&c, &tag)) {
 		struct cursor item;
@@ -147,37 +217,48 @@ static void read_resources(struct cursor c, struct uk_aml_device *out)
 			return;
 		item.p = c.p;
 		item.end = c.p += length;
-		if (tag == 0x86) { /* Memory32Fixed (6.4.3.4) */
-			if (take_byte(&item, &flags) && take_little(&item, 4, &base) &&
-			    take_little(&item, 4, &size) && out->length == 0) {
-				out->base = base;
-				out->length = size;
-			}
-		} else if (tag == 0x89) { /* Extended Interrupt (6.4.3.6) */
-			if (take_byte(&item, &flags) && take_byte(&item, &count) && count != 0 &&
-			    take_little(&item, 4, &irq) && out->interrupt == UINT32_MAX) {
-				out->interrupt = irq;
-				out->level = (flags & 2) == 0;
-				out->active_low = (flags & 4) != 0;
-			}
-		}
+		if (tag == 0x86)
+			read_fixed(item, out);
+		else if (tag == 0x87)
+			read_window(item, out);
+		else if (tag == 0x89)
+			read_interrupt(item, out);
 	}
 }
 
-/* Name (_HID, "hid") somewhere inside. */
+/* "PNP0A08" in the 32 bits in which AML mostly writes it (19.3.4): three letters, four digits. */
+static uint32_t eisa_id(const char *hid)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		v = v << 5 | ((uint32_t)hid[i] & 31);
+	for (unsigned i = 3; i < 7; i++)
+		v = v << 4 | ((uint32_t)(hid[i] <= '9' ? hid[i] - '0' : hid[i] - 'A' + 10) & 15);
+	return __builtin_bswap32(v);
+}
+
+/* Name (_HID, "hid") or Name (_HID, EisaId ("hid")) somewhere inside. */
 static bool has_hid(struct cursor c, const char *hid)
 {
 	size_t length = strlen(hid) + 1;
+	struct cursor integer;
+	uint64_t id;
 	uint8_t op;
 
-	return find_name(&c, "_HID") && take_byte(&c, &op) && op == AML_STRING &&
-	       left(&c) >= length && memcmp(c.p, hid, length) == 0;
+	if (!find_name(&c, "_HID"))
+		return false;
+	integer = c;
+	if (length == 8 && take_integer(&integer, &id))
+		return id == eisa_id(hid);
+	return take_byte(&c, &op) && op == AML_STRING && left(&c) >= length &&
+	       memcmp(c.p, hid, length) == 0;
 }
 
 static bool read_crs(struct cursor c, struct uk_aml_device *out)
 {
 	struct cursor buffer;
-	uint32_t size;
+	uint64_t size;
 	uint8_t op;
 
 	if (!find_name(&c, "_CRS") || !take_byte(&c, &op) || op != AML_BUFFER ||
@@ -189,10 +270,27 @@ static bool read_crs(struct cursor c, struct uk_aml_device *out)
 	return true;
 }
 
+bool uk_aml_method(const uint8_t *aml, size_t size, const char name[4], uint64_t *v)
+{
+	struct cursor c = { aml, aml + size };
+
+	for (; left(&c) >= 2; c.p++) {
+		struct cursor at = { c.p + 1, c.end }, body;
+
+		if (*c.p != AML_METHOD || !take_length(&at, &body) || left(&body) < 6 ||
+		    memcmp(body.p, name, 4) != 0 || body.p[5] != AML_RETURN)
+			continue;
+		body.p += 6;
+		if (take_integer(&body, v))
+			return true;
+	}
+	return false;
+}
+
 /* OperationRegion (name, SystemMemory, constant, ...) */
 static uint64_t read_region(struct cursor c)
 {
-	uint32_t base;
+	uint64_t base;
 
 	for (; left(&c) >= 7; c.p++) {
 		struct cursor at = { c.p + 7, c.end };
@@ -212,9 +310,9 @@ bool uk_aml_device(const uint8_t *aml, size_t size, size_t *at, const char *hid,
 	if (*at > size)
 		return false;
 	for (c.p += *at; left(&c) >= 2; c.p++) {
-		struct cursor body = { c.p + 2, c.end }, inside;
+		struct cursor inside;
 
-		if (c.p[0] != AML_EXT || c.p[1] != AML_EXT_DEVICE || !take_length(&body, &inside))
+		if (!is_device(&c, &inside))
 			continue;
 		*out = (struct uk_aml_device){ .interrupt = UINT32_MAX };
 		if (!has_hid(inside, hid) || !read_crs(inside, out))

@@ -47,7 +47,8 @@ struct uk_pci_bar {
 	bool wide; /* takes the next BAR's number as well */
 };
 struct uk_pci_bar uk_pci_bar(const struct uk_pci_dev *dev, unsigned index);
-/* Maps [offset, offset + size) of a memory BAR; NULL when it is none, or not there. */
+/* Maps [offset, offset + size) of a memory BAR; NULL when it is none, or not there. A BAR that no
+ * firmware placed gets its place now. */
 volatile void *uk_pci_map(const struct uk_pci_dev *dev, unsigned index, uint64_t offset,
 			  uint64_t size);
 
@@ -68,8 +69,10 @@ const uint8_t *uk_acpi_aml(unsigned nth, size_t *size);
 /* aml.c: what can be told from AML without an interpreter; bounded by `size`. */
 /* Sleep types of \_S5; false when the bytes do not hold it. */
 bool uk_aml_s5(const uint8_t *aml, size_t size, uint8_t *type_a, uint8_t *type_b);
+/* What the method with this name returns, if that is a constant. */
+bool uk_aml_method(const uint8_t *aml, size_t size, const char name[4], uint64_t *v);
 struct uk_aml_device {
-	uint64_t base; /* first fixed memory window */
+	uint64_t base; /* of its first memory: registers, or of a bridge what it hands on */
 	uint64_t length;
 	uint64_t region;    /* first operation region in memory, 0: none */
 	uint32_t interrupt; /* first extended interrupt, UINT32_MAX: none */

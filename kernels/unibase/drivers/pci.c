@@ -172,11 +172,54 @@ struct uk_pci_bar uk_pci_bar(const struct uk_pci_dev *d, unsigned index)
 	return bar;
 }
 
+/* The host bridge's memory below 4 GiB, of which nothing was given out by a firmware. */
+static uint64_t find_room(uint64_t size)
+{
+	static uint64_t next, end;
+	struct uk_aml_device bridge;
+	const uint8_t *aml;
+	size_t aml_size, at = 0;
+
+	if (end == 0) {
+		aml = uk_acpi_aml(0, &aml_size);
+		if (aml == NULL || !uk_aml_device(aml, aml_size, &at, "PNP0A08", &bridge))
+			return 0;
+		next = bridge.base;
+		end = bridge.base + bridge.length;
+	}
+	next = UK_ALIGN_UP(next, size);
+	if (next + size > end)
+		return 0;
+	next += size;
+	return next - size;
+}
+
+/* Places a memory BAR; its base, or 0. */
+static uint64_t place(const struct uk_pci_dev *d, unsigned index, bool wide)
+{
+	unsigned at = BAR0 + 4 * index;
+	uint64_t mask, base;
+
+	if (d->bus != 0)
+		return 0;
+	uk_pci_write32(d, at, UINT32_MAX);
+	mask = uk_pci_read32(d, at) & ~15u;
+	if (mask == 0)
+		return 0;
+	base = find_room((uint32_t)(~mask + 1));
+	uk_pci_write32(d, at, (uint32_t)base);
+	if (wide)
+		uk_pci_write32(d, at + 4, 0);
+	return base;
+}
+
 volatile void *uk_pci_map(const struct uk_pci_dev *d, unsigned index, uint64_t offset,
 			  uint64_t size)
 {
 	struct uk_pci_bar bar = uk_pci_bar(d, index);
 
+	if (!bar.io && bar.base == 0)
+		bar.base = place(d, index, bar.wide);
 	if (bar.io || bar.base == 0 || size == 0 || offset + size < offset ||
 	    bar.base + offset + size < bar.base)
 		return NULL;
@@ -330,6 +373,18 @@ static bool find_ports(void)
 	return answers;
 }
 
+/* Where there is no MCFG the host bridge may tell the address itself. */
+static bool find_bridge_window(void)
+{
+	size_t size;
+	const uint8_t *aml = uk_acpi_aml(0, &size);
+
+	if (aml == NULL || !uk_aml_method(aml, size, "_CBA", &window))
+		return false;
+	window_last = 255;
+	return window != 0;
+}
+
 /* Segment 0 from bus 0 on; others need more than one host bridge. */
 static bool find_window(void)
 {
@@ -337,7 +392,7 @@ static bool find_window(void)
 	const uint8_t *mcfg = uk_acpi_table("MCFG", &size);
 
 	if (mcfg == NULL)
-		return false;
+		return find_bridge_window();
 	for (size_t at = MCFG_ENTRIES; at + MCFG_ENTRY_SIZE <= size; at += MCFG_ENTRY_SIZE) {
 		uint16_t segment;
 

@@ -1,8 +1,8 @@
 /*
  * The console: the first serial port, a 16550 (National Semiconductor PC16550D data sheet). Output
  * polls and waits as long as the line takes, so that no byte is lost; input comes by interrupt.
- * Every access to a port leaves a virtual machine, so the line's status is asked for once in
- * sixteen bytes, not before each.
+ * Every access to a port leaves a virtual machine, so the line's status is asked for once for a
+ * full FIFO, not before each byte.
  */
 #include "drivers.h"
 #include <uk/lock.h>
@@ -28,9 +28,7 @@ enum uart_register {
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static bool ready;
 static bool absent;
-/* What was typed before the port was set up: enabling the FIFO would drop it. */
-static bool early;
-static uint8_t early_byte;
+static size_t burst = FIFO_SIZE; /* bytes that may follow one look at the status */
 
 static void (*input)(uint8_t byte);
 
@@ -43,21 +41,22 @@ static void set_up(void)
 	absent = status == STATUS_ABSENT;
 	if (absent)
 		return;
-	early = (status & STATUS_DATA) != 0;
-	if (early)
-		early_byte = uk_in8(DATA);
+	/* Enabling the FIFOs drops what has arrived; where input waits already, they stay off. */
+	if ((status & STATUS_DATA) != 0)
+		burst = 1;
 	uk_out8(INTERRUPT_ENABLE, 0);
 	uk_out8(LINE_CONTROL, 0x80);
 	uk_out8(DATA, 1); /* divisor 1: 115200 baud */
 	uk_out8(INTERRUPT_ENABLE, 0);
-	uk_out8(LINE_CONTROL, 3);     /* 8 bits, no parity, 1 stop bit */
-	uk_out8(FIFO_CONTROL, 1);     /* interrupt from the first byte on */
-	uk_out8(MODEM_CONTROL, 0x0b); /* ready to send and receive, interrupt line on */
+	uk_out8(LINE_CONTROL, 3); /* 8 bits, no parity, 1 stop bit */
+	if (burst > 1)
+		uk_out8(FIFO_CONTROL, 1); /* interrupt from the first byte on */
+	uk_out8(MODEM_CONTROL, 0x0b);	  /* ready to send and receive, interrupt line on */
 }
 
 static size_t write_some(const char *data, size_t size)
 {
-	const size_t part = UK_MIN(size, (size_t)FIFO_SIZE);
+	const size_t part = UK_MIN(size, burst);
 	size_t left = part;
 
 	while ((uk_in8(LINE_STATUS) & STATUS_EMPTY) == 0)
@@ -104,8 +103,5 @@ void uk_console_listen(void (*fn)(uint8_t byte))
 	vector = uk_irq_alloc(receive, NULL);
 	if (vector < 0 || uk_irq_route_gsi(GSI, vector, false, false) != 0)
 		return;
-	if (early)
-		fn(early_byte);
-	early = false;
 	uk_out8(INTERRUPT_ENABLE, 1);
 }
