@@ -4,6 +4,7 @@
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/process.h>
+#include <uk/signal.h>
 #include <uk/socket.h>
 #include <uk/vfs.h>
 
@@ -94,7 +95,7 @@ int64_t uk_socket_send(struct uk_socket *sock, struct uk_message *message, bool 
 	uk_net_unlock();
 	if (status == -UK_EPIPE && done == 0 && (message->flags & UK_MSG_NOSIGNAL) == 0 &&
 	    sock->type == UK_SOCK_STREAM)
-		uk_process_sigpipe();
+		uk_signal_pipe();
 	/* An interrupted wait that moved nothing may be started again only without a time limit. */
 	if (status == -UK_ERESTARTSYS && sock->send_timeout != 0)
 		status = -UK_EINTR;

@@ -2,6 +2,7 @@
  * From the boot configuration to the program's first instruction.
  */
 #include "proc.h"
+#include <uk/io.h>
 #include <uk/log.h>
 #include <uk/map.h>
 #include <uk/mem.h>
@@ -121,6 +122,7 @@ void uk_process_start(void)
 		give_up("there is not enough memory for the program's first thread");
 	uk_thread_self()->process = NULL;
 	uk_task_enlist(task);
+	uk_power_button_listen(uk_process_stop);
 	uk_task_start(task);
 	uk_thread_exit();
 }

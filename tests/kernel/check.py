@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+"""Runs one test program in an image and judges console and end.
+
+  check.py --kernel unibase.elf --source programs/start.c PROGRAM
+
+The opening comment of the program's source says what is expected:
+  @args WORDS       arguments, quoted as for a shell
+  @env NAME=VALUE   repeats
+  @option WORDS     more options for mkimage.py
+  @memory MIB       of the machine (64)
+  @end KIND STATUS  as boot.py tells it; without it as the program ends on Linux
+  @match REGEX      a line of the console
+  @once REGEX       exactly one line of the console
+  @native no        not to be run on Linux; else its output there must be the console's, but for
+                    lines of the kernel ("uni: ...")
+  @root             the native run needs root, and is left out otherwise
+"""
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import boot
+import mkimage
+
+
+def directives(source):
+    with open(source) as f:
+        comment = f.read().split("*/", 1)[0]
+    found = {}
+    for line in comment.split("\n"):
+        m = re.match(r" \* @(\w+)\s*(.*)", line)
+        if m:
+            found.setdefault(m[1], []).append(m[2].strip())
+    return found
+
+
+def fail(end, text):
+    sys.stderr.write(end.console.decode(errors="replace"))
+    sys.exit(f"check: {text}; the guest ended: {end}")
+
+
+def native(program, args, env):
+    run = subprocess.run([program] + args, env=env, stdout=subprocess.PIPE, timeout=60)
+    return run.stdout.decode(errors="replace"), f"status {run.returncode}"
+
+
+def compare(end, text, reference):
+    """The kernel's own lines are not the program's."""
+    own = "".join(line for line in text.splitlines(True) if not line.startswith("uni: "))
+    if own != reference:
+        fail(end, f"on Linux it prints:\n{reference}---")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    p.add_argument("--kernel", required=True)
+    p.add_argument("--source", required=True)
+    p.add_argument("--machine", default="microvm")
+    p.add_argument("program")
+    o = p.parse_args()
+    d = directives(o.source)
+    args = shlex.split(d.get("args", [""])[0])
+    env = d.get("env", [])
+    with tempfile.TemporaryDirectory() as folder:
+        image = os.path.join(folder, "image")
+        words = ["--kernel", o.kernel, "-o", image, "--program", o.program]
+        words += [w for e in env for w in ("-e", e)] + shlex.split(" ".join(d.get("option", [])))
+        name = os.path.basename(o.program)
+        with open(image, "wb") as f:
+            f.write(mkimage.build(mkimage.options().parse_args(words + ["--", name] + args)))
+        end = boot.boot(image, o.machine, int(d.get("memory", ["64"])[0]))
+    text = end.console.decode(errors="replace").replace("\r\n", "\n")
+    expected = d.get("end", ["status 0"])[0]
+    if "native" not in d and not ("root" in d and os.geteuid() != 0):
+        reference, expected = native(o.program, args, dict(e.split("=", 1) for e in env))
+        compare(end, text, reference)
+    if f"{end.kind} {end.status}" != expected:
+        fail(end, f"expected {expected}")
+    for regex in d.get("match", []) + d.get("once", []):
+        if not re.search(regex, text):
+            fail(end, f"no line matches {regex}")
+    for regex in d.get("once", []):
+        if len(re.findall(regex, text)) != 1:
+            fail(end, f"more than one line matches {regex}")
+
+
+if __name__ == "__main__":
+    main()
