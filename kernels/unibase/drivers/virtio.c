@@ -299,6 +299,7 @@ void *uk_virtq_take(struct uk_virtq *q)
 	if (id >= q->size || q->link[id].token == NULL)
 		return broken(q, "used what it was not given");
 	token = q->link[id].token;
+	q->taken = entry[1];
 	q->link[id].token = NULL;
 	q->seen++;
 	free_chain(q, (uint16_t)id);

@@ -19,7 +19,7 @@ enum uk_virtio_status {
 	UK_VIRTIO_FAILED = 128,
 };
 
-enum uk_virtio_id { UK_VIRTIO_BLOCK = 2, UK_VIRTIO_RANDOM = 4 };
+enum uk_virtio_id { UK_VIRTIO_NETWORK = 1, UK_VIRTIO_BLOCK = 2, UK_VIRTIO_RANDOM = 4 };
 
 #define UK_VIRTIO_INDIRECT (1ull << 28)
 #define UK_VIRTIO_EVENT_INDEX (1ull << 29)
@@ -52,6 +52,7 @@ struct uk_virtq {
 	uint16_t filled; /* next position of the available ring */
 	uint16_t kicked; /* position at the last notification */
 	uint16_t seen;	 /* next position of the used ring */
+	uint32_t taken;	 /* bytes that the device says it wrote into the chain taken last */
 	bool broken;
 	volatile struct uk_virtq_desc *desc;
 	volatile uint16_t *available; /* flags, index, ring[size], used_event */

@@ -224,7 +224,6 @@ static bool net_poll(struct uk_netdev *dev, unsigned budget)
 {
 	struct net *net = dev->driver;
 	struct rx_buffer *buffer;
-	uint32_t used;
 
 	if (net->config_changed) {
 		bool was = dev->link;
@@ -235,8 +234,8 @@ static bool net_poll(struct uk_netdev *dev, unsigned budget)
 			uk_net_link_changed(dev);
 	}
 	tx_reclaim(net);
-	while (budget != 0 && (buffer = uk_virtq_take_size(net->rx, &used)) != NULL) {
-		rx_take(net, buffer, used);
+	while (budget != 0 && (buffer = uk_virtq_take(net->rx)) != NULL) {
+		rx_take(net, buffer, net->rx->taken);
 		budget--;
 	}
 	rx_give(net);
@@ -341,6 +340,6 @@ free_net:
 
 const struct uk_virtio_driver uk_virtio_net = {
 	.name = "virtio-net",
-	.id = 1,
+	.id = UK_VIRTIO_NETWORK,
 	.start = net_start,
 };
