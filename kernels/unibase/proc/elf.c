@@ -164,12 +164,15 @@ static int map_segment(struct image *im, const struct uk_elf_segment *s)
 static int map_image(struct image *im, bool main, struct complaint *c)
 {
 	uint64_t span = im->high - im->low;
+	uint64_t hole = uk_area_hole(uk_map.root, span, uk_map.low, uk_map.high);
 
 	im->moved = 0;
 	if (im->header.type == UK_ELF_DYN && main)
 		im->moved = UK_LAYOUT_PIE + uk_layout_random(1 << 24) - im->low;
 	else if (im->header.type == UK_ELF_DYN)
-		im->moved = uk_area_hole(uk_map.root, span, uk_map.low, uk_map.high) - im->low;
+		im->moved = hole - im->low;
+	if (hole == 0)
+		return refuse(c, -UK_ENOMEM, "there is no room for it");
 	if (im->header.entry + im->moved >= UK_USER_END)
 		return refuse(c, -UK_ENOEXEC, "its entry lies outside the program's addresses");
 	for (unsigned i = 0; i < im->header.phnum; i++) {

@@ -43,7 +43,10 @@ static inline bool uk_is_err(const void *p)
 	return (unsigned long)p >= (unsigned long)-4095;
 }
 
-/* lib/string.c: the compiler may call the first four. */
+/* lib/string.c: the compiler may call the first four. Tests on the host have the C library's. */
+#if __STDC_HOSTED__
+#include <string.h>
+#else
 void *memcpy(void *to, const void *from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
@@ -54,6 +57,7 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t max);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
+#endif
 /* Always terminates; returns the length it wanted, so that a cut shows. */
 size_t uk_strlcpy(char *to, const char *from, size_t room);
 int uk_snprintf(char *to, size_t room, const char *fmt, ...) UK_PRINTF(3, 4);
