@@ -27,20 +27,13 @@ static void mark_cut(char *text, size_t room, int wanted)
 	memcpy(text + end, "...", sizeof("..."));
 }
 
-static void format(char *out, size_t room, const char *fmt, va_list args)
-	__attribute__((format(printf, 3, 0)));
-static void format(char *out, size_t room, const char *fmt, va_list args)
-{
-	mark_cut(out, room, vsnprintf(out, room, fmt, args));
-}
-
 int uni_err_set(struct uni_err *err, int code, const char *fmt, ...)
 {
 	/* The arguments may point into *err. */
 	char text[sizeof(err->text)];
 	va_list args;
 	va_start(args, fmt);
-	format(text, sizeof(text), fmt, args);
+	mark_cut(text, sizeof(text), vsnprintf(text, sizeof(text), fmt, args));
 	va_end(args);
 	memcpy(err->text, text, sizeof(text));
 	err->hint[0] = '\0';
@@ -105,7 +98,7 @@ int uni_err_errno(struct uni_err *err, const char *fmt, ...)
 	char reason[128];
 	va_list args;
 	va_start(args, fmt);
-	format(text, sizeof(text), fmt, args);
+	mark_cut(text, sizeof(text), vsnprintf(text, sizeof(text), fmt, args));
 	va_end(args);
 	/* The GNU strerror_r is the one with thread safety and a result for every number. */
 	return uni_err_set(err, code_of_errno(number), "%s: %s", text,
@@ -118,7 +111,7 @@ int uni_err_context(struct uni_err *err, const char *fmt, ...)
 	char text[sizeof(err->text)];
 	va_list args;
 	va_start(args, fmt);
-	format(words, sizeof(words), fmt, args);
+	mark_cut(words, sizeof(words), vsnprintf(words, sizeof(words), fmt, args));
 	va_end(args);
 	mark_cut(text, sizeof(text), snprintf(text, sizeof(text), "%s: %s", words, err->text));
 	memcpy(err->text, text, sizeof(text));
@@ -130,7 +123,7 @@ int uni_err_hint(struct uni_err *err, const char *fmt, ...)
 	char hint[sizeof(err->hint)];
 	va_list args;
 	va_start(args, fmt);
-	format(hint, sizeof(hint), fmt, args);
+	mark_cut(hint, sizeof(hint), vsnprintf(hint, sizeof(hint), fmt, args));
 	va_end(args);
 	memcpy(err->hint, hint, sizeof(hint));
 	return err->code;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <uni/base/event.h>
 
+#define TEXT_MAX 2048
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void uni_event_send(const struct uni_events *events, const struct uni_event *event)
@@ -17,28 +19,27 @@ void uni_event_send(const struct uni_events *events, const struct uni_event *eve
 	pthread_mutex_unlock(&lock);
 }
 
-static void send_text(const struct uni_events *events, enum uni_event_kind kind, const char *fmt,
-		      va_list args) __attribute__((format(printf, 3, 0)));
-static void send_text(const struct uni_events *events, enum uni_event_kind kind, const char *fmt,
-		      va_list args)
+static void send_text(const struct uni_events *events, enum uni_event_kind kind, const char *text)
 {
-	char text[2048];
-	vsnprintf(text, sizeof(text), fmt, args);
 	uni_event_send(events, &(struct uni_event){ .kind = kind, .text = text });
 }
 
 void uni_event_note(const struct uni_events *events, const char *fmt, ...)
 {
+	char text[TEXT_MAX];
 	va_list args;
 	va_start(args, fmt);
-	send_text(events, UNI_EVENT_NOTE, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	send_text(events, UNI_EVENT_NOTE, text);
 }
 
 void uni_event_warning(const struct uni_events *events, const char *fmt, ...)
 {
+	char text[TEXT_MAX];
 	va_list args;
 	va_start(args, fmt);
-	send_text(events, UNI_EVENT_WARNING, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	send_text(events, UNI_EVENT_WARNING, text);
 }

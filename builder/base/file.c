@@ -88,8 +88,7 @@ int uni_open_regular(const char *path, struct stat *st, int *fd, struct uni_err 
 		return uni_err_errno(err, "cannot open %s", path);
 	if (!S_ISREG(st->st_mode))
 		return uni_err_set(err, UNI_E_INVAL, "%s is not a regular file", path);
-	*fd = opened;
-	opened = -1;
+	*fd = uni_take_fd(&opened);
 	return 0;
 }
 

@@ -59,8 +59,7 @@ int uni_lock(const char *path, bool exclusive, bool wait, int *result, struct un
 		if (rc != 0)
 			return rc;
 		if (still_named(fd, path)) {
-			*result = fd;
-			fd = -1;
+			*result = uni_take_fd(&fd);
 			return 0;
 		}
 	}

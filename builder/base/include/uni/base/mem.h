@@ -33,6 +33,14 @@ static inline void uni_free_ptr(void *p)
 }
 void uni_close_fd(int *fd); /* closes when >= 0 */
 
+/* The descriptor, which a cleanup then leaves open. */
+static inline int uni_take_fd(int *fd)
+{
+	int taken = *fd;
+	*fd = -1;
+	return taken;
+}
+
 #define UNI_AUTO_FREE __attribute__((cleanup(uni_free_ptr)))
 #define UNI_AUTO_CLOSE __attribute__((cleanup(uni_close_fd)))
 /* Defines a cleanup for a type with TYPE_free(TYPE *): struct uni_x *x UNI_AUTO(uni_x) = NULL; */
