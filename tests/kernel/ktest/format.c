@@ -19,7 +19,8 @@ static void formats(void)
 	SAME("18446744073709551615 -9223372036854775808", "%lu %ld", UINT64_MAX, INT64_MIN);
 	SAME("[abc] [ab] [  a] [a  ]", "[%s] [%.2s] [%3s] [%-3s]", "abc", "abc", "a", "a");
 	SAME("007 -012", "%.3d %04d", 7, -12);
-	SAME("1 255 65535", "%hhu %hhu %hu", 257, 255, 65535);
+	SAME("1 255 65535", "%hhu %hhu %hu", (unsigned char)1, (unsigned char)255,
+	     (unsigned short)65535);
 	SAME("100%", "%d%%", 100);
 	SAME("     12", "%*d", 7, 12);
 	SAME("abc", "%.*s", 3, "abcdef");
