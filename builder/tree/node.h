@@ -55,6 +55,7 @@ void node_clear(struct uni_tree_node *node);
 int node_put(struct uni_tree *tree, struct uni_tree_node *folder, struct uni_tree_node *node,
 	     const char *path, struct uni_err *err);
 uint32_t rule_dir_mode(const struct uni_tree_rules *rules);
+uint32_t rule_source_dir_mode(const struct uni_tree_rules *rules, uint32_t source_mode);
 uint32_t rule_file_mode(const struct uni_tree_rules *rules, uint32_t source_mode);
 struct source *source_add(struct uni_tree *tree, const char *path);
 

@@ -20,8 +20,15 @@ uint32_t rule_dir_mode(const struct uni_tree_rules *rules)
 	return rules->dir_mode != 0 ? rules->dir_mode & 07777 : 0755;
 }
 
+uint32_t rule_source_dir_mode(const struct uni_tree_rules *rules, uint32_t source_mode)
+{
+	return rules->keep_modes ? source_mode & 07777 : rule_dir_mode(rules);
+}
+
 uint32_t rule_file_mode(const struct uni_tree_rules *rules, uint32_t source_mode)
 {
+	if (rules->keep_modes)
+		return source_mode & 07777;
 	if (rules->file_mode != 0)
 		return rules->file_mode & 07777;
 	return source_mode & 0100 ? 0755 : 0644;

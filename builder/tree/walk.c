@@ -104,7 +104,7 @@ static int fill(const struct walk *walk, const struct folder *folder, int dir,
 		node->size = node->st.size;
 	} else if (S_ISDIR(st.st_mode)) {
 		node->type = UNI_ENTRY_DIR;
-		node->mode = (uint16_t)rule_dir_mode(walk->rules);
+		node->mode = (uint16_t)rule_source_dir_mode(walk->rules, st.st_mode);
 	} else if (S_ISLNK(st.st_mode)) {
 		node->type = UNI_ENTRY_SYMLINK;
 		node->mode = 0777;

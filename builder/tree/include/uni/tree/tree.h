@@ -26,6 +26,7 @@ struct uni_tree_rules {
 	int64_t mtime;
 	uint32_t file_mode; /* 0: 0755 when its owner may execute it, else 0644 */
 	uint32_t dir_mode;  /* 0: 0755 */
+	bool keep_modes;    /* what is read from this machine has the mode that it has there */
 };
 
 /* An empty root, of rules->dir_mode. Folders that have to be made on the way to an entry follow

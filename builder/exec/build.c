@@ -1,0 +1,236 @@
+/*
+ * The build from end to end.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+
+void uni_build_result_free(struct uni_build_result *result)
+{
+	for (size_t i = 0; i < result->count; i++) {
+		free(result->artifacts[i].path);
+		free(result->artifacts[i].format);
+	}
+	free(result->artifacts);
+	free(result->name);
+	free(result->log);
+	*result = (struct uni_build_result)UNI_BUILD_RESULT_INIT;
+}
+
+static int choose_formats(struct build *b, struct uni_err *err)
+{
+	const struct uni_build_options *options = b->options;
+	size_t count = options->formats != NULL ? options->format_count : b->recipe->output_count;
+
+	b->formats = uni_alloc_array(count + 1, sizeof(*b->formats));
+	for (size_t i = 0; i < count; i++) {
+		const char *format = options->formats != NULL ? options->formats[i]
+							      : b->recipe->outputs[i].format;
+
+		for (size_t j = 0; j < b->format_count; j++)
+			if (strcmp(b->formats[j], format) == 0)
+				return uni_err_set(err, UNI_E_USAGE, "format %s is there twice",
+						   format);
+		b->formats[b->format_count++] = format;
+	}
+	return 0;
+}
+
+/* What is known of a recipe's files, in a file of its own: a big tree of one costs the others
+ * nothing. */
+static void open_stats(struct build *b)
+{
+	char *recipe UNI_AUTO_FREE = uni_path_absolute(b->recipe->path);
+	struct uni_digest digest = uni_digest_of(recipe, strlen(recipe));
+	struct uni_err ignored = UNI_ERR_INIT;
+	char *dir UNI_AUTO_FREE = uni_path_join(uni_store_path(b->store), "stat");
+	char hex[33];
+	char *path UNI_AUTO_FREE = NULL;
+
+	uni_hex(digest.bytes, 16, hex);
+	path = uni_path_join(dir, hex);
+	if (!uni_file_exists(dir))
+		(void)uni_dir_make(dir, 0755, &ignored);
+	b->stats = uni_statcache_new(path);
+	b->files = uni_statcache_scope(b->stats, "files");
+}
+
+int build_open(struct build *b, const struct uni_build_options *options,
+	       const struct uni_events *events, struct uni_diags *diags, struct uni_err *err)
+{
+	struct uni_recipe_options how = { .variant = options->variant,
+					  .allow_outside = options->allow_outside };
+	int rc;
+
+	*b = (struct build){ .options = options, .events = events, .diags = diags };
+	pthread_mutex_init(&b->base.mutex, NULL);
+	rc = uni_recipe_load(&b->recipe, options->recipe, &how, diags, err);
+	if (rc == 0)
+		rc = choose_formats(b, err);
+	if (rc == 0)
+		rc = uni_recipe_normal(b->recipe, &b->normal, err);
+	if (rc == 0)
+		rc = uni_store_open(&b->store, options->store, events, err);
+	if (rc == 0)
+		open_stats(b);
+	return rc;
+}
+
+static void clear_items(struct items *items)
+{
+	for (size_t i = 0; i < items->count; i++)
+		item_clear(&items->items[i]);
+	free(items->items);
+}
+
+static void clear_inputs(struct build *b)
+{
+	base_clear(&b->base);
+	for (size_t i = 0; i < b->source_count && b->sources != NULL; i++)
+		source_unit_clear(&b->sources[i]);
+	free(b->sources);
+	clear_items(&b->objects);
+	clear_items(&b->libraries);
+	item_clear(&b->program);
+	item_clear(&b->ca);
+	for (size_t i = 0; b->files_in != NULL && i < b->recipe->file_count; i++)
+		item_clear(&b->files_in[i]);
+	free(b->files_in);
+	for (size_t i = 0; b->volumes != NULL && i < b->recipe->volume_count; i++)
+		volume_clear(&b->volumes[i]);
+	free(b->volumes);
+	tool_set_clear(&b->compile_tools);
+	tool_set_clear(&b->link_tools);
+	tool_set_clear(&b->box_tools);
+}
+
+void build_close(struct build *b)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	clear_inputs(b);
+	for (size_t i = 0; b->runs != NULL && i < uni_plan_count(b->plan); i++)
+		uni_store_record_free(&b->runs[i].record);
+	free(b->runs);
+	uni_plan_free(b->plan);
+	/* Without it the next build hashes again, and no more. */
+	if (b->stats != NULL)
+		(void)uni_statcache_save(b->stats, &ignored);
+	uni_statcache_free(b->stats);
+	uni_store_free(b->store);
+	free(b->formats);
+	uni_buf_free(&b->normal);
+	uni_recipe_free(b->recipe);
+	free(b->log);
+	pthread_mutex_destroy(&b->base.mutex);
+}
+
+int build_prepare(struct build *b, bool hash_all, struct uni_err *err)
+{
+	int rc = build_resolve(b, hash_all, err);
+
+	if (rc == 0)
+		rc = build_make_plan(b, err);
+	if (rc == 0)
+		b->runs = uni_alloc_array(uni_plan_count(b->plan) + 1, sizeof(*b->runs));
+	return rc;
+}
+
+int artifact_step(const struct build *b, const char *format)
+{
+	char *id UNI_AUTO_FREE =
+		strcmp(format, "elf") == 0 ? uni_strdup("kernel") : uni_asprintf("disk:%s", format);
+
+	return uni_plan_find(b->plan, id);
+}
+
+int build_artifacts(struct build *b, struct uni_err *err)
+{
+	int *wanted UNI_AUTO_FREE = uni_alloc_array(b->format_count + 1, sizeof(*wanted));
+
+	for (size_t i = 0; i < b->format_count; i++)
+		wanted[i] = artifact_step(b, b->formats[i]);
+	wanted[b->format_count] = uni_plan_find(b->plan, "manifest");
+	return build_walk(b, wanted, b->format_count + 1, err);
+}
+
+static int run(struct build *b, struct uni_build_result *result, struct uni_err *err)
+{
+	const char *out = b->options->out_dir != NULL ? b->options->out_dir : ".";
+	int rc = build_prepare(b, b->options->fresh, err);
+
+	if (rc == 0)
+		rc = build_artifacts(b, err);
+	if (rc == 0)
+		rc = build_hand_out(b, out, result, err);
+	if (rc == 0)
+		rc = manifest_remember(b, &result->artifacts[result->count - 1].digest, err);
+	if (rc != 0)
+		return rc;
+	result->name = uni_strdup(b->recipe->image.name);
+	result->memory = b->recipe->machine.memory;
+	result->processors = b->recipe->machine.processors;
+	result->steps = uni_plan_count(b->plan);
+	result->ran = b->ran;
+	result->cached = result->steps - result->ran;
+	return 0;
+}
+
+int uni_build(const struct uni_build_options *options, struct uni_build_result *result,
+	      const struct uni_events *events, struct uni_diags *diags, struct uni_err *err)
+{
+	struct build b;
+	int rc = build_open(&b, options, events, diags, err);
+
+	if (rc == 0)
+		rc = run(&b, result, err);
+	result->log = b.log;
+	b.log = NULL;
+	build_close(&b);
+	return rc;
+}
+
+int uni_build_plan(const struct uni_build_options *options, struct uni_plan **plan,
+		   const struct uni_events *events, struct uni_diags *diags, struct uni_err *err)
+{
+	struct build b;
+	int rc = build_open(&b, options, events, diags, err);
+
+	*plan = NULL;
+	if (rc == 0)
+		rc = build_prepare(&b, true, err);
+	if (rc == 0)
+		rc = build_look(&b, err);
+	if (rc == 0) {
+		free(b.runs);
+		b.runs = NULL;
+		*plan = b.plan;
+		b.plan = NULL;
+	}
+	build_close(&b);
+	return rc;
+}
+
+int uni_build_check(const struct uni_build_options *options, const struct uni_events *events,
+		    struct uni_diags *diags, struct uni_err *err)
+{
+	struct build b;
+	int rc = build_open(&b, options, events, diags, err);
+
+	if (rc == 0)
+		rc = base_resolve(&b, err);
+	if (rc == 0)
+		rc = base_check(&b, err);
+	if (rc == 0 || diags->errors != 0) {
+		struct uni_err later = UNI_ERR_INIT;
+		int inputs = inputs_check(&b, &later);
+
+		if (rc == 0 && inputs != 0)
+			*err = later;
+		rc = rc != 0 ? rc : inputs;
+	}
+	build_close(&b);
+	return rc;
+}

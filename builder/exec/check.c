@@ -1,0 +1,99 @@
+/*
+ * Looking at inputs without building: packages that are not there, programs and objects that will
+ * not do, trees with something in them that no volume can hold.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <uni/base/file.h>
+#include <uni/kernel/elf.h>
+#include <unistd.h>
+
+static void complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
+{
+	uni_diags_error(b->diags, b->recipe->path, pos, "%s", why->text);
+	if (why->hint[0] != '\0')
+		uni_diags_hint(b->diags, "%s", why->hint);
+}
+
+static void check_package(struct build *b, const struct uni_recipe_input *input)
+{
+	struct uni_installed *installed UNI_AUTO(uni_installed) = NULL;
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (input->kind != UNI_INPUT_PACKAGE)
+		return;
+	if (uni_package_find(b->store, input->package, input->range, BASE_ARCH, &installed, &why) !=
+	    0) {
+		complain(b, input->pos, &why);
+		return;
+	}
+	if (input->member == NULL ||
+	    uni_package_find_file(installed->package, input->member) != NULL)
+		return;
+	uni_err_set(&why, UNI_E_NOENT, "package %s has no file %s", input->package, input->member);
+	complain(b, input->pos, &why);
+}
+
+static void check_objects(struct build *b, const struct uni_recipe_inputs *inputs)
+{
+	for (size_t i = 0; i < inputs->count; i++) {
+		struct uni_err why = UNI_ERR_INIT;
+
+		check_package(b, &inputs->items[i]);
+		if (inputs->items[i].kind == UNI_INPUT_FILE &&
+		    uni_elf_check_object(inputs->items[i].path, inputs->items[i].text, &why) != 0)
+			complain(b, inputs->items[i].pos, &why);
+	}
+}
+
+static void check_program(struct build *b, const struct uni_recipe_input *input)
+{
+	struct uni_elf *elf UNI_AUTO(uni_elf) = NULL;
+	struct uni_err why = UNI_ERR_INIT;
+	int fd UNI_AUTO_CLOSE = -1;
+	off_t size;
+
+	check_package(b, input);
+	if (input->kind != UNI_INPUT_FILE)
+		return;
+	fd = open(input->path, O_RDONLY | O_CLOEXEC);
+	size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	if (size < 0)
+		uni_err_errno(&why, "%s", input->path);
+	else if (uni_elf_open(&elf, fd, 0, (uint64_t)size, input->text, &why) == 0)
+		(void)uni_elf_check_program(elf, &why);
+	if (why.code != 0)
+		complain(b, input->pos, &why);
+}
+
+static void check_tree(struct build *b, const struct uni_recipe_volume *volume)
+{
+	struct uni_tree_rules rules = { .mtime = 0 };
+	struct uni_tree *tree UNI_AUTO(uni_tree) = uni_tree_new(&rules);
+	struct uni_err why = UNI_ERR_INIT;
+
+	check_package(b, &volume->source);
+	if (volume->source.kind == UNI_INPUT_FILE && volume->source.folder &&
+	    uni_tree_add_folder(tree, ".", volume->source.path, &rules, &why) != 0)
+		complain(b, volume->source.pos, &why);
+}
+
+int inputs_check(struct build *b, struct uni_err *err)
+{
+	const struct uni_recipe *recipe = b->recipe;
+
+	for (size_t i = 0; i < recipe->app.sources.count; i++)
+		check_package(b, &recipe->app.sources.items[i]);
+	check_objects(b, &recipe->app.objects);
+	check_objects(b, &recipe->app.libraries);
+	check_program(b, &recipe->app.program);
+	check_package(b, &recipe->ca);
+	for (size_t i = 0; i < recipe->file_count; i++)
+		check_package(b, &recipe->files[i].source);
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		if (recipe->volumes[i].format != UNI_FS_TMPFS)
+			check_tree(b, &recipe->volumes[i]);
+	uni_diags_sort(b->diags);
+	return b->diags->errors != 0 ? uni_diags_err(b->diags, UNI_E_INVAL, err) : 0;
+}

@@ -1,0 +1,223 @@
+/*
+ * A build in progress, as this module's files share it.
+ */
+#ifndef UNI_EXEC_INTERNAL_H
+#define UNI_EXEC_INTERNAL_H
+
+#include <pthread.h>
+#include <uni/cache/store.h>
+#include <uni/exec/build.h>
+#include <uni/fs/fs.h>
+#include <uni/kernel/base.h>
+#include <uni/plan/make.h>
+#include <uni/recipes/recipe.h>
+#include <uni/source/package.h>
+#include <uni/tree/tree.h>
+
+#define BASE_ARCH "x86_64"
+
+/* A file that goes into a step. One from a package is a blob; one of this machine becomes a blob
+ * when a step wants it, and must then still have the digest that it was resolved to. */
+struct item {
+	char *name; /* as the recipe has it; a package's file "pkg:NAME/PATH" */
+	char *path; /* of a file of this machine, else NULL */
+	struct uni_digest digest;
+	struct uni_store_entry blob; /* when it is one; its name is not set */
+	bool is_blob;
+};
+
+struct items {
+	struct item *items;
+	size_t count, room;
+};
+
+struct base_input {
+	char *name; /* for manifests: "unibase" and its version, or the path as in the recipe */
+	char *version;
+	struct uni_digest digest;
+	struct uni_installed *installed; /* of the package, or NULL */
+	char *dir;			 /* of a base that is a folder, or NULL */
+	pthread_mutex_t mutex;		 /* of opening it, which is put off */
+	struct uni_base *base;
+};
+
+struct tool_set {
+	struct uni_step_tool *items;
+	size_t count;
+	struct uni_strv names; /* of the items */
+};
+
+struct source_unit {
+	char *name;
+	char *path;
+	struct uni_digest source; /* of the C file */
+	struct uni_digest text;	  /* preprocessed */
+	struct uni_buf kept;	  /* the text, when there was room to keep it */
+	struct uni_strv headers; /* files of the recipe's folder that it read, as the manifest names
+				    them, and their digests */
+	struct uni_digest *header_digests;
+};
+
+struct volume_input {
+	char *name; /* of its source, as the recipe has it */
+	struct uni_tree *tree;
+	struct uni_statscope *scope;
+	struct uni_digest digest;
+	bool cold;
+	struct tool_set tools;
+};
+
+/* What is known of a step while the plan is walked. */
+struct run {
+	struct uni_store_record record;
+	bool done, needed, started, ran;
+};
+
+struct build {
+	const struct uni_build_options *options;
+	const struct uni_events *events;
+	struct uni_diags *diags;
+	struct uni_store *store;
+	struct uni_recipe *recipe;
+	struct uni_buf normal; /* the recipe's meaning */
+	struct uni_statcache *stats;
+	struct uni_statscope *files; /* of single files: sources, headers, tools */
+	const char **formats;
+	size_t format_count;
+
+	struct base_input base;
+	struct source_unit *sources; /* one for each of the recipe's */
+	size_t source_count;
+	size_t kept_bytes;
+	struct items objects, libraries;
+	struct item program, ca; /* name NULL: none */
+	struct item *files_in;	 /* one for each [[file]]; those with text have only a digest */
+	struct volume_input *volumes;
+	struct tool_set compile_tools, link_tools, box_tools;
+
+	struct uni_plan *plan;
+	struct run *runs;
+	char *log; /* of the step that failed */
+	size_t ran;
+};
+
+/* resolve.c: every input to a digest. `hash_all`: no tree stays cold. */
+int build_resolve(struct build *b, bool hash_all, struct uni_err *err);
+int build_make_plan(struct build *b, struct uni_err *err);
+int digest_of_file(struct build *b, const char *path, struct uni_digest *digest,
+		   struct uni_err *err);
+void item_clear(struct item *item);
+#define UNI_AUTO_ITEM __attribute__((cleanup(item_clear)))
+/* Makes it a blob if it is none. */
+int item_blob(struct build *b, struct item *item, struct uni_err *err);
+int item_path(struct build *b, struct item *item, char **path, struct uni_err *err);
+
+/* package.c: files out of packages. */
+int package_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
+		 struct uni_err *err);
+/* Every file whose name ends in `suffix`. */
+int package_items(struct build *b, const struct uni_recipe_input *input, const char *suffix,
+		  struct items *items, struct uni_err *err);
+int package_find(struct build *b, const struct uni_recipe_input *input,
+		 struct uni_installed **installed, struct uni_err *err);
+
+/* tools.c: identities of tools. `list` names the files, when it is not known since last time. */
+typedef int tool_list_fn(void *user, struct uni_strv *files, struct uni_err *err);
+int tool_set_resolve(struct build *b, const char *name, const char *const *programs,
+		     tool_list_fn *list, void *user, struct tool_set *set, struct uni_err *err);
+void tool_set_clear(struct tool_set *set);
+
+/* direct.c: preprocessed text of each source, by what was read for it last time where that is
+ * still so. */
+int sources_resolve(struct build *b, struct uni_err *err);
+void source_unit_clear(struct source_unit *unit);
+/* The text itself, made again if it was not kept. */
+int source_text(struct build *b, size_t index, struct uni_buf *text, struct uni_buf *messages,
+		struct uni_err *err);
+int source_compile(struct build *b, size_t index, const struct uni_buf *text, const char *path,
+		   struct uni_buf *messages, struct uni_err *err);
+
+/* base.c */
+int base_resolve(struct build *b, struct uni_err *err);
+void base_clear(struct base_input *base);
+/* Opens it on first use; owned by the build. */
+int base_open(struct build *b, const struct uni_base **base, struct uni_err *err);
+/* What the recipe wants of the base: all that it cannot do goes to the diags, the first to err. */
+int base_check(struct build *b, struct uni_err *err);
+
+/* volume.c */
+int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
+void volume_clear(struct volume_input *volume);
+/* What a volume's step says about its output. */
+struct volume_words {
+	uint64_t data_blocks, hash_offset, size;
+	struct uni_uuid uuid;
+	uint8_t salt[32], root_hash[32];
+	uint32_t salt_size;
+};
+char *volume_words_write(const struct uni_fs_result *result);
+bool volume_words_read(const char *meta, struct volume_words *words);
+
+/* tarball.c: a tar archive's entries into a tree; files become blobs, once for each archive. */
+int tarball_add(struct build *b, struct item *archive, struct uni_tree *tree,
+		const struct uni_tree_rules *rules, struct uni_err *err);
+
+/* walk.c: makes every step of `wanted` (numbers) known, running what has to be run. */
+int build_walk(struct build *b, const int *wanted, size_t count, struct uni_err *err);
+/* Finds out states, running nothing. */
+int build_look(struct build *b, struct uni_err *err);
+
+/* op.c: runs a step; its result goes into `record`, what tools say into `messages`. */
+int op_run(struct build *b, size_t step, struct uni_store_record *record, struct uni_buf *messages,
+	   struct uni_err *err);
+/* The output that an input takes from its producer. */
+struct uni_store_entry *input_blob(struct build *b, const struct uni_step *step, size_t input);
+const struct uni_store_record *input_record(struct build *b, const struct uni_step *step,
+					    size_t input);
+int find_input(const struct uni_step *step, const char *name); /* -1: none */
+/* Index of the recipe's volume that input "volume/NAME" or step "volume:NAME" stands for. */
+const struct uni_recipe_volume *volume_named(const struct build *b, const char *id, size_t *index);
+/* Gives a cold volume, which has run, its digest: keys follow. */
+int settle_cold(struct build *b, size_t step, struct uni_err *err);
+int op_root(struct build *b, struct uni_store_record *record, struct uni_err *err);
+int op_kernel(struct build *b, const struct uni_step *step, struct uni_store_record *record,
+	      struct uni_err *err);
+int op_box(struct build *b, const struct uni_step *step, struct uni_store_record *record,
+	   struct uni_err *err);
+int op_disk(struct build *b, const struct uni_step *step, struct uni_store_record *record,
+	    struct uni_err *err);
+
+/* manifest.c: what only the manifest says of the inputs, for its key; owned by the caller. */
+struct uni_plan_source *manifest_sources(const struct build *b, size_t *count);
+/* The member "inputs" and a comma behind it. */
+void manifest_inputs(const struct build *b, struct uni_buf *out);
+int op_manifest(struct build *b, struct uni_store_record *record, struct uni_err *err);
+
+/* handout.c */
+int build_hand_out(struct build *b, const char *out_dir, struct uni_build_result *result,
+		   struct uni_err *err);
+/* Where a manifest was built: remembered in the store. */
+int manifest_remember(struct build *b, const struct uni_digest *manifest, struct uni_err *err);
+int manifest_recall(struct uni_store *store, const struct uni_digest *manifest, char **recipe,
+		    struct uni_err *err);
+
+/* log.c: keeps what a failed step said; `path` is owned by the caller, NULL when it cannot be. */
+char *log_keep(struct build *b, const struct uni_step *step, const struct uni_buf *messages,
+	       const struct uni_err *why);
+
+/* check.c: inputs that could be resolved and would still not do, all to the diags. */
+int inputs_check(struct build *b, struct uni_err *err);
+
+/* build.c */
+int build_open(struct build *b, const struct uni_build_options *options,
+	       const struct uni_events *events, struct uni_diags *diags, struct uni_err *err);
+void build_close(struct build *b);
+int build_prepare(struct build *b, bool hash_all, struct uni_err *err);
+int build_artifacts(struct build *b, struct uni_err *err); /* into the store */
+/* Number of the step that makes a format; owned by the plan. */
+int artifact_step(const struct build *b, const char *format);
+
+/* compare.c: the first byte in which two files differ, or -1. */
+int first_difference(const char *a, const char *b, int64_t *offset, struct uni_err *err);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * Files out of packages that the store holds.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+int package_find(struct build *b, const struct uni_recipe_input *input,
+		 struct uni_installed **installed, struct uni_err *err)
+{
+	struct uni_err why = UNI_ERR_INIT;
+	int rc = uni_package_find(b->store, input->package, input->range, BASE_ARCH, installed,
+				  &why);
+
+	if (rc == 0)
+		return 0;
+	uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);
+	if (why.hint[0] != '\0')
+		uni_err_hint(err, "%s", why.hint);
+	return rc;
+}
+
+static void take_file(struct item *item, const struct uni_installed *installed, size_t index)
+{
+	*item = (struct item){
+		.name = uni_asprintf("pkg:%s/%s", installed->package->name,
+				     installed->package->files[index].path),
+		.digest = installed->package->files[index].digest,
+		.blob = installed->record.entries[index],
+		.is_blob = true,
+	};
+	item->blob.name = NULL;
+}
+
+/* The file meant when none is named: the one the package is for, or its only one. */
+static const char *chief(const struct uni_package *package)
+{
+	if (package->member != NULL)
+		return package->member;
+	return package->file_count == 1 ? package->files[0].path : NULL;
+}
+
+int package_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
+		 struct uni_err *err)
+{
+	struct uni_installed *installed UNI_AUTO(uni_installed) = NULL;
+	const char *member = input->member;
+	const struct uni_package_file *file;
+	int rc = package_find(b, input, &installed, err);
+
+	if (rc != 0)
+		return rc;
+	if (member == NULL)
+		member = chief(installed->package);
+	if (member == NULL)
+		return uni_recipe_error(b->recipe, input->pos, UNI_E_INVAL, err,
+					"package %s has several files: say which, as \"%s/FILE\"",
+					input->package, input->text);
+	file = uni_package_find_file(installed->package, member);
+	if (file == NULL)
+		return uni_recipe_error(b->recipe, input->pos, UNI_E_NOENT, err,
+					"package %s has no file %s", input->package, member);
+	take_file(item, installed, (size_t)(file - installed->package->files));
+	return 0;
+}
+
+int package_items(struct build *b, const struct uni_recipe_input *input, const char *suffix,
+		  struct items *items, struct uni_err *err)
+{
+	struct uni_installed *installed UNI_AUTO(uni_installed) = NULL;
+	size_t before = items->count;
+	int rc = package_find(b, input, &installed, err);
+
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < installed->package->file_count; i++) {
+		if (!uni_str_ends(installed->package->files[i].path, suffix))
+			continue;
+		UNI_PUSH_ROOM(items->items, items->count, items->room);
+		take_file(&items->items[items->count++], installed, i);
+	}
+	if (items->count == before)
+		return uni_recipe_error(b->recipe, input->pos, UNI_E_INVAL, err,
+					"package %s holds no *%s file", input->package, suffix);
+	return 0;
+}

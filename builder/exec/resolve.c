@@ -1,0 +1,242 @@
+/*
+ * Every input of a recipe to a digest, and from there to the plan.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <uni/kernel/kernel.h>
+#include <uni/link/link.h>
+
+int digest_of_file(struct build *b, const char *path, struct uni_digest *digest,
+		   struct uni_err *err)
+{
+	return uni_statscope_digest_file(b->files, path, NULL, digest, err);
+}
+
+void item_clear(struct item *item)
+{
+	free(item->name);
+	free(item->path);
+}
+
+int item_blob(struct build *b, struct item *item, struct uni_err *err)
+{
+	int rc;
+
+	if (item->is_blob)
+		return 0;
+	rc = uni_store_put_file(b->store, item->path, &item->blob, err);
+	if (rc != 0)
+		return rc;
+	if (!uni_digest_eq(&item->blob.digest, &item->digest))
+		return uni_err_set(err, UNI_E_CHANGED, "%s: changed during the build", item->path);
+	item->is_blob = true;
+	return 0;
+}
+
+int item_path(struct build *b, struct item *item, char **path, struct uni_err *err)
+{
+	int rc = item_blob(b, item, err);
+
+	return rc != 0 ? rc : uni_store_blob_path(b->store, &item->blob, path, err);
+}
+
+static int resolve_file(struct build *b, const struct uni_recipe_input *input, struct item *item,
+			struct uni_err *err)
+{
+	struct uni_err why = UNI_ERR_INIT;
+	int rc;
+
+	item->name = uni_strdup(input->text);
+	item->path = uni_strdup(input->path);
+	rc = digest_of_file(b, input->path, &item->digest, &why);
+	return rc != 0 ? uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text) : 0;
+}
+
+static int resolve_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
+			struct uni_err *err)
+{
+	if (input->kind == UNI_INPUT_NONE)
+		return 0;
+	if (input->kind == UNI_INPUT_PACKAGE)
+		return package_item(b, input, item, err);
+	return resolve_file(b, input, item, err);
+}
+
+/* A package without a member stands for all its files of the kind. */
+static int resolve_items(struct build *b, const struct uni_recipe_inputs *inputs,
+			 const char *suffix, struct items *items, struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < inputs->count; i++) {
+		const struct uni_recipe_input *input = &inputs->items[i];
+
+		if (input->kind == UNI_INPUT_PACKAGE && input->member == NULL) {
+			rc = package_items(b, input, suffix, items, err);
+			continue;
+		}
+		UNI_PUSH_ROOM(items->items, items->count, items->room);
+		items->items[items->count] = (struct item){ .name = NULL };
+		rc = resolve_item(b, input, &items->items[items->count++], err);
+	}
+	return rc;
+}
+
+static int resolve_files(struct build *b, struct uni_err *err)
+{
+	const struct uni_recipe *recipe = b->recipe;
+	int rc = 0;
+
+	b->files_in = uni_alloc_array(recipe->file_count + 1, sizeof(*b->files_in));
+	for (size_t i = 0; rc == 0 && i < recipe->file_count; i++) {
+		const struct uni_recipe_file *file = &recipe->files[i];
+
+		if (file->text == NULL) {
+			rc = resolve_item(b, &file->source, &b->files_in[i], err);
+			continue;
+		}
+		b->files_in[i].name = uni_strdup("");
+		b->files_in[i].digest = uni_digest_of(file->text, file->text_size);
+	}
+	return rc;
+}
+
+static int list_compile(void *user, struct uni_strv *files, struct uni_err *err)
+{
+	(void)user;
+	return uni_compile_tools(files, err);
+}
+
+static int list_link(void *user, struct uni_strv *files, struct uni_err *err)
+{
+	(void)user;
+	return uni_link_tools(files, err);
+}
+
+static int list_box(void *user, struct uni_strv *files, struct uni_err *err)
+{
+	(void)user;
+	return uni_box_tools(files, err);
+}
+
+static int resolve_tools(struct build *b, struct uni_err *err)
+{
+	static const char *const compile[] = { "musl-gcc", "as", NULL };
+	static const char *const link[] = { "ld", NULL };
+	static const char *const none[] = { NULL };
+	const struct uni_recipe_app *app = &b->recipe->app;
+	int rc = 0;
+
+	if (app->sources.count != 0)
+		rc = tool_set_resolve(b, "compile", compile, list_compile, NULL, &b->compile_tools,
+				      err);
+	if (rc == 0 && app->program.kind == UNI_INPUT_NONE)
+		rc = tool_set_resolve(b, "link", link, list_link, NULL, &b->link_tools, err);
+	for (size_t i = 0; rc == 0 && i < b->format_count; i++)
+		if (strcmp(b->formats[i], "elf") != 0 && b->box_tools.count == 0)
+			rc = tool_set_resolve(b, "box", none, list_box, NULL, &b->box_tools, err);
+	return rc;
+}
+
+int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
+{
+	const struct uni_recipe_app *app = &b->recipe->app;
+	int rc = base_resolve(b, err);
+
+	if (rc == 0)
+		rc = resolve_tools(b, err);
+	if (rc == 0)
+		rc = resolve_items(b, &app->objects, ".o", &b->objects, err);
+	if (rc == 0)
+		rc = resolve_items(b, &app->libraries, ".a", &b->libraries, err);
+	if (rc == 0)
+		rc = resolve_item(b, &app->program, &b->program, err);
+	if (rc == 0)
+		rc = resolve_item(b, &b->recipe->ca, &b->ca, err);
+	if (rc == 0)
+		rc = resolve_files(b, err);
+	if (rc == 0)
+		rc = sources_resolve(b, err);
+	if (rc == 0)
+		rc = volumes_resolve(b, hash_all, err);
+	return rc;
+}
+
+static struct uni_plan_source from_item(const struct item *item)
+{
+	return (struct uni_plan_source){ .name = item->name,
+					 .path = item->path,
+					 .digest = item->digest };
+}
+
+static struct uni_plan_source *from_items(const struct item *items, size_t count)
+{
+	struct uni_plan_source *list = uni_alloc_array(count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = from_item(&items[i]);
+	return list;
+}
+
+static struct uni_plan_tools from_tools(const struct tool_set *set)
+{
+	return (struct uni_plan_tools){ .items = set->items, .count = set->count };
+}
+
+int build_make_plan(struct build *b, struct uni_err *err)
+{
+	struct uni_plan_source program = from_item(&b->program), ca = from_item(&b->ca);
+	struct uni_plan_source *objects UNI_AUTO_FREE =
+		from_items(b->objects.items, b->objects.count);
+	struct uni_plan_source *libraries UNI_AUTO_FREE =
+		from_items(b->libraries.items, b->libraries.count);
+	struct uni_plan_source *files UNI_AUTO_FREE =
+		from_items(b->files_in, b->recipe->file_count);
+	struct uni_plan_source *sources UNI_AUTO_FREE =
+		uni_alloc_array(b->source_count + 1, sizeof(*sources));
+	struct uni_plan_source *volumes UNI_AUTO_FREE =
+		uni_alloc_array(b->recipe->volume_count + 1, sizeof(*volumes));
+	struct uni_plan_tools *volume_tools UNI_AUTO_FREE =
+		uni_alloc_array(b->recipe->volume_count + 1, sizeof(*volume_tools));
+	size_t mentioned_count;
+	struct uni_plan_source *mentioned UNI_AUTO_FREE = manifest_sources(b, &mentioned_count);
+	struct uni_plan_inputs in = {
+		.recipe = b->recipe,
+		.recipe_digest = uni_digest_of(b->normal.data, b->normal.size),
+		.formats = b->formats,
+		.format_count = b->format_count,
+		.base = { .name = b->base.name, .digest = b->base.digest },
+		.sources = sources,
+		.objects = objects,
+		.object_count = b->objects.count,
+		.libraries = libraries,
+		.library_count = b->libraries.count,
+		.program = b->program.name != NULL ? &program : NULL,
+		.ca = b->ca.name != NULL ? &ca : NULL,
+		.files = files,
+		.volumes = volumes,
+		.compile_tools = from_tools(&b->compile_tools),
+		.link_tools = from_tools(&b->link_tools),
+		.box_tools = from_tools(&b->box_tools),
+		.volume_tools = volume_tools,
+		.mentioned = mentioned,
+		.mentioned_count = mentioned_count,
+	};
+
+	for (size_t i = 0; i < b->source_count; i++)
+		sources[i] = (struct uni_plan_source){
+			.name = b->sources[i].name,
+			.path = b->sources[i].path,
+			.digest = b->sources[i].text,
+		};
+	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+		volumes[i] = (struct uni_plan_source){
+			.name = b->volumes[i].name,
+			.digest = b->volumes[i].digest,
+			.cold = b->volumes[i].cold,
+		};
+		volume_tools[i] = from_tools(&b->volumes[i].tools);
+	}
+	return uni_plan_make(&b->plan, &in, err);
+}

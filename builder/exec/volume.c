@@ -1,0 +1,210 @@
+/*
+ * Volumes: their trees, and digests of these. A large tree of which nothing is known yet stays
+ * cold: its content is hashed in the same read that makes the file system, and the step's key
+ * follows from that.
+ */
+#include "internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <uni/base/path.h>
+
+#define COLD_LEAST (UINT64_C(16) << 20) /* bytes; less is hashed at once: the result may be there  \
+					 */
+
+void volume_clear(struct volume_input *volume)
+{
+	free(volume->name);
+	uni_tree_free(volume->tree);
+	tool_set_clear(&volume->tools);
+}
+
+static struct uni_tree_rules rules_of(const struct uni_recipe_volume *volume)
+{
+	struct uni_tree_rules rules = { .mtime = volume->epoch };
+
+	if (volume->modes == UNI_MODES_FIXED) {
+		rules.file_mode = volume->mode;
+		rules.dir_mode = volume->mode | (volume->mode & 0444) >> 2;
+	}
+	rules.keep_modes = volume->modes == UNI_MODES_KEEP;
+	return rules;
+}
+
+static int add_package(struct build *b, const struct uni_recipe_input *input, struct uni_tree *tree,
+		       const struct uni_tree_rules *rules, struct uni_err *err)
+{
+	struct uni_installed *installed UNI_AUTO(uni_installed) = NULL;
+	int rc = package_find(b, input, &installed, err);
+
+	for (size_t i = 0; rc == 0 && i < installed->package->file_count; i++) {
+		const struct uni_package_file *file = &installed->package->files[i];
+		struct uni_tree_rules own = *rules;
+		char *path UNI_AUTO_FREE = NULL;
+
+		/* Blobs have modes of their own; the package says what the file's are. */
+		if (own.file_mode == 0)
+			own.file_mode = file->mode;
+		rc = uni_store_blob_path(b->store, &installed->record.entries[i], &path, err);
+		if (rc == 0)
+			rc = uni_tree_add_file(tree, file->path, path, &file->digest, &own, err);
+	}
+	return rc;
+}
+
+static int add_archive(struct build *b, const struct uni_recipe_input *input, struct uni_tree *tree,
+		       const struct uni_tree_rules *rules, struct uni_err *err)
+{
+	struct item item UNI_AUTO_ITEM = { .name = NULL };
+	int rc;
+
+	if (input->kind == UNI_INPUT_PACKAGE) {
+		rc = package_item(b, input, &item, err);
+	} else {
+		item.path = uni_strdup(input->path);
+		item.name = uni_strdup(input->text);
+		rc = digest_of_file(b, input->path, &item.digest, err);
+	}
+	return rc != 0 ? rc : tarball_add(b, &item, tree, rules, err);
+}
+
+static int fill_tree(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
+		     struct uni_err *err)
+{
+	const struct uni_recipe_input *source = &volume->source;
+	struct uni_tree_rules rules = rules_of(volume);
+
+	if (source->kind == UNI_INPUT_FILE && source->folder)
+		return uni_tree_add_folder(tree, ".", source->path, &rules, err);
+	if (source->kind == UNI_INPUT_PACKAGE && source->member == NULL)
+		return add_package(b, source, tree, &rules, err);
+	return add_archive(b, source, tree, &rules, err);
+}
+
+struct unknown {
+	uint64_t bytes;
+};
+
+static int count_unknown(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
+{
+	struct unknown *unknown = user;
+
+	(void)err;
+	if (entry->meta.type == UNI_ENTRY_FILE && entry->digest == NULL)
+		unknown->bytes += entry->meta.size;
+	return 0;
+}
+
+static int digest_tree(struct volume_input *in, bool hash_all, struct uni_err *err)
+{
+	struct unknown unknown = { .bytes = 0 };
+	int rc = uni_tree_digest_known(in->tree, in->scope, &in->digest, err);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = uni_tree_each(in->tree, count_unknown, &unknown, err);
+	if (rc != 0)
+		return rc;
+	in->cold = !hash_all && unknown.bytes >= COLD_LEAST &&
+		   unknown.bytes > uni_tree_bytes(in->tree) / 2;
+	return in->cold ? 0 : uni_tree_digest(in->tree, in->scope, 0, &in->digest, err);
+}
+
+struct listing {
+	const struct uni_recipe_volume *volume;
+	const struct uni_fs_format *format;
+};
+
+static int list_tools(void *user, struct uni_strv *files, struct uni_err *err)
+{
+	const struct listing *listing = user;
+	struct uni_fs_options options;
+	int rc;
+
+	uni_plan_fs_options(listing->volume, &options);
+	rc = listing->format->resolve(&options, err);
+	return rc != 0 ? rc : listing->format->tools(&options, files, err);
+}
+
+static int resolve_volume(struct build *b, const struct uni_recipe_volume *volume,
+			  struct volume_input *in, bool hash_all, struct uni_err *err)
+{
+	static const char *const programs[] = { "mksquashfs", NULL };
+	const char *format = uni_recipe_format_name(volume->format);
+	struct listing listing = { .volume = volume, .format = uni_fs_find(format) };
+	char *tools UNI_AUTO_FREE =
+		uni_asprintf("%s %s", format, uni_recipe_compression_name(volume->compression));
+	char *scope UNI_AUTO_FREE = uni_asprintf("volume %s", volume->name);
+	struct uni_tree_rules rules = rules_of(volume);
+	struct uni_err why = UNI_ERR_INIT;
+	int rc;
+
+	in->name = uni_strdup(volume->source.text);
+	if (listing.format == NULL)
+		return uni_recipe_error(b->recipe, volume->pos, UNI_E_UNSUPPORTED, err,
+					"volumes of format %s cannot be written", format);
+	in->scope = uni_statcache_scope(b->stats, scope);
+	in->tree = uni_tree_new(&rules);
+	rc = tool_set_resolve(b, tools, programs, list_tools, &listing, &in->tools, err);
+	if (rc != 0)
+		return rc;
+	rc = fill_tree(b, volume, in->tree, &why);
+	if (rc == 0)
+		rc = digest_tree(in, hash_all, &why);
+	if (rc == 0)
+		return 0;
+	/* What came from a package names the place already. */
+	if (volume->source.kind == UNI_INPUT_PACKAGE)
+		return uni_err_set(err, rc, "%s", why.text);
+	uni_recipe_error(b->recipe, volume->source.pos, rc, err, "volume \"%s\": %s", volume->name,
+			 why.text);
+	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : rc;
+}
+
+int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err)
+{
+	int rc = 0;
+
+	b->volumes = uni_alloc_array(b->recipe->volume_count + 1, sizeof(*b->volumes));
+	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++)
+		if (b->recipe->volumes[i].format != UNI_FS_TMPFS)
+			rc = resolve_volume(b, &b->recipe->volumes[i], &b->volumes[i], hash_all,
+					    err);
+	return rc;
+}
+
+/* --- what a volume's step says about it, as the text of its result --- */
+
+char *volume_words_write(const struct uni_fs_result *result)
+{
+	char uuid[UNI_UUID_TEXT], salt[65], root[65];
+
+	uni_uuid_text(&result->uuid, uuid);
+	uni_hex(result->salt, result->salt_size, salt);
+	uni_hex(result->root_hash, sizeof(result->root_hash), root);
+	return uni_asprintf("uuid %s\nsize %" PRIu64 "\ndata-blocks %" PRIu64
+			    "\nhash-offset %" PRIu64 "\nsalt %s\nroot-hash %s\n",
+			    uuid, result->size, result->data_blocks, result->hash_offset, salt,
+			    root);
+}
+
+bool volume_words_read(const char *meta, struct volume_words *words)
+{
+	char uuid[64], salt[80] = "", root[80];
+
+	*words = (struct volume_words){ .size = 0 };
+	if (meta == NULL ||
+	    sscanf(meta,
+		   "uuid %63s\nsize %" SCNu64 "\ndata-blocks %" SCNu64 "\nhash-offset %" SCNu64
+		   "\nsalt %79[0-9a-f]",
+		   uuid, &words->size, &words->data_blocks, &words->hash_offset, salt) < 4)
+		return false;
+	meta = strstr(meta, "root-hash ");
+	if (meta == NULL || sscanf(meta, "root-hash %79[0-9a-f]", root) != 1)
+		return false;
+	words->salt_size = (uint32_t)(strlen(salt) / 2);
+	return uni_uuid_parse(uuid, &words->uuid) && words->salt_size <= sizeof(words->salt) &&
+	       uni_unhex(salt, words->salt, words->salt_size) &&
+	       uni_unhex(root, words->root_hash, sizeof(words->root_hash));
+}

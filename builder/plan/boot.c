@@ -1,0 +1,95 @@
+/*
+ * What a recipe says to the kernel.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+/*
+ * Where programs look for CA certificates. Go's crypto/x509 (root_linux.go, root_bsd.go,
+ * root_solaris.go), curl's configure, and OPENSSLDIR as Debian, Alpine, Red Hat, the BSDs and
+ * upstream OpenSSL set it.
+ */
+const char *const uni_plan_ca_paths[] = {
+	"/etc/ssl/certs/ca-certificates.crt",		     /* Debian, Alpine, Arch, Gentoo */
+	"/boot/system/data/ssl/CARootCertificates.pem",	     /* Haiku, in Go's list */
+	"/etc/certs/ca-certificates.crt",		     /* Solaris 11.2 */
+	"/etc/openssl/certs/ca-certificates.crt",	     /* NetBSD */
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* Red Hat since 7 */
+	"/etc/pki/tls/cacert.pem",			     /* OpenELEC */
+	"/etc/pki/tls/cert.pem",			     /* Red Hat, OpenSSL's default there */
+	"/etc/pki/tls/certs/ca-bundle.crt",		     /* Red Hat up to 6, and curl there */
+	"/etc/ssl/ca-bundle.pem",			     /* openSUSE */
+	"/etc/ssl/cacert.pem",				     /* OmniOS */
+	"/etc/ssl/cert.pem",				     /* Alpine, OpenBSD, macOS */
+	"/usr/lib/ssl/cert.pem",			     /* Debian, OpenSSL's default there */
+	"/usr/local/etc/ssl/cert.pem",			     /* FreeBSD, from ports */
+	"/usr/local/share/certs/ca-root-nss.crt",	     /* FreeBSD, DragonFly */
+	"/usr/local/ssl/cert.pem",			     /* OpenSSL as it comes */
+	"/usr/share/ssl/certs/ca-bundle.crt",		     /* old Red Hat, in curl's list */
+	"/var/lib/ca-certificates/ca-bundle.pem",	     /* openSUSE's own */
+	NULL,
+};
+
+char *uni_plan_program_path(const struct uni_recipe *recipe)
+{
+	return uni_asprintf("/bin/%s", recipe->image.name);
+}
+
+static void add_texts(struct uni_strv *to, const struct uni_recipe_texts *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		uni_strv_add(to, from->items[i].text);
+}
+
+static void add_limit(struct uni_boot_config *config, enum uni_config_limit_kind kind,
+		      uint64_t value)
+{
+	if (value != 0)
+		uni_boot_config_limit(config, kind, value);
+}
+
+static void add_mounts(struct uni_boot_config *config, const struct uni_recipe *recipe)
+{
+	for (size_t i = 0; i < recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &recipe->volumes[i];
+		struct uni_config_mount wire = { .fs = volume->format };
+
+		if (volume->format == UNI_FS_TMPFS)
+			wire.size = volume->size;
+		else
+			wire.flags = UNI_MOUNT_READ_ONLY |
+				     (volume->verity ? (uint32_t)UNI_MOUNT_VERITY : 0);
+		uni_boot_config_mount(config, volume->mount, &wire);
+	}
+}
+
+struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe)
+{
+	struct uni_boot_config *config = uni_boot_config_new();
+	const struct uni_recipe_config *from = &recipe->config;
+
+	uni_strv_add(&config->args, recipe->image.name);
+	add_texts(&config->args, &recipe->app.args);
+	for (size_t i = 0; i < recipe->app.env_count; i++)
+		uni_strv_addf(&config->env, "%s=%s", recipe->app.env[i].name,
+			      recipe->app.env[i].value);
+	config->program = uni_plan_program_path(recipe);
+	config->cwd = uni_strdup(recipe->app.cwd);
+	config->hostname = uni_strdup(from->hostname);
+	add_texts(&config->hosts, &from->hosts);
+	add_texts(&config->resolvers, &from->resolvers);
+	add_texts(&config->networks, &from->networks);
+	add_mounts(config, recipe);
+	add_limit(config, UNI_LIMIT_OPEN_FILES, from->limit_open_files);
+	add_limit(config, UNI_LIMIT_STACK, from->limit_stack);
+	add_limit(config, UNI_LIMIT_MEMORY, from->limit_memory);
+	config->on_exit = from->on_exit;
+	config->on_fault = from->on_fault;
+	config->epoch = recipe->image.epoch;
+	config->log_level = from->log_level;
+	config->grace_ms = from->grace_ms;
+	for (size_t i = 0; i < from->runtime_count; i++)
+		uni_boot_config_runtime(config, (enum uni_config_type)from->runtime[i]);
+	return config;
+}

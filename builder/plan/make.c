@@ -1,0 +1,234 @@
+/*
+ * From a recipe and its resolved inputs to steps. The order here is the order of the plan: each
+ * step comes behind what it uses.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <uni/disk/disk.h>
+#include <uni/fs/fs.h>
+#include <uni/kernel/kernel.h>
+#include <uni/link/link.h>
+
+/* Numbers of the steps made so far; -1 when there is none. */
+struct making {
+	struct uni_plan *plan;
+	const struct uni_plan_inputs *in;
+	int *objects;
+	int program, root, kernel, box;
+	int *volumes;
+};
+
+static bool wants(const struct making *m, const char *format)
+{
+	for (size_t i = 0; i < m->in->format_count; i++)
+		if (strcmp(m->in->formats[i], format) == 0)
+			return true;
+	return false;
+}
+
+static void make_compiles(struct making *m)
+{
+	const struct uni_recipe *recipe = m->in->recipe;
+
+	for (size_t i = 0; i < recipe->app.sources.count; i++) {
+		char *id UNI_AUTO_FREE = uni_asprintf("compile:%s", m->in->sources[i].name);
+		struct uni_buf options = UNI_BUF_INIT;
+
+		plan_add(m->plan, UNI_OP_COMPILE, id, UNI_COMPILE_VERSION);
+		options_compile(recipe, i, &options);
+		plan_options(m->plan, &options);
+		plan_tools(m->plan, &m->in->compile_tools);
+		plan_source(m->plan, "source", &m->in->sources[i]);
+		m->objects[i] = plan_close(m->plan);
+	}
+}
+
+static void make_link(struct making *m)
+{
+	if (m->in->program != NULL)
+		return;
+	plan_add(m->plan, UNI_OP_LINK, "link", UNI_LINK_VERSION);
+	plan_tools(m->plan, &m->in->link_tools);
+	plan_source(m->plan, "base", &m->in->base);
+	for (size_t i = 0; i < m->in->recipe->app.sources.count; i++)
+		plan_use(m->plan, "object", m->objects[i], "object");
+	for (size_t i = 0; i < m->in->object_count; i++)
+		plan_source(m->plan, "object", &m->in->objects[i]);
+	for (size_t i = 0; i < m->in->library_count; i++)
+		plan_source(m->plan, "library", &m->in->libraries[i]);
+	m->program = plan_close(m->plan);
+}
+
+static void make_root(struct making *m)
+{
+	const struct uni_recipe *recipe = m->in->recipe;
+	struct uni_buf options = UNI_BUF_INIT;
+
+	if (m->in->ca == NULL && recipe->file_count == 0 && recipe->volume_count == 0)
+		return;
+	plan_add(m->plan, UNI_OP_ROOT, "root", PLAN_ROOT_VERSION);
+	options_root(recipe, &options);
+	plan_options(m->plan, &options);
+	if (m->in->ca != NULL)
+		plan_source(m->plan, "ca", m->in->ca);
+	for (size_t i = 0; i < recipe->file_count; i++)
+		plan_source(m->plan, recipe->files[i].path, &m->in->files[i]);
+	m->root = plan_close(m->plan);
+}
+
+static int make_volumes(struct making *m, struct uni_err *err)
+{
+	const struct uni_recipe *recipe = m->in->recipe;
+
+	for (size_t i = 0; i < recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &recipe->volumes[i];
+		const char *name = uni_recipe_format_name(volume->format);
+		const struct uni_fs_format *format = uni_fs_find(name);
+		char *id UNI_AUTO_FREE = uni_asprintf("volume:%s", volume->name);
+		struct uni_buf options = UNI_BUF_INIT;
+		int rc;
+
+		m->volumes[i] = -1;
+		if (volume->format == UNI_FS_TMPFS)
+			continue;
+		if (format == NULL)
+			return uni_recipe_error(recipe, volume->pos, UNI_E_UNSUPPORTED, err,
+						"volumes of format %s cannot be written", name);
+		rc = options_volume(recipe, volume, &options, err);
+		if (rc != 0) {
+			uni_buf_free(&options);
+			return rc;
+		}
+		plan_add(m->plan, UNI_OP_VOLUME, id, format->version);
+		plan_options(m->plan, &options);
+		plan_tools(m->plan, &m->in->volume_tools[i]);
+		plan_source(m->plan, "tree", &m->in->volumes[i]);
+		m->volumes[i] = plan_close(m->plan);
+	}
+	return 0;
+}
+
+/* A volume's place in kernel and disk carries its name: two of the same content may stand for
+ * different ones. */
+static void use_volumes(struct making *m)
+{
+	const struct uni_recipe *recipe = m->in->recipe;
+
+	for (size_t i = 0; i < recipe->volume_count; i++) {
+		char *name UNI_AUTO_FREE = uni_asprintf("volume/%s", recipe->volumes[i].name);
+
+		if (m->volumes[i] >= 0)
+			plan_use(m->plan, name, m->volumes[i], "volume");
+	}
+}
+
+static void make_kernel(struct making *m)
+{
+	struct uni_buf options = UNI_BUF_INIT;
+	unsigned version = 0;
+
+	/* Which kind the base is of is not known here: all of them speak for the operation. */
+	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
+		version += (*kind)->version;
+	plan_add(m->plan, UNI_OP_KERNEL, "kernel", version);
+	options_kernel(m->in->recipe, &options);
+	plan_options(m->plan, &options);
+	plan_source(m->plan, "base", &m->in->base);
+	if (m->in->program != NULL)
+		plan_source(m->plan, "program", m->in->program);
+	else
+		plan_use(m->plan, "program", m->program, "program");
+	if (m->root >= 0)
+		plan_use(m->plan, "root", m->root, "root");
+	use_volumes(m);
+	m->kernel = plan_close(m->plan);
+}
+
+static int make_disks(struct making *m, struct uni_err *err)
+{
+	for (size_t i = 0; i < m->in->format_count; i++) {
+		const struct uni_disk_format *format = uni_disk_find(m->in->formats[i]);
+		char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", m->in->formats[i]);
+		struct uni_buf options = UNI_BUF_INIT;
+
+		if (strcmp(m->in->formats[i], "elf") == 0)
+			continue;
+		if (format == NULL)
+			return uni_err_set(err, UNI_E_UNSUPPORTED, "there is no output format %s",
+					   m->in->formats[i]);
+		if (m->box < 0) {
+			plan_add(m->plan, UNI_OP_BOX, "box", UNI_BOX_VERSION_WRITTEN);
+			plan_tools(m->plan, &m->in->box_tools);
+			plan_use(m->plan, "elf", m->kernel, "elf");
+			m->box = plan_close(m->plan);
+		}
+		plan_add(m->plan, UNI_OP_DISK, id, format->version);
+		options_disk(m->in->recipe, format->name, &options);
+		plan_options(m->plan, &options);
+		plan_source(m->plan, "base", &m->in->base);
+		plan_use(m->plan, "box", m->box, "box");
+		use_volumes(m);
+		plan_close(m->plan);
+	}
+	return 0;
+}
+
+static void make_manifest(struct making *m)
+{
+	struct uni_buf options = UNI_BUF_INIT;
+	size_t before = m->plan->count;
+
+	plan_add(m->plan, UNI_OP_MANIFEST, "manifest", PLAN_MANIFEST_VERSION);
+	options_manifest(m->in, &options);
+	plan_options(m->plan, &options);
+	for (size_t i = 0; i < before; i++)
+		plan_use(m->plan, m->plan->steps[i].step.id, (int)i, "");
+	plan_close(m->plan);
+}
+
+static int make_all(struct making *m, struct uni_err *err)
+{
+	int rc;
+
+	make_compiles(m);
+	make_link(m);
+	make_root(m);
+	rc = make_volumes(m, err);
+	if (rc != 0)
+		return rc;
+	make_kernel(m);
+	rc = make_disks(m, err);
+	if (rc == 0 && m->box < 0 && !wants(m, "elf"))
+		return uni_err_set(err, UNI_E_USAGE, "no output format is asked for");
+	if (rc == 0)
+		make_manifest(m);
+	return rc;
+}
+
+int uni_plan_make(struct uni_plan **plan, const struct uni_plan_inputs *inputs, struct uni_err *err)
+{
+	struct uni_plan *made UNI_AUTO(uni_plan) = uni_alloc(sizeof(*made));
+	int *objects UNI_AUTO_FREE =
+		uni_alloc_array(inputs->recipe->app.sources.count + 1, sizeof(*objects));
+	int *volumes UNI_AUTO_FREE =
+		uni_alloc_array(inputs->recipe->volume_count + 1, sizeof(*volumes));
+	struct making m = {
+		.plan = made,
+		.in = inputs,
+		.objects = objects,
+		.volumes = volumes,
+		.program = -1,
+		.root = -1,
+		.kernel = -1,
+		.box = -1,
+	};
+	int rc = make_all(&m, err);
+
+	*plan = NULL;
+	if (rc != 0)
+		return rc;
+	*plan = made;
+	made = NULL;
+	return 0;
+}

@@ -1,0 +1,149 @@
+/*
+ * Options of steps as canonical text: what in the recipe decides an output, and nothing else. The
+ * text is in keys, so its form changes with an operation's version only.
+ */
+#include "internal.h"
+
+#include <inttypes.h>
+#include <uni/base/json.h>
+#include <uni/fs/fs.h>
+#include <uni/kernel/config.h>
+#include <uni/kernel/kernel.h>
+
+static void line_text(struct uni_buf *out, const char *key, const char *value)
+{
+	uni_buf_printf(out, "%s ", key);
+	uni_json_string(out, value);
+	uni_buf_putc(out, '\n');
+}
+
+static void line_number(struct uni_buf *out, const char *key, uint64_t value)
+{
+	uni_buf_printf(out, "%s %" PRIu64 "\n", key, value);
+}
+
+static void line_epoch(struct uni_buf *out, int64_t epoch)
+{
+	uni_buf_printf(out, "epoch %" PRId64 "\n", epoch);
+}
+
+/* Where headers are looked for is in the preprocessed text already. */
+void options_compile(const struct uni_recipe *recipe, size_t source, struct uni_buf *out)
+{
+	line_text(out, "name", recipe->app.sources.items[source].text);
+	for (size_t i = 0; i < recipe->app.cflags.count; i++)
+		line_text(out, "flag", recipe->app.cflags.items[i].text);
+	line_epoch(out, recipe->image.epoch);
+}
+
+void options_root(const struct uni_recipe *recipe, struct uni_buf *out)
+{
+	line_epoch(out, recipe->image.epoch);
+	for (size_t i = 0; recipe->ca.kind != UNI_INPUT_NONE && uni_plan_ca_paths[i] != NULL; i++)
+		line_text(out, "ca", uni_plan_ca_paths[i]);
+	for (size_t i = 0; i < recipe->file_count; i++) {
+		line_text(out, "file", recipe->files[i].path);
+		uni_buf_printf(out, "mode %04o\n", recipe->files[i].mode);
+	}
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		line_text(out, "mount", recipe->volumes[i].mount);
+}
+
+int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
+		   struct uni_buf *out, struct uni_err *err)
+{
+	const struct uni_fs_format *format = uni_fs_find(uni_recipe_format_name(volume->format));
+	struct uni_fs_options options;
+	int rc;
+
+	uni_plan_fs_options(volume, &options);
+	rc = format->resolve(&options, err);
+	if (rc != 0)
+		return uni_recipe_error(recipe, volume->pos, rc, err, "volume \"%s\": %s",
+					volume->name, err->text);
+	line_text(out, "format", format->name);
+	line_text(out, "volume", options.volume);
+	line_text(out, "compression", options.compression);
+	line_number(out, "level", options.level);
+	line_number(out, "block-size", options.block_size);
+	line_epoch(out, options.epoch);
+	line_number(out, "verity", options.verity);
+	line_number(out, "modes", volume->modes);
+	uni_buf_printf(out, "mode %04o\n", volume->mode);
+	return 0;
+}
+
+void uni_plan_fs_options(const struct uni_recipe_volume *volume, struct uni_fs_options *options)
+{
+	*options = (struct uni_fs_options){
+		.volume = volume->name,
+		.compression = uni_recipe_compression_name(volume->compression),
+		.level = volume->level,
+		.block_size = volume->block_size,
+		.epoch = volume->epoch,
+		.verity = volume->verity,
+	};
+}
+
+/* The whole boot configuration as it stands before the volumes are known. */
+void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
+{
+	struct uni_boot_config *config UNI_AUTO(uni_boot_config) = uni_plan_boot_config(recipe);
+
+	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
+		line_text(out, "kind", (*kind)->name);
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		if (recipe->volumes[i].embed)
+			line_text(out, "embed", recipe->volumes[i].name);
+	uni_buf_puts(out, "config ");
+	uni_boot_config_json(config, 0, out);
+	uni_buf_putc(out, '\n');
+}
+
+void options_disk(const struct uni_recipe *recipe, const char *format, struct uni_buf *out)
+{
+	line_text(out, "format", format);
+	line_text(out, "image", recipe->image.name);
+	for (size_t i = 0; i < recipe->output_count; i++)
+		if (uni_str_eq(recipe->outputs[i].format, format))
+			line_number(out, "size", recipe->outputs[i].size);
+	for (size_t i = 0; i < recipe->volume_count; i++) {
+		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed)
+			continue;
+		line_text(out, "partition", recipe->volumes[i].name);
+		line_number(out, "size", recipe->volumes[i].size);
+	}
+}
+
+static void line_source(struct uni_buf *out, const char *kind, const struct uni_plan_source *source)
+{
+	char digest[UNI_DIGEST_TEXT];
+
+	uni_digest_text(&source->digest, digest);
+	line_text(out, kind, source->name);
+	/* A tree not hashed yet has a step of its own, whose key says what it is. */
+	if (!source->cold)
+		line_text(out, "digest", digest);
+}
+
+void options_manifest(const struct uni_plan_inputs *in, struct uni_buf *out)
+{
+	char digest[UNI_DIGEST_TEXT];
+
+	uni_digest_text(&in->recipe_digest, digest);
+	line_text(out, "uni", UNI_VERSION);
+	line_text(out, "recipe", digest);
+	for (size_t i = 0; i < in->format_count; i++)
+		line_text(out, "format", in->formats[i]);
+	line_source(out, "base", &in->base);
+	for (size_t i = 0; i < in->object_count; i++)
+		line_source(out, "object", &in->objects[i]);
+	for (size_t i = 0; i < in->library_count; i++)
+		line_source(out, "library", &in->libraries[i]);
+	if (in->program != NULL)
+		line_source(out, "program", in->program);
+	if (in->ca != NULL)
+		line_source(out, "ca", in->ca);
+	for (size_t i = 0; i < in->mentioned_count; i++)
+		line_source(out, "mentioned", &in->mentioned[i]);
+}
