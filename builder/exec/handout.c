@@ -152,9 +152,13 @@ static struct uni_digest manifest_key(const struct uni_digest *manifest)
 int manifest_remember(struct build *b, const struct uni_digest *manifest, struct uni_err *err)
 {
 	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
+	struct uni_store_record before UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
 	struct uni_digest key = manifest_key(manifest);
+	int rc = uni_store_result_get(b->store, &key, &before, err);
 
 	record.meta = uni_path_absolute(b->recipe->path);
+	if (rc < 0 || (rc == 1 && uni_str_eq(before.meta, record.meta)))
+		return rc < 0 ? rc : 0;
 	return uni_store_result_put(b->store, &key, &record, err);
 }
 
