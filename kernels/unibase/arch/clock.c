@@ -269,6 +269,11 @@ uint64_t uk_time_mono(void)
 	return ns;
 }
 
+bool uk_clock_running(void)
+{
+	return __atomic_load_n(&rate, __ATOMIC_ACQUIRE) != RATE_UNKNOWN;
+}
+
 uint64_t uk_clock_ns(uint64_t ticks)
 {
 	if (rate == RATE_UNKNOWN)

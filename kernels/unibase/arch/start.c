@@ -7,10 +7,11 @@
 #include <uk/io.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/memmap.h>
 #include <uk/paging.h>
 #include <uk/start.h>
 
-#define ENTRIES_MAX 256 /* of the loader's memory map that are looked at */
+#define ENTRIES_MAX 128 /* of the loader's memory map that are looked at */
 #define WINDOW (UK_IMAGE_VIRT + 511 * UK_PAGE_SIZE)
 
 extern uint64_t uk_boot_tsc;
@@ -39,97 +40,14 @@ static void copy_physical(void *to, uk_paddr_t from, size_t size)
 	__asm__ volatile("invlpg (%0)" : : "r"(WINDOW) : "memory");
 }
 
-/* Takes [start, end) out of the map, splitting a range if need be. */
-static void remove_range(uint64_t start, uint64_t end)
-{
-	struct uk_boot *b = &uk_boot;
-
-	for (uint32_t i = 0; i < b->memmap_count;) {
-		struct uni_hvm_memmap_entry *m = &b->memmap[i];
-		uint64_t m_end = m->addr + m->size;
-
-		if (end <= m->addr || start >= m_end) {
-			i++;
-		} else if (start <= m->addr && end >= m_end) {
-			*m = b->memmap[--b->memmap_count];
-		} else if (start > m->addr && end < m_end) {
-			m->size = start - m->addr;
-			if (b->memmap_count < UK_MEMMAP_MAX)
-				b->memmap[b->memmap_count++] =
-					(struct uni_hvm_memmap_entry){ end, m_end - end, 1, 0 };
-			i++;
-		} else if (start > m->addr) {
-			m->size = start - m->addr;
-			i++;
-		} else {
-			m->addr = end;
-			m->size = m_end - end;
-			i++;
-		}
-	}
-}
-
-/* RAM is rounded inwards to pages, everything else outwards; where they overlap it is not RAM. */
-static void take_entry(const struct uni_hvm_memmap_entry *e, bool ram)
-{
-	struct uk_boot *b = &uk_boot;
-	uint64_t start = e->addr, end;
-
-	if ((e->type == 1) != ram || __builtin_add_overflow(e->addr, e->size, &end))
-		return;
-	if (!ram) {
-		if (end > UK_DIRECT_SIZE)
-			end = UK_DIRECT_SIZE;
-		if (start < end)
-			remove_range(UK_ALIGN_DOWN(start, UK_PAGE_SIZE),
-				     UK_ALIGN_UP(end, UK_PAGE_SIZE));
-		return;
-	}
-	start = UK_ALIGN_UP(UK_MIN(start, UK_DIRECT_SIZE), UK_PAGE_SIZE);
-	end = UK_ALIGN_DOWN(UK_MIN(end, UK_DIRECT_SIZE), UK_PAGE_SIZE);
-	if (start >= end)
-		return;
-	remove_range(start, end); /* told twice: once is enough */
-	if (b->memmap_count < UK_MEMMAP_MAX)
-		b->memmap[b->memmap_count++] =
-			(struct uni_hvm_memmap_entry){ start, end - start, 1, 0 };
-}
-
-static void sort_map(void)
-{
-	struct uni_hvm_memmap_entry *m = uk_boot.memmap;
-	uint32_t kept = 0;
-
-	for (uint32_t i = 1; i < uk_boot.memmap_count; i++) {
-		struct uni_hvm_memmap_entry e = m[i];
-		uint32_t k = i;
-
-		for (; k > 0 && m[k - 1].addr > e.addr; k--)
-			m[k] = m[k - 1];
-		m[k] = e;
-	}
-	for (uint32_t i = 0; i < uk_boot.memmap_count; i++) {
-		if (kept != 0 && m[kept - 1].addr + m[kept - 1].size == m[i].addr)
-			m[kept - 1].size += m[i].size;
-		else
-			m[kept++] = m[i];
-	}
-	uk_boot.memmap_count = kept;
-}
-
 static void read_memmap(uk_paddr_t at, uint32_t count)
 {
-	struct uni_hvm_memmap_entry e;
+	static struct uni_hvm_memmap_entry told[ENTRIES_MAX];
+	struct uk_boot *b = &uk_boot;
 
 	count = UK_MIN(count, ENTRIES_MAX);
-	for (int pass = 0; pass < 2; pass++) {
-		for (uint32_t i = 0; i < count; i++) {
-			copy_physical(&e, at + i * sizeof(e), sizeof(e));
-			take_entry(&e, pass == 0);
-		}
-	}
-	remove_range(0, UK_PAGE_SIZE); /* the BIOS's data; and no page is at NULL */
-	sort_map();
+	copy_physical(told, at, count * sizeof(told[0]));
+	b->memmap_count = uk_memmap_make(b->memmap, UK_MEMMAP_MAX, told, count);
 }
 
 /* A few bytes at a time: what lies behind the string is nobody's business. */

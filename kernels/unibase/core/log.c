@@ -1,10 +1,14 @@
 /*
- * The kernel's log: lines on the console.
+ * The kernel's log: lines on the console, with the time where it is known or may be asked for (a
+ * panic does not start a clock).
  */
+#include <uk/clock.h>
+#include <uk/cpu.h>
 #include <uk/io.h>
 #include <uk/log.h>
 
 #define LINE_MAX 512
+#define RFLAGS_IF 0x200
 
 enum uk_log_level uk_log_max = UK_LOG_WARN;
 
@@ -17,6 +21,12 @@ void uk_log(enum uk_log_level level, const char *fmt, ...)
 	if (level > uk_log_max)
 		return;
 	at = uk_snprintf(line, sizeof(line), "uni: ");
+	if (uk_clock_running() || (uk_rflags() & RFLAGS_IF)) {
+		unsigned long us = uk_time_mono() / 1000;
+
+		at += uk_snprintf(line + at, sizeof(line) - (size_t)at, "[%lu.%06lu] ",
+				  us / 1000000, us % 1000000);
+	}
 	__builtin_va_start(args, fmt);
 	size = at + uk_vsnprintf(line + at, sizeof(line) - (size_t)at, fmt, args);
 	__builtin_va_end(args);

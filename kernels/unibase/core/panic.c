@@ -46,6 +46,14 @@ static void panic_once(void)
 		uk_machine_end(UNI_EXIT_PANIC, 0, 0, 0, "panic in panic");
 }
 
+static void end_machine(uint64_t ip, uint64_t address, const char *text) UK_NORETURN;
+static void end_machine(uint64_t ip, uint64_t address, const char *text)
+{
+	if (uk_config_u32(UNI_CONFIG_ON_FAULT, UNI_ACTION_OFF) != UNI_ACTION_OFF)
+		uk_machine_restart(UNI_EXIT_PANIC, 0, ip, address, text);
+	uk_machine_end(UNI_EXIT_PANIC, 0, ip, address, text);
+}
+
 static void print_place(uint64_t address)
 {
 	char name[128];
@@ -135,7 +143,7 @@ void uk_panic_trap(const struct uk_frame *frame, uint64_t address)
 	    uk_read_safe((const uint64_t *)(uintptr_t)frame->rsp, &caller))
 		print_place(caller - 1);
 	print_backtrace(frame->rbp);
-	uk_machine_end(UNI_EXIT_PANIC, 0, frame->rip, address, text);
+	end_machine(frame->rip, address, text);
 }
 
 void uk_panic(const char *fmt, ...)
@@ -150,7 +158,7 @@ void uk_panic(const char *fmt, ...)
 	uk_log(UK_LOG_ERROR, "kernel panic: %s", text);
 	print_thread();
 	print_backtrace((uintptr_t)__builtin_frame_address(0));
-	uk_machine_end(UNI_EXIT_PANIC, 0, (uintptr_t)__builtin_return_address(0), 0, text);
+	end_machine((uintptr_t)__builtin_return_address(0), 0, text);
 }
 
 /* The compiler calls it when a function's canary was overwritten. */

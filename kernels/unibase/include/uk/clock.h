@@ -11,6 +11,8 @@
 void uk_clock_arm(uint64_t deadline);
 /* Ticks of the processor's counter (uk_rdtsc) in ns. */
 uint64_t uk_clock_ns(uint64_t ticks);
+/* Whether the time is known without asking the hardware for its rate first. */
+bool uk_clock_running(void);
 /* Nanoseconds since 1970 at monotonic 0, when the hypervisor tells exactly; 0: it does not. */
 int64_t uk_clock_wall(void);
 /* Called by arch/clock.c in interrupt context: what is due. core/time.c */
