@@ -103,7 +103,6 @@ static void load_program(struct uk_frame *frame)
 void uk_process_start(void)
 {
 	struct uk_frame frame = { .rflags = 0x202 };
-	struct uk_task *task;
 	const char *name;
 
 	uk_user_start();
@@ -112,17 +111,11 @@ void uk_process_start(void)
 	uk_futex_start();
 	set_limits();
 	uk_layout_start();
-	uk_thread_self()->process = &uk_process; /* its faults are the program's from here on */
-	uk_process.start = uk_time_mono();
 	uk_process.program = open_program();
-	load_program(&frame);
 	name = strrchr(uk_process.path, '/');
-	task = uk_task_new(&frame, name != NULL ? name + 1 : uk_process.path);
-	if (task == NULL)
+	if (uk_task_become(name != NULL ? name + 1 : uk_process.path) != 0)
 		give_up("there is not enough memory for the program's first thread");
-	uk_thread_self()->process = NULL;
-	uk_task_enlist(task);
+	load_program(&frame);
 	uk_power_button_listen(uk_process_stop);
-	uk_task_start(task);
-	uk_thread_exit();
+	uk_enter_user(&frame);
 }

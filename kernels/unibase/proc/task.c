@@ -44,21 +44,30 @@ static int new_tid(void)
 	return last;
 }
 
-struct uk_task *uk_task_new(const struct uk_frame *frame, const char *name)
+static struct uk_task *new_task(const char *name)
 {
 	struct uk_task *task = uk_alloc(sizeof(*task));
 
 	if (task == NULL)
 		return NULL;
-	task->start = *frame;
-	task->frame = &task->start;
 	uk_strlcpy(task->name, name, sizeof(task->name));
 	uk_sigqueue_init(&task->pending);
 	task->stack.flags = UK_SS_DISABLE;
+	return task;
+}
+
+struct uk_task *uk_task_new(const struct uk_frame *frame, const char *name)
+{
+	struct uk_task *task = new_task(name);
+
+	if (task == NULL)
+		return NULL;
+	task->start = *frame;
+	task->frame = &task->start;
 	task->thread = uk_thread_new(name, run, task);
 	if (task->thread == NULL)
 		goto free_task;
-	if (uk_fpu_new(task->thread, uk_thread_self()->user != NULL) != 0)
+	if (uk_fpu_new(task->thread, true) != 0)
 		goto drop_thread;
 	task->thread->process = &uk_process;
 	task->thread->user = task;
@@ -68,6 +77,23 @@ drop_thread:
 free_task:
 	uk_free(task);
 	return NULL;
+}
+
+int uk_task_become(const char *name)
+{
+	struct uk_thread *self = uk_thread_self();
+	struct uk_task *task = new_task(name);
+
+	if (task == NULL || uk_fpu_new(self, false) != 0) {
+		uk_free(task);
+		return -UK_ENOMEM;
+	}
+	memcpy(self->name, task->name, sizeof(self->name));
+	task->thread = self;
+	self->process = &uk_process;
+	self->user = task;
+	uk_task_enlist(task);
+	return 0;
 }
 
 void uk_task_drop(struct uk_task *task)

@@ -78,7 +78,6 @@ struct uk_process {
 	bool ending;
 	bool stopping;	     /* told to stop: SIGTERM was sent */
 	bool overdue;	     /* and the time of grace is over */
-	uint64_t start;	     /* monotonic ns */
 	uint64_t ended_time; /* processor time of threads that have ended, ns */
 	struct uk_ids uid, gid;
 	uint32_t groups[UK_GROUPS_MAX];
@@ -105,11 +104,14 @@ void uk_syscall_start(void); /* sys/dispatch.c: before the first program */
 /* The power button, `uni stop`: SIGTERM, a time of grace, then the end. Any context. */
 void uk_process_stop(void);
 
-/* A new thread with these registers, which runs at once when started; NULL: out of memory. */
+/* A new thread with these registers; NULL: out of memory. It gets its number, then it starts. */
 struct uk_task *uk_task_new(const struct uk_frame *frame, const char *name);
-void uk_task_enlist(struct uk_task *task); /* gives it its number; before it starts */
+void uk_task_enlist(struct uk_task *task);
 void uk_task_start(struct uk_task *task);
 void uk_task_drop(struct uk_task *task); /* one never started */
+/* Makes the running kernel thread the program's first one: what its start touches faults as the
+ * program. -UK_ENOMEM. */
+int uk_task_become(const char *name);
 /* The end of the running thread; the last one ends the process. */
 void uk_task_exit(int status) UK_NORETURN;
 /* Under uk_process.lock; NULL: no such thread. */
