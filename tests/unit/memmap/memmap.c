@@ -1,12 +1,14 @@
 /*
  * Memory maps as firmware gives them, good and bad, and what is RAM in them.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
+
 #include <uk/layout.h>
 #include <uk/memmap.h>
 
