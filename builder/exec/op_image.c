@@ -64,7 +64,10 @@ static void fill_mount(struct uni_boot_config *config, const struct volume_use *
 {
 	struct uni_config_mount *wire = &config->mounts[use->index].wire;
 
-	memcpy(wire->uuid, use->words.uuid.bytes, sizeof(wire->uuid));
+	/* The kernel looks for these bytes in the partition table: GPT's order. */
+	const struct uni_uuid guid = uni_uuid_swap(&use->words.uuid);
+
+	memcpy(wire->uuid, guid.bytes, sizeof(wire->uuid));
 	wire->size = use->words.size;
 	if (!use->volume->verity)
 		return;
