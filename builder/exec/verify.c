@@ -253,24 +253,14 @@ static void locate_by_digests(struct verify *v, const struct uni_json *artifact,
 	}
 }
 
-static int locate(struct verify *v, struct build *b, const struct uni_json *artifact,
-		  const struct uni_store_record *record, struct uni_err *err)
+/* Where the file beside the manifest and what was made now part. */
+static int locate_by_bytes(struct verify *v, struct build *b, const struct uni_json *artifact,
+			   const char *old, struct uni_store_record *record, struct uni_err *err)
 {
-	char *dir UNI_AUTO_FREE = uni_path_dir(v->options->manifest);
-	char *old UNI_AUTO_FREE = uni_path_join(dir, words(uni_json_get(artifact, "name")));
-	struct uni_err ignored = UNI_ERR_INIT;
 	char *new UNI_AUTO_FREE = NULL;
-	struct uni_digest digest;
-	uint64_t size;
 	int64_t offset;
-	int rc;
+	int rc = uni_store_blob_path(b->store, &record->entries[0], &new, err);
 
-	if (uni_digest_file(old, &size, &digest, &ignored) != 0 ||
-	    !digest_is(uni_json_get(artifact, "digest"), &digest)) {
-		locate_by_digests(v, artifact, record->meta);
-		return 0;
-	}
-	rc = uni_store_blob_path(b->store, &record->entries[0], &new, err);
 	if (rc == 0)
 		rc = first_difference(old, new, &offset, err);
 	if (rc != 0 || offset < 0)
@@ -282,22 +272,37 @@ static int locate(struct verify *v, struct build *b, const struct uni_json *arti
 	return 0;
 }
 
+/*
+ * Three must agree: what the manifest says, what was made now, and the artifact beside the manifest
+ * where there is one.
+ */
 static int check_artifact(struct verify *v, struct build *b, const struct uni_json *artifact,
 			  struct uni_err *err)
 {
 	const char *format = uni_json_text(uni_json_get(artifact, "format"));
-	const struct uni_store_record *record = &b->runs[artifact_step(b, format)].record;
-	const struct uni_json *digest = uni_json_get(artifact, "digest");
-	int rc;
+	struct uni_store_record *record = &b->runs[artifact_step(b, format)].record;
+	const struct uni_json *expected = uni_json_get(artifact, "digest");
+	const char *name = words(uni_json_get(artifact, "name"));
+	char *dir UNI_AUTO_FREE = uni_path_dir(v->options->manifest);
+	char *old UNI_AUTO_FREE = uni_path_join(dir, name);
+	bool same = digest_is(expected, &record->entries[0].digest);
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_digest kept;
+	uint64_t size;
+	bool there = uni_digest_file(old, &size, &kept, &ignored) == 0;
+	int rc = 0;
 
 	v->report->artifacts++;
-	if (digest_is(digest, &record->entries[0].digest))
+	if (same && (!there || digest_is(expected, &kept)))
 		return 0;
-	rc = locate(v, b, artifact, record, err);
+	if (there && (same || digest_is(expected, &kept)))
+		rc = locate_by_bytes(v, b, artifact, old, record, err);
+	else
+		locate_by_digests(v, artifact, record->meta);
 	if (rc != 0)
 		return rc;
-	return differs_digest(v, err, "artifact", words(uni_json_get(artifact, "name")),
-			      words(digest), &record->entries[0].digest);
+	return differs_digest(v, err, "artifact", name, words(expected),
+			      same ? &kept : &record->entries[0].digest);
 }
 
 static int verify(struct verify *v, struct build *b, struct uni_err *err)

@@ -101,7 +101,7 @@ class Scenario(unittest.TestCase):
         done = self.run_uni(*args, **more)
         self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
         text = done.stderr.decode(errors="replace")
-        self.assertTrue(text.startswith("uni: "), text)
+        self.assertRegex(text, r"(?m)^uni: ")
         return text
 
     def uni_json(self, *args, **more):

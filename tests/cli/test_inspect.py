@@ -43,7 +43,7 @@ class Inspect(scenario.Scenario):
         self.tool("veritysetup", "verify", "volume", "volume", volume["root_hash"],
                   f"--hash-offset={volume['hash_offset']}")
         content = bytearray(self.read("volume"))
-        content[5000] ^= 1
+        content[100] ^= 1
         self.write("damaged", bytes(content))
         self.tool("veritysetup", "verify", "damaged", "damaged", volume["root_hash"],
                   f"--hash-offset={volume['hash_offset']}", status=1)
@@ -58,7 +58,8 @@ class Inspect(scenario.Scenario):
         for size in (4, 64, 200, 4096, len(elf) // 2, len(elf) - 1):
             self.write("short.elf", elf[:size])
             self.assertIn("short.elf", self.fails("inspect", "short.elf"))
-        package = open(self.package("unibase"), "rb").read()
+        with open(self.package("unibase"), "rb") as f:
+            package = f.read()
         for size in (0, 10, len(package) // 2, len(package) - 1):
             self.write("short.unipkg", package[:size])
             self.assertIn("short.unipkg", self.fails("inspect", "short.unipkg"))
