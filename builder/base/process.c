@@ -41,6 +41,7 @@ struct launch {
 	const char *cwd;
 	int fds[3];
 	bool new_session;
+	bool small_pages;
 	pid_t parent;
 	const char *failed; /* the step that failed, with... */
 	int error;	    /* ...its errno */
@@ -159,6 +160,8 @@ static int child_main(void *arg)
 		if (getppid() != launch->parent)
 			_exit(127); /* the parent went before the line above */
 	}
+	if (launch->small_pages && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
+		child_fail(launch, "do without huge pages");
 	child_fds(launch);
 	if (launch->cwd != NULL && chdir(launch->cwd) != 0)
 		child_fail(launch, "enter its folder");
@@ -283,6 +286,7 @@ int uni_process_start(struct uni_process **process, const struct uni_process_spe
 		.cwd = spec->cwd,
 		.fds = { spec->stdin_fd, spec->stdout_fd, spec->stderr_fd },
 		.new_session = spec->new_session,
+		.small_pages = spec->small_pages,
 		.parent = getpid(),
 		.pidfd = -1,
 	};
@@ -306,6 +310,11 @@ int uni_process_start(struct uni_process **process, const struct uni_process_spe
 pid_t uni_process_pid(const struct uni_process *process)
 {
 	return process->pid;
+}
+
+int uni_process_end_fd(const struct uni_process *process)
+{
+	return process->pidfd;
 }
 
 static void reap(struct uni_process *process)

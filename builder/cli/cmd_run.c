@@ -17,6 +17,7 @@
 
 #include "build_options.h"
 #include "commands.h"
+#include "machines.h"
 
 #define DEFAULT_MEMORY (UINT64_C(128) << 20)
 #define MEMORY_MAX (UINT64_C(1) << 40)
@@ -34,6 +35,8 @@ static const struct cli_option options[] = {
 	  "a port of this machine leads to the guest's; repeats "
 	  "([ADDRESS:]HOST:GUEST[/udp])" },
 	{ "tap", 0, "NAME", "connect the guest to this tap device" },
+	{ "detach", 'd', NULL, "leave the machine running: see uni ps, logs and stop" },
+	{ "name", 0, "NAME", "of the machine with --detach (default: the image's)" },
 	{ "timeout", 't', "SECONDS", "end the machine after this time, with status 124" },
 	{ "gdb", 0, NULL, "wait for a debugger on port 1234 before the first instruction" },
 	{ "print", 0, NULL, "print the command line of the emulator instead of running it" },
@@ -312,7 +315,48 @@ static void print_command(const struct uni_strv *argv)
 	cli_out("\n");
 }
 
-static int start(struct cli *cli, const struct uni_vm_spec *spec, struct uni_err *err)
+/* "out/site.raw" is "site". */
+static char *name_of_file(const char *path)
+{
+	char *name = uni_strdup(uni_path_base(path));
+	char *dot = strrchr(name, '.');
+
+	if (dot != NULL && dot != name)
+		*dot = '\0';
+	return name;
+}
+
+static int detach(struct cli *cli, const struct target *target, const struct uni_vm_spec *spec,
+		  struct uni_err *err)
+{
+	UNI_AUTO(uni_detached) struct uni_detached *machine = NULL;
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	UNI_AUTO_FREE char *name = NULL, *image = uni_path_absolute(cli->args[0]);
+
+	if (cli_value(cli, "timeout") != NULL) {
+		uni_err_set(err, UNI_E_USAGE, "--detach and --timeout exclude each other");
+		return cli_fail(cli, err);
+	}
+	if (cli_value(cli, "name") != NULL)
+		name = uni_strdup(cli_value(cli, "name"));
+	else
+		name = is_recipe(cli->args[0]) ? uni_strdup(target->argv0)
+					       : name_of_file(cli->args[0]);
+	if (uni_detached_start(&machine, name, image, spec, err) != 0)
+		return cli_fail(cli, err);
+	cli_progress_end(cli);
+	if (cli->json) {
+		cli_machine_json(&out, machine);
+		uni_buf_putc(&out, '\n');
+		cli_out_buf(&out);
+	} else {
+		cli_machine_introduce(machine);
+	}
+	return UNI_EXIT_OK;
+}
+
+static int start(struct cli *cli, const struct target *target, const struct uni_vm_spec *spec,
+		 struct uni_err *err)
 {
 	UNI_AUTO_STRV struct uni_strv argv = { 0 };
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
@@ -327,6 +371,8 @@ static int start(struct cli *cli, const struct uni_vm_spec *spec, struct uni_err
 		print_command(&argv);
 		return UNI_EXIT_OK;
 	}
+	if (cli_flag(cli, "detach"))
+		return detach(cli, target, spec, err);
 	if (number_option(cli, "timeout", 1000000, &seconds, err) != 0)
 		return cli_fail(cli, err);
 	cli_progress_end(cli);
@@ -356,7 +402,7 @@ static int run(struct cli *cli)
 		status = cli_fail_diags(cli, &diags, &err);
 	} else {
 		spec.config = config;
-		status = start(cli, &spec, &err);
+		status = start(cli, &target, &spec, &err);
 	}
 	target_release(&target);
 	return status;
@@ -368,6 +414,7 @@ static const struct cli_example examples[] = {
 	  "boots the ELF directly; out/site.raw beside it holds its volumes" },
 	{ "uni run recipe.toml --port 8080:80",
 	  "this machine's port 8080 leads to the guest's 80" },
+	{ "uni run recipe.toml --detach --port 8080:80", "the same, and it stays" },
 	{ "uni run recipe.toml --print", "the command line, to run by hand" },
 	{ 0 },
 };

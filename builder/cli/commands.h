@@ -17,12 +17,15 @@ extern const struct cli_command cli_cmd_help;
 extern const struct cli_command cli_cmd_inspect;
 extern const struct cli_command cli_cmd_install;
 extern const struct cli_command cli_cmd_list;
+extern const struct cli_command cli_cmd_logs;
 extern const struct cli_command cli_cmd_man;
 extern const struct cli_command cli_cmd_pack;
 extern const struct cli_command cli_cmd_plan;
+extern const struct cli_command cli_cmd_ps;
 extern const struct cli_command cli_cmd_remove;
 extern const struct cli_command cli_cmd_run;
 extern const struct cli_command cli_cmd_schema;
+extern const struct cli_command cli_cmd_stop;
 extern const struct cli_command cli_cmd_verify;
 
 #endif

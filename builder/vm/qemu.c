@@ -79,6 +79,35 @@ static void add_network(struct uni_strv *argv, const struct uni_vm_spec *spec)
 		      uni_str_eq(spec->machine, "microvm") ? "" : ",romfile=");
 }
 
+static void add_memory_file(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	UNI_AUTO_FREE char *prefix =
+		uni_asprintf("memory-backend-file,id=memory,share=on,size=%llu,mem-path=",
+			     (unsigned long long)spec->memory);
+
+	add_option(argv, "-object", prefix, spec->memory_file, "");
+	uni_strv_add(argv, "-machine");
+	uni_strv_add(argv, "memory-backend=memory");
+}
+
+static void add_console(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	if (spec->console != NULL) {
+		add_option(argv, "-chardev", "file,id=console,path=", spec->console, "");
+	} else {
+		uni_strv_add(argv, "-chardev");
+		uni_strv_add(argv, "stdio,id=console");
+	}
+	uni_strv_add(argv, "-serial");
+	uni_strv_add(argv, "chardev:console");
+	if (!spec->control)
+		return;
+	uni_strv_add(argv, "-chardev");
+	uni_strv_add(argv, "socket,id=control,fd=0,server=on,wait=off");
+	uni_strv_add(argv, "-mon");
+	uni_strv_add(argv, "chardev=control,mode=control");
+}
+
 static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 {
 	static const char *const machines[] = { "pc", "q35", "microvm" };
@@ -121,14 +150,16 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 	uni_strv_add(argv, spec->machine);
 	uni_strv_add(argv, "-m");
 	uni_strv_addf(argv, "%llu", (unsigned long long)(spec->memory / MIB));
+	if (spec->memory_file != NULL)
+		add_memory_file(argv, spec);
 	uni_strv_add(argv, "-smp");
 	uni_strv_addf(argv, "%u", spec->processors);
 	for (const char *const *flag =
 		     (const char *const[]){ "-nodefaults", "-no-user-config", "-no-reboot",
-					    "-display", "none", "-chardev", "stdio,id=console",
-					    "-serial", "chardev:console", NULL };
+					    "-display", "none", NULL };
 	     *flag != NULL; flag++)
 		uni_strv_add(argv, *flag);
+	add_console(argv, spec);
 	uni_strv_add(argv, "-device");
 	uni_strv_addf(argv, "isa-debug-exit,iobase=0x%x,iosize=4", UNI_EXIT_DEBUG_PORT);
 	if (spec->exit_record != NULL) {
@@ -154,7 +185,7 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 	return 0;
 }
 
-static void read_record(const char *path, struct uni_vm_result *result)
+void vm_record_read(const char *path, struct uni_vm_result *result)
 {
 	UNI_AUTO_BUF struct uni_buf data = UNI_BUF_INIT;
 	struct uni_err ignored = UNI_ERR_INIT;
@@ -165,6 +196,13 @@ static void read_record(const char *path, struct uni_vm_result *result)
 		return;
 	last = data.size - data.size % sizeof(result->record) - sizeof(result->record);
 	result->has_record = vm_record_check(data.data + last, data.size - last, &result->record);
+}
+
+int vm_emulator_hint(struct uni_err *err)
+{
+	if (err->code == UNI_E_MISSING_TOOL)
+		uni_err_hint(err, "install QEMU (Debian: apt-get install qemu-system-x86)");
+	return err->code;
 }
 
 static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
@@ -180,14 +218,11 @@ static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *i
 	child.stdin_fd = io->in;
 	child.stdout_fd = io->out;
 	child.stderr_fd = io->log;
-	if (uni_process_start(&process, &child, err) != 0) {
-		if (err->code == UNI_E_MISSING_TOOL)
-			uni_err_hint(err, "install QEMU (Debian: apt-get install qemu-system-x86)");
-		return err->code;
-	}
+	if (uni_process_start(&process, &child, err) != 0)
+		return vm_emulator_hint(err);
 	if (uni_process_wait(process, timeout_ms, &result->emulator_status, err) != 0)
 		return uni_err_context(err, "the machine");
-	read_record(spec->exit_record, result);
+	vm_record_read(spec->exit_record, result);
 	return 0;
 }
 

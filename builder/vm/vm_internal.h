@@ -12,6 +12,24 @@
 /* Whether `data` starts with a sound exit record; copies it out. */
 bool vm_record_check(const void *data, size_t size, struct uni_exit_record *record);
 
+/* The last record in a file that the guest wrote; result->has_record stays when there is none. */
+void vm_record_read(const char *path, struct uni_vm_result *result);
+
+/* Says how to get an emulator, when that is what is missing; returns err->code. */
+int vm_emulator_hint(struct uni_err *err);
+
+/* The two halves of uni_machine_start: started, and known to have loaded what it needs. A detached
+ * one outlives us. */
+int vm_machine_launch(struct uni_machine **machine, const struct uni_vm_spec *spec, const char *dir,
+		      bool detached, struct uni_err *err);
+int vm_machine_greet(struct uni_machine *machine, struct uni_err *err);
+
+/* The files in a machine's folder. */
+#define VM_CONSOLE "console.log"
+#define VM_EMULATOR_LOG "emulator.log"
+#define VM_EXIT "exit"
+#define VM_CONTROL "control"
+
 /* Whether the ports that are to be forwarded are free; UNI_E_BUSY names the first that is not. */
 int vm_forwards_check(const struct uni_vm_spec *spec, struct uni_err *err);
 

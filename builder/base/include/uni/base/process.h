@@ -22,6 +22,7 @@ struct uni_process_spec {
 	int stderr_fd;		/* -1: /dev/null */
 	bool new_session;	/* for machines that outlive us; else killed when we die
 				   (PR_SET_PDEATHSIG) */
+	bool small_pages;	/* no huge pages, so that what it touches can be measured */
 	bool inherit_env;	/* our whole environment first, for programs of the user's */
 };
 #define UNI_PROCESS_SPEC_INIT                                                                      \
@@ -34,6 +35,8 @@ struct uni_process;
 int uni_process_start(struct uni_process **process, const struct uni_process_spec *spec,
 		      struct uni_err *err);
 pid_t uni_process_pid(const struct uni_process *process);
+/* Polls readable when the process has ended; borrowed. */
+int uni_process_end_fd(const struct uni_process *process);
 /* Waits at most `timeout_ms` (UNI_E_TIMEOUT), or with -1 until the end or uni_cancelled
  * (UNI_E_CANCELLED; the process still runs). `status` is the exit status, or 128 + signal. */
 int uni_process_wait(struct uni_process *process, int timeout_ms, int *status, struct uni_err *err);

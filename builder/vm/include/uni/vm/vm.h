@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uni/abi/exit.h>
 #include <uni/base/text.h>
 
@@ -38,6 +39,10 @@ struct uni_vm_spec {
 	const char *const *data; /* NULL, or NULL-terminated: further raw disks, read-only */
 	const char *config;	 /* file with a runtime boot configuration record, or NULL */
 	const char *exit_record; /* file that the guest's exit record is kept in */
+	const char *console;	 /* file that the console goes to; NULL: our standard streams */
+	const char *memory_file; /* file that is the machine's memory, or NULL: on a tmpfs its
+				    blocks tell how much of it was ever touched */
+	bool control;		 /* standard input is a socket on which control is listened for */
 	enum uni_vm_network network;
 	const struct uni_vm_forward *forwards; /* USER */
 	size_t forward_count;
@@ -71,6 +76,26 @@ int uni_vm_run(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int t
 /* Exit status for people (contract 7): the program's own, 128 + signal, 134 for a fault or a panic,
  * 125 when the machine ended without a word. `text` gets a line that says why, or "". */
 int uni_vm_status(const struct uni_vm_result *result, struct uni_buf *text);
+
+/*
+ * A machine that runs beside us. `dir` is a folder for it alone: console.log, emulator.log, exit
+ * (the guest's record) and the control socket live there. Started, it has loaded all that `spec`
+ * names: files that were made for it only may go. spec->exit_record, console and control are set
+ * here.
+ */
+struct uni_machine;
+int uni_machine_start(struct uni_machine **machine, const struct uni_vm_spec *spec, const char *dir,
+		      struct uni_err *err);
+pid_t uni_machine_pid(const struct uni_machine *machine);
+/* The power button: a guest that listens ends its program with SIGTERM, waits, and goes off. */
+int uni_machine_press(struct uni_machine *machine, struct uni_err *err);
+/* UNI_E_TIMEOUT when it still runs after `timeout_ms`; it goes on running then. */
+int uni_machine_wait(struct uni_machine *machine, int timeout_ms, struct uni_vm_result *result,
+		     struct uni_err *err);
+/* A descriptor that polls readable when the machine has ended. */
+int uni_machine_end_fd(const struct uni_machine *machine);
+void uni_machine_free(struct uni_machine *machine); /* ends it when it still runs */
+UNI_AUTO_DEFINE(uni_machine)
 
 /*
  * "kvm" or "tcg", whichever starts a machine faster here: /dev/kvm may be missing, forbidden, or
