@@ -24,13 +24,14 @@ SECTIONS
 	. = UK_IMAGE_VIRT;
 	uk_image_start = .;
 	.bss : AT(ADDR(.bss) - UK_IMAGE_BASE) {
+		/* Two dots: -fdata-sections names a section .bss.NAME for a variable NAME. */
 		uk_boot_guard = .;
 		. += 4096;
-		*(.bss.stack)
+		*(.bss..stack)
 		. = ALIGN(4096);
-		*(.bss.tables)
+		*(.bss..tables)
 		uk_sealed_start = .;
-		*(.bss.sealed)
+		*(.bss..sealed)
 		. = ALIGN(4096);
 		uk_sealed_end = .;
 		*(.bss .bss.* COMMON)

@@ -215,13 +215,13 @@ uk_boot_gdt:
 	.quad 0x00af9b000000ffff /* UK_CS_KERNEL */
 	.quad 0x00cf93000000ffff /* UK_DS_KERNEL */
 
-	.section .bss.stack, "aw", @nobits
+	.section .bss..stack, "aw", @nobits
 	.globl uk_boot_stack_top
 	.balign 4096
 	.skip UK_STACK_SIZE
 uk_boot_stack_top:
 
-	.section .bss.tables, "aw", @nobits
+	.section .bss..tables, "aw", @nobits
 	.globl uk_boot_pml4, uk_boot_pdpt, uk_boot_pd, uk_boot_pt
 	.balign 4096
 uk_boot_pml4:

@@ -8,7 +8,7 @@
 #include <uk/paging.h>
 #include <uk/start.h>
 
-#define TABLE __attribute__((section(".bss.tables"), aligned(4096)))
+#define TABLE __attribute__((section(".bss..tables"), aligned(4096)))
 #define SHIFT(level) (12 + 9 * (level)) /* 0: page table, 3: PML4 */
 #define INDEX(virt, level) (((virt) >> SHIFT(level)) & 511)
 #define SMALL_FLAGS (UK_PTE_PRESENT | UK_PTE_ACCESSED | UK_PTE_DIRTY | UK_PTE_GLOBAL)

@@ -222,7 +222,7 @@ uk_thread_first:
 	call uk_thread_begin
 	ud2
 
-	.section .bss.stack, "aw", @nobits
+	.section .bss..stack, "aw", @nobits
 	.globl uk_ist_guard_double, uk_ist_double, uk_ist_guard_nmi, uk_ist_nmi
 	.balign 4096
 uk_ist_guard_double:

@@ -63,7 +63,7 @@ extern struct uk_cpu_features uk_cpu_has;
 
 /* Data that start-up fills and nothing may change afterwards: read-only once uk_paging_seal ran.
  * Zero at the start (it is part of .bss). */
-#define UK_SEALED __attribute__((section(".bss.sealed")))
+#define UK_SEALED __attribute__((section(".bss..sealed")))
 
 struct uk_cpuid {
 	uint32_t a, b, c, d;
