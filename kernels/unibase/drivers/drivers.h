@@ -27,7 +27,8 @@ struct uk_pci_driver {
 	int (*start)(struct uk_pci_dev *dev);
 };
 
-void uk_pci_start(void);
+/* Whether this is a machine of the PC's kind, with configuration ports. */
+bool uk_pci_start(void);
 uint32_t uk_pci_read32(const struct uk_pci_dev *dev, unsigned offset);
 uint16_t uk_pci_read16(const struct uk_pci_dev *dev, unsigned offset);
 uint8_t uk_pci_read8(const struct uk_pci_dev *dev, unsigned offset);
@@ -88,6 +89,8 @@ void uk_power_start(void);
 
 /* virtio_mmio.c */
 void uk_virtio_mmio_start(void);
+
+/* cmdline.c */
 /* The next device that a kernel command line names; moves `*line` behind it. */
 bool uk_virtio_mmio_option(const char **line, struct uk_aml_device *out);
 

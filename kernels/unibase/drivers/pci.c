@@ -406,8 +406,11 @@ static bool find_window(void)
 	return false;
 }
 
-void uk_pci_start(void)
+bool uk_pci_start(void)
 {
-	if (find_ports() || find_window())
+	bool ports = find_ports();
+
+	if (ports || find_window())
 		walk_bus(0, 0);
+	return ports;
 }

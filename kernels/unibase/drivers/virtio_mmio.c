@@ -5,7 +5,6 @@
  * virtio_mmio.device=SIZE@ADDRESS:INTERRUPT.
  */
 #include "drivers.h"
-#include "fadt.h"
 #include "virtio.h"
 #include <uk/mem.h>
 #include <uk/start.h>
@@ -14,8 +13,6 @@
 #define WINDOW_MIN 0x104
 #define CONFIG_SIZE_MAX 0x1000
 #define RING_ALIGN 4096
-#define GSI_MAX 1024
-#define OPTION "virtio_mmio.device="
 
 enum mmio_register {
 	REG_MAGIC = 0x00,
@@ -194,77 +191,15 @@ static void try_window(const struct uk_aml_device *d)
 	(void)uk_virtio_found(&v->dev);
 }
 
-/* A number as Linux's command line has them: decimal, or hexadecimal behind 0x, and a unit; behind
- * a sign of its own, if it has one. */
-static bool take_number(const char **p, char sign, uint64_t *v)
-{
-	const char *start;
-	unsigned base = 10;
-
-	*v = 0;
-	if (sign != '\0' && *(*p)++ != sign)
-		return false;
-	if ((*p)[0] == '0' && ((*p)[1] == 'x' || (*p)[1] == 'X')) {
-		base = 16;
-		*p += 2;
-	}
-	for (start = *p;; (*p)++) {
-		char c = **p;
-		unsigned digit = c >= '0' && c <= '9'	? (unsigned)(c - '0')
-				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-				 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-							: 16;
-
-		if (digit >= base)
-			break;
-		if (*v > (UINT64_MAX >> 5))
-			return false;
-		*v = *v * base + digit;
-	}
-	if (*p == start)
-		return false;
-	if (**p == 'K' || **p == 'k' || **p == 'M') {
-		*v <<= **p == 'M' ? 20 : 10;
-		(*p)++;
-	}
-	return true;
-}
-
-bool uk_virtio_mmio_option(const char **line, struct uk_aml_device *out)
-{
-	for (const char *at = *line; *at != '\0'; at++) {
-		const char *p = at + sizeof(OPTION) - 1;
-		uint64_t gsi;
-
-		if (strncmp(at, OPTION, sizeof(OPTION) - 1) != 0)
-			continue;
-		*out = (struct uk_aml_device){ 0 };
-		if (take_number(&p, '\0', &out->length) && take_number(&p, '@', &out->base) &&
-		    take_number(&p, ':', &gsi) && gsi < GSI_MAX) {
-			out->interrupt = (uint32_t)gsi;
-			*line = p;
-			return true;
-		}
-	}
-	return false;
-}
-
 void uk_virtio_mmio_start(void)
 {
 	struct uk_aml_device d;
-	struct uk_fadt f;
 	const char *line = uk_boot.cmdline;
-	const uint8_t *aml;
 	size_t size, at = 0;
+	const uint8_t *aml = uk_acpi_aml(0, &size);
 
-	/* Only machines without the fixed hardware have such windows; the others are spared the
-	 * walk through their tables. */
-	if (uk_fadt_read(&f)) {
-		aml = f.hardware_reduced ? uk_acpi_aml(0, &size) : NULL;
-		while (aml != NULL && uk_aml_device(aml, size, &at, "LNRO0005", &d))
-			try_window(&d);
-		return;
-	}
-	while (uk_virtio_mmio_option(&line, &d))
+	while (aml != NULL && uk_aml_device(aml, size, &at, "LNRO0005", &d))
+		try_window(&d);
+	while (aml == NULL && uk_virtio_mmio_option(&line, &d))
 		try_window(&d);
 }
