@@ -5,6 +5,7 @@
  * is looked up again afterwards.
  */
 #include "pages.h"
+#include "proc.h"
 #include <uk/map.h>
 #include <uk/vfs.h>
 
@@ -245,4 +246,29 @@ int uk_map_populate(uint64_t addr, uint64_t size)
 		addr += UK_PAGE_SIZE;
 	}
 	return 0;
+}
+
+/*
+ * Mapped pages of files are held by their mapping, and so the page cache cannot give them back.
+ * When frames run out, those that were not used for a while are unmapped; they fault in again when
+ * they are missed. Called from any allocation, also from one with the map's lock held.
+ */
+size_t uk_map_shrink(size_t wanted)
+{
+	static uint64_t hand; /* where the last look ended */
+	bool held = uk_mutex_held(&uk_map.lock);
+	uint64_t dropped = 0;
+
+	if (!held)
+		uk_mutex_lock(&uk_map.lock);
+	for (size_t looked = 0; looked <= 2 * uk_map.count && dropped < wanted; looked++) {
+		struct uk_area *area = uk_area_find(uk_map.root, hand);
+
+		hand = area != NULL ? area->end : 0;
+		if (area != NULL && area->file != NULL)
+			dropped += uk_pt_age(area->start, area->end, wanted - dropped);
+	}
+	if (!held)
+		uk_mutex_unlock(&uk_map.lock);
+	return dropped;
 }

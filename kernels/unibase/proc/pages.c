@@ -158,6 +158,32 @@ uint64_t uk_pt_zap(uint64_t start, uint64_t end)
 	return b.anon;
 }
 
+/* Tables stay, though empty: a fault that is short of memory may hold a place in one. */
+uint64_t uk_pt_age(uint64_t start, uint64_t end, uint64_t wanted)
+{
+	struct batch b = { .start = UINT64_MAX };
+	uint64_t dropped = 0;
+
+	for (uint64_t addr = start; addr < end && dropped < wanted; addr += UK_PAGE_SIZE) {
+		uint64_t *slot = uk_pt_slot(addr, false);
+
+		if (slot == NULL) {
+			addr = UK_ALIGN_DOWN(addr, UK_PT_SPAN) + UK_PT_SPAN - UK_PAGE_SIZE;
+		} else if (*slot == 0 || (*slot & (UK_PTE_ANON | UK_PTE_ZERO)) ||
+			   (uk_pt_page(*slot)->flags & UK_PAGE_RESERVED)) {
+			continue;
+		} else if (*slot & UK_PTE_ACCESSED) {
+			*(volatile uint64_t *)slot &= ~UK_PTE_ACCESSED;
+			batch_add(&b, NULL, addr, addr + UK_PAGE_SIZE);
+		} else {
+			zap_leaf(slot, addr, &b);
+			dropped++;
+		}
+	}
+	batch_flush(&b);
+	return dropped;
+}
+
 void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot)
 {
 	for (uint64_t addr = start; addr < end;) {
