@@ -74,19 +74,46 @@ def lz4_block(data):
     return bytes(out)
 
 
-def kernel_file(path, payload_size, linked=None):
-    """The test kernel with a payload behind it: (file, load, bss, bss size, entry)."""
-    with open(path, "rb") as f:
-        elf = bytearray(f.read())
-    entry, phoff = struct.unpack_from("<II", elf, 24)
-    phsize, phnum = struct.unpack_from("<HH", elf, 42)
+def pvh_entry(note):
+    """The entry in a note segment, None without one."""
+    at = 0
+    while at + 12 <= len(note):
+        name, size, kind = struct.unpack_from("<III", note, at)
+        value = at + 12 + (name + 3) // 4 * 4
+        if note[at + 12:at + 16] == b"Xen\0" and kind == 18:
+            return int.from_bytes(note[value:value + size], "little")
+        at = value + (size + 3) // 4 * 4
+    return None
+
+
+def places(elf):
+    """Where an ELF file that is its own memory image wants to be: (load, bss, bss size, entry)."""
+    if elf[4] == 1:
+        entry, phoff = struct.unpack_from("<II", elf, 24)
+        phsize, phnum = struct.unpack_from("<HH", elf, 42)
+    else:
+        entry, phoff = struct.unpack_from("<QQ", elf, 24)
+        phsize, phnum = struct.unpack_from("<HH", elf, 54)
     load = bss = bss_size = None
     for i in range(phnum):
-        kind, offset, _, paddr, filesz, memsz = struct.unpack_from("<6I", elf, phoff + i * phsize)
+        if elf[4] == 1:
+            kind, offset, _, paddr, filesz, memsz = struct.unpack_from("<6I", elf, phoff + i * phsize)
+        else:
+            kind, _, offset, _, paddr, filesz, memsz = struct.unpack_from("<IIQQQQQ", elf, phoff + i * phsize)
         if kind == 1 and filesz:
             load = paddr - offset
         elif kind == 1:
             bss, bss_size = paddr, memsz
+        elif kind == 4:
+            entry = pvh_entry(elf[offset:offset + filesz]) or entry
+    return load, bss, bss_size, entry
+
+
+def kernel_file(path, payload_size, linked=None):
+    """The test kernel with a payload behind it: (file, load, bss, bss size, entry)."""
+    with open(path, "rb") as f:
+        elf = bytearray(f.read())
+    load, bss, bss_size, entry = places(elf)
     rng = random.Random(1)
     words = [rng.randrange(1 << 32) if i % 8 < 3 else i // 64 for i in range(payload_size // 4)]
     value = 0

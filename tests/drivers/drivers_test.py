@@ -13,8 +13,10 @@ import time
 import unittest
 import zlib
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kernel"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "kernel"), os.path.join(HERE, "..", "boot")]
 import boot as runner
+import boot_test as loader
 import mkimage
 
 MACHINES = ("pc", "q35", "microvm")
@@ -79,7 +81,7 @@ WAYS = {
 
 
 class Drivers(unittest.TestCase):
-    kernel = None
+    kernel = stages = None
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -121,6 +123,23 @@ class Drivers(unittest.TestCase):
             with self.subTest(name):
                 text = self.run_probe(machine, ["disks"], self.disk(0, path, device, more=more))
                 self.assertEqual(text, f"vda {len(data)} rw {hash64(data):016x}\n")
+
+    def test_from_disk(self):
+        """SeaBIOS, both stages, and the kernel reads the disk from which it came."""
+        with open(self.image("disks"), "rb") as f:
+            elf = f.read()
+        for codec in 0, 1:
+            data = loader.disk(self.stages, loader.box((elf,) + loader.places(elf), codec))
+            path = self.path(data)
+            for machine, device in ("pc", "virtio-blk-pci"), ("q35", "virtio-blk-pci,disable-legacy=on"), \
+                    ("pc", "virtio-blk-pci,disable-modern=on,vectors=0"):
+                with self.subTest(machine=machine, device=device, codec=codec):
+                    args = runner.command("", machine, 8, self.path(), self.disk(0, path, device))
+                    at = args.index("-kernel")
+                    del args[at:at + 2]
+                    run = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+                    self.assertEqual(run.returncode, 1, run.stdout)
+                    self.assertIn(f"vda {len(data)} rw {hash64(data):016x}\nvda1 ", run.stdout.decode())
 
     def test_many_in_flight(self):
         for name, (machine, device, *more) in WAYS.items():
@@ -281,6 +300,40 @@ class Drivers(unittest.TestCase):
                 self.assertNotEqual(one, two)
         self.assertIn("by timing", self.run_probe("q35", ["seed"], ["-cpu", "qemu64"]))
 
+    def test_restart(self):
+        """-no-reboot makes QEMU end where the machine would start again."""
+        for machine in MACHINES + ("microvm,acpi=off",):
+            with self.subTest(machine):
+                kind, _, options = machine.partition(",")
+                if kind == "microvm":
+                    machine = "microvm,rtc=on,pit=off,pic=off," + options
+                args = runner.command(self.image("restart"), machine.rstrip(","), 64, self.path(), [])
+                qmp = os.path.join(self.folder.name, "qmp")
+                with subprocess.Popen(args + ["-qmp", f"unix:{qmp},server=on"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE) as qemu:
+                    try:
+                        self.assertEqual(self.end_reason(qmp), "guest-reset")
+                        qemu.communicate(timeout=30)
+                    finally:
+                        qemu.kill()
+
+    @staticmethod
+    def end_reason(qmp):
+        while not os.path.exists(qmp):
+            time.sleep(0.01)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(qmp)
+            f = s.makefile("rw")
+            f.readline()
+            f.write(json.dumps({"execute": "qmp_capabilities"}))
+            f.flush()
+            for line in f:
+                event = json.loads(line)
+                if event.get("event") == "SHUTDOWN":
+                    return event["data"]["reason"]
+        return None
+
     def test_power_off(self):
         """Without debug-exit the machine switches itself off."""
         for machine in "pc", "q35", "microvm,rtc=on,pit=off,pic=off", "pc,smm=off":
@@ -295,6 +348,7 @@ class Drivers(unittest.TestCase):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--kernel", required=True)
+    parser.add_argument("--stages", required=True)
     known, rest = parser.parse_known_args()
-    Drivers.kernel = known.kernel
+    Drivers.kernel, Drivers.stages = known.kernel, known.stages
     unittest.main(argv=[sys.argv[0]] + rest)

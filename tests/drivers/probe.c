@@ -268,6 +268,11 @@ static void nothing(void)
 	end(0);
 }
 
+static void restart(void)
+{
+	uk_machine_restart(UNI_EXIT_STATUS, 0, 0, 0, "");
+}
+
 static void changed(struct uk_block_dev *dev)
 {
 	(void)dev;
@@ -296,7 +301,7 @@ void __wrap_uk_vfs_start(void)
 		{ "disks", list_disks }, { "fly", fly },       { "refuse", refuse },
 		{ "echo", echo },	 { "button", button }, { "flood", console_flood },
 		{ "fwcfg", fwcfg },	 { "clock", clock },   { "seed", seed },
-		{ "nothing", nothing },	 { "resize", resize },
+		{ "nothing", nothing },	 { "resize", resize }, { "restart", restart },
 	};
 	const struct uni_config_entry *e = NULL;
 
