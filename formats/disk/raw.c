@@ -1,7 +1,7 @@
 /*
- * The raw form: the disk's bytes as a machine sees them. One pass from front to back reads each
- * content once, hashes it for the disk and for its partition, and writes only what is not zero, so
- * that holes stay holes.
+ * The raw form: the disk's bytes as a machine sees them. One pass from front to back hashes each
+ * content for the disk and, unless its digest is known, for its partition, and writes only what is
+ * not zero, so that holes stay holes.
  */
 #include "raw.h"
 
@@ -10,12 +10,13 @@
 #include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/mem.h>
+#include <uni/base/pool.h>
 #include <uni/base/system.h>
 #include <unistd.h>
 
 #include "gpt.h"
 
-enum { CHUNK = 1 << 20, BLOCK = 4096 };
+enum { CHUNK = 256 << 10, BLOCK = 4096, LARGE = 4 << 20 };
 
 struct raw_writer {
 	int fd;
@@ -53,18 +54,22 @@ static int write_sparse(int fd, const uint8_t *data, size_t size, uint64_t offse
 	return 0;
 }
 
+static void take(struct raw_writer *w, const void *data, size_t size, struct uni_hash *partition)
+{
+	uni_hash_add(&w->disk, data, size);
+	if (partition != NULL)
+		uni_hash_add(partition, data, size);
+	w->at += size;
+}
+
 static int put(struct raw_writer *w, const void *data, size_t size, struct uni_hash *partition,
 	       struct uni_err *err)
 {
 	int rc = write_sparse(w->fd, data, size, w->at, err);
 
-	if (rc != 0)
-		return rc;
-	uni_hash_add(&w->disk, data, size);
-	if (partition != NULL)
-		uni_hash_add(partition, data, size);
-	w->at += size;
-	return 0;
+	if (rc == 0)
+		take(w, data, size, partition);
+	return rc;
 }
 
 /* Nothing is written: the file is a hole there. */
@@ -75,10 +80,7 @@ static int put_zeros(struct raw_writer *w, uint64_t until, struct uni_hash *part
 		uint64_t left = until - w->at;
 		size_t size = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
 
-		uni_hash_add(&w->disk, zeros, size);
-		if (partition != NULL)
-			uni_hash_add(partition, zeros, size);
-		w->at += size;
+		take(w, zeros, size, partition);
 		if (w->at % (64u << 20) == 0) {
 			int rc = uni_check_cancel(err);
 
@@ -89,30 +91,26 @@ static int put_zeros(struct raw_writer *w, uint64_t until, struct uni_hash *part
 	return 0;
 }
 
-/* Content of a file: its holes are not read. */
-static int put_file(struct raw_writer *w, const struct uni_disk_partition *p,
-		    struct uni_hash *partition, struct uni_err *err)
+/* Content of a file in pieces; its holes are not read. */
+static int hash_file(struct raw_writer *w, const struct uni_disk_content *content,
+		     struct uni_hash *partition, bool write, struct uni_err *err)
 {
-	const struct uni_disk_content *content = &p->content;
 	uint64_t start = w->at;
 	uint64_t from = content->offset;
 	uint64_t length = 0;
-	struct stat st;
 	int rc;
 
-	if (fstat(content->fd, &st) != 0)
-		return uni_err_errno(err, "content");
-	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < content->offset + content->size)
-		return uni_err_set(err, UNI_E_CHANGED, "its content became shorter");
 	while ((rc = uni_data_next(content->fd, content->offset + content->size, &from, &length,
 				   err)) > 0) {
 		rc = put_zeros(w, start + (from - content->offset), partition, err);
 		while (rc == 0 && length != 0) {
 			size_t size = length < CHUNK ? (size_t)length : CHUNK;
 
-			rc = uni_pread_full(content->fd, w->chunk, size, from, p->name, err);
+			rc = uni_pread_full(content->fd, w->chunk, size, from, "content", err);
+			if (rc == 0 && write)
+				rc = write_sparse(w->fd, w->chunk, size, w->at, err);
 			if (rc == 0)
-				rc = put(w, w->chunk, size, partition, err);
+				take(w, w->chunk, size, partition);
 			if (rc == 0)
 				rc = uni_check_cancel(err);
 			from += size;
@@ -124,22 +122,57 @@ static int put_file(struct raw_writer *w, const struct uni_disk_partition *p,
 	return rc;
 }
 
+/* A large content: one thread hashes it while another lets the kernel copy it. */
+struct large {
+	struct raw_writer *w;
+	const struct uni_disk_content *content;
+	struct uni_hash *partition;
+	uint64_t at;
+};
+
+static int put_large_half(void *user, size_t index, struct uni_err *err)
+{
+	const struct large *l = user;
+
+	if (index == 0)
+		return hash_file(l->w, l->content, l->partition, false, err);
+	return uni_copy_range(l->content->fd, l->content->offset, l->w->fd, l->at, l->content->size,
+			      err);
+}
+
+static int put_file(struct raw_writer *w, const struct uni_disk_content *content,
+		    struct uni_hash *partition, struct uni_err *err)
+{
+	struct large large = { .w = w, .content = content, .partition = partition, .at = w->at };
+	struct stat st;
+
+	if (fstat(content->fd, &st) != 0)
+		return uni_err_errno(err, "content");
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < content->offset + content->size)
+		return uni_err_set(err, UNI_E_CHANGED, "its content became shorter");
+	if (content->size < LARGE)
+		return hash_file(w, content, partition, true, err);
+	return uni_pool_run(2, 2, put_large_half, &large, err);
+}
+
 static int put_partition(struct raw_writer *w, const struct uni_disk_partition *p,
 			 struct uni_disk_placed *placed, struct uni_err *err)
 {
+	const struct uni_disk_content *content = &p->content;
+	bool known = content->known != NULL && content->size == placed->size;
 	struct uni_hash hash;
 	int rc = put_zeros(w, placed->offset, NULL, err);
 
 	uni_hash_start(&hash);
-	if (rc == 0 && p->content.data != NULL)
-		rc = put(w, p->content.data, (size_t)p->content.size, &hash, err);
+	if (rc == 0 && content->data != NULL)
+		rc = put(w, content->data, (size_t)content->size, known ? NULL : &hash, err);
 	else if (rc == 0)
-		rc = put_file(w, p, &hash, err);
+		rc = put_file(w, content, known ? NULL : &hash, err);
 	if (rc == 0)
-		rc = put_zeros(w, placed->offset + placed->size, &hash, err);
+		rc = put_zeros(w, placed->offset + placed->size, known ? NULL : &hash, err);
 	if (rc != 0)
 		return uni_err_context(err, "partition \"%s\"", p->name != NULL ? p->name : "");
-	placed->digest = uni_hash_end(&hash);
+	placed->digest = known ? *content->known : uni_hash_end(&hash);
 	return 0;
 }
 

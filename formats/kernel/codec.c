@@ -1,6 +1,6 @@
 /*
- * LZ4 for the box of the kernel partition. Small kernels, where every kilobyte counts, take the
- * strongest search; larger ones a level that costs no more time than the rest of a build.
+ * LZ4 for the box of the kernel partition. The smaller the kernel, the harder the search for
+ * matches: every size costs some milliseconds, no more than the rest of a build.
  */
 #include "codec.h"
 
@@ -17,7 +17,7 @@
 	X(LZ4_compress_HC)                                                                         \
 	X(LZ4_decompress_safe)
 
-enum { SMALL = 512 << 10, SMALL_LEVEL = 9 };
+enum { SMALL = 256 << 10, SMALL_LEVEL = 6, MIDDLE = 4 << 20, MIDDLE_LEVEL = 3 };
 
 static struct {
 	LZ4_FNS(UNI_LAZY_FIELD)
@@ -47,8 +47,11 @@ int codec_lz4_pack(const void *data, size_t size, void **out, size_t *packed, st
 	buffer = uni_try_alloc((uint64_t)bound, INT_MAX, "LZ4 block", err);
 	if (buffer == NULL)
 		return err->code;
-	got = size <= SMALL ? lz4.LZ4_compress_HC(data, buffer, (int)size, bound, SMALL_LEVEL)
-			    : lz4.LZ4_compress_default(data, buffer, (int)size, bound);
+	if (size <= MIDDLE)
+		got = lz4.LZ4_compress_HC(data, buffer, (int)size, bound,
+					  size <= SMALL ? SMALL_LEVEL : MIDDLE_LEVEL);
+	else
+		got = lz4.LZ4_compress_default(data, buffer, (int)size, bound);
 	if (got <= 0 || (size_t)got >= size)
 		return 0;
 	*packed = (size_t)got;

@@ -228,12 +228,49 @@ static void test_refused(void **state)
 	close(fd);
 }
 
+/* Past the size above which content is copied by the kernel while it is hashed. */
+static void test_large(void **state)
+{
+	enum { SIZE = 6 << 20 };
+	struct uni_disk_layout layout;
+	struct uni_disk_partition parts[2];
+	struct uni_disk_result result;
+	struct uni_disk_result again;
+	struct uni_digest digest;
+	uint64_t size;
+	uint8_t byte;
+	UNI_AUTO_CLOSE int content = new_file();
+	UNI_AUTO_CLOSE int one = new_file();
+	UNI_AUTO_CLOSE int two = new_file();
+
+	(void)state;
+	make_layout(&layout, parts, content);
+	assert_int_equal(ftruncate(content, SIZE), 0);
+	for (uint64_t at = 0; at < SIZE; at += 777777) {
+		byte = (uint8_t)(at / 1000 + 1);
+		assert_int_equal(uni_pwrite_full(content, &byte, 1, at, "content", &err), 0);
+	}
+	parts[1].content.offset = 0;
+	parts[1].content.size = SIZE;
+	assert_int_equal(uni_digest_fd(content, &size, &digest, "content", &err), 0);
+	assert_int_equal(uni_disk_find("raw")->write(&layout, one, &result, &err), 0);
+	assert_true(uni_digest_eq(&result.placed[1].digest, &digest));
+	parts[1].content.known = &digest;
+	assert_int_equal(uni_disk_find("raw")->write(&layout, two, &again, &err), 0);
+	assert_true(uni_digest_eq(&again.placed[1].digest, &digest));
+	assert_true(uni_digest_eq(&again.digest, &result.digest));
+	assert_int_equal(uni_digest_fd(one, &size, &digest, "disk", &err), 0);
+	assert_true(uni_digest_eq(&again.digest, &digest));
+	assert_int_equal(uni_digest_fd(two, &size, &digest, "disk", &err), 0);
+	assert_true(uni_digest_eq(&again.digest, &digest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_read), cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_truncated),      cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

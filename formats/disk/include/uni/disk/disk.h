@@ -25,6 +25,8 @@ struct uni_disk_content {
 	int fd;
 	uint64_t offset;
 	uint64_t size;
+	const struct uni_digest
+		*known; /* of these bytes, when that is sure, as of a blob; or NULL */
 };
 
 struct uni_disk_partition {
