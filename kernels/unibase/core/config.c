@@ -134,6 +134,12 @@ static void refuse_unknown(const void *record)
 			uk_panic("boot configuration: entry of unknown type %u", e->type);
 }
 
+static void set_log_level(void)
+{
+	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
+					       UK_LOG_DEBUG);
+}
+
 void uk_config_start(void)
 {
 	const struct uni_part *part = uk_part_find(UNI_PART_CONFIG);
@@ -144,29 +150,42 @@ void uk_config_start(void)
 		uk_panic("boot configuration: damaged, or of a version that is not known");
 	image_record = uk_part_data(part);
 	refuse_unknown(image_record);
-	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
-					       UK_LOG_DEBUG);
+	set_log_level();
+}
+
+/* The host's record, NULL when there is none. Most are small: a page is tried first. */
+static void *read_runtime(void)
+{
+	for (size_t room = UK_PAGE_SIZE; room <= UNI_CONFIG_MAX; room *= 4) {
+		void *record = uk_alloc(room);
+		int64_t size =
+			record != NULL ? uk_fwcfg_read(UNI_CONFIG_FWCFG, record, room) : -UK_ENOMEM;
+
+		if (size > 0 && uni_config_check(record, (size_t)size))
+			return record;
+		uk_free(record);
+		if (size == -UK_ENOENT)
+			return NULL;
+		if (size >= 0)
+			uk_panic("boot configuration given at start: damaged, or of a version "
+				 "that is not known");
+		if (size != -UK_EOVERFLOW)
+			uk_panic("boot configuration given at start: error %ld reading it", -size);
+	}
+	uk_panic("boot configuration given at start: more than %u bytes", UNI_CONFIG_MAX);
 }
 
 void uk_config_runtime(void)
 {
 	const struct uni_config_entry *e = NULL;
-	struct uni_config_header head;
-	void *record;
+	const void *record;
 
 	/* Most images permit nothing; then the host need not be asked. */
 	if (image_record == NULL || next_in(image_record, UNI_CONFIG_RUNTIME, NULL) == NULL)
 		return;
-	if (uk_fwcfg_read(UNI_CONFIG_FWCFG, &head, sizeof(head)) < (int64_t)sizeof(head))
-		return;
-	if (head.size < sizeof(head) || head.size > UNI_CONFIG_MAX)
-		uk_panic("boot configuration given at start: %u bytes", head.size);
-	record = uk_alloc(head.size);
+	record = read_runtime();
 	if (record == NULL)
-		uk_panic("boot configuration given at start: no memory for it");
-	if (uk_fwcfg_read(UNI_CONFIG_FWCFG, record, head.size) < (int64_t)head.size ||
-	    !uni_config_check(record, head.size))
-		uk_panic("boot configuration given at start: damaged, or of a version not known");
+		return;
 	refuse_unknown(record);
 	while ((e = uni_config_next(record, e)) != NULL)
 		if (!is_runtime(e->type))
@@ -174,6 +193,5 @@ void uk_config_runtime(void)
 				 "entries of type %u",
 				 e->type);
 	runtime_record = record;
-	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
-					       UK_LOG_DEBUG);
+	set_log_level();
 }
