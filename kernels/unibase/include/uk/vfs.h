@@ -42,7 +42,7 @@ struct uk_dirent_sink {
 struct uk_inode_ops {
 	/* A reference in *out, or -UK_ENOENT. */
 	int (*lookup)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode **out);
-	/* Entries from *position on (0: the start, "." and ".." among them); moves it. */
+	/* Entries from *position on (2: the start; the VFS gives "." and ".." itself); moves it. */
 	int (*readdir)(struct uk_inode *dir, uint64_t *position, struct uk_dirent_sink *sink);
 	/* Target without NUL into `target`; its length. */
 	int (*readlink)(struct uk_inode *inode, char *target, size_t room);
@@ -67,14 +67,21 @@ struct uk_inode_ops {
 	int (*rename)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode *inode,
 		      struct uk_inode *to_dir, const char *to, size_t to_size,
 		      struct uk_inode *over, bool exchange);
-	int (*truncate)(struct uk_inode *inode, uint64_t size); /* the cache follows */
+	/* From now on `fill` gives zeros behind `size`; the VFS sets it and drops pages. */
+	int (*truncate)(struct uk_inode *inode, uint64_t size);
+	/* Whole pages [first, end) read as zeros from now on; drops pages itself. */
+	int (*punch)(struct uk_inode *inode, uint64_t first, uint64_t end);
 	int (*setattr)(struct uk_inode *inode); /* mode, owner, times were changed in memory */
 	int (*sync)(struct uk_inode *inode, bool data_only);
 	int (*write_page)(struct uk_inode *inode, struct uk_page *page); /* dirty page to disk */
+	/* An extended attribute, or (name NULL) the list of their names; its size, also when room
+	 * is 0; -UK_ENODATA, -UK_ERANGE. */
+	int64_t (*xattr)(struct uk_inode *inode, const char *name, void *value, size_t room);
 	/* Devices and generated files: may set file->ops and file->data. */
 	int (*open)(struct uk_inode *inode, struct uk_file *file);
-	/* Opening this link gives this file itself (/proc/self/fd/N), with a reference. */
-	struct uk_file *(*jump)(struct uk_inode *inode);
+	/* A link that leads to a name directly, whatever its text says (/proc/self/fd/N); a
+	 * reference, or uk_err_ptr. */
+	struct uk_dentry *(*jump)(struct uk_inode *inode);
 	void (*release)(struct uk_inode *inode); /* last reference gone: free what is behind it */
 };
 
@@ -99,9 +106,13 @@ struct uk_inode {
 	void *data;		/* the file system's */
 	struct uk_mutex lock;
 	struct uk_pages pages;
+	bool linkable;		    /* without a name, but may get one (O_TMPFILE) */
 	uint8_t fill_order;	    /* see ops->fill */
+	uint8_t ahead;		    /* pages to fill ahead of a sequential reader; 0: none */
 	struct uk_list hash;	    /* fs/inode.c: open inodes by number */
 	struct uk_file_lock *locks; /* fs/locks.c */
+	struct fs_pipe *pipe;	    /* fs/pipe.c: of a FIFO that is open */
+	uint8_t seals;		    /* fs/memfd.c */
 };
 /* An inode of `super` with one reference; NULL when memory is out. */
 struct uk_inode *uk_inode_new(struct uk_super *super, const struct uk_inode_ops *ops,

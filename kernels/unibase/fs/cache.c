@@ -1,0 +1,610 @@
+/*
+ * The page cache: for each inode a tree from page number to page, over all of them a clock that
+ * gives clean pages back when memory runs out, and a list of the fills that are under way.
+ *
+ * A page in a tree is always whole and checked: who misses one registers the range that he is going
+ * to fill, fills it, and adds the pages; whoever misses the same range meanwhile waits for him. So
+ * nothing half-read is ever seen, and an error leaves nothing behind.
+ *
+ * Dirty pages stand on no list: only writing them out or truncation takes them away. One spinlock
+ * guards trees, clock and fills: it is held for a few steps down a tree at a time.
+ */
+#include <uk/map.h>
+#include <uk/vfs.h>
+
+#include "fs.h"
+
+enum { FAN_BITS = 6, FAN = 1 << FAN_BITS, HEIGHT_MAX = 9, BATCH = 32 };
+_Static_assert(FAN_BITS *HEIGHT_MAX >= 63 - UK_PAGE_SHIFT, "every file offset has a place");
+
+struct node {
+	void *slot[FAN];
+};
+
+struct fill {
+	struct uk_list item;
+	struct uk_inode *inode;
+	uint64_t first;
+	uint64_t count;
+};
+
+static struct uk_spinlock cache_lock = UK_SPINLOCK_INIT;
+static struct uk_list clock_list = UK_LIST_INIT(clock_list);
+static struct uk_list fills = UK_LIST_INIT(fills);
+static struct uk_waitq fills_end = UK_WAITQ_INIT(fills_end);
+static uint64_t page_total;
+
+/* -- the tree -- */
+
+static bool tree_reaches(const struct uk_pages *tree, uint64_t index)
+{
+	unsigned bits = FAN_BITS * tree->height;
+
+	return bits >= 64 || index >> bits == 0;
+}
+
+static unsigned tree_step(uint64_t index, unsigned height)
+{
+	return (unsigned)(index >> (FAN_BITS * (height - 1))) & (FAN - 1);
+}
+
+/* The place of `index`, NULL when a node on the way is missing. */
+static void **tree_place(struct uk_pages *tree, uint64_t index)
+{
+	void **place = &tree->root;
+
+	if (!tree_reaches(tree, index))
+		return NULL;
+	for (unsigned height = tree->height; height > 0; height--) {
+		struct node *node = *place;
+
+		if (node == NULL)
+			return NULL;
+		place = &node->slot[tree_step(index, height)];
+	}
+	return place;
+}
+
+static struct uk_page *tree_find(struct uk_pages *tree, uint64_t index)
+{
+	void **place = tree_place(tree, index);
+
+	return place != NULL ? *place : NULL;
+}
+
+/* The first page at or behind `from` below `place`, which stands for pages from `base` on. */
+static struct uk_page *tree_next_below(void *place, unsigned height, uint64_t base, uint64_t from,
+				       uint64_t *index)
+{
+	struct node *node = place;
+
+	if (place == NULL)
+		return NULL;
+	if (height == 0) {
+		*index = base;
+		return base >= from ? place : NULL;
+	}
+	for (unsigned i = 0; i < FAN; i++) {
+		uint64_t width = 1ull << (FAN_BITS * (height - 1));
+		uint64_t start = base + i * width;
+		struct uk_page *page;
+
+		if (start + (width - 1) < from)
+			continue;
+		page = tree_next_below(node->slot[i], height - 1, start, from, index);
+		if (page != NULL)
+			return page;
+	}
+	return NULL;
+}
+
+static struct uk_page *tree_next(struct uk_pages *tree, uint64_t from, uint64_t *index)
+{
+	return tree_next_below(tree->root, tree->height, 0, from, index);
+}
+
+/* Nodes cannot be allocated under the lock (that may call the shrinker): they wait here. */
+struct spares {
+	struct node *node[2 * HEIGHT_MAX];
+	unsigned count;
+};
+
+static bool spares_fill(struct spares *spares)
+{
+	while (spares->count < UK_COUNT(spares->node)) {
+		struct node *node = uk_alloc(sizeof(*node));
+
+		if (node == NULL)
+			return false;
+		spares->node[spares->count++] = node;
+	}
+	return true;
+}
+
+static void spares_free(struct spares *spares)
+{
+	while (spares->count != 0)
+		uk_free(spares->node[--spares->count]);
+}
+
+/* The place of `index`, made from spare nodes; NULL when these do not suffice. */
+static void **tree_make_place(struct uk_pages *tree, uint64_t index, struct spares *spares)
+{
+	void **place;
+
+	while (!tree_reaches(tree, index)) {
+		if (tree->root != NULL) {
+			struct node *node;
+
+			if (spares->count == 0)
+				return NULL;
+			node = spares->node[--spares->count];
+			node->slot[0] = tree->root;
+			tree->root = node;
+		}
+		tree->height++;
+	}
+	place = &tree->root;
+	for (unsigned height = tree->height; height > 0; height--) {
+		if (*place == NULL) {
+			if (spares->count == 0)
+				return NULL;
+			*place = spares->node[--spares->count];
+		}
+		place = &((struct node *)*place)->slot[tree_step(index, height)];
+	}
+	return place;
+}
+
+static void tree_free_below(void *place, unsigned height)
+{
+	struct node *node = place;
+
+	if (node == NULL || height == 0)
+		return;
+	for (unsigned i = 0; i < FAN; i++)
+		tree_free_below(node->slot[i], height - 1);
+	uk_free(node);
+}
+
+/* -- pages of the cache -- */
+
+static bool page_is_own(const struct uk_page *page)
+{
+	return (page->flags & UK_PAGE_CACHE) != 0;
+}
+
+static bool page_is_dirty(const struct uk_page *page)
+{
+	return page_is_own(page) && (page->flags & UK_PAGE_DIRTY) != 0;
+}
+
+/* Enters a page whose reference the caller gives. */
+static void page_enter(struct uk_inode *inode, uint64_t index, struct uk_page *page, void **place,
+		       bool dirty)
+{
+	*place = page;
+	inode->pages.count++;
+	page_total++;
+	if ((page->flags & UK_PAGE_RESERVED) != 0)
+		return;
+	page->flags |= UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED;
+	page->owner = inode;
+	page->index = index;
+	uk_list_init(&page->list);
+	if (dirty) {
+		page->flags |= UK_PAGE_DIRTY;
+		inode->pages.dirty++;
+	} else {
+		uk_list_push_back(&clock_list, &page->list);
+	}
+}
+
+/* Takes a page out; the caller gets the cache's reference. */
+static void page_leave(struct uk_inode *inode, struct uk_page *page, void **place)
+{
+	*place = NULL;
+	inode->pages.count--;
+	page_total--;
+	if (!page_is_own(page))
+		return;
+	if (page_is_dirty(page))
+		inode->pages.dirty--;
+	uk_list_remove(&page->list);
+	page->flags &=
+		(uint16_t) ~(UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED | UK_PAGE_DIRTY);
+	page->owner = NULL;
+}
+
+static struct uk_page *find_locked(struct uk_inode *inode, uint64_t index)
+{
+	struct uk_page *page = tree_find(&inode->pages, index);
+
+	if (page == NULL)
+		return NULL;
+	uk_page_get(page);
+	if (page_is_own(page))
+		page->flags |= UK_PAGE_ACCESSED;
+	return page;
+}
+
+struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	struct uk_page *page = find_locked(inode, index);
+
+	uk_spin_unlock(&cache_lock, state);
+	return page;
+}
+
+int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty)
+{
+	struct spares spares = { .count = 0 };
+	int error = 0;
+
+	for (;;) {
+		uint64_t state = uk_spin_lock(&cache_lock);
+		void **place = tree_make_place(&inode->pages, index, &spares);
+
+		if (place != NULL && *place == NULL) {
+			uk_page_get(page);
+			page_enter(inode, index, page, place, dirty);
+		} else if (place != NULL) {
+			error = -UK_EEXIST;
+		}
+		uk_spin_unlock(&cache_lock, state);
+		if (place != NULL)
+			break;
+		if (!spares_fill(&spares)) {
+			error = -UK_ENOMEM;
+			break;
+		}
+	}
+	spares_free(&spares);
+	return error;
+}
+
+int uk_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page)
+{
+	return fs_cache_add(inode, index, page, false);
+}
+
+uint64_t uk_cache_pages(void)
+{
+	return page_total;
+}
+
+/* -- filling -- */
+
+static bool fill_overlaps(const struct uk_inode *inode, uint64_t first, uint64_t count)
+{
+	uk_list_each (item, &fills) {
+		const struct fill *fill = uk_list_entry(item, struct fill, item);
+
+		if (fill->inode == inode && first < fill->first + fill->count &&
+		    fill->first < first + count)
+			return true;
+	}
+	return false;
+}
+
+static bool fill_is_free(struct uk_inode *inode, uint64_t first, uint64_t count)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	bool overlaps = fill_overlaps(inode, first, count);
+
+	uk_spin_unlock(&cache_lock, state);
+	return !overlaps;
+}
+
+enum begun { BEGUN, PRESENT, BUSY };
+
+/* Registers a fill of `count` pages unless page `index` came meanwhile or somebody is at it. */
+static enum begun fill_begin(struct fill *fill, struct uk_inode *inode, uint64_t index,
+			     uint64_t first, uint64_t count, struct uk_page **page)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	enum begun result = BEGUN;
+
+	*page = find_locked(inode, index);
+	if (*page != NULL) {
+		result = PRESENT;
+	} else if (fill_overlaps(inode, first, count)) {
+		result = BUSY;
+	} else {
+		fill->inode = inode;
+		fill->first = first;
+		fill->count = count;
+		uk_list_push_back(&fills, &fill->item);
+	}
+	uk_spin_unlock(&cache_lock, state);
+	return result;
+}
+
+static void fill_end(struct fill *fill)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+
+	uk_list_remove(&fill->item);
+	uk_spin_unlock(&cache_lock, state);
+	uk_wake_all(&fills_end);
+}
+
+int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page)
+{
+	uint64_t count = 1ull << inode->fill_order;
+	uint64_t first = UK_ALIGN_DOWN(index, count);
+
+	/* What was filled may be gone again before it is found when memory is all but out. */
+	for (unsigned tries = 0; tries < 8;) {
+		struct fill fill;
+		int error;
+
+		switch (fill_begin(&fill, inode, index, first, count, page)) {
+		case PRESENT:
+			return 0;
+		case BUSY:
+			uk_wait_event(&fills_end, fill_is_free(inode, first, count), UK_FOREVER,
+				      false);
+			continue;
+		case BEGUN:
+			break;
+		}
+		tries++;
+		error = inode->ops->fill(inode, index, first, (unsigned)count);
+		fill_end(&fill);
+		if (error != 0)
+			return error;
+	}
+	return -UK_ENOMEM;
+}
+
+/* -- writing -- */
+
+/* Puts a copy in the place of a frame that may not be written. */
+static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *old,
+			struct uk_page **own)
+{
+	struct uk_page *copy = uk_page_alloc(0, false);
+	uint64_t state;
+	void **place;
+
+	if (copy == NULL)
+		return -UK_ENOMEM;
+	memcpy(uk_page_virt(copy), uk_page_virt(old), UK_PAGE_SIZE);
+	state = uk_spin_lock(&cache_lock);
+	place = tree_place(&inode->pages, index);
+	if (place == NULL || *place != old) {
+		uk_spin_unlock(&cache_lock, state);
+		uk_page_put(copy);
+		return -UK_EAGAIN;
+	}
+	page_leave(inode, old, place);
+	uk_page_get(copy);
+	page_enter(inode, index, copy, place, true);
+	uk_spin_unlock(&cache_lock, state);
+	uk_page_put(old);
+	*own = copy;
+	return 0;
+}
+
+/* Turns a page of the cache dirty unless it left meanwhile; whether it was dirty already. */
+static int page_mark(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool *was)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	bool stays = tree_find(&inode->pages, index) == page;
+
+	*was = stays && page_is_dirty(page);
+	if (stays && !*was) {
+		uk_list_remove(&page->list);
+		page->flags |= UK_PAGE_DIRTY;
+		inode->pages.dirty++;
+	}
+	uk_spin_unlock(&cache_lock, state);
+	return stays ? 0 : -UK_EAGAIN;
+}
+
+static int page_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **page)
+{
+	struct uk_page *own;
+	bool was = false;
+	int error;
+
+	if (page_is_dirty(*page))
+		return 0;
+	error = inode->ops->reserve != NULL ? inode->ops->reserve(inode) : 0;
+	if (error != 0)
+		return error;
+	if (page_is_own(*page)) {
+		error = page_mark(inode, index, *page, &was);
+	} else {
+		error = page_replace(inode, index, *page, &own);
+		if (error == 0) {
+			uk_page_put(*page);
+			*page = own;
+			uk_map_forget_file(inode, index); /* what was mapped is the old frame */
+		}
+	}
+	if ((error != 0 || was) && inode->ops->unreserve != NULL)
+		inode->ops->unreserve(inode, 1);
+	return error;
+}
+
+int uk_cache_get_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **page)
+{
+	int error;
+
+	do {
+		error = uk_cache_get(inode, index, page);
+		if (error != 0)
+			return error;
+		error = page_dirty(inode, index, page);
+		if (error != 0)
+			uk_page_put(*page);
+	} while (error == -UK_EAGAIN);
+	return error;
+}
+
+/* Takes up to BATCH pages from `index` on out of the tree; how many, and how many were dirty. */
+static unsigned take_batch(struct uk_inode *inode, uint64_t index, struct uk_page *batch[BATCH],
+			   unsigned *dirty)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	struct uk_page *page;
+	unsigned count = 0;
+
+	*dirty = 0;
+	while (count < BATCH && (page = tree_next(&inode->pages, index, &index)) != NULL) {
+		*dirty += page_is_dirty(page);
+		page_leave(inode, page, tree_place(&inode->pages, index));
+		batch[count++] = page;
+	}
+	uk_spin_unlock(&cache_lock, state);
+	return count;
+}
+
+static void tree_drop_empty(struct uk_inode *inode)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	struct uk_pages old = inode->pages;
+
+	if (old.count != 0) {
+		uk_spin_unlock(&cache_lock, state);
+		return;
+	}
+	inode->pages = (struct uk_pages){ .root = NULL };
+	uk_spin_unlock(&cache_lock, state);
+	tree_free_below(old.root, old.height);
+}
+
+void uk_cache_truncate(struct uk_inode *inode, uint64_t index)
+{
+	struct uk_page *batch[BATCH];
+	unsigned count, dirty;
+
+	do {
+		count = take_batch(inode, index, batch, &dirty);
+		for (unsigned i = 0; i < count; i++)
+			uk_page_put(batch[i]);
+		if (dirty != 0 && inode->ops->unreserve != NULL)
+			inode->ops->unreserve(inode, dirty);
+	} while (count == BATCH);
+	tree_drop_empty(inode);
+}
+
+void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end)
+{
+	for (;;) {
+		uint64_t state = uk_spin_lock(&cache_lock);
+		uint64_t index = 0;
+		struct uk_page *page = tree_next(&inode->pages, first, &index);
+		bool dirty = page != NULL && page_is_dirty(page);
+
+		if (page == NULL || index >= end) {
+			uk_spin_unlock(&cache_lock, state);
+			return;
+		}
+		page_leave(inode, page, tree_place(&inode->pages, index));
+		uk_spin_unlock(&cache_lock, state);
+		uk_page_put(page);
+		if (dirty && inode->ops->unreserve != NULL)
+			inode->ops->unreserve(inode, 1);
+		first = index + 1;
+	}
+}
+
+static struct uk_page *next_dirty(struct uk_inode *inode, uint64_t *index)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	struct uk_page *page;
+
+	while ((page = tree_next(&inode->pages, *index, index)) != NULL && !page_is_dirty(page))
+		++*index;
+	if (page != NULL)
+		uk_page_get(page);
+	uk_spin_unlock(&cache_lock, state);
+	return page;
+}
+
+static void page_clean(struct uk_inode *inode, struct uk_page *page)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+
+	if (page->owner == inode && page_is_dirty(page)) {
+		page->flags &= (uint16_t)~UK_PAGE_DIRTY;
+		inode->pages.dirty--;
+		uk_list_push_back(&clock_list, &page->list);
+	}
+	uk_spin_unlock(&cache_lock, state);
+}
+
+int uk_cache_sync(struct uk_inode *inode)
+{
+	struct uk_page *page;
+	int result = 0;
+
+	if (inode->ops->write_page == NULL)
+		return 0;
+	uk_map_clean_file(inode);
+	/* A store during the write marks the page again, so clean comes first. */
+	for (uint64_t index = 0; (page = next_dirty(inode, &index)) != NULL; index++) {
+		int error;
+
+		page_clean(inode, page);
+		error = inode->ops->write_page(inode, page);
+		if (error != 0) {
+			bool was;
+
+			(void)page_mark(inode, index, page, &was);
+			result = error;
+		}
+		uk_page_put(page);
+	}
+	return result;
+}
+
+/* -- giving back -- */
+
+/* Second chance: a page that was used since the hand last passed stays for one more round. */
+static unsigned clock_turn(struct uk_page *batch[BATCH], size_t wanted, size_t *steps)
+{
+	uint64_t state = uk_spin_lock(&cache_lock);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < 4 * BATCH && count < UK_MIN(wanted, (size_t)BATCH); i++) {
+		struct uk_page *page = uk_list_first(&clock_list, struct uk_page, list);
+
+		if (page == NULL || *steps == 0) {
+			*steps = 0;
+			break;
+		}
+		--*steps;
+		uk_list_remove(&page->list);
+		uk_list_push_back(&clock_list, &page->list);
+		if ((page->flags & UK_PAGE_ACCESSED) != 0) {
+			page->flags &= (uint16_t)~UK_PAGE_ACCESSED;
+		} else if (page->refs == 1) {
+			struct uk_inode *inode = page->owner;
+
+			page_leave(inode, page, tree_place(&inode->pages, page->index));
+			batch[count++] = page;
+		}
+	}
+	uk_spin_unlock(&cache_lock, state);
+	return count;
+}
+
+size_t fs_cache_shrink(size_t wanted)
+{
+	size_t steps = 2 * (size_t)page_total, freed = 0;
+	struct uk_page *batch[BATCH];
+
+	while (freed < wanted && steps != 0) {
+		unsigned count = clock_turn(batch, wanted - freed, &steps);
+
+		for (unsigned i = 0; i < count; i++)
+			uk_page_put(batch[i]);
+		freed += count;
+	}
+	return freed;
+}

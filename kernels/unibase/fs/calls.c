@@ -1,0 +1,76 @@
+/*
+ * Paths and vectors out of the program's memory, and the checks before every read and write.
+ */
+#include "calls.h"
+
+int fs_path_get(struct fs_path *path, uint64_t user)
+{
+	int64_t size = uk_string_from_user(path->room, user, sizeof(path->room));
+
+	path->text = path->room;
+	if (size == -UK_ENAMETOOLONG) {
+		path->text = uk_alloc(UK_PATH_MAX);
+		if (path->text == NULL)
+			return -UK_ENOMEM;
+		size = uk_string_from_user(path->text, user, UK_PATH_MAX);
+		if (size < 0)
+			uk_free(path->text);
+	}
+	return size < 0 ? (int)size : 0;
+}
+
+void fs_path_put(struct fs_path *path)
+{
+	if (path->text != path->room)
+		uk_free(path->text);
+}
+
+int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it)
+{
+	uint64_t total = 0;
+	int error;
+
+	if (count > UK_IOV_MAX)
+		return -UK_EINVAL;
+	v->vec = v->room;
+	if (count > UK_COUNT(v->room)) {
+		v->vec = uk_alloc(count * sizeof(*v->vec));
+		if (v->vec == NULL)
+			return -UK_ENOMEM;
+	}
+	error = uk_copy_from_user(v->vec, user, count * sizeof(*v->vec));
+	for (uint64_t i = 0; error == 0 && i < count; i++) {
+		struct uk_iovec *vec = &v->vec[i];
+
+		if (vec->size > INT64_MAX)
+			error = -UK_EINVAL;
+		vec->size = UK_MIN(vec->size, UK_RW_MAX - total);
+		total += vec->size;
+	}
+	if (error != 0) {
+		fs_vec_put(v);
+		return error;
+	}
+	uk_iter_user(it, v->vec, (unsigned)count);
+	return 0;
+}
+
+void fs_vec_put(struct fs_vec *v)
+{
+	if (v->vec != v->room)
+		uk_free(v->vec);
+}
+
+int64_t fs_read(struct uk_file *file, struct uk_iter *to, uint64_t *offset)
+{
+	if (!fs_can_read(file))
+		return -UK_EBADF;
+	return file->ops->read != NULL ? file->ops->read(file, to, offset) : -UK_EINVAL;
+}
+
+int64_t fs_write(struct uk_file *file, struct uk_iter *from, uint64_t *offset)
+{
+	if (!fs_can_write(file))
+		return -UK_EBADF;
+	return file->ops->write != NULL ? file->ops->write(file, from, offset) : -UK_EINVAL;
+}

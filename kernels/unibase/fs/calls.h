@@ -1,0 +1,36 @@
+/*
+ * What the system calls on files share: paths and vectors out of the program's memory. fs/calls.c.
+ */
+#ifndef UK_FS_CALLS_H
+#define UK_FS_CALLS_H
+
+#include <uk/syscall.h>
+
+#include "fs.h"
+
+/* A path of the program's. Short ones, nearly all, need no memory. */
+struct fs_path {
+	char *text;
+	char room[248];
+};
+int fs_path_get(struct fs_path *path, uint64_t user);
+void fs_path_put(struct fs_path *path);
+
+struct fs_vec {
+	struct uk_iovec *vec;
+	struct uk_iovec room[8];
+};
+/* The program's vector as an iterator; together cut to UK_RW_MAX. */
+int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it);
+void fs_vec_put(struct fs_vec *v);
+
+static inline int fs_arg_int(uint64_t arg)
+{
+	return (int)(uint32_t)arg;
+}
+
+/* Reads and writes as the calls do: permission to, then the operation. */
+int64_t fs_read(struct uk_file *file, struct uk_iter *to, uint64_t *offset);
+int64_t fs_write(struct uk_file *file, struct uk_iter *from, uint64_t *offset);
+
+#endif

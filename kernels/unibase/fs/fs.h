@@ -1,0 +1,254 @@
+/*
+ * Inside fs/: what its files share, grouped by file. Everybody else includes uk/vfs.h.
+ */
+#ifndef UK_FS_H
+#define UK_FS_H
+
+#include <uk/user.h>
+#include <uk/vfs.h>
+
+struct uk_block_dev;
+struct uni_config_mount;
+struct fs_mount;
+
+/* cache.c */
+/* As uk_cache_add; `dirty` ones were reserved by the caller. */
+int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty);
+void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end);
+size_t fs_cache_shrink(size_t wanted);
+
+/* inode.c */
+/* The inode in memory with this number and a reference, or NULL. */
+struct uk_inode *fs_inode_find(const struct uk_super *super, uint64_t ino);
+/* Makes an inode to be found by number; when another came first, that one instead of it. */
+struct uk_inode *fs_inode_share(struct uk_inode *inode);
+
+/*
+ * Names. A dentry is one name in one folder (or the root of a file system): positive, or the
+ * knowledge that the name does not exist. dentry.c
+ */
+struct uk_dentry {
+	uint32_t refs; /* under the name cache's lock */
+	bool hashed;
+	uint8_t size;
+	uint32_t hash;
+	struct uk_dentry *parent; /* a reference; NULL: root of a file system, or without a place */
+	struct uk_inode *inode;	  /* a reference; NULL: no such name */
+	struct fs_mount *mounted; /* stands on top of this folder */
+	struct fs_mount *mount;	  /* whose root this is */
+	struct uk_list chain;
+	struct uk_list lru;
+	char *name; /* NUL-terminated */
+	char room[24];
+};
+/* A reference, or NULL. */
+struct uk_dentry *fs_dentry_find(struct uk_dentry *parent, const char *name, size_t size);
+/* Takes the inode's reference also when it fails (NULL: out of memory). Hashed unless the file
+ * system generates its names. `parent` NULL: a root, or a file without a place. */
+struct uk_dentry *fs_dentry_new(struct uk_dentry *parent, const char *name, size_t size,
+				struct uk_inode *inode);
+void fs_dentry_get(struct uk_dentry *dentry);
+void fs_dentry_put(struct uk_dentry *dentry);
+/* The name came to be; takes the reference. */
+void fs_dentry_fill(struct uk_dentry *dentry, struct uk_inode *inode);
+/* The name is gone; who holds the dentry keeps the file. */
+void fs_dentry_drop(struct uk_dentry *dentry);
+/* Renames; -UK_ENOMEM changes nothing. */
+int fs_dentry_move(struct uk_dentry *dentry, struct uk_dentry *parent, const char *name,
+		   size_t size);
+void fs_dentry_swap(struct uk_dentry *a, struct uk_dentry *b);
+/* Whether `folder` is `dentry` or above it, mounts looked through. */
+bool fs_dentry_is_below(struct uk_dentry *dentry, const struct uk_dentry *folder);
+struct uk_dentry *fs_dentry_parent(struct uk_dentry *dentry); /* "..": a reference */
+/* Absolute path; its length, -UK_ERANGE, or -UK_ENOENT with the path and " (deleted)" written. */
+int fs_dentry_path(struct uk_dentry *dentry, char *path, size_t room);
+void fs_dentry_start(void);
+size_t fs_dentry_shrink(size_t wanted);
+
+/* mount.c */
+struct fs_mount {
+	struct uk_list item;
+	struct uk_super *super;
+	struct uk_dentry *root;	 /* a reference */
+	struct uk_dentry *point; /* a reference; NULL: the root of everything */
+	char source[48];
+};
+extern struct uk_list fs_mounts;
+/* Mounts on `point` (NULL: the root of everything). The super is consumed. */
+int fs_mount_add(struct uk_dentry *point, struct uk_super *super, const char *source);
+struct uk_dentry *fs_mount_root(void); /* borrowed */
+/* The root of what is mounted on `dentry`, on and on; consumes and gives a reference. */
+struct uk_dentry *fs_mount_cross(struct uk_dentry *dentry);
+
+/*
+ * From path to name. A walk stops before the last component, which the caller may look up, follow
+ * or make. walk.c
+ */
+enum fs_last { FS_LAST_NAME, FS_LAST_DOT, FS_LAST_UP, FS_LAST_ROOT };
+struct fs_walk {
+	struct uk_dentry *at; /* a reference: the folder of the last component */
+	const char *rest;
+	struct fs_link *links;
+	unsigned link_count;
+	enum fs_last kind;
+	const char *last;
+	size_t size;
+	bool trailing; /* a slash behind the last component */
+};
+enum { FS_FOLLOW = 1, FS_EMPTY = 2, FS_DIRECTORY = 4 };
+int fs_walk_begin(struct fs_walk *walk, int dirfd, const char *path);
+int fs_walk_parent(struct fs_walk *walk);
+/* Goes on through the symbolic link that the last component is. */
+int fs_walk_follow(struct fs_walk *walk, struct uk_dentry *link);
+void fs_walk_end(struct fs_walk *walk);
+/* What the last component stands for: positive, mounts crossed, a reference; -UK_ENOENT. */
+int fs_walk_last(struct fs_walk *walk, struct uk_dentry **out);
+/* The whole way. */
+int fs_walk_path(int dirfd, const char *path, unsigned flags, struct uk_dentry **out);
+/* The name in a folder, positive or negative, with a reference; mounts are not crossed. */
+int fs_lookup(struct uk_dentry *dir, const char *name, size_t size, struct uk_dentry **out);
+int fs_lookup_locked(struct uk_dentry *dir, const char *name, size_t size, struct uk_dentry **out);
+static inline bool fs_is_dir(const struct uk_dentry *dentry)
+{
+	return dentry->inode != NULL && UK_S_IS(dentry->inode->mode, DIR);
+}
+
+/* names.c: changes of names, kernel strings; 0 or negative errno as Linux gives them. */
+int fs_make_node(int dirfd, const char *path, uint32_t mode, uint64_t rdev); /* mkdir too */
+int fs_make_symlink(const char *target, int dirfd, const char *path);
+int fs_make_link_to(struct uk_inode *inode, int dirfd, const char *path);
+int fs_remove(int dirfd, const char *path, bool directory);
+int fs_rename(int old_dirfd, const char *old, int dirfd, const char *path, unsigned flags);
+/* The name that `walk` stands before, made when it is not there; `created` says so. */
+int fs_make_file(struct fs_walk *walk, uint32_t mode, bool exclusive, struct uk_dentry **out,
+		 bool *created);
+extern uint32_t fs_umask;
+
+/* file.c */
+struct uk_file *fs_file_open_at(int dirfd, const char *path, uint32_t flags, uint32_t mode);
+/* Opens what a dentry stands for; the reference to it is the file's own. */
+struct uk_file *fs_file_open_dentry(struct uk_dentry *dentry, uint32_t flags);
+int fs_truncate(struct uk_inode *inode, uint64_t size);
+int fs_punch(struct uk_inode *inode, uint64_t offset, uint64_t end);
+int fs_allocate(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep_size);
+int fs_may_write(const struct uk_inode *inode);	     /* -UK_EROFS */
+void fs_touch(struct uk_inode *inode, bool content); /* mtime and ctime, or ctime alone, now */
+void fs_accessed(struct uk_file *file);		     /* atime as relatime has it */
+bool fs_can_read(const struct uk_file *file);
+bool fs_can_write(const struct uk_file *file);
+unsigned fs_poll(struct uk_file *file, struct uk_poll *poll);
+/* A file without a name; takes the reference to the inode. */
+struct uk_file *fs_file_nameless(struct uk_inode *inode, const char *name, uint32_t flags);
+struct uk_inode *fs_inode_anonymous(void); /* eventfd and its like share it; a reference */
+struct uk_inode *fs_file_inode(struct uk_file *file); /* a reference; of files without one, that */
+
+/* rw.c: regular files through the page cache, folders */
+extern const struct uk_file_ops fs_regular_ops, fs_folder_ops;
+
+/* fd.c */
+int fs_fd_close(int fd);
+int fs_fd_room(void); /* -UK_EMFILE when none is free */
+int fs_fd_dup(int fd, int least, bool cloexec);
+int fs_fd_dup_to(int fd, int to, bool cloexec);
+int fs_fd_flags(int fd);
+int fs_fd_set_flags(int fd, bool cloexec);
+/* The next open descriptor at or above `fd`, -1 at the end. */
+int fs_fd_next(int fd);
+/* Without O_PATH files. */
+struct uk_file *fs_fd_real(int fd);
+
+struct uk_dentry *fs_cwd_get(void);
+void fs_cwd_set(struct uk_dentry *dentry); /* takes the reference */
+
+/* locks.c: flock, POSIX record locks, those of open file descriptions */
+struct uk_file_lock;
+int fs_lock_whole(struct uk_file *file, int operation);
+int fs_lock_range(struct uk_file *file, int command, struct uk_linux_flock *lock);
+void fs_lock_drop_file(struct uk_file *file);  /* its last reference goes */
+void fs_lock_drop_posix(struct uk_file *file); /* a descriptor of it was closed */
+
+/* tmpfs.c */
+struct uk_super *fs_tmpfs_new(uint64_t limit); /* bytes; NULL: out of memory */
+/* A file whose bytes lie in memory that stays: pages are its frames where it lies on pages. */
+int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size);
+/* An inode of the file system that has no name (O_TMPFILE, memfd). */
+struct uk_inode *fs_tmpfs_nameless(struct uk_super *super, uint32_t mode);
+bool fs_is_tmpfs(const struct uk_super *super);
+
+/* cpio.c */
+/* Unpacks a newc archive below the root; 0, -UK_EINVAL with the reason in `why`, -UK_ENOMEM. */
+int fs_cpio_unpack(const void *data, size_t size, const char **why);
+
+/* volume.c: a block device, or memory, with or without a hash tree over it */
+struct fs_volume;
+int fs_volume_open(struct uk_block_dev *dev, const struct uni_config_mount *mount, const char *name,
+		   struct fs_volume **out);
+void fs_volume_close(struct fs_volume *volume);
+uint64_t fs_volume_size(const struct fs_volume *volume); /* of the data, bytes */
+bool fs_volume_in_memory(const struct fs_volume *volume);
+const char *fs_volume_name(const struct fs_volume *volume);
+/* A few bytes, through a cache of the device's pages. */
+int fs_volume_read(struct fs_volume *volume, uint64_t offset, void *data, size_t size);
+/* Many bytes, past the cache: *at points to them, inside `room` (size + 2 pages, on a page) or the
+ * device's own memory. */
+int fs_volume_read_block(struct fs_volume *volume, uint64_t offset, size_t size, void *room,
+			 const uint8_t **at);
+/* The frame of a whole page when the device is memory, checked, with a reference; else NULL. */
+struct uk_page *fs_volume_frame(struct fs_volume *volume, uint64_t offset);
+/* Opens and mounts what the configuration says; `source` names the device. Panics with the reason
+ * when that cannot be. */
+void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
+		     size_t room, struct uk_super **super);
+/* The block device that carries a volume with this UUID, or NULL. */
+struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount);
+
+/* verity.c: the hash tree over a volume's data */
+struct fs_verity;
+int fs_verity_open(struct uk_block_dev *dev, const struct uni_config_mount *mount, const char *name,
+		   struct fs_verity **out);
+void fs_verity_close(struct fs_verity *verity);
+/* Whether the 4096 bytes are data block `block`; 0 or -UK_EIO, which was logged. */
+int fs_verity_check(struct fs_verity *verity, uint64_t block, const void *data);
+
+/* squashfs*.c */
+int fs_squashfs_mount(struct fs_volume *volume, struct uk_super **out); /* takes the volume */
+
+/* decode.c: decompressors, for squashfs */
+enum fs_codec { FS_GZIP = 1, FS_LZ4 = 5, FS_ZSTD = 6 }; /* squashfs's numbers */
+struct fs_decoder;
+/* -UK_EOPNOTSUPP: an unknown codec. */
+int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out);
+void fs_decoder_free(struct fs_decoder *decoder);
+/* Bytes written, or -UK_EIO. */
+int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room);
+
+/* start.c and its parts */
+int fs_dev_fill(void); /* dev.c: names in /dev, which is mounted */
+struct uk_super *fs_proc_new(void);
+void fs_etc_fill(void);
+void fs_hostname(char *name, size_t room);
+
+/* Character devices by number: dev.c */
+int fs_device_open(struct uk_inode *inode, struct uk_file *file);
+
+/* pipe.c */
+int fs_pipe_open(struct uk_inode *inode, struct uk_file *file);
+int64_t fs_pipe_size(struct uk_file *file, bool set, uint32_t size);
+
+/* memfd.c */
+enum { FS_SEAL_SEAL = 1, FS_SEAL_SHRINK = 2, FS_SEAL_GROW = 4, FS_SEAL_WRITE = 8 };
+int64_t fs_memfd_seals(struct uk_file *file, bool add, uint32_t seals);
+
+/* tty.c */
+extern const struct uk_file_ops fs_tty_ops;
+void fs_tty_start(void);
+
+/* poll.c */
+/* Monotonic deadline of a timeout in the program's memory (0: UK_FOREVER). */
+int fs_deadline_from_user(uint64_t user, uint64_t *deadline);
+uint64_t fs_deadline_after_ms(int ms); /* negative: UK_FOREVER */
+
+/* epoll.c */
+void fs_epoll_forget(struct uk_file *file); /* the watched file goes */
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Mounts: which file system stands on which folder. Each super is mounted once, so a dentry alone
+ * says where one is. Mounts are made at start and stay.
+ */
+#include <uk/log.h>
+#include <uk/vfs.h>
+
+#include "fs.h"
+
+struct uk_list fs_mounts = UK_LIST_INIT(fs_mounts);
+static struct uk_spinlock lock = UK_SPINLOCK_INIT;
+static struct uk_dentry *root;
+
+struct uk_dentry *fs_mount_root(void)
+{
+	return root;
+}
+
+int fs_mount_add(struct uk_dentry *point, struct uk_super *super, const char *source)
+{
+	struct fs_mount *mount = uk_alloc(sizeof(*mount));
+	uint64_t state;
+
+	if (mount == NULL)
+		return -UK_ENOMEM;
+	uk_inode_get(super->root);
+	mount->root = fs_dentry_new(NULL, "/", 1, super->root);
+	if (mount->root == NULL) {
+		uk_free(mount);
+		return -UK_ENOMEM;
+	}
+	mount->super = super;
+	mount->root->mount = mount;
+	uk_strlcpy(mount->source, source, sizeof(mount->source));
+	state = uk_spin_lock(&lock);
+	uk_list_push_back(&fs_mounts, &mount->item);
+	if (point != NULL) {
+		mount->point = point;
+		fs_dentry_get(point);
+		point->mounted = mount;
+	} else {
+		root = mount->root;
+	}
+	uk_spin_unlock(&lock, state);
+	return 0;
+}
+
+struct uk_dentry *fs_mount_cross(struct uk_dentry *dentry)
+{
+	struct fs_mount *mount;
+
+	while ((mount = dentry->mounted) != NULL) {
+		fs_dentry_get(mount->root);
+		fs_dentry_put(dentry);
+		dentry = mount->root;
+	}
+	return dentry;
+}
+
+void uk_vfs_sync(void)
+{
+	/* Mounts are only ever added, at the end. */
+	uk_list_each (item, &fs_mounts) {
+		struct uk_super *super = uk_list_entry(item, struct fs_mount, item)->super;
+
+		if (super->ops->sync != NULL && super->ops->sync(super) != 0)
+			uk_log(UK_LOG_ERROR, "%s: not everything could be written", super->type);
+	}
+}

@@ -1,0 +1,376 @@
+/*
+ * Changes of names: make, link, remove, rename. Checks and their order are Linux's (fs/namei.c),
+ * because programs look at the error numbers. The file system itself is asked under its `names`
+ * lock and the locks of the folders concerned.
+ */
+#include <uk/log.h>
+#include <uk/vfs.h>
+
+#include "fs.h"
+
+uint32_t fs_umask = 022;
+
+static void folder_lock(struct uk_dentry *dir)
+{
+	uk_mutex_lock(&dir->inode->super->names);
+	uk_mutex_lock(&dir->inode->lock);
+}
+
+static void folder_unlock(struct uk_dentry *dir)
+{
+	uk_mutex_unlock(&dir->inode->lock);
+	uk_mutex_unlock(&dir->inode->super->names);
+}
+
+/* Up to the locked folder and the name in it, which must not exist. */
+static int make_begin(struct fs_walk *walk, int dirfd, const char *path, bool folder,
+		      struct uk_dentry **name)
+{
+	int error;
+
+	if (path[0] == '\0')
+		return -UK_ENOENT;
+	error = fs_walk_begin(walk, dirfd, path);
+	if (error != 0)
+		return error;
+	error = fs_walk_parent(walk);
+	if (error == 0 && walk->kind != FS_LAST_NAME)
+		error = -UK_EEXIST;
+	if (error != 0) {
+		fs_walk_end(walk);
+		return error;
+	}
+	folder_lock(walk->at);
+	error = fs_lookup_locked(walk->at, walk->last, walk->size, name);
+	if (error != 0)
+		goto unlock;
+	if ((*name)->inode != NULL)
+		error = -UK_EEXIST;
+	else if (walk->trailing && !folder)
+		error = -UK_ENOENT;
+	else if (walk->at->inode->super->read_only)
+		error = -UK_EROFS;
+	else if (walk->at->inode->nlink == 0)
+		error = -UK_ENOENT;
+	if (error == 0)
+		return 0;
+	fs_dentry_put(*name);
+unlock:
+	folder_unlock(walk->at);
+	fs_walk_end(walk);
+	return error;
+}
+
+static void make_end(struct fs_walk *walk, struct uk_dentry *name, int error,
+		     struct uk_inode *inode)
+{
+	if (error == 0)
+		fs_dentry_fill(name, inode);
+	folder_unlock(walk->at);
+	fs_dentry_put(name);
+	fs_walk_end(walk);
+}
+
+int fs_make_node(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
+{
+	struct uk_inode *inode = NULL, *dir;
+	struct uk_dentry *name;
+	struct fs_walk walk;
+	int error = make_begin(&walk, dirfd, path, UK_S_IS(mode, DIR), &name);
+
+	if (error != 0)
+		return error;
+	dir = walk.at->inode;
+	error = dir->ops->create == NULL ? -UK_EPERM
+					 : dir->ops->create(dir, walk.last, walk.size,
+							    mode & ~fs_umask, rdev, &inode);
+	make_end(&walk, name, error, inode);
+	return error;
+}
+
+int fs_make_symlink(const char *target, int dirfd, const char *path)
+{
+	struct uk_inode *inode = NULL, *dir;
+	struct uk_dentry *name;
+	struct fs_walk walk;
+	int error;
+
+	if (target[0] == '\0')
+		return -UK_ENOENT;
+	error = make_begin(&walk, dirfd, path, false, &name);
+	if (error != 0)
+		return error;
+	dir = walk.at->inode;
+	error = dir->ops->symlink == NULL
+			? -UK_EPERM
+			: dir->ops->symlink(dir, walk.last, walk.size, target, &inode);
+	make_end(&walk, name, error, inode);
+	return error;
+}
+
+static int link_check(const struct uk_inode *dir, const struct uk_inode *inode)
+{
+	if (inode->super != dir->super)
+		return -UK_EXDEV;
+	if (dir->ops->link == NULL || UK_S_IS(inode->mode, DIR))
+		return -UK_EPERM;
+	return inode->nlink == 0 && !inode->linkable ? -UK_ENOENT : 0;
+}
+
+int fs_make_link_to(struct uk_inode *inode, int dirfd, const char *path)
+{
+	struct uk_dentry *name;
+	struct uk_inode *dir;
+	struct fs_walk walk;
+	int error = make_begin(&walk, dirfd, path, false, &name);
+
+	if (error != 0)
+		return error;
+	dir = walk.at->inode;
+	error = link_check(dir, inode);
+	if (error == 0)
+		error = dir->ops->link(dir, walk.last, walk.size, inode);
+	if (error == 0)
+		uk_inode_get(inode);
+	make_end(&walk, name, error, inode);
+	return error;
+}
+
+int fs_make_file(struct fs_walk *walk, uint32_t mode, bool exclusive, struct uk_dentry **out,
+		 bool *created)
+{
+	struct uk_inode *dir = walk->at->inode, *inode;
+	int error;
+
+	*created = false;
+	/* The usual case, an existing file, needs no lock of the folder. */
+	if (!exclusive) {
+		error = fs_lookup(walk->at, walk->last, walk->size, out);
+		if (error != 0)
+			return error;
+		if ((*out)->inode != NULL) {
+			*out = fs_mount_cross(*out);
+			return 0;
+		}
+		fs_dentry_put(*out);
+	}
+	folder_lock(walk->at);
+	error = fs_lookup_locked(walk->at, walk->last, walk->size, out);
+	if (error != 0)
+		goto unlock;
+	if ((*out)->inode != NULL)
+		error = exclusive ? -UK_EEXIST : 0;
+	else if (dir->super->read_only)
+		error = -UK_EROFS;
+	else if (dir->nlink == 0)
+		error = -UK_ENOENT;
+	else if (dir->ops->create == NULL)
+		error = -UK_EACCES;
+	else {
+		error = dir->ops->create(dir, walk->last, walk->size,
+					 UK_S_IFREG | (mode & UK_S_ALL & ~fs_umask), 0, &inode);
+		if (error == 0)
+			fs_dentry_fill(*out, inode);
+		*created = error == 0;
+	}
+	if (error == 0)
+		*out = fs_mount_cross(*out);
+	else
+		fs_dentry_put(*out);
+unlock:
+	folder_unlock(walk->at);
+	return error;
+}
+
+/* -- removing -- */
+
+static int remove_kind(enum fs_last kind, bool directory)
+{
+	if (kind == FS_LAST_NAME)
+		return 0;
+	if (!directory)
+		return -UK_EISDIR;
+	return kind == FS_LAST_DOT ? -UK_EINVAL : kind == FS_LAST_UP ? -UK_ENOTEMPTY : -UK_EBUSY;
+}
+
+static int remove_check(const struct fs_walk *walk, const struct uk_dentry *name, bool directory)
+{
+	if (name->inode == NULL)
+		return -UK_ENOENT;
+	if (!directory && fs_is_dir(name))
+		return -UK_EISDIR;
+	if ((directory || walk->trailing) && !fs_is_dir(name))
+		return -UK_ENOTDIR;
+	if (name->mounted != NULL)
+		return -UK_EBUSY;
+	return walk->at->inode->ops->unlink == NULL ? -UK_EPERM : 0;
+}
+
+static int remove_locked(struct fs_walk *walk, bool directory)
+{
+	struct uk_inode *dir = walk->at->inode;
+	struct uk_dentry *name;
+	int error = fs_lookup_locked(walk->at, walk->last, walk->size, &name);
+
+	if (error != 0)
+		return error;
+	error = remove_check(walk, name, directory);
+	if (error == 0) {
+		if (directory)
+			uk_mutex_lock(&name->inode->lock);
+		error = dir->ops->unlink(dir, walk->last, walk->size, name->inode);
+		if (directory)
+			uk_mutex_unlock(&name->inode->lock);
+	}
+	if (error == 0)
+		fs_dentry_drop(name);
+	fs_dentry_put(name);
+	return error;
+}
+
+int fs_remove(int dirfd, const char *path, bool directory)
+{
+	struct fs_walk walk;
+	int error;
+
+	if (path[0] == '\0')
+		return -UK_ENOENT;
+	error = fs_walk_begin(&walk, dirfd, path);
+	if (error != 0)
+		return error;
+	error = fs_walk_parent(&walk);
+	if (error == 0)
+		error = remove_kind(walk.kind, directory);
+	if (error == 0 && walk.at->inode->super->read_only)
+		error = -UK_EROFS;
+	if (error == 0) {
+		folder_lock(walk.at);
+		error = remove_locked(&walk, directory);
+		folder_unlock(walk.at);
+	}
+	fs_walk_end(&walk);
+	return error;
+}
+
+/* -- renaming -- */
+
+static int rename_check(const struct fs_walk *from, const struct uk_dentry *old,
+			const struct fs_walk *to, const struct uk_dentry *new, unsigned flags)
+{
+	bool exchange = (flags & UK_RENAME_EXCHANGE) != 0;
+
+	if (old->inode == NULL)
+		return -UK_ENOENT;
+	if ((flags & UK_RENAME_NOREPLACE) != 0 && new->inode != NULL)
+		return -UK_EEXIST;
+	if (exchange && new->inode == NULL)
+		return -UK_ENOENT;
+	if (exchange && to->trailing && !fs_is_dir(new))
+		return -UK_ENOTDIR;
+	if (!fs_is_dir(old) && (from->trailing || (!exchange && to->trailing)))
+		return -UK_ENOTDIR;
+	if (fs_is_dir(old) && fs_dentry_is_below(to->at, old))
+		return -UK_EINVAL;
+	if (fs_is_dir(new) && fs_dentry_is_below(from->at, new))
+		return exchange ? -UK_EINVAL : -UK_ENOTEMPTY;
+	if (to->at->inode->nlink == 0)
+		return -UK_ENOENT;
+	if (new->inode != NULL && !exchange && fs_is_dir(old) != fs_is_dir(new))
+		return fs_is_dir(old) ? -UK_ENOTDIR : -UK_EISDIR;
+	if (old->mounted != NULL || new->mounted != NULL)
+		return -UK_EBUSY;
+	return from->at->inode->ops->rename == NULL ? -UK_EPERM : 0;
+}
+
+/* The cache follows what the file system did. */
+static void rename_names(struct fs_walk *to, struct uk_dentry *old, struct uk_dentry *new,
+			 bool exchange)
+{
+	if (exchange) {
+		fs_dentry_swap(old, new);
+	} else if (fs_dentry_move(old, to->at, to->last, to->size) != 0) {
+		fs_dentry_drop(old);
+		fs_dentry_drop(new);
+	}
+}
+
+static int rename_locked(struct fs_walk *from, struct fs_walk *to, unsigned flags)
+{
+	bool exchange = (flags & UK_RENAME_EXCHANGE) != 0;
+	struct uk_dentry *old, *new;
+	int error = fs_lookup_locked(from->at, from->last, from->size, &old);
+
+	if (error != 0)
+		return error;
+	error = fs_lookup_locked(to->at, to->last, to->size, &new);
+	if (error != 0)
+		goto put_old;
+	error = rename_check(from, old, to, new, flags);
+	if (error == 0 && old->inode != new->inode) {
+		bool folder = !exchange && fs_is_dir(new);
+
+		if (folder)
+			uk_mutex_lock(&new->inode->lock);
+		error = from->at->inode->ops->rename(from->at->inode, from->last, from->size,
+						     old->inode, to->at->inode, to->last, to->size,
+						     new->inode, exchange);
+		if (folder)
+			uk_mutex_unlock(&new->inode->lock);
+		if (error == 0)
+			rename_names(to, old, new, exchange);
+	}
+	fs_dentry_put(new);
+put_old:
+	fs_dentry_put(old);
+	return error;
+}
+
+static int rename_walked(struct fs_walk *from, struct fs_walk *to, unsigned flags)
+{
+	struct uk_inode *a = from->at->inode, *b = to->at->inode;
+	int error;
+
+	if (a->super != b->super)
+		return -UK_EXDEV;
+	if (from->kind != FS_LAST_NAME)
+		return -UK_EBUSY;
+	if (to->kind != FS_LAST_NAME)
+		return (flags & UK_RENAME_NOREPLACE) != 0 ? -UK_EEXIST : -UK_EBUSY;
+	if (a->super->read_only)
+		return -UK_EROFS;
+	/* `names` is held by everyone who locks two folders, so their order is free. */
+	folder_lock(from->at);
+	if (a != b)
+		uk_mutex_lock(&b->lock);
+	error = rename_locked(from, to, flags);
+	if (a != b)
+		uk_mutex_unlock(&b->lock);
+	folder_unlock(from->at);
+	return error;
+}
+
+int fs_rename(int old_dirfd, const char *old, int dirfd, const char *path, unsigned flags)
+{
+	struct fs_walk from, to;
+	int error;
+
+	if ((flags & ~(unsigned)(UK_RENAME_NOREPLACE | UK_RENAME_EXCHANGE)) != 0 ||
+	    flags == (UK_RENAME_NOREPLACE | UK_RENAME_EXCHANGE))
+		return -UK_EINVAL;
+	if (old[0] == '\0')
+		return -UK_ENOENT;
+	error = fs_walk_begin(&from, old_dirfd, old);
+	if (error != 0)
+		return error;
+	error = fs_walk_parent(&from);
+	if (error == 0)
+		error = path[0] == '\0' ? -UK_ENOENT : fs_walk_begin(&to, dirfd, path);
+	if (error == 0) {
+		error = fs_walk_parent(&to);
+		if (error == 0)
+			error = rename_walked(&from, &to, flags);
+		fs_walk_end(&to);
+	}
+	fs_walk_end(&from);
+	return error;
+}

@@ -1,0 +1,50 @@
+/*
+ * Kernel files on the host: the few services of core/, mm/ and drivers/ that fs/ and lib/ stand on,
+ * by malloc, an arena of pages, coroutines and files. Threads switch only where the kernel's sleep,
+ * so that a test repeats exactly.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <uk/block.h>
+#include <uk/log.h>
+#include <uk/mem.h>
+#include <uk/thread.h>
+
+/* -- memory -- */
+/* At most this many pages from now on (all of the arena at first); frees everything the shrinkers
+ * know before it says no. */
+void shim_page_limit(size_t pages);
+size_t shim_pages_used(void);
+/* Bytes in pages of the boot image: reserved, page-aligned. */
+void *shim_image(const void *data, size_t size);
+/* The nth allocation from now on fails (1: the next), pages too; 0: none. */
+void shim_fail_allocation(size_t nth);
+size_t shim_allocations(void); /* so far */
+size_t shim_allocated(void);   /* blocks of uk_alloc that were not freed */
+
+/* -- threads -- */
+/* Lets the others run until all of them sleep; returns whether somebody ran. */
+bool shim_run(void);
+void shim_set_signal(bool pending); /* of every thread */
+void shim_advance(uint64_t ns);	    /* the clock; timers run */
+
+/* -- the log -- */
+const char *shim_log(void); /* the last line */
+
+/* -- console and signals -- */
+const char *shim_console(void);	  /* what was written since the last call */
+void shim_type(const char *text); /* input, as from the driver */
+int shim_signal(void);		  /* the last one raised since then, 0: none */
+
+/* -- block devices -- */
+struct uk_block_dev *shim_block_file(const char *name, const char *path);
+struct uk_block_dev *shim_block_data(const char *name, void *data, size_t size); /* borrowed */
+void shim_block_forget(void);							 /* all of them */
+size_t shim_block_reads(void);
+
+/* -- start -- */
+/* Name cache, shrinkers, an empty tmpfs as the root. Once in a program. */
+void shim_vfs(void);
+
+#endif
