@@ -9,10 +9,13 @@ program's own, 124 after the timeout, 134 for a fault, 125 for anything else.
 """
 import argparse
 import os
+import select
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from mkimage import crc32c
 
@@ -55,12 +58,39 @@ def command(image, machine, memory, record, extra):
             "-device", "isa-debugcon,iobase=0x5e0,chardev=record"] + extra
 
 
-def boot(image, machine="microvm", memory=64, timeout=60, extra=(), stdin=b"", tee=None):
-    """Runs the image to its end. `tee` gets the console's bytes as well."""
+def press_power(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.sendall(b'{"execute":"qmp_capabilities"}{"execute":"system_powerdown"}')
+        while b"POWERDOWN" not in s.recv(4096):
+            pass
+
+
+def wait_for(qemu, text, timeout):
+    """The console up to the first appearance of `text`, or its end."""
+    console, end = b"", time.monotonic() + timeout
+    while text not in console and select.select([qemu.stdout], [], [], end - time.monotonic())[0]:
+        part = os.read(qemu.stdout.fileno(), 4096)
+        if not part:
+            break
+        console += part
+    return console
+
+
+def boot(image, machine="microvm", memory=64, timeout=60, extra=(), stdin=b"", tee=None,
+         power=None):
+    """Runs the image to its end. `tee` gets the console's bytes as well. The power button is pressed
+    when the console shows `power`."""
     with tempfile.TemporaryDirectory() as folder:
         record = os.path.join(folder, "record")
-        qemu = subprocess.Popen(command(image, machine, memory, record, list(extra)),
+        monitor = os.path.join(folder, "qmp")
+        extra = list(extra) + (["-qmp", f"unix:{monitor},server=on,wait=off"] if power else [])
+        qemu = subprocess.Popen(command(image, machine, memory, record, extra),
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        first = b""
+        if power:
+            first = wait_for(qemu, power, timeout)
+            press_power(monitor)
         try:
             console, _ = qemu.communicate(stdin, timeout=timeout)
             late = False
@@ -68,6 +98,7 @@ def boot(image, machine="microvm", memory=64, timeout=60, extra=(), stdin=b"", t
             qemu.kill()
             console, _ = qemu.communicate()
             late = True
+        console = first + console
         data = b""
         if os.path.exists(record):
             with open(record, "rb") as f:

@@ -8,6 +8,8 @@ The opening comment of the program's source says what is expected:
   @env NAME=VALUE   repeats
   @option WORDS     more options for mkimage.py
   @memory MIB       of the machine (64)
+  @machine NAME     other than microvm
+  @power TEXT       the power button is pressed when the console shows this
   @end KIND STATUS  as boot.py tells it; without it as the program ends on Linux
   @match REGEX      a line of the console
   @once REGEX       exactly one line of the console
@@ -59,7 +61,6 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--kernel", required=True)
     p.add_argument("--source", required=True)
-    p.add_argument("--machine", default="microvm")
     p.add_argument("program")
     o = p.parse_args()
     d = directives(o.source)
@@ -72,7 +73,9 @@ def main():
         name = os.path.basename(o.program)
         with open(image, "wb") as f:
             f.write(mkimage.build(mkimage.options().parse_args(words + ["--", name] + args)))
-        end = boot.boot(image, o.machine, int(d.get("memory", ["64"])[0]))
+        end = boot.boot(image, d.get("machine", ["microvm"])[0],
+                        int(d.get("memory", ["64"])[0]),
+                        power=d.get("power", [""])[0].encode())
     text = end.console.decode(errors="replace").replace("\r\n", "\n")
     expected = d.get("end", ["status 0"])[0]
     if "native" not in d and not ("root" in d and os.geteuid() != 0):

@@ -177,6 +177,7 @@ def options():
     p.add_argument("--on-exit", choices=ACTION)
     p.add_argument("--on-fault", choices=ACTION)
     p.add_argument("--epoch", type=int)
+    p.add_argument("--grace", type=int, help="milliseconds from SIGTERM to the end")
     p.add_argument("--log", type=int, help="0 errors to 3 debug")
     p.add_argument("--trace", action="store_true")
     p.add_argument("args", nargs="*", help="argv, argv[0] first (the program's name)")
@@ -210,6 +211,8 @@ def build(o):
         config.add("epoch", struct.pack("<q", o.epoch))
     if o.log is not None:
         config.add("log_level", o.log)
+    if o.grace is not None:
+        config.add("grace", o.grace)
     if o.trace:
         config.add("trace", 1)
     if o.root:
