@@ -6,6 +6,8 @@
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/base/system.h>
+#include <unistd.h>
 
 void uni_build_result_free(struct uni_build_result *result)
 {
@@ -76,6 +78,30 @@ int build_open(struct build *b, const struct uni_build_options *options,
 	if (rc == 0)
 		open_stats(b);
 	return rc;
+}
+
+void build_epoch_set(struct build *b, int64_t epoch)
+{
+	b->outer_epoch = true;
+	b->recipe->image.epoch = epoch;
+	for (size_t i = 0; i < b->recipe->volume_count; i++)
+		b->recipe->volumes[i].epoch = epoch;
+}
+
+int build_epoch_env(struct build *b, struct uni_err *err)
+{
+	const char *text = uni_env("SOURCE_DATE_EPOCH");
+	uint64_t epoch;
+
+	if (text == NULL)
+		return 0;
+	if (!uni_str_u64(text, &epoch) || epoch > UINT32_MAX)
+		return uni_err_set(err, UNI_E_INVAL,
+				   "SOURCE_DATE_EPOCH=%s: not seconds since 1970 as a file's time "
+				   "can be",
+				   text);
+	build_epoch_set(b, (int64_t)epoch);
+	return 0;
 }
 
 static void clear_items(struct items *items)
@@ -156,11 +182,23 @@ int build_artifacts(struct build *b, struct uni_err *err)
 	return build_walk(b, wanted, b->format_count + 1, err);
 }
 
+/* Before anything is built for it. */
+static int check_output(const char *dir, struct uni_err *err)
+{
+	int rc = uni_dir_make(dir, 0755, err);
+
+	if (rc == 0 && access(dir, W_OK | X_OK) != 0)
+		rc = uni_err_errno(err, "%s", dir);
+	return rc != 0 ? uni_err_context(err, "output folder") : 0;
+}
+
 static int run(struct build *b, struct uni_build_result *result, struct uni_err *err)
 {
 	const char *out = b->options->out_dir != NULL ? b->options->out_dir : ".";
-	int rc = build_prepare(b, b->options->fresh, err);
+	int rc = b->options->no_output ? 0 : check_output(out, err);
 
+	if (rc == 0)
+		rc = build_prepare(b, b->options->fresh, err);
 	if (rc == 0)
 		rc = build_artifacts(b, err);
 	if (rc == 0)
@@ -185,6 +223,8 @@ int uni_build(const struct uni_build_options *options, struct uni_build_result *
 	int rc = build_open(&b, options, events, diags, err);
 
 	if (rc == 0)
+		rc = build_epoch_env(&b, err);
+	if (rc == 0)
 		rc = run(&b, result, err);
 	result->log = b.log;
 	b.log = NULL;
@@ -199,6 +239,8 @@ int uni_build_plan(const struct uni_build_options *options, struct uni_plan **pl
 	int rc = build_open(&b, options, events, diags, err);
 
 	*plan = NULL;
+	if (rc == 0)
+		rc = build_epoch_env(&b, err);
 	if (rc == 0)
 		rc = build_prepare(&b, true, err);
 	if (rc == 0)

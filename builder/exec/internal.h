@@ -80,6 +80,7 @@ struct build {
 	struct uni_store *store;
 	struct uni_recipe *recipe;
 	struct uni_buf normal; /* the recipe's meaning */
+	bool outer_epoch;      /* SOURCE_DATE_EPOCH decided the times */
 	struct uni_statcache *stats;
 	struct uni_statscope *files; /* of single files: sources, headers, tools */
 	const char **formats;
@@ -212,6 +213,9 @@ int inputs_check(struct build *b, struct uni_err *err);
 int build_open(struct build *b, const struct uni_build_options *options,
 	       const struct uni_events *events, struct uni_diags *diags, struct uni_err *err);
 void build_close(struct build *b);
+/* Times from SOURCE_DATE_EPOCH, where that is set; from a manifest that was made so. */
+int build_epoch_env(struct build *b, struct uni_err *err);
+void build_epoch_set(struct build *b, int64_t epoch);
 int build_prepare(struct build *b, bool hash_all, struct uni_err *err);
 int build_artifacts(struct build *b, struct uni_err *err); /* into the store */
 /* Number of the step that makes a format; owned by the plan. */

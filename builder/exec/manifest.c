@@ -269,7 +269,8 @@ static void put_head(const struct build *b, struct uni_buf *out)
 	put_text(out, "name", recipe->image.name);
 	uni_buf_puts(out, ", ");
 	put_text(out, "version", recipe->image.version);
-	uni_buf_printf(out, ", \"epoch\": %" PRId64 "},\n  \"recipe\": {", recipe->image.epoch);
+	uni_buf_printf(out, ", \"epoch\": %" PRId64 "%s},\n  \"recipe\": {", recipe->image.epoch,
+		       b->outer_epoch ? ", \"epoch_from\": \"SOURCE_DATE_EPOCH\"" : "");
 	put_digest(out, "digest", &digest);
 	uni_buf_puts(out, ", ");
 	put_text(out, "variant", recipe->variant);

@@ -220,6 +220,7 @@ int build_make_plan(struct build *b, struct uni_err *err)
 		.link_tools = from_tools(&b->link_tools),
 		.box_tools = from_tools(&b->box_tools),
 		.volume_tools = volume_tools,
+		.outer_epoch = b->outer_epoch,
 		.mentioned = mentioned,
 		.mentioned_count = mentioned_count,
 	};

@@ -308,7 +308,14 @@ static int check_artifact(struct verify *v, struct build *b, const struct uni_js
 static int verify(struct verify *v, struct build *b, struct uni_err *err)
 {
 	const struct uni_json *artifacts = uni_json_get(v->manifest, "artifacts");
-	int rc = build_resolve(b, true, err);
+	const struct uni_json *image = uni_json_get(v->manifest, "image");
+	uint64_t epoch;
+	int rc;
+
+	if (uni_json_get(image, "epoch_from") != NULL &&
+	    uni_json_u64(uni_json_get(image, "epoch"), &epoch) && epoch <= UINT32_MAX)
+		build_epoch_set(b, (int64_t)epoch);
+	rc = build_resolve(b, true, err);
 
 	if (rc == 0)
 		rc = check_before(v, b, err);

@@ -267,6 +267,9 @@ static int report(struct walk *w, struct uni_err *err)
 	if (err->code == UNI_E_CANCELLED)
 		return err->code;
 	w->b->log = log_keep(w->b, step, &w->messages, &w->err);
+	/* Where the operation has said as much already, it is not said twice. */
+	if (uni_str_starts(err->text, step->id) || strstr(err->text, w->b->recipe->path) != NULL)
+		return err->code;
 	return uni_err_context(err, "%s", step->id);
 }
 

@@ -133,6 +133,8 @@ void options_manifest(const struct uni_plan_inputs *in, struct uni_buf *out)
 	uni_digest_text(&in->recipe_digest, digest);
 	line_text(out, "uni", UNI_VERSION);
 	line_text(out, "recipe", digest);
+	line_epoch(out, in->recipe->image.epoch);
+	line_number(out, "outer-epoch", in->outer_epoch);
 	for (size_t i = 0; i < in->format_count; i++)
 		line_text(out, "format", in->formats[i]);
 	line_source(out, "base", &in->base);

@@ -29,7 +29,7 @@ text = "hello\\n"
 [[file]]
 path = "/etc/script"
 source = "script"
-mode = "0755"
+mode = 0o755
 [[volume]]
 name = "www"
 mount = "/srv/www"
@@ -103,7 +103,7 @@ class Same(scenario.Scenario):
             "folder": {},
             "order": {"seed": 99},
             "times of files": {"when": 1_700_000_000},
-            "clock": {"prefix": ("faketime", "2031-05-05 05:05:05")},
+            "clock": {"prefix": ("faketime", "2031-05-05 05:05:05"), "env": {"NO_FAKE_STAT": "1"}},
             "time zone": {"env": {"TZ": "Pacific/Kiritimati"}},
             "locale": {"env": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}},
             "umask": {"umask": 0o077},

@@ -25,6 +25,7 @@ struct uni_plan_tools {
 struct uni_plan_inputs {
 	const struct uni_recipe *recipe;
 	struct uni_digest recipe_digest; /* of its meaning: uni_recipe_normal */
+	bool outer_epoch;		 /* the recipe's times were overridden */
 	const char *const *formats;	 /* "raw", "elf" */
 	size_t format_count;
 	struct uni_plan_source base; /* everything in it that goes into an image or a link */
