@@ -141,18 +141,16 @@ static void add_times(const struct uni_fs_options *options, const struct times *
 	uni_strv_addf(argv, "%lld", (long long)times->newest);
 }
 
+/* The root is invented with this user's ids, whatever -root-uid says; all of a tree belongs to 0. */
 static void add_root(const struct uni_tree *tree, struct uni_strv *argv)
 {
 	struct uni_tree_entry root;
 
+	uni_strv_add(argv, "-all-root");
 	if (uni_tree_find(tree, ".", &root) != 1)
 		return;
 	uni_strv_add(argv, "-root-mode");
 	uni_strv_addf(argv, "%o", root.meta.mode);
-	uni_strv_add(argv, "-root-uid");
-	uni_strv_addf(argv, "%u", root.meta.uid);
-	uni_strv_add(argv, "-root-gid");
-	uni_strv_addf(argv, "%u", root.meta.gid);
 }
 
 /* The superblock's time, and a look at the root's: the one thing that a clock could have got into.
