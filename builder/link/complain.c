@@ -168,13 +168,38 @@ static void reading_clear(struct reading *r)
 	free(r->function);
 }
 
+/* Slim LTO objects hold no machine code; ld says so in passing and then misses every symbol. */
+static int check_lto(const struct complaint *c, const char *text, struct uni_err *err)
+{
+	static const char words[] = ": plugin needed to handle lto object";
+	const char *end = strstr(text, words);
+	const char *line = end;
+	UNI_AUTO_FREE char *object = NULL;
+
+	if (end == NULL)
+		return 0;
+	while (line > text && line[-1] != '\n')
+		line--;
+	if (strncmp(line, "ld: ", 4) == 0)
+		line += 4;
+	object = input_at(c, line);
+	uni_err_set(err, UNI_E_UNSUPPORTED,
+		    "%s: holds no machine code, only the compiler's own form "
+		    "for optimising at link time",
+		    object != NULL ? object : "an object");
+	return uni_err_hint(err, "compile it without -flto, or with -ffat-lto-objects");
+}
+
 int complain(const struct complaint *c, const struct uni_buf *messages, int status,
 	     struct uni_err *err)
 {
 	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
 	struct reading r = { .c = c };
 	const char *text = uni_buf_text(messages);
+	int rc = check_lto(c, text, err);
 
+	if (rc != 0)
+		return rc;
 	while (*text != '\0') {
 		size_t size = strcspn(text, "\n");
 		UNI_AUTO_FREE char *line = uni_strndup(text, size);

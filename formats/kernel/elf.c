@@ -159,6 +159,8 @@ static int read_needed(struct uni_elf *elf, const struct uni_elf_segment *s, str
 			break;
 		if (d.d_tag == DT_STRTAB)
 			table = d.d_un.d_ptr;
+		if (d.d_tag == DT_SONAME)
+			elf->shared_library = true;
 		if (d.d_tag == DT_NEEDED) {
 			if (count == NEEDED_MAX)
 				return corrupt(elf, "too many needed libraries", err);

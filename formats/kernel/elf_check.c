@@ -58,6 +58,9 @@ int uni_elf_check_program(const struct uni_elf *elf, struct uni_err *err)
 		uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is an object, not a program", elf->name);
 		return uni_err_hint(err, "name it in app.objects instead of app.program");
 	}
+	if (elf->shared_library)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a shared library, not a program",
+				   elf->name);
 	if (elf->interpreter != NULL || elf->needed.count != 0) {
 		uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a dynamic program%s%s%s%s", elf->name,
 			    elf->interpreter != NULL ? ": it needs the interpreter " : "",

@@ -106,6 +106,9 @@ void test_elf_dynamic(void **state)
 			     .d_un.d_ptr = 0x400000 + (uint64_t)((char *)d.strings - (char *)&d) };
 	assert_int_equal(check(&d, sizeof(d)), UNI_E_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "library libc.so.6"));
+	d.dynamic[2] = (Elf64_Dyn){ .d_tag = DT_SONAME, .d_un.d_val = 1 };
+	assert_int_equal(check(&d, sizeof(d)), UNI_E_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "is a shared library"));
 	d.dynamic[0].d_un.d_val = 1000; /* outside */
 	assert_int_equal(check(&d, sizeof(d)), UNI_E_CORRUPT);
 }

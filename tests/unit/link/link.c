@@ -253,6 +253,8 @@ static void run(const char *const *argv, const char *cwd)
 static void test_bad_links(void **state)
 {
 	const char *ar[] = { "ar", "rcD", "libx.a", "member.o", NULL };
+	const char *lto[] = { "gcc", "-flto", "-fno-fat-lto-objects", "-c",
+			      "-o",  "lto.o", "app/other.c",	      NULL };
 	struct place p;
 
 	(void)state;
@@ -277,6 +279,9 @@ static void test_bad_links(void **state)
 	       "undefined symbol \"missing\", wanted by LIB(member.o) (in one)");
 	expect(link_two(&p, "main.o", "again.o", NULL), UNI_E_INVAL,
 	       "symbol \"main\" is defined more than once: in A, B");
+	run(lto, p.dir);
+	expect(link_two(&p, "main.o", "lto.o", NULL), UNI_E_UNSUPPORTED,
+	       "link: B: holds no machine code");
 	put(&p, "text.o", "not an object at all, but long enough to be looked at as one........");
 	expect(link_two(&p, "main.o", "text.o", NULL), UNI_E_UNSUPPORTED,
 	       "link: B: is not an ELF file");

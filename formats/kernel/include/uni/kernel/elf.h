@@ -40,6 +40,7 @@ struct uni_elf {
 	struct uni_elf_segment segments[UNI_ELF_SEGMENTS_MAX];
 	char *interpreter;	/* of PT_INTERP, or NULL */
 	struct uni_strv needed; /* DT_NEEDED */
+	bool shared_library;	/* DT_SONAME is there */
 };
 
 /* `fd` is borrowed for the object's life. UNI_E_UNSUPPORTED: not ELF, or not 64-bit little-endian;
