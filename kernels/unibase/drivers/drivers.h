@@ -23,7 +23,7 @@ struct uk_pci_dev {
 struct uk_pci_driver {
 	const char *name;
 	bool (*match)(const struct uk_pci_dev *dev);
-	/* Takes the device (which lives for ever), or leaves it with a negative errno. */
+	/* Takes the device, or leaves it with a negative errno; it lives for ever in any case. */
 	int (*start)(struct uk_pci_dev *dev);
 };
 

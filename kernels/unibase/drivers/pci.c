@@ -313,9 +313,10 @@ static void offer(const struct uk_pci_dev *found)
 		result = driver->start(d);
 		if (result == 0)
 			return;
-		uk_log(UK_LOG_WARN, "pci %02x:%02x.%x: %s does not start: error %d", d->bus,
-		       d->slot, d->function, driver->name, -result);
-		uk_free(d);
+		/* -UK_ENODEV: it is of a kind that nobody drives. */
+		if (result != -UK_ENODEV)
+			uk_log(UK_LOG_WARN, "pci %02x:%02x.%x: %s: error %d", d->bus, d->slot,
+			       d->function, driver->name, -result);
 	}
 }
 

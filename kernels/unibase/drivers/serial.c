@@ -54,28 +54,43 @@ static void set_up(void)
 	uk_out8(MODEM_CONTROL, 0x0b);	  /* ready to send and receive, interrupt line on */
 }
 
+/* What the port takes now; 0: it is busy. */
 static size_t write_some(const char *data, size_t size)
 {
 	const size_t part = UK_MIN(size, burst);
 	size_t left = part;
 
-	while ((uk_in8(LINE_STATUS) & STATUS_EMPTY) == 0)
-		__asm__ volatile("pause");
+	if ((uk_in8(LINE_STATUS) & STATUS_EMPTY) == 0)
+		return 0;
 	__asm__ volatile("rep outsb" : "+S"(data), "+c"(left) : "d"((uint16_t)DATA) : "memory");
 	return part;
+}
+
+/* Up to HOLD_MAX bytes stay together, so that lines of the log and a program's do not mix; but
+ * while the port is busy, which its reader decides, interrupts are let in. */
+static size_t write_piece(const char *data, size_t size)
+{
+	const size_t wanted = UK_MIN(size, (size_t)HOLD_MAX);
+	uint64_t state = uk_spin_lock(&lock);
+	size_t at = 0, part;
+
+	if (!ready)
+		set_up();
+	if (absent)
+		at = wanted;
+	while (at < wanted && (part = write_some(data + at, wanted - at)) != 0)
+		at += part;
+	uk_spin_unlock(&lock, state);
+	return at;
 }
 
 void uk_console_write(const char *data, size_t size)
 {
 	while (size != 0) {
-		size_t part = UK_MIN(size, (size_t)HOLD_MAX);
-		uint64_t state = uk_spin_lock(&lock);
+		size_t part = write_piece(data, size);
 
-		if (!ready)
-			set_up();
-		for (size_t at = 0; at < part && !absent;)
-			at += write_some(data + at, part - at);
-		uk_spin_unlock(&lock, state);
+		if (part == 0)
+			__asm__ volatile("pause");
 		data += part;
 		size -= part;
 	}

@@ -21,23 +21,23 @@ static void fence(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-int uk_virtio_found(struct uk_virtio_dev *dev)
+const struct uk_virtio_driver *uk_virtio_driver(uint32_t id)
 {
-	for (unsigned i = 0; uk_virtio_drivers[i] != NULL; i++) {
-		const struct uk_virtio_driver *driver = uk_virtio_drivers[i];
-		int result;
+	for (unsigned i = 0; uk_virtio_drivers[i] != NULL; i++)
+		if (uk_virtio_drivers[i]->id == id)
+			return uk_virtio_drivers[i];
+	return NULL;
+}
 
-		if (driver->id != dev->id)
-			continue;
-		result = driver->start(dev);
-		if (result == 0)
-			return 0;
-		dev->transport->set_status(dev, UK_VIRTIO_FAILED);
-		uk_log(UK_LOG_WARN, "%s: %s does not start: error %d", dev->place, driver->name,
-		       -result);
-		return result;
-	}
-	return -UK_ENODEV;
+int uk_virtio_start(struct uk_virtio_dev *dev, const struct uk_virtio_driver *driver)
+{
+	int result = driver->start(dev);
+
+	if (result == 0)
+		return 0;
+	dev->transport->set_status(dev, UK_VIRTIO_FAILED);
+	uk_log(UK_LOG_WARN, "%s: %s does not start: error %d", dev->place, driver->name, -result);
+	return result;
 }
 
 void uk_virtio_queue_interrupt(struct uk_virtio_dev *dev)

@@ -93,8 +93,11 @@ struct uk_virtio_driver {
 	int (*start)(struct uk_virtio_dev *dev);
 };
 
-/* For transports: a device, which lives for ever if this gives 0. */
-int uk_virtio_found(struct uk_virtio_dev *dev);
+/* For transports: the driver of this kind of device, NULL when there is none. */
+const struct uk_virtio_driver *uk_virtio_driver(uint32_t id);
+/* Starts a device, whose registers and interrupts are reached by now; 0 or negative errno. It lives
+ * for ever in any case: an interrupt may hold its address. */
+int uk_virtio_start(struct uk_virtio_dev *dev, const struct uk_virtio_driver *driver);
 /* Interrupts of the device's queues and of its configuration. */
 void uk_virtio_queue_interrupt(struct uk_virtio_dev *dev);
 void uk_virtio_config_interrupt(struct uk_virtio_dev *dev);

@@ -163,6 +163,7 @@ static void interrupt(void *arg)
 
 static void try_window(const struct uk_aml_device *d)
 {
+	const struct uk_virtio_driver *driver;
 	struct mmio_virtio *v;
 	volatile uint32_t *window;
 	uint32_t version;
@@ -171,10 +172,11 @@ static void try_window(const struct uk_aml_device *d)
 	if (d->length < WINDOW_MIN || d->interrupt == UINT32_MAX || d->base + d->length < d->base)
 		return;
 	window = uk_io_map(d->base, d->length);
-	if (window == NULL || window[REG_MAGIC / 4] != MAGIC || window[REG_ID / 4] == 0)
+	if (window == NULL || window[REG_MAGIC / 4] != MAGIC)
 		return;
 	version = window[REG_VERSION / 4];
-	if (version != 1 && version != 2)
+	driver = uk_virtio_driver(window[REG_ID / 4]);
+	if (driver == NULL || (version != 1 && version != 2))
 		return;
 	v = uk_alloc(sizeof(*v));
 	if (v == NULL)
@@ -183,12 +185,12 @@ static void try_window(const struct uk_aml_device *d)
 	v->config_size = (uint32_t)UK_MIN(d->length - REG_CONFIG, (uint64_t)CONFIG_SIZE_MAX);
 	v->dev.transport = &mmio;
 	v->dev.legacy = version == 1;
-	v->dev.id = window[REG_ID / 4];
+	v->dev.id = driver->id;
 	uk_snprintf(v->dev.place, sizeof(v->dev.place), "mmio %lx", (unsigned long)d->base);
 	vector = uk_irq_alloc(interrupt, &v->dev);
 	if (vector < 0 || uk_irq_route_gsi(d->interrupt, vector, d->level, d->active_low) != 0)
 		return;
-	(void)uk_virtio_found(&v->dev);
+	(void)uk_virtio_start(&v->dev, driver);
 }
 
 void uk_virtio_mmio_start(void)

@@ -335,6 +335,12 @@ static int set_up(struct pci_virtio *v)
 	return 0;
 }
 
+/* A transitional device tells its kind elsewhere. */
+static uint32_t kind(const struct uk_pci_dev *pci)
+{
+	return pci->device >= MODERN_FIRST ? pci->device - (uint32_t)MODERN_FIRST : pci->subsystem;
+}
+
 static bool match(const struct uk_pci_dev *pci)
 {
 	return pci->vendor == VENDOR && pci->device >= TRANSITIONAL_FIRST &&
@@ -343,23 +349,23 @@ static bool match(const struct uk_pci_dev *pci)
 
 static int start(struct uk_pci_dev *pci)
 {
-	struct pci_virtio *v = uk_alloc(sizeof(*v));
+	const struct uk_virtio_driver *driver = uk_virtio_driver(kind(pci));
+	struct pci_virtio *v;
 	int result;
 
+	if (driver == NULL)
+		return -UK_ENODEV;
+	v = uk_alloc(sizeof(*v));
 	if (v == NULL)
 		return -UK_ENOMEM;
 	v->pci = pci;
-	v->dev.id =
-		pci->device >= MODERN_FIRST ? pci->device - (uint32_t)MODERN_FIRST : pci->subsystem;
+	v->dev.id = driver->id;
 	uk_snprintf(v->dev.place, sizeof(v->dev.place), "pci %02x:%02x.%x", pci->bus, pci->slot,
 		    pci->function);
 	result = set_up(v);
 	if (result == 0)
 		result = listen(v);
-	if (result == 0)
-		result = uk_virtio_found(&v->dev);
-	/* An interrupt may still hold the address of what was set up: it stays. */
-	return result;
+	return result != 0 ? result : uk_virtio_start(&v->dev, driver);
 }
 
 const struct uk_pci_driver uk_virtio_pci = { .name = "virtio", .match = match, .start = start };
