@@ -115,11 +115,14 @@ struct times {
 	int64_t newest;
 };
 
-static int see_time(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
+static int see_entry(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
 {
 	struct times *times = user;
 	int64_t mtime = entry->meta.mtime;
 
+	if (entry->meta.uid != 0 || entry->meta.gid != 0)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: belongs to %u:%u instead of 0:0",
+				   entry->meta.path, entry->meta.uid, entry->meta.gid);
 	if (mtime < 0 || mtime > UINT32_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "%s: squashfs cannot hold the time %lld",
 				   entry->meta.path, (long long)mtime);
@@ -141,7 +144,8 @@ static void add_times(const struct uni_fs_options *options, const struct times *
 	uni_strv_addf(argv, "%lld", (long long)times->newest);
 }
 
-/* The root is invented with this user's ids, whatever -root-uid says; all of a tree belongs to 0. */
+/* The root is invented with this user's ids, whatever -root-uid says; all of a tree belongs to 0.
+ */
 static void add_root(const struct uni_tree *tree, struct uni_strv *argv)
 {
 	struct uni_tree_entry root;
@@ -155,8 +159,8 @@ static void add_root(const struct uni_tree *tree, struct uni_strv *argv)
 
 /* The superblock's time, and a look at the root's: the one thing that a clock could have got into.
  */
-static int settle_times(const struct uni_fs_options *options, const struct times *times, int fd,
-			uint64_t size, struct uni_err *err)
+static int settle_root(const struct uni_fs_options *options, const struct times *times, int fd,
+		       uint64_t size, struct uni_err *err)
 {
 	UNI_AUTO(uni_fs_reader) struct uni_fs_reader *reader = NULL;
 	uint32_t epoch = (uint32_t)options->epoch;
@@ -168,10 +172,12 @@ static int settle_times(const struct uni_fs_options *options, const struct times
 		rc = uni_fs_open(&reader, fd, 0, size, "volume", err);
 	if (rc == 0)
 		rc = uni_fs_stat(reader, "/", &root, err);
-	if (rc == 0 && root.mtime != times->newest)
+	if (rc == 0 && (root.mtime != times->newest || root.uid != 0 || root.gid != 0))
 		rc = uni_err_set(err, UNI_E_PROCESS,
-				 "mksquashfs gave the root folder the time %lld instead of %lld",
-				 (long long)root.mtime, (long long)times->newest);
+				 "mksquashfs gave the root folder the time %lld and the owner "
+				 "%u:%u instead of %lld and 0:0",
+				 (long long)root.mtime, root.uid, root.gid,
+				 (long long)times->newest);
 	return rc;
 }
 
@@ -328,7 +334,7 @@ static int squash_write(const struct uni_tree *tree, const struct uni_fs_options
 	UNI_AUTO_CLOSE int fd = -1;
 	struct times times = { .oldest = INT64_MAX, .newest = INT64_MIN };
 	struct stat st;
-	int rc = uni_tree_each(tree, see_time, &times, err);
+	int rc = uni_tree_each(tree, see_entry, &times, err);
 
 	memset(result, 0, sizeof(*result));
 	if (rc != 0)
@@ -342,7 +348,7 @@ static int squash_write(const struct uni_tree *tree, const struct uni_fs_options
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return uni_err_errno(err, "volume");
-	rc = settle_times(options, &times, fd, (uint64_t)st.st_size, err);
+	rc = settle_root(options, &times, fd, (uint64_t)st.st_size, err);
 	if (rc != 0)
 		return rc;
 	return fs_finish(&fs_squashfs, options, fd, (uint64_t)st.st_size, result, err);

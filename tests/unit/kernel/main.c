@@ -4,21 +4,14 @@
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_elf_program),
-		cmocka_unit_test(test_elf_refused),
-		cmocka_unit_test(test_elf_dynamic),
-		cmocka_unit_test(test_elf_damaged),
-		cmocka_unit_test(test_elf_objects),
-		cmocka_unit_test(test_base_read),
-		cmocka_unit_test(test_base_refused),
-		cmocka_unit_test(test_base_needs),
-		cmocka_unit_test(test_config_round),
-		cmocka_unit_test(test_config_refused),
-		cmocka_unit_test(test_config_damaged),
-		cmocka_unit_test(test_config_json),
-		cmocka_unit_test(test_compose_split),
-		cmocka_unit_test(test_compose_refused),
-		cmocka_unit_test(test_box),
+		cmocka_unit_test(test_elf_program),    cmocka_unit_test(test_elf_refused),
+		cmocka_unit_test(test_elf_dynamic),    cmocka_unit_test(test_elf_damaged),
+		cmocka_unit_test(test_elf_objects),    cmocka_unit_test(test_base_read),
+		cmocka_unit_test(test_base_refused),   cmocka_unit_test(test_base_needs),
+		cmocka_unit_test(test_config_round),   cmocka_unit_test(test_config_refused),
+		cmocka_unit_test(test_config_damaged), cmocka_unit_test(test_config_json),
+		cmocka_unit_test(test_compose_split),  cmocka_unit_test(test_compose_refused),
+		cmocka_unit_test(test_golden),	       cmocka_unit_test(test_box),
 		cmocka_unit_test(test_box_damaged),
 	};
 

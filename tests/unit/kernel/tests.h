@@ -25,6 +25,7 @@ void test_config_refused(void **state);
 void test_config_damaged(void **state);
 void test_config_json(void **state);
 void test_compose_split(void **state);
+void test_golden(void **state);
 void test_compose_refused(void **state);
 void test_box(void **state);
 void test_box_damaged(void **state);
