@@ -86,7 +86,15 @@ class Same(scenario.Scenario):
             done = subprocess.run(argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False,
                                   **more)
             self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
-        return {name: open(os.path.join(out, name), "rb").read() for name in sorted(os.listdir(out))}
+        return self.artifacts(out)
+
+    @staticmethod
+    def artifacts(out):
+        found = {}
+        for name in sorted(os.listdir(out)):
+            with open(os.path.join(out, name), "rb") as f:
+                found[name] = f.read()
+        return found
 
     def assertSame(self, expected, found, what):
         self.assertEqual(sorted(expected), sorted(found), what)
@@ -141,8 +149,7 @@ class Same(scenario.Scenario):
             done = subprocess.run(argv, cwd=folder, env=env, user="nobody", group=user.pw_gid, extra_groups=[],
                                   stdin=subprocess.DEVNULL, capture_output=True, check=False)
             self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
-        out = self.path("nobody/out")
-        self.assertSame(reference, {n: open(os.path.join(out, n), "rb").read() for n in sorted(os.listdir(out))}, "user")
+        self.assertSame(reference, self.artifacts(self.path("nobody/out")), "user")
 
     def test_epoch(self):
         """SOURCE_DATE_EPOCH changes times, the same way every time, and is recorded."""
