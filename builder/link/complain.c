@@ -219,5 +219,7 @@ int complain(const struct complaint *c, const struct uni_buf *messages, int stat
 	reading_clear(&r);
 	if (out.size == 0)
 		return uni_err_set(err, UNI_E_PROCESS, "ld ended with status %d", status);
-	return uni_err_set(err, UNI_E_INVAL, "%s", run_first_lines(&out));
+	return uni_err_set(err,
+			   strstr(out.data, "No space left") != NULL ? UNI_E_NOSPACE : UNI_E_INVAL,
+			   "%s", run_first_lines(&out));
 }

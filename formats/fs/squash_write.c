@@ -284,19 +284,23 @@ static bool reader_gone(int pipe)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
 }
 
-/* Its last words, which hold the reason. */
+/* Its last words, which hold the reason, without its remark on the root's entry. */
 static int failed(const struct making *m, int status, struct uni_err *err)
 {
+	static const char remark[] = "Empty tar filename";
 	char words[WORDS_MAX + 1] = { 0 };
+	const char *text = words;
 	off_t size = lseek(m->words, 0, SEEK_END);
 	off_t from = size > WORDS_MAX ? size - WORDS_MAX : 0;
 	ssize_t got = pread(m->words, words, WORDS_MAX, from);
 
 	while (got > 0 && (words[got - 1] == '\n' || words[got - 1] == ' '))
 		words[--got] = '\0';
+	if (strncmp(text, remark, strlen(remark)) == 0)
+		text += strcspn(text, "\n") + (strchr(text, '\n') != NULL);
 	return uni_err_set(
-		err, strstr(words, "No space left") != NULL ? UNI_E_NOSPACE : UNI_E_PROCESS,
-		"mksquashfs ended with status %d%s%s", status, got > 0 ? ": " : "", words);
+		err, strstr(text, "No space left") != NULL ? UNI_E_NOSPACE : UNI_E_PROCESS,
+		"mksquashfs ended with status %d%s%s", status, *text != '\0' ? ": " : "", text);
 }
 
 static int run(const struct uni_tree *tree, const struct uni_strv *argv, const struct uni_strv *env,
