@@ -39,6 +39,7 @@ foreach(pair musl=musl-dev gcc=gcc-12-base zstd=libzstd-dev lz4=liblz4-dev libde
 	base_find(base_from realpath -e /usr/share/doc/${CMAKE_MATCH_2}/copyright)
 	base_file(licences/${name} ${base_from})
 endforeach()
+base_file(licences/lwip ${UNI_SOURCES_DIR}/lwip-2.1.3+dfsg1/COPYING)
 base_file(licences/unibase ${CMAKE_SOURCE_DIR}/LICENSE)
 base_file(kernel.elf ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/unibase.elf)
 base_file(boot/stage1.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage1.bin)

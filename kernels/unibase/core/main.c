@@ -4,6 +4,7 @@
  */
 #include <uk/cpu.h>
 #include <uk/log.h>
+#include <uk/net.h>
 #include <uk/paging.h>
 #include <uk/sched.h>
 #include <uk/start.h>
@@ -15,6 +16,7 @@ static void init(void *arg)
 	uk_config_runtime();
 	uk_paging_seal();
 	uk_vfs_start();
+	uk_net_start();
 	uk_process_start();
 }
 

@@ -6,7 +6,7 @@
 #include <uk/start.h>
 
 extern const struct uk_pci_driver uk_virtio_pci;
-extern const struct uk_virtio_driver uk_virtio_blk, uk_virtio_random;
+extern const struct uk_virtio_driver uk_virtio_blk, uk_virtio_net, uk_virtio_random;
 
 const struct uk_pci_driver *const uk_pci_drivers[] = {
 	&uk_virtio_pci,
@@ -15,6 +15,7 @@ const struct uk_pci_driver *const uk_pci_drivers[] = {
 
 const struct uk_virtio_driver *const uk_virtio_drivers[] = {
 	&uk_virtio_blk,
+	&uk_virtio_net,
 	&uk_virtio_random,
 	NULL,
 };

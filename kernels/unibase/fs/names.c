@@ -374,3 +374,23 @@ int fs_rename(int old_dirfd, const char *old, int dirfd, const char *path, unsig
 	fs_walk_end(&from);
 	return error;
 }
+
+int uk_path_inode(const char *path, struct uk_inode **inode)
+{
+	struct uk_dentry *dentry;
+	int error = fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW, &dentry);
+
+	if (error != 0)
+		return error;
+	*inode = dentry->inode;
+	uk_inode_get(*inode);
+	fs_dentry_put(dentry);
+	return 0;
+}
+
+int uk_path_make(const char *path, uint32_t mode, struct uk_inode **inode)
+{
+	int error = fs_make_node(UK_AT_FDCWD, path, mode & ~fs_umask, 0);
+
+	return error != 0 ? error : uk_path_inode(path, inode);
+}

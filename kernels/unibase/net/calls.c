@@ -46,6 +46,9 @@ static int socket_new(int family, int type, int protocol, struct uk_socket **soc
 		return -UK_ESOCKTNOSUPPORT;
 	if (protocol != 0 && protocol != (kind == UK_SOCK_STREAM ? UK_IPPROTO_TCP : UK_IPPROTO_UDP))
 		return -UK_EPROTONOSUPPORT;
+	status = uk_net_need();
+	if (status != 0)
+		return status;
 	uk_net_lock();
 	status = kind == UK_SOCK_STREAM ? uk_tcp_new(family, sock) : uk_udp_new(family, sock);
 	uk_net_unlock();

@@ -6,6 +6,7 @@
 #ifndef UK_LWIPOPTS_H
 #define UK_LWIPOPTS_H
 
+#include <uk/mem.h>
 #include <uk/types.h>
 
 #define NO_SYS 1
@@ -21,8 +22,6 @@ void *uk_lwip_calloc(size_t count, size_t size);
 #define mem_clib_malloc uk_alloc
 #define mem_clib_calloc uk_lwip_calloc
 #define mem_clib_free uk_free
-void *uk_alloc(size_t size);
-void uk_free(void *p);
 
 #define LWIP_IPV4 1
 #define LWIP_IPV6 1
@@ -69,7 +68,7 @@ void uk_free(void *p);
 #define TCP_SND_BUF (512 * 1024)
 #define TCP_SND_QUEUELEN 2000
 #define MEMP_NUM_TCP_SEG 4000
-#define TCP_SNDLOWAT (TCP_SND_BUF / 4)
+#define TCP_SNDLOWAT (48 * 1024)
 #define TCP_OVERSIZE 0
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255

@@ -25,6 +25,7 @@
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/prot/udp.h"
+#include "lwip/sys.h"
 #include "lwip/timeouts.h"
 #include "netconf.h"
 #include "netif/ethernet.h"
@@ -405,22 +406,34 @@ static int attach(struct uk_netdev *dev)
 	return uk_netconf_start(&stack->netif, dev->name);
 }
 
-void uk_net_start(void)
+int uk_net_need(void)
 {
-	bool wanted = uk_netconf_wanted();
+	int status = 0;
 
 	uk_net_lock();
-	lwip_init();
-	started = true;
+	if (!started) {
+		lwip_init();
+		started = uk_thread_spawn("net", net_thread, NULL) != NULL;
+		status = started ? 0 : -UK_ENOMEM;
+	}
+	uk_net_unlock();
+	return status;
+}
+
+void uk_net_start(void)
+{
+	if (uk_list_empty(&devices) || !uk_netconf_wanted())
+		return; /* loopback comes up with the first socket that wants it */
+	if (uk_net_need() != 0)
+		uk_panic("no memory for the network");
+	uk_net_lock();
 	uk_list_each (item, &devices) {
 		struct uk_netdev *dev = uk_list_entry(item, struct uk_netdev, item);
 
-		if (wanted && attach(dev) != 0)
+		if (attach(dev) != 0)
 			uk_log(UK_LOG_ERROR, "%s: out of memory", dev->name);
 	}
 	uk_net_unlock();
-	if (uk_thread_spawn("net", net_thread, NULL) == NULL)
-		uk_panic("no memory for the network's thread");
-	if (wanted && !uk_list_empty(&devices))
-		uk_netconf_wait();
+	uk_net_wake();
+	uk_netconf_wait();
 }

@@ -35,6 +35,8 @@ bool uk_netconf_wanted(void)
 	return true;
 }
 
+void dns_setserver(u8_t number, const ip_addr_t *server);
+
 /* lwIP's DHCP client hands the servers it was told of to its resolver; here they go to
  * /etc/resolv.conf. */
 void dns_setserver(u8_t number, const ip_addr_t *server)
@@ -75,9 +77,12 @@ void uk_netconf_settle(void)
 static void status_changed(struct netif *netif)
 {
 	char address[IPADDR_STRLEN_MAX];
+	static ip4_addr_t known;
 
-	if (ip4_addr_isany(netif_ip4_addr(netif)))
+	/* lwIP calls this for every change, those of IPv6 too. */
+	if (ip4_addr_isany(netif_ip4_addr(netif)) || ip4_addr_cmp(netif_ip4_addr(netif), &known))
 		return;
+	known = *netif_ip4_addr(netif);
 	if (ipaddr_ntoa_r(netif_ip_addr4(netif), address, sizeof(address)) != NULL)
 		uk_log(UK_LOG_NOTICE, "network address %s", address);
 	have_address = true;

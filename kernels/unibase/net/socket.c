@@ -3,7 +3,6 @@
  */
 #include <uk/log.h>
 #include <uk/mem.h>
-#include <uk/process.h>
 #include <uk/signal.h>
 #include <uk/socket.h>
 #include <uk/vfs.h>

@@ -68,6 +68,8 @@ int uk_udp_new(int family, struct uk_socket **sock);
 int uk_unix_new(int type, struct uk_socket **sock);
 int uk_unix_pair(int type, struct uk_socket **a, struct uk_socket **b);
 
+/* Starts the stack if that was not done yet; -UK_ENOMEM. Without the lock. */
+int uk_net_need(void);
 /* The stack's lock. */
 void uk_net_lock(void);
 void uk_net_unlock(void);

@@ -218,6 +218,11 @@ int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **pa
 /* Absolute path of an open file for /proc; length or negative errno. */
 int uk_file_path(struct uk_file *file, char *path, size_t room);
 
+/* What a path stands for, links followed, with a reference. */
+int uk_path_inode(const char *path, struct uk_inode **inode);
+/* Makes a node of this type and mode (umask applied), and gives it with a reference. */
+int uk_path_make(const char *path, uint32_t mode, struct uk_inode **inode);
+
 /* Descriptors of the process. */
 int uk_fd_install(struct uk_file *file,
 		  bool cloexec);   /* lowest free; takes the reference; -EMFILE */
