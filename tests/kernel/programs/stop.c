@@ -1,5 +1,6 @@
 /*
- * The power button is SIGTERM; what the program does then is its own affair, the end is told as such.
+ * The power button is SIGTERM; what the program does then is its own affair, the end is told as
+ * such.
  * @native no
  * @machine q35
  * @power ready
