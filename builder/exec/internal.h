@@ -149,6 +149,7 @@ int base_check(struct build *b, struct uni_err *err);
 /* volume.c */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
 void volume_clear(struct volume_input *volume);
+void volume_seen(struct build *b, size_t index); /* it was made, here */
 /* What a volume's step says about its output. */
 struct volume_words {
 	uint64_t data_blocks, hash_offset, size;

@@ -174,6 +174,7 @@ static int op_volume(struct build *b, const struct uni_step *step, struct uni_st
 		return rc;
 	uni_store_record_add(record, "volume", &blob);
 	record->meta = volume_words_write(&result);
+	volume_seen(b, index);
 	return 0;
 }
 

@@ -298,6 +298,7 @@ static int add_blob(struct build *b, struct disk *disk, struct uni_disk_partitio
 
 	partition->content.size = blob->size;
 	partition->content.known = &blob->digest;
+	partition->content.known = &blob->digest;
 	return rc != 0 ? rc : add_partition(disk, partition, &blob->digest, err);
 }
 

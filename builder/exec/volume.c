@@ -1,7 +1,8 @@
 /*
- * Volumes: their trees, and digests of these. A large tree of which nothing is known yet stays
- * cold: its content is hashed in the same read that makes the file system, and the step's key
- * follows from that.
+ * Volumes: their trees, and digests of these. A tree of which next to nothing is known stays cold:
+ * its content is hashed in the same read that makes the file system, and the step's key follows
+ * from that. But where this store has seen the volume before (in another folder, or a fresh
+ * checkout), its result is likely to be there, and hashing alone is the cheaper way to it.
  */
 #include "internal.h"
 
@@ -10,8 +11,9 @@
 #include <string.h>
 #include <uni/base/path.h>
 
-#define COLD_LEAST (UINT64_C(16) << 20) /* bytes; less is hashed at once: the result may be there  \
-					 */
+#define COLD_LEAST                                                                                 \
+	(UINT64_C(16) << 20) /* bytes; less is hashed at once: the result may be there             \
+			      */
 
 void volume_clear(struct volume_input *volume)
 {
@@ -96,8 +98,34 @@ static int count_unknown(void *user, const struct uni_tree_entry *entry, struct 
 	return 0;
 }
 
-static int digest_tree(struct volume_input *in, bool hash_all, struct uni_err *err)
+static struct uni_digest seen_key(const struct build *b, const struct uni_recipe_volume *volume,
+				  const struct volume_input *in)
 {
+	struct uni_hash hash;
+
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, "uni volume seen 1");
+	uni_hash_add_text(&hash, b->recipe->image.name);
+	uni_hash_add_text(&hash, volume->name);
+	for (size_t i = 0; i < in->tools.count; i++)
+		uni_hash_add(&hash, in->tools.items[i].digest.bytes, 32);
+	return uni_hash_end(&hash);
+}
+
+void volume_seen(struct build *b, size_t index)
+{
+	struct uni_digest key = seen_key(b, &b->recipe->volumes[index], &b->volumes[index]);
+	struct uni_store_record record = UNI_STORE_RECORD_INIT;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (!uni_store_result_known(b->store, &key))
+		(void)uni_store_result_put(b->store, &key, &record, &ignored);
+}
+
+static int digest_tree(struct build *b, const struct uni_recipe_volume *volume,
+		       struct volume_input *in, bool hash_all, struct uni_err *err)
+{
+	struct uni_digest seen = seen_key(b, volume, in);
 	struct unknown unknown = { .bytes = 0 };
 	int rc = uni_tree_digest_known(in->tree, in->scope, &in->digest, err);
 
@@ -106,8 +134,8 @@ static int digest_tree(struct volume_input *in, bool hash_all, struct uni_err *e
 	rc = uni_tree_each(in->tree, count_unknown, &unknown, err);
 	if (rc != 0)
 		return rc;
-	in->cold = !hash_all && unknown.bytes >= COLD_LEAST &&
-		   unknown.bytes > uni_tree_bytes(in->tree) / 2;
+	in->cold = !hash_all && unknown.bytes > uni_tree_bytes(in->tree) / 2 &&
+		   !uni_store_result_known(b->store, &seen);
 	return in->cold ? 0 : uni_tree_digest(in->tree, in->scope, 0, &in->digest, err);
 }
 
@@ -151,7 +179,7 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 		return rc;
 	rc = fill_tree(b, volume, in->tree, &why);
 	if (rc == 0)
-		rc = digest_tree(in, hash_all, &why);
+		rc = digest_tree(b, volume, in, hash_all, &why);
 	if (rc == 0)
 		return 0;
 	/* What came from a package names the place already. */

@@ -132,7 +132,7 @@ static int keep(struct build *b, const struct uni_step *step, size_t index,
 	int rc = uni_store_result_put(b->store, by_outputs, record, err);
 
 	if (rc == 0 && step->has_key)
-		rc = uni_store_result_put(b->store, &step->key, record, err);
+		rc = uni_store_result_alias(b->store, by_outputs, &step->key, record, err);
 	return rc;
 }
 
@@ -155,8 +155,8 @@ static int do_step(struct walk *w, size_t index, struct uni_buf *messages, struc
 		if (rc == 1) {
 			tell(b, UNI_EVENT_STEP_CACHED, step, 0);
 			return uses_steps(step) && step->has_key
-				       ? uni_store_result_put(b->store, &step->key,
-							      &b->runs[index].record, err)
+				       ? uni_store_result_alias(b->store, &key, &step->key,
+								&b->runs[index].record, err)
 				       : 0;
 		}
 	}

@@ -111,6 +111,41 @@ int uni_store_result_put(struct uni_store *store, const struct uni_digest *key,
 	return rc != 0 ? uni_err_context(err, "store") : 0;
 }
 
+/* One file under two names: half the work, and one time of last use for both. */
+static bool link_result(const struct store_place *place, const struct uni_digest *key,
+			const struct uni_digest *alias)
+{
+	char from[STORE_PATH_ROOM], to[STORE_PATH_ROOM];
+
+	store_result_name(key, from);
+	store_result_name(alias, to);
+	if (linkat(place->fd, from, place->fd, to, 0) == 0)
+		return true;
+	if (errno != EEXIST)
+		return false;
+	unlinkat(place->fd, to, 0);
+	return linkat(place->fd, from, place->fd, to, 0) == 0;
+}
+
+int uni_store_result_alias(struct uni_store *store, const struct uni_digest *key,
+			   const struct uni_digest *alias, const struct uni_store_record *record,
+			   struct uni_err *err)
+{
+	bool linked;
+	int rc;
+
+	if (uni_digest_eq(key, alias))
+		return 0;
+	rc = store_enter(store, err);
+	if (rc != 0)
+		return rc;
+	store_lease(store, alias, 1);
+	linked = link_result(&store->places[0], key, alias);
+	store_leave(store);
+	/* Its folder is missing, or the result is in a store that we may only read. */
+	return linked ? 0 : uni_store_result_put(store, alias, record, err);
+}
+
 int uni_store_key_lock(struct uni_store *store, const struct uni_digest *key, int *fd,
 		       struct uni_err *err)
 {

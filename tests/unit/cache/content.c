@@ -203,6 +203,29 @@ static void record_comes_back(void **state)
 	assert_int_equal(uni_store_result_put(store, &key, &record, &err), UNI_E_INVAL);
 }
 
+static void result_under_two_keys(void **state)
+{
+	struct uni_store *store UNI_AUTO(uni_store) = unit_open(state);
+	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
+	struct uni_digest first = unit_key("first"), second = unit_key("second");
+	struct uni_err err = UNI_ERR_INIT;
+
+	unit_result(store, "first", "content");
+	assert_int_equal(uni_store_result_get(store, &first, &record, &err), 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(uni_store_result_alias(store, &first, &second, &record, &err), 0);
+	assert_int_equal(unit_known(store, "second"), 1);
+	/* Where one goes, the other stays. */
+	unit_result(store, "first", "other content");
+	uni_store_record_free(&record);
+	assert_int_equal(uni_store_result_get(store, &second, &record, &err), 1);
+	assert_int_equal(record.entries[0].size, strlen("content"));
+	assert_int_equal(uni_store_result_alias(store, &first, &second, &record, &err), 0);
+	uni_store_record_free(&record);
+	assert_int_equal(uni_store_result_get(store, &second, &record, &err), 1);
+	assert_int_equal(record.entries[0].size, strlen("other content"));
+}
+
 /* However a record file was cut or changed, it is no result, and it goes away. */
 static void damaged_record_is_absent(void **state)
 {
@@ -308,6 +331,7 @@ int unit_content(void)
 						unit_teardown),
 		cmocka_unit_test_setup_teardown(gone_blob_is_no_result, unit_setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(record_comes_back, unit_setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(result_under_two_keys, unit_setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(damaged_record_is_absent, unit_setup,
 						unit_teardown),
 		cmocka_unit_test_setup_teardown(references_by_name, unit_setup, unit_teardown),

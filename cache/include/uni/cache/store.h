@@ -113,6 +113,10 @@ int uni_store_result_get(struct uni_store *store, const struct uni_digest *key,
 bool uni_store_result_known(struct uni_store *store, const struct uni_digest *key);
 int uni_store_result_put(struct uni_store *store, const struct uni_digest *key,
 			 const struct uni_store_record *record, struct uni_err *err);
+/* The result of `key`, which was got or put just now, under another key too. */
+int uni_store_result_alias(struct uni_store *store, const struct uni_digest *key,
+			   const struct uni_digest *alias, const struct uni_store_record *record,
+			   struct uni_err *err);
 
 /* One at a time, among all processes: held while a step is made, so that two builds do it once.
  * Waits (looking at uni_cancelled). A thread holds at most one. Dies with the process. */
