@@ -6,8 +6,8 @@
  *   f MODE PATH	the next entry of the record
  *   l PATH		a symbolic link; its target is the line that follows
  */
-#include "unpack.h"
 #include "internal.h"
+#include "unpack.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -233,8 +233,8 @@ int uni_tree_add_folder(struct uni_tree *tree, const char *at, const char *path,
 	source->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (source->fd < 0 || fstat(source->fd, &st) != 0)
 		return uni_err_errno(err, "cannot open folder %s", path);
-	struct uni_tree_node node = make("", UNI_ENTRY_DIR, rule_source_dir_mode(rules, st.st_mode),
-					 rules->mtime);
+	struct uni_tree_node node =
+		make("", UNI_ENTRY_DIR, rule_source_dir_mode(rules, st.st_mode), rules->mtime);
 	node.source = source;
 	node.st = uni_filestat_of(&st);
 	rc = walk(&node, source, rules, err);
