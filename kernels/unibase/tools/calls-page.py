@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+"""docs/linux-abi.md from sys/table.def, which the kernel is compiled from as well.
+
+  calls-page.py            writes the page
+  calls-page.py --check    says whether it is as it would be written
+"""
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TABLE = os.path.join(HERE, "../sys/table.def")
+PAGE = os.path.join(HERE, "../../../docs/linux-abi.md")
+ROW = re.compile(r'UK_CALL\((\d+), (\w+), "\w*", (FULL|PARTIAL|REFUSED), "([^"]*)"\)')
+
+HEAD = """# The Linux system calls of unibase
+
+unibase runs unmodified Linux x86-64 programs, static or with their dynamic loader among the image's
+files. This page is made from `kernels/unibase/sys/table.def` by `kernels/unibase/tools/calls-page.py`.
+
+A call that is not listed is named once on the console and answered `ENOSYS`. There is one process:
+`fork`, `execve` and a `clone` that is not a thread are refused. Memory is never writable and
+executable at once: `mmap` and `mprotect` answer `EACCES`. The program is process 1; every thread runs
+on one processor.
+"""
+
+
+def rows():
+    with open(TABLE) as f:
+        lines = [line.strip() for line in f if line.startswith("UK_CALL(")]
+    found = []
+    for line in lines:
+        m = ROW.fullmatch(line)
+        if not m:
+            sys.exit(f"calls-page: this row is not understood: {line}")
+        found.append((int(m[1]), m[2], m[3], m[4]))
+    if found != sorted(set(found)):
+        sys.exit("calls-page: the rows are not in order of number")
+    return found
+
+
+def page():
+    calls = rows()
+    full = [name for _, name, state, _ in calls if state == "FULL"]
+    text = HEAD + f"\n## As on Linux ({len(full)})\n\n"
+    text += ", ".join(f"`{name}`" for name in full) + "\n"
+    for state, title in (("PARTIAL", "In part"), ("REFUSED", "Refused")):
+        some = [(number, name, missing) for number, name, s, missing in calls if s == state]
+        text += f"\n## {title} ({len(some)})\n\n| number | call | |\n|---|---|---|\n"
+        text += "".join(f"| {number} | `{name}` | {missing} |\n" for number, name, missing in some)
+    return text
+
+
+def main():
+    text = page()
+    if "--check" in sys.argv[1:]:
+        with open(PAGE) as f:
+            if f.read() != text:
+                sys.exit("calls-page: docs/linux-abi.md is out of date: run "
+                         "kernels/unibase/tools/calls-page.py")
+        return
+    with open(PAGE, "w") as f:
+        f.write(text)
+
+
+if __name__ == "__main__":
+    main()
