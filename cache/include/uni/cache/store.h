@@ -99,7 +99,7 @@ int uni_store_blob_path(struct uni_store *store, struct uni_store_entry *blob, c
 /* Into memory; UNI_E_LIMIT above `limit`. */
 int uni_store_blob_read(struct uni_store *store, struct uni_store_entry *blob, uint64_t limit,
 			struct uni_buf *out, struct uni_err *err);
-/* To a file at `path`, atomically, with `mode`. */
+/* To a file at `path`, atomically, with `mode`; not flushed to the disk. */
 int uni_store_blob_copy(struct uni_store *store, struct uni_store_entry *blob, const char *path,
 			unsigned mode, struct uni_err *err);
 
