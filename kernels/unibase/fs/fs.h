@@ -9,6 +9,7 @@
 
 struct uk_block_dev;
 struct uni_config_mount;
+struct uni_verity_superblock;
 struct fs_mount;
 
 /* cache.c */
@@ -193,8 +194,9 @@ int fs_volume_read(struct fs_volume *volume, uint64_t offset, void *data, size_t
  * device's own memory. */
 int fs_volume_read_block(struct fs_volume *volume, uint64_t offset, size_t size, void *room,
 			 const uint8_t **at);
-/* The frame of a whole page when the device is memory, checked, with a reference; else NULL. */
-struct uk_page *fs_volume_frame(struct fs_volume *volume, uint64_t offset);
+/* The frame of a whole page when the device is memory, checked, with a reference; else NULL in
+ * *page. */
+int fs_volume_frame(struct fs_volume *volume, uint64_t offset, struct uk_page **page);
 /* Opens and mounts what the configuration says; `source` names the device. Panics with the reason
  * when that cannot be. */
 void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
@@ -207,6 +209,9 @@ struct fs_verity;
 int fs_verity_open(struct uk_block_dev *dev, const struct uni_config_mount *mount, const char *name,
 		   struct fs_verity **out);
 void fs_verity_close(struct fs_verity *verity);
+bool fs_verity_super_is_sound(const struct uni_verity_superblock *super);
+int fs_verity_super_read(struct uk_block_dev *dev, uint64_t offset,
+			 struct uni_verity_superblock *out);
 /* Whether the 4096 bytes are data block `block`; 0 or -UK_EIO, which was logged. */
 int fs_verity_check(struct fs_verity *verity, uint64_t block, const void *data);
 

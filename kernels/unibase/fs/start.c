@@ -106,6 +106,10 @@ static void mount_configured(const struct uni_config_mount *what, const char *pa
 		super = fs_tmpfs_new(what->size);
 		mount(path, super, "tmpfs", source);
 		break;
+	case UNI_FS_SQUASHFS:
+		fs_volume_mount(what, path, source, sizeof(source), &super);
+		mount(path, super, "squashfs", source);
+		break;
 	default:
 		uk_panic("mount %s: this kernel has no file system of kind %u", path, what->fs);
 	}

@@ -170,6 +170,27 @@ void *shim_image(const void *data, size_t size)
 	return uk_page_virt(first);
 }
 
+/* Nobody may hold a frame of it any more. */
+void shim_image_drop(void *image, size_t size)
+{
+	struct uk_page *page = uk_page_of(uk_virt_to_phys(image));
+
+	for (size_t i = 0; i < (size + UK_PAGE_SIZE - 1) / UK_PAGE_SIZE; i++) {
+		if (page[i].refs != 1)
+			abort();
+		page[i].flags = 0;
+		uk_page_put(&page[i]);
+	}
+}
+
+void uk_page_split(struct uk_page *page)
+{
+	size_t count = (size_t)1 << page->order;
+
+	for (size_t i = 0; i < count; i++)
+		page[i].order = 0;
+}
+
 void uk_shrinker_register(size_t (*fn)(size_t wanted))
 {
 	if (shrinker_count < SHRINKERS)

@@ -18,6 +18,7 @@ void shim_page_limit(size_t pages);
 size_t shim_pages_used(void);
 /* Bytes in pages of the boot image: reserved, page-aligned. */
 void *shim_image(const void *data, size_t size);
+void shim_image_drop(void *image, size_t size);
 /* The nth allocation from now on fails (1: the next), pages too; 0: none. */
 void shim_fail_allocation(size_t nth);
 size_t shim_allocations(void); /* so far */
