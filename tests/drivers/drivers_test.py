@@ -224,9 +224,7 @@ class Drivers(unittest.TestCase):
                               stdout=subprocess.PIPE) as qemu:
             try:
                 text = qemu.stdout.readline()
-                with socket.socket(socket.AF_UNIX) as s:
-                    s.settimeout(30)
-                    s.connect(qmp)
+                with self.connect(qmp) as s:
                     f = s.makefile("rw")
                     f.readline()
                     for request in {"execute": "qmp_capabilities"}, command:
@@ -237,6 +235,21 @@ class Drivers(unittest.TestCase):
             finally:
                 qemu.kill()
         return text.decode()
+
+    @staticmethod
+    def connect(qmp):
+        deadline = time.monotonic() + 30
+        while True:
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(30)
+            try:
+                s.connect(qmp)
+                return s
+            except (FileNotFoundError, ConnectionRefusedError):
+                s.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     @staticmethod
     def answer(f):
@@ -309,7 +322,7 @@ class Drivers(unittest.TestCase):
                     machine = "microvm,rtc=on,pit=off,pic=off," + options
                 args = runner.command(self.image("restart"), machine.rstrip(","), 64, self.path(), [])
                 qmp = os.path.join(self.folder.name, "qmp")
-                with subprocess.Popen(args + ["-qmp", f"unix:{qmp},server=on"], stdin=subprocess.DEVNULL,
+                with subprocess.Popen(args + ["-S", "-qmp", f"unix:{qmp},server=on,wait=off"], stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE) as qemu:
                     try:
                         self.assertEqual(self.end_reason(qmp), "guest-reset")
@@ -319,15 +332,13 @@ class Drivers(unittest.TestCase):
 
     @staticmethod
     def end_reason(qmp):
-        while not os.path.exists(qmp):
-            time.sleep(0.01)
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(30)
-            s.connect(qmp)
+        """Starts a machine that waits (-S), and says why it shut down."""
+        with Drivers.connect(qmp) as s:
             f = s.makefile("rw")
             f.readline()
-            f.write(json.dumps({"execute": "qmp_capabilities"}))
-            f.flush()
+            for command in "qmp_capabilities", "cont":
+                f.write(json.dumps({"execute": command}))
+                f.flush()
             for line in f:
                 event = json.loads(line)
                 if event.get("event") == "SHUTDOWN":
