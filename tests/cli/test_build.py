@@ -9,7 +9,7 @@ class Build(scenario.Scenario):
     expected = ("arg 0 hello\narg 1 one\narg 2 two words\nenv good day\npage from the volume\n")
 
     def assertConsole(self, text):
-        self.assertEqual(text.replace("\r\n", "\n"), self.expected)
+        self.assertEqual(text, self.expected)
 
     def test_disk_and_kernel_on_every_machine(self):
         recipe = self.hello()
@@ -55,11 +55,11 @@ class Build(scenario.Scenario):
     def test_arguments_at_start_only_where_permitted(self):
         self.hello(scenario.HELLO_RECIPE + '[config]\nruntime = ["args", "env"]\n')
         text = self.uni("run", "recipe.toml", "-t", "60", "--", "three", status=7)
-        self.assertIn("arg 1 three\r\n", text)
+        self.assertIn("arg 1 three\n", text)
         self.assertNotIn("two words", text)
         self.hello()
         text = self.uni("run", "recipe.toml", "-t", "60", "--", "three", status=7)
-        self.assertIn("arg 1 one\r\n", text)
+        self.assertIn("arg 1 one\n", text)
 
     def test_files_and_authorities(self):
         self.uni("install", self.package("mozilla"))
@@ -85,7 +85,7 @@ text = "welcome\\n"
 path = "/etc/notes"
 source = "notes"
 """)
-        text = self.uni("run", "recipe.toml", "-t", "60").replace("\r\n", "\n")
+        text = self.uni("run", "recipe.toml", "-t", "60")
         self.assertTrue(text.startswith("welcome\nnoted\nbox\n"), text[:200])
         self.assertIn("192.0.2.7 seven\n", text)
         bundle = open(os.path.join(scenario.ROOT, "build/packages/mozilla/ca-certificates.crt"), encoding="ascii").read()

@@ -21,15 +21,15 @@ class Sqlite(scenario.Scenario):
         expected = self.host(*(DATABASE if a == "/data/unicode.db" else a for a in args))
         self.assertGreater(len(expected.splitlines()), 10)
         disk = self.uni("run", "out/sqlite.raw", "-t", "100")
-        self.assertEqual(disk.replace("\r\n", "\n"), expected)
+        self.assertEqual(disk, expected)
         kernel = self.uni("run", "out/sqlite.elf", "-t", "100")
-        self.assertEqual(kernel.replace("\r\n", "\n"), expected)
+        self.assertEqual(kernel, expected)
 
     def test_a_question_at_start(self):
         question = "SELECT code, name FROM character WHERE name LIKE '%UNICORN%' ORDER BY code"
         self.uni("build", RECIPE, "-o", "out")
         answer = self.uni("run", "out/sqlite.raw", "-t", "100", "--", "-readonly", "/data/unicode.db", question)
-        self.assertEqual(answer.replace("\r\n", "\n"), self.host("-readonly", DATABASE, question))
+        self.assertEqual(answer, self.host("-readonly", DATABASE, question))
 
 
 if __name__ == "__main__":
