@@ -88,7 +88,8 @@ source = "notes"
         text = self.uni("run", "recipe.toml", "-t", "60")
         self.assertTrue(text.startswith("welcome\nnoted\nbox\n"), text[:200])
         self.assertIn("192.0.2.7 seven\n", text)
-        bundle = open(os.path.join(scenario.ROOT, "build/packages/mozilla/ca-certificates.crt"), encoding="ascii").read()
+        with open(os.path.join(scenario.ROOT, "build/packages/mozilla/ca-certificates.crt"), encoding="ascii") as f:
+            bundle = f.read()
         self.assertTrue(text.endswith(bundle))
 
     def test_how_a_program_ends(self):
