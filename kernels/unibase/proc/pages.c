@@ -52,6 +52,22 @@ uint64_t *uk_pt_slot(uint64_t addr, bool create)
 	return &table[slot_of(addr, 0)];
 }
 
+/* `addr`, or where the next table could be when none is there: a hole of any width in one step. */
+static uint64_t behind_hole(uint64_t addr)
+{
+	const uint64_t *table = root;
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		uint64_t span = UK_PAGE_SIZE << (9 * level);
+		uint64_t entry = table[slot_of(addr, level)];
+
+		if (entry == 0)
+			return UK_ALIGN_DOWN(addr, span) + span;
+		table = table_of(entry);
+	}
+	return addr;
+}
+
 void uk_pt_set(uint64_t *slot, uint64_t value)
 {
 	if (*slot == 0)
@@ -164,13 +180,12 @@ uint64_t uk_pt_age(uint64_t start, uint64_t end, uint64_t wanted)
 	struct batch b = { .start = UINT64_MAX };
 	uint64_t dropped = 0;
 
-	for (uint64_t addr = start; addr < end && dropped < wanted; addr += UK_PAGE_SIZE) {
+	for (uint64_t addr = behind_hole(start); addr < end && dropped < wanted;
+	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
 		uint64_t *slot = uk_pt_slot(addr, false);
 
-		if (slot == NULL) {
-			addr = UK_ALIGN_DOWN(addr, UK_PT_SPAN) + UK_PT_SPAN - UK_PAGE_SIZE;
-		} else if (*slot == 0 || (*slot & (UK_PTE_ANON | UK_PTE_ZERO)) ||
-			   (uk_pt_page(*slot)->flags & UK_PAGE_RESERVED)) {
+		if (*slot == 0 || (*slot & (UK_PTE_ANON | UK_PTE_ZERO)) ||
+		    (uk_pt_page(*slot)->flags & UK_PAGE_RESERVED)) {
 			continue;
 		} else if (*slot & UK_PTE_ACCESSED) {
 			*(volatile uint64_t *)slot &= ~UK_PTE_ACCESSED;
@@ -186,49 +201,43 @@ uint64_t uk_pt_age(uint64_t start, uint64_t end, uint64_t wanted)
 
 void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot)
 {
-	for (uint64_t addr = start; addr < end;) {
+	for (uint64_t addr = behind_hole(start); addr < end;
+	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
 		uint64_t *slot = uk_pt_slot(addr, false);
 
-		if (slot == NULL) {
-			addr = UK_ALIGN_DOWN(addr, UK_PT_SPAN) + UK_PT_SPAN;
-			continue;
-		}
 		if (*slot != 0) {
 			bool own = (*slot & UK_PTE_ANON) != 0;
 			uint64_t keep = *slot & (UK_PTE_ADDRESS | UK_PTE_ANON | UK_PTE_ZERO);
 
 			*(volatile uint64_t *)slot = keep | uk_pt_bits(prot, own && (prot & 2));
 		}
-		addr += UK_PAGE_SIZE;
 	}
 	uk_pt_flush(start, end);
 }
 
 int uk_pt_move(uint64_t from, uint64_t to, uint64_t size)
 {
+	uint64_t end = from + size;
+
 	/* Tables first, so that running out of memory undoes nothing. */
-	for (uint64_t at = 0; at < size; at += UK_PAGE_SIZE) {
-		if (uk_pt_slot(from + at, false) == NULL) {
-			at = UK_ALIGN_DOWN(from + at, UK_PT_SPAN) + UK_PT_SPAN - from -
-			     UK_PAGE_SIZE;
-		} else if (uk_pt_slot(to + at, true) == NULL) {
+	for (uint64_t addr = behind_hole(from); addr < end;
+	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
+		if (uk_pt_slot(to + (addr - from), true) == NULL) {
 			uk_pt_zap(to, to + size);
 			return -UK_ENOMEM;
 		}
 	}
-	for (uint64_t at = 0; at < size; at += UK_PAGE_SIZE) {
-		uint64_t *slot = uk_pt_slot(from + at, false);
+	for (uint64_t addr = behind_hole(from); addr < end;
+	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
+		uint64_t *slot = uk_pt_slot(addr, false);
 
-		if (slot == NULL) {
-			at = UK_ALIGN_DOWN(from + at, UK_PT_SPAN) + UK_PT_SPAN - from -
-			     UK_PAGE_SIZE;
-		} else if (*slot != 0) {
-			uk_pt_set(uk_pt_slot(to + at, true), *slot);
+		if (*slot != 0) {
+			uk_pt_set(uk_pt_slot(to + (addr - from), true), *slot);
 			*(volatile uint64_t *)slot = 0;
 			--*count_of(slot);
 		}
 	}
-	uk_pt_zap(from, from + size); /* the empty tables */
-	uk_pt_flush(from, from + size);
+	uk_pt_zap(from, end); /* the empty tables */
+	uk_pt_flush(from, end);
 	return 0;
 }

@@ -120,8 +120,11 @@ static bool kernel_fault(const struct uk_frame *f, uint64_t address)
 	if (address >= UK_USER_END || uk_thread_self()->process == NULL)
 		return false;
 	result = uk_map_fault(address, access_of(f->error));
-	if (result == -UK_ENOMEM)
-		uk_process_oom();
+	/* The end syncs files, and their locks may be held here: it waits for the call's end. */
+	if (result == -UK_ENOMEM) {
+		uk_process.out_of_memory = true;
+		uk_thread_kick(uk_thread_self(), UK_WORK_EXIT);
+	}
 	return result == 0;
 }
 
@@ -152,6 +155,8 @@ void uk_user_return(struct uk_frame *frame)
 		uk_process_park();
 	if (uk_process.overdue)
 		uk_process_overdue();
+	if (uk_process.out_of_memory)
+		uk_process_oom();
 	task->frame = frame;
 	if (self->work & UK_WORK_SIGNAL)
 		uk_signal_deliver(frame);

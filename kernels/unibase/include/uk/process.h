@@ -78,6 +78,7 @@ struct uk_process {
 	bool ending;
 	bool stopping;	     /* told to stop: SIGTERM was sent */
 	bool overdue;	     /* and the time of grace is over */
+	bool out_of_memory;  /* found in the middle of a call: its end is ours */
 	uint64_t ended_time; /* processor time of threads that have ended, ns */
 	struct uk_ids uid, gid;
 	uint32_t groups[UK_GROUPS_MAX];
