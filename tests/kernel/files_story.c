@@ -21,6 +21,10 @@
 
 #include "files.h"
 
+/* Some C libraries make macros of these. */
+#undef pread64
+#undef pwrite64
+
 static const struct world *w;
 
 #define P(p) ((long)(uintptr_t)(p))

@@ -25,6 +25,7 @@ struct stand {
 static void stand_add(struct uk_poll *poll, struct uk_waitq *q)
 {
 	struct stand *stand = uk_container(poll, struct stand, poll);
+	struct uk_waiter *waiter;
 
 	if (stand->chunks->used == CHUNK) {
 		struct chunk *chunk = uk_alloc(sizeof(*chunk));
@@ -36,7 +37,9 @@ static void stand_add(struct uk_poll *poll, struct uk_waitq *q)
 		chunk->next = stand->chunks;
 		stand->chunks = chunk;
 	}
-	uk_wait_prepare(q, &stand->chunks->waiter[stand->chunks->used++]);
+	waiter = &stand->chunks->waiter[stand->chunks->used++];
+	waiter->fn = NULL;
+	uk_wait_prepare(q, waiter);
 }
 
 static void stand_begin(struct stand *stand)
