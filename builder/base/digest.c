@@ -1,65 +1,61 @@
 /*
- * SHA-256 of memory and files. Small amounts go through our own code; from some hundred kilobytes
- * on, libcrypto's, which knows the processor's instructions, is loaded and takes over on the same
- * state. EVP would fetch a provider first, which costs milliseconds.
+ * SHA-256 of memory and files, by libcrypto, which is loaded with the first hash. Its low-level
+ * functions: EVP would fetch a provider first, which costs milliseconds.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "internal.h"
 #include <endian.h>
 #include <errno.h>
 #include <openssl/sha.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <string.h>
 #include <uni/base/file.h>
+#include <uni/base/mem.h>
 #include <uni/base/system.h>
 #include <unistd.h>
 
-#define WORTH_LOADING (256u << 10)
 #define READ_STEP (64u << 10) /* below what malloc takes from the system each time */
 
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct uni_hash), "SHA256_CTX");
 
-#define FNS(X) X(SHA256_Update)
+#define FNS(X) X(SHA256_Init) X(SHA256_Update) X(SHA256_Final)
 static struct {
 	FNS(UNI_LAZY_FIELD)
 } lib;
 static const char *const lib_names[] = { FNS(UNI_LAZY_NAME) };
 
-static atomic_size_t hashed;
-static atomic_int loaded; /* 0 not yet, 1 yes, -1 not to be had */
-
-static bool use_library(size_t size)
+static void load(void)
 {
-	int state = atomic_load_explicit(&loaded, memory_order_acquire);
-	if (state != 0)
-		return state > 0;
-	if (size < WORTH_LOADING && atomic_fetch_add(&hashed, size) < WORTH_LOADING)
-		return false;
 	struct uni_err err = UNI_ERR_INIT;
-	int rc = uni_lazy_load("libcrypto.so.3", lib_names, UNI_COUNT(lib_names), &lib, &err);
-	atomic_store_explicit(&loaded, rc == 0 ? 1 : -1, memory_order_release);
-	return rc == 0;
+
+	if (uni_lazy_load("libcrypto.so.3", lib_names, UNI_COUNT(lib_names), &lib, &err) != 0)
+		uni_end(err.text);
+}
+
+static SHA256_CTX *context(struct uni_hash *hash)
+{
+	return (SHA256_CTX *)(void *)hash->state;
 }
 
 void uni_hash_start(struct uni_hash *hash)
 {
-	uni_sha256_init(hash->state);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load);
+	lib.SHA256_Init(context(hash));
 }
 
 void uni_hash_add(struct uni_hash *hash, const void *data, size_t size)
 {
-	if (size == 0)
-		return;
-	if (use_library(size))
-		lib.SHA256_Update((SHA256_CTX *)(void *)hash->state, data, size);
-	else
-		uni_sha256_update(hash->state, data, size);
+	if (size != 0)
+		lib.SHA256_Update(context(hash), data, size);
 }
 
 struct uni_digest uni_hash_end(struct uni_hash *hash)
 {
 	struct uni_digest digest;
-	uni_sha256_final(digest.bytes, hash->state);
+
+	lib.SHA256_Final(digest.bytes, context(hash));
 	return digest;
 }
 

@@ -21,9 +21,4 @@ int uni_remove_tree(const char *path);
 /* system.c: our whole environment. */
 char *const *uni_environment(void);
 
-/* sha256.c: FIPS 180-4 on the same state as libcrypto's. */
-void uni_sha256_init(void *ctx);
-void uni_sha256_update(void *ctx, const void *data, size_t size);
-void uni_sha256_final(uint8_t out[32], void *ctx);
-
 #endif

@@ -9,19 +9,24 @@
 #include <uni/base/mem.h>
 #include <unistd.h>
 
-static void (*nomem_handler)(void) = abort;
+static void (*end_handler)(const char *why);
 
-void uni_set_nomem_handler(void (*handler)(void))
+void uni_set_end_handler(void (*handler)(const char *why))
 {
-	nomem_handler = handler;
+	end_handler = handler;
+}
+
+void uni_end(const char *why)
+{
+	if (end_handler != NULL)
+		end_handler(why);
+	abort(); /* a handler that returns must not let the caller go on */
 }
 
 static void *or_end(void *p)
 {
-	if (p == NULL) {
-		nomem_handler();
-		abort(); /* a handler that returns must not let the caller go on */
-	}
+	if (p == NULL)
+		uni_end("out of memory");
 	return p;
 }
 

@@ -22,12 +22,13 @@ static void on_signal(int signal_number)
 	uni_cancelled = 1;
 }
 
-static void on_no_memory(void)
+/* Without memory: no stdio. */
+static void on_end(const char *why)
 {
-	static const char text[] = "uni: out of memory\n";
-
 	uni_tmp_cleanup();
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)!write(STDERR_FILENO, "uni: ", 5);
+	(void)!write(STDERR_FILENO, why, strlen(why));
+	(void)!write(STDERR_FILENO, "\n", 1);
 	_exit(UNI_EXIT_FAILED);
 }
 
@@ -43,7 +44,7 @@ static void install_handlers(void)
 	 * them. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	uni_set_nomem_handler(on_no_memory);
+	uni_set_end_handler(on_end);
 }
 
 /* The command whose name the first words are: two words before one. */

@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <uni/base/err.h>
 
-void uni_set_nomem_handler(void (*handler)(void)); /* default: abort */
+/* For what no caller could go on without: memory, and the library that hashes. The handler says why
+ * and ends the process; without one it is aborted. */
+void uni_set_end_handler(void (*handler)(const char *why));
+void uni_end(const char *why) __attribute__((noreturn));
 
 void *uni_alloc(size_t size);			  /* zeroed */
 void *uni_alloc_array(size_t count, size_t size); /* zeroed, overflow checked */
