@@ -13,6 +13,7 @@ struct world {
 
 /* Both start in an empty folder that is the working folder, with descriptors 0, 1, 2 open. */
 void files_story(const struct world *world);
+void files_waiting_story(const struct world *world); /* part of it */
 void files_random(const struct world *world, unsigned seed, unsigned steps);
 
 #endif

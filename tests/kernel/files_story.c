@@ -19,26 +19,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "files.h"
+#include "files_calls.h"
 
 /* Some C libraries make macros of these. */
 #undef pread64
 #undef pwrite64
 
 static const struct world *w;
-
-#define P(p) ((long)(uintptr_t)(p))
-#define CALL6(n, a, b, c, d, e, f)                                                                 \
-	w->call(SYS_##n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
-#define CALL5(n, a, b, c, d, e) CALL6(n, a, b, c, d, e, 0)
-#define CALL4(n, a, b, c, d) CALL6(n, a, b, c, d, 0, 0)
-#define CALL3(n, a, b, c) CALL6(n, a, b, c, 0, 0, 0)
-#define CALL2(n, a, b) CALL6(n, a, b, 0, 0, 0, 0)
-#define CALL1(n, a) CALL6(n, a, 0, 0, 0, 0, 0)
-#define PICK(_1, _2, _3, _4, _5, _6, name, ...) name
-#define CALL(n, ...) PICK(__VA_ARGS__, CALL6, CALL5, CALL4, CALL3, CALL2, CALL1, 0)(n, __VA_ARGS__)
-/* Tells the call as it is written here, and its result. */
-#define TELL(n, ...) w->say("%s(%s) = %ld\n", #n, #__VA_ARGS__, CALL(n, __VA_ARGS__))
 
 static char buffer[65536];
 
@@ -118,16 +105,6 @@ static void tell_content(const char *path)
 	}
 	CALL(close, fd);
 	w->say("content of %s: %zu bytes, sum %u, %ld\n", path, total, sum, size);
-}
-
-static void make(const char *path, const char *text)
-{
-	long fd = CALL(open, P(path), O_CREAT | O_WRONLY | O_TRUNC, 0644);
-
-	if (fd >= 0) {
-		CALL(write, fd, P(text), strlen(text));
-		CALL(close, fd);
-	}
 }
 
 static void opening(void)
@@ -279,7 +256,7 @@ static void sending(void)
 	long long offset = 3;
 
 	w->say("-- file to file\n");
-	make("from", "abcdefghijklmnopqrstuvwxyz");
+	make_file(w, "from", "abcdefghijklmnopqrstuvwxyz");
 	TELL(open, P("from"), O_RDONLY, 0);
 	TELL(open, P("to"), O_CREAT | O_RDWR, 0644);
 	TELL(sendfile, 4, 3, 0, 5);
@@ -342,8 +319,8 @@ static void names(void)
 	TELL(unlinkat, AT_FDCWD, P("d/e/g"), AT_REMOVEDIR);
 	TELL(unlinkat, AT_FDCWD, P("d/e/g"), 0x800);
 	TELL(rmdir, P("d/e/"));
-	make("d/1", "one");
-	make("d/2", "two");
+	make_file(w, "d/1", "one");
+	make_file(w, "d/2", "two");
 	TELL(link, P("d/1"), P("d/3"));
 	TELL(link, P("d/1"), P("d/2"));
 	TELL(link, P("d"), P("dd"));
@@ -368,7 +345,7 @@ static void names(void)
 	TELL(open, P("sock"), O_RDONLY, 0);
 	TELL(open, P("fifo"), O_WRONLY | O_NONBLOCK, 0);
 	TELL(umask, 077);
-	make("masked", "");
+	make_file(w, "masked", "");
 	tell_stat("masked");
 	TELL(umask, 022);
 }
@@ -376,8 +353,8 @@ static void names(void)
 static void renaming(void)
 {
 	w->say("-- renaming\n");
-	make("r1", "r1");
-	make("r2", "r2r2");
+	make_file(w, "r1", "r1");
+	make_file(w, "r2", "r2r2");
 	TELL(mkdir, P("rd"), 0755);
 	TELL(mkdir, P("rd/sub"), 0755);
 	TELL(mkdir, P("re"), 0755);
@@ -407,7 +384,7 @@ static void renaming(void)
 	TELL(rename, P("r2"), P("r4"));
 	tell_stat("r2");
 	tell_stat("r4");
-	make("x1", "x1");
+	make_file(w, "x1", "x1");
 	TELL(renameat2, AT_FDCWD, P("x1"), AT_FDCWD, P("r2"), 1);
 	TELL(renameat2, AT_FDCWD, P("x1"), AT_FDCWD, P("x2"), 1);
 	TELL(renameat2, AT_FDCWD, P("x2"), AT_FDCWD, P("again"), 2);
@@ -433,9 +410,9 @@ static void links(void)
 	char path[64];
 
 	w->say("-- symbolic links\n");
-	make("target", "target");
+	make_file(w, "target", "target");
 	TELL(mkdir, P("ld"), 0755);
-	make("ld/in", "in");
+	make_file(w, "ld/in", "in");
 	TELL(symlink, P("target"), P("l1"));
 	TELL(symlink, P("target"), P("l1"));
 	TELL(symlink, P(""), P("l2"));
@@ -492,7 +469,7 @@ static void links(void)
 		snprintf(to, sizeof(to), "chain%d", i);
 		CALL(symlink, P(to), P(path));
 	}
-	make("chain0", "end");
+	make_file(w, "chain0", "end");
 	tell_content("chain40");
 	tell_content("chain41");
 	TELL(symlink, P("a/b/../../target"), P("winding"));
@@ -509,7 +486,7 @@ static void attributes(void)
 	struct statfs fs;
 
 	w->say("-- attributes\n");
-	make("at", "1234");
+	make_file(w, "at", "1234");
 	TELL(chmod, P("at"), 07777);
 	tell_stat("at");
 	TELL(chmod, P("at"), 0);
@@ -564,7 +541,7 @@ static void attributes(void)
 static void descriptors(void)
 {
 	w->say("-- descriptors\n");
-	make("fd", "0123456789");
+	make_file(w, "fd", "0123456789");
 	TELL(open, P("fd"), O_RDONLY, 0);
 	TELL(dup, 3);
 	TELL(read, 3, P(buffer), 4);
@@ -603,7 +580,7 @@ static void locking(void)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10 };
 
 	w->say("-- locks\n");
-	make("lock", "0123456789");
+	make_file(w, "lock", "0123456789");
 	TELL(open, P("lock"), O_RDWR, 0);
 	TELL(open, P("lock"), O_RDWR, 0);
 	TELL(flock, 3, LOCK_EX);
@@ -652,7 +629,7 @@ static void folders(void)
 	w->say("-- the working folder\n");
 	TELL(mkdir, P("cw"), 0755);
 	TELL(mkdir, P("cw/in"), 0755);
-	make("cw/file", "x");
+	make_file(w, "cw/file", "x");
 	TELL(chdir, P("cw/in"));
 	TELL(open, P("../file"), O_RDONLY, 0);
 	TELL(close, 3);
@@ -681,7 +658,7 @@ static void folders(void)
 		char path[64];
 
 		snprintf(path, sizeof(path), "many/file-number-%d", i);
-		make(path, "");
+		make_file(w, path, "");
 	}
 	tell_entries("many", 512);
 	for (int i = 0; i < 300; i += 3) {
@@ -691,178 +668,6 @@ static void folders(void)
 		CALL(unlink, P(path));
 	}
 	tell_entries("many", 65536);
-}
-
-static void pipes(void)
-{
-	struct pollfd poll[2];
-	int fds[2], left = 0;
-
-	w->say("-- pipes\n");
-	TELL(pipe2, P(fds), O_NONBLOCK);
-	w->say("%d %d\n", fds[0], fds[1]);
-	TELL(read, 3, P(buffer), 10);
-	TELL(write, 4, P("hello"), 5);
-	TELL(ioctl, 3, 0x541b, P(&left));
-	w->say("%d\n", left);
-	TELL(read, 3, P(buffer), 3);
-	TELL(read, 3, P(buffer), 10);
-	TELL(read, 4, P(buffer), 10);
-	TELL(write, 3, P(buffer), 10);
-	TELL(lseek, 3, 0, SEEK_SET);
-	TELL(pread64, 3, P(buffer), 1, 0);
-	memset(buffer, 'p', sizeof(buffer));
-	TELL(fcntl, 3, F_GETPIPE_SZ, 0);
-	TELL(write, 4, P(buffer), 65536);
-	TELL(write, 4, P(buffer), 1);
-	TELL(read, 3, P(buffer), 4095);
-	TELL(write, 4, P(buffer), 4096);
-	TELL(read, 3, P(buffer), 1);
-	TELL(write, 4, P(buffer), 4096);
-	TELL(write, 4, P(buffer), 1);
-	TELL(fcntl, 3, F_SETPIPE_SZ, 131072);
-	TELL(write, 4, P(buffer), 10000);
-	TELL(fcntl, 3, F_SETPIPE_SZ, 4096);
-	TELL(fcntl, 3, F_SETPIPE_SZ, 1 << 30);
-	poll[0] = (struct pollfd){ .fd = 3, .events = POLLIN | POLLOUT };
-	poll[1] = (struct pollfd){ .fd = 4, .events = POLLIN | POLLOUT };
-	TELL(poll, P(poll), 2, 0);
-	w->say("%x %x\n", poll[0].revents, poll[1].revents);
-	while (CALL(read, 3, P(buffer), 65536) > 0)
-		continue;
-	TELL(poll, P(poll), 2, 0);
-	w->say("%x %x\n", poll[0].revents, poll[1].revents);
-	TELL(close, 4);
-	TELL(read, 3, P(buffer), 10);
-	TELL(poll, P(poll), 2, 0);
-	w->say("%x %x\n", poll[0].revents, poll[1].revents);
-	TELL(close, 3);
-	TELL(pipe, P(fds));
-	TELL(pipe2, P(fds), 1);
-	TELL(pipe, 0);
-	TELL(close, 3);
-	TELL(poll, P(poll), 2, 0);
-	w->say("%x %x\n", poll[0].revents, poll[1].revents);
-	TELL(close, 4);
-	TELL(open, P("fifo"), O_RDWR, 0);
-	TELL(write, 3, P("fifo"), 4);
-	TELL(open, P("fifo"), O_RDONLY | O_NONBLOCK, 0);
-	TELL(read, 4, P(buffer), 10);
-	TELL(read, 4, P(buffer), 10);
-	TELL(close, 3);
-	TELL(read, 4, P(buffer), 10);
-	TELL(close, 4);
-}
-
-static void events(void)
-{
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.u64 = 7 }, got[4];
-	struct pollfd poll[3];
-	struct timeval zero = { 0, 0 };
-	fd_set in, out;
-	uint64_t value = 0;
-
-	w->say("-- events\n");
-	TELL(eventfd2, 3, 04000);
-	TELL(read, 3, P(&value), 8);
-	w->say("%llu\n", (unsigned long long)value);
-	TELL(read, 3, P(&value), 8);
-	TELL(read, 3, P(&value), 7);
-	value = ~0ull;
-	TELL(write, 3, P(&value), 8);
-	value = ~0ull - 1;
-	TELL(write, 3, P(&value), 8);
-	TELL(write, 3, P(&value), 8);
-	poll[0] = (struct pollfd){ .fd = 3, .events = POLLIN | POLLOUT };
-	poll[1] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	poll[2] = (struct pollfd){ .fd = 99, .events = POLLIN };
-	TELL(poll, P(poll), 3, 0);
-	w->say("%x %x %x\n", poll[0].revents, poll[1].revents, poll[2].revents);
-	TELL(poll, P(poll), -1, 0);
-	TELL(eventfd2, 2, 1);
-	TELL(read, 4, P(&value), 8);
-	w->say("%llu\n", (unsigned long long)value);
-	TELL(eventfd2, 0, 2);
-	TELL(epoll_create1, 1);
-	TELL(epoll_create, 0);
-	TELL(epoll_create1, O_CLOEXEC);
-	TELL(epoll_ctl, 5, EPOLL_CTL_ADD, 4, P(&event));
-	TELL(epoll_ctl, 5, EPOLL_CTL_ADD, 4, P(&event));
-	TELL(epoll_ctl, 5, EPOLL_CTL_ADD, 5, P(&event));
-	TELL(epoll_ctl, 5, EPOLL_CTL_ADD, 99, P(&event));
-	TELL(epoll_ctl, 5, EPOLL_CTL_MOD, 3, P(&event));
-	TELL(epoll_ctl, 5, 77, 4, P(&event));
-	TELL(epoll_ctl, 4, EPOLL_CTL_ADD, 3, P(&event));
-	make("ep", "x");
-	TELL(open, P("ep"), O_RDONLY, 0);
-	TELL(epoll_ctl, 5, EPOLL_CTL_ADD, 6, P(&event));
-	TELL(close, 6);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	w->say("%x %llu\n", got[0].events, (unsigned long long)got[0].data.u64);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_wait, 5, P(got), 0, 0);
-	TELL(epoll_wait, 4, P(got), 4, 0);
-	event.events = EPOLLIN | EPOLLET;
-	TELL(epoll_ctl, 5, EPOLL_CTL_MOD, 4, P(&event));
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	value = 5;
-	TELL(write, 4, P(&value), 8);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	event.events = EPOLLIN | EPOLLONESHOT;
-	TELL(epoll_ctl, 5, EPOLL_CTL_MOD, 4, P(&event));
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(write, 4, P(&value), 8);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_ctl, 5, EPOLL_CTL_MOD, 4, P(&event));
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_ctl, 5, EPOLL_CTL_ADD, 3, P(&event));
-	TELL(close, 3);
-	TELL(epoll_wait, 5, P(got), 4, 0);
-	TELL(epoll_ctl, 5, EPOLL_CTL_DEL, 4, 0);
-	TELL(epoll_ctl, 5, EPOLL_CTL_DEL, 4, 0);
-	FD_ZERO(&in);
-	FD_ZERO(&out);
-	FD_SET(4, &in);
-	FD_SET(4, &out);
-	TELL(select, 5, P(&in), P(&out), 0, P(&zero));
-	w->say("%d %d\n", FD_ISSET(4, &in) != 0, FD_ISSET(4, &out) != 0);
-	FD_SET(3, &in);
-	TELL(select, 5, P(&in), 0, 0, P(&zero));
-	TELL(select, -1, P(&in), 0, 0, P(&zero));
-	zero.tv_usec = -1;
-	TELL(select, 5, 0, 0, 0, P(&zero));
-	TELL(close, 4);
-	TELL(close, 5);
-}
-
-static void memory_files(void)
-{
-	struct stat st;
-
-	w->say("-- files in memory\n");
-	TELL(memfd_create, P("name"), 1 | 2);
-	TELL(write, 3, P("memory"), 6);
-	TELL(fstat, 3, P(&st));
-	w->say("%o %lld %lu\n", st.st_mode & 0170000, (long long)st.st_size,
-	       (unsigned long)st.st_nlink);
-	TELL(fcntl, 3, F_GET_SEALS, 0);
-	TELL(fcntl, 3, F_ADD_SEALS, F_SEAL_GROW);
-	TELL(write, 3, P("memory"), 6);
-	TELL(pwrite64, 3, P("MEMORY"), 6, 0);
-	TELL(ftruncate, 3, 100);
-	TELL(ftruncate, 3, 3);
-	TELL(fcntl, 3, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL | F_SEAL_SHRINK);
-	TELL(pwrite64, 3, P("MEMORY"), 1, 0);
-	TELL(ftruncate, 3, 0);
-	TELL(fcntl, 3, F_ADD_SEALS, 0);
-	TELL(fcntl, 3, F_GET_SEALS, 0);
-	TELL(close, 3);
-	TELL(memfd_create, P("name"), 0x8000);
-	TELL(getrandom, P(buffer), 16, 0);
-	TELL(getrandom, P(buffer), 16, 99);
 }
 
 void files_story(const struct world *world)
@@ -879,7 +684,5 @@ void files_story(const struct world *world)
 	descriptors();
 	locking();
 	folders();
-	pipes();
-	events();
-	memory_files();
+	files_waiting_story(world);
 }

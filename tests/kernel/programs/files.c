@@ -7,6 +7,7 @@
 
 #include "../files_random.c"
 #include "../files_story.c"
+#include "../files_waiting.c"
 
 static long call_linux(long number, long a, long b, long c, long d, long e, long f)
 {
