@@ -220,8 +220,13 @@ static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *i
 	child.stderr_fd = io->log;
 	if (uni_process_start(&process, &child, err) != 0)
 		return vm_emulator_hint(err);
-	if (uni_process_wait(process, timeout_ms, &result->emulator_status, err) != 0)
+	if (uni_process_wait(process, timeout_ms, &result->emulator_status, err) != 0) {
+		if (err->code == UNI_E_TIMEOUT)
+			return uni_err_set(err, UNI_E_TIMEOUT,
+					   "the machine still ran after %d s, and was ended",
+					   timeout_ms / 1000);
 		return uni_err_context(err, "the machine");
+	}
 	vm_record_read(spec->exit_record, result);
 	return 0;
 }

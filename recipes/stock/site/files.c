@@ -2,7 +2,9 @@
  * The cache of open files. A path is looked up again when its entry is older than a second, so that
  * content that changes is noticed, and a file that is asked for often costs no system call.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include "files.h"
 

@@ -4,7 +4,9 @@
  *
  *	server [-p PORT] [FOLDER]
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include "answer.h"
 #include "files.h"
