@@ -12,7 +12,7 @@ set(decode_sources
 	${deflate}/lib/adler32.c ${deflate}/lib/deflate_decompress.c ${deflate}/lib/zlib_decompress.c)
 set(decode_includes ${zstd} ${lz4} ${deflate})
 set(decode_options -w -Os -fvisibility=hidden -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -DDYNAMIC_BMI2=0
-	-DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DZSTD_NO_INTRINSICS -DZSTD_NO_INLINE
+	-DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DZSTD_NO_INTRINSICS
 	-DZSTD_STRIP_ERROR_STRINGS -DZSTD_NO_TRACE -DXXH_NAMESPACE=ZSTD_ -DDEBUGLEVEL=0)
 set(decode_deflate_options ${decode_options} -include ${CMAKE_CURRENT_LIST_DIR}/no_dispatch.h)
 
@@ -25,4 +25,9 @@ function(uni_decode target)
 	list(FILTER deflate_sources INCLUDE REGEX "libdeflate")
 	set_source_files_properties(${deflate_sources} TARGET_DIRECTORY ${target} PROPERTIES
 		COMPILE_OPTIONS "${decode_deflate_options}")
+	# The inner loops: twice as fast (under QEMU's translation too) for twelve kilobytes.
+	set(hot_sources ${decode_sources})
+	list(FILTER hot_sources INCLUDE REGEX "huf_decompress|decompress_block|lz4\\.c|deflate_decompress")
+	set_property(SOURCE ${hot_sources} TARGET_DIRECTORY ${target} APPEND PROPERTY
+		COMPILE_OPTIONS -O2 -fomit-frame-pointer)
 endfunction()

@@ -21,9 +21,10 @@ static bool memory_is_scarce(void)
 	return uk_mem_free() < uk_mem_total() / 16;
 }
 
-static const uint8_t zeros[UK_PAGE_SIZE] __attribute__((aligned(UK_PAGE_SIZE)));
+/* Not const, so that it takes no room in the kernel's file. */
+static uint8_t zeros[UK_PAGE_SIZE] __attribute__((aligned(UK_PAGE_SIZE)));
 
-/* A page of zeros; the kernel's own, read-only one where it has a frame. */
+/* A page of zeros: the kernel's own, which like the boot image's is never written. */
 static struct uk_page *zero_page(void)
 {
 	struct uk_page *page = uk_page_of(uk_virt_to_phys(zeros));
