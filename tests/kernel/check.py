@@ -8,6 +8,7 @@ The opening comment of the program's source says what is expected:
   @env NAME=VALUE   repeats
   @option WORDS     more options for mkimage.py
   @memory MIB       of the machine (64)
+  @volume MIB       a squashfs at /volume with one file "big": 64-bit numbers, each its own offset
   @machine NAME     other than microvm
   @power TEXT       the power button is pressed when the console shows this
   @end KIND STATUS  as boot.py tells it; without it as the program ends on Linux
@@ -21,6 +22,7 @@ import argparse
 import os
 import re
 import shlex
+import struct
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,18 @@ def directives(source):
         if m:
             found.setdefault(m[1], []).append(m[2].strip())
     return found
+
+
+def make_volume(folder, mib):
+    tree = os.path.join(folder, "tree")
+    os.mkdir(tree)
+    with open(os.path.join(tree, "big"), "wb") as f:
+        for at in range(0, mib << 20, 4096):
+            f.write(struct.pack("<Q", at) + bytes(4088))
+    image = os.path.join(folder, "volume")
+    subprocess.run(["mksquashfs", tree, image, "-comp", "zstd", "-Xcompression-level", "1",
+                    "-no-progress", "-quiet", "-all-root"], check=True, stdout=subprocess.DEVNULL)
+    return image
 
 
 def fail(end, text):
@@ -70,6 +84,8 @@ def main():
         image = os.path.join(folder, "image")
         words = ["--kernel", o.kernel, "-o", image, "--program", o.program]
         words += [w for e in env for w in ("-e", e)] + shlex.split(" ".join(d.get("option", [])))
+        if "volume" in d:
+            words += ["--embed", make_volume(folder, int(d["volume"][0])) + "=/volume"]
         name = os.path.basename(o.program)
         with open(image, "wb") as f:
             f.write(mkimage.build(mkimage.options().parse_args(words + ["--", name] + args)))

@@ -599,6 +599,7 @@ size_t fs_cache_shrink(size_t wanted)
 	size_t steps = 2 * (size_t)page_total, freed = 0;
 	struct uk_page *batch[BATCH];
 
+	uk_map_age(wanted);
 	while (freed < wanted && steps != 0) {
 		unsigned count = clock_turn(batch, wanted - freed, &steps);
 

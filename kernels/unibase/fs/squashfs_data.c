@@ -21,6 +21,13 @@ static bool memory_is_scarce(void)
 	return uk_mem_free() < uk_mem_total() / 16;
 }
 
+/* Whether pages that nobody has asked for yet may be kept: in free frames, or in those of pages
+ * that were not used for longer. To unpack a block anew for each page of it costs far more. */
+static bool room_for(unsigned count)
+{
+	return !memory_is_scarce() || fs_cache_shrink(count) >= count;
+}
+
 /* Not const, so that it takes no room in the kernel's file. */
 static uint8_t zeros[UK_PAGE_SIZE] __attribute__((aligned(UK_PAGE_SIZE)));
 
@@ -64,13 +71,13 @@ static int add_copies(struct uk_inode *inode, uint64_t wanted, uint64_t first, u
 {
 	int error = add_copy(inode, wanted, from + ((wanted - first) << UK_PAGE_SHIFT),
 			     length - (size_t)((wanted - first) << UK_PAGE_SHIFT));
+	bool all = error == 0 && room_for(count);
 
-	for (uint64_t i = 0; i < count && error == 0 && i << UK_PAGE_SHIFT < length; i++) {
+	for (uint64_t i = 0; i < count && all && i << UK_PAGE_SHIFT < length; i++) {
 		if (first + i == wanted)
 			continue;
-		if (memory_is_scarce() || add_copy(inode, first + i, from + (i << UK_PAGE_SHIFT),
-						   length - (size_t)(i << UK_PAGE_SHIFT)) != 0)
-			break;
+		all = add_copy(inode, first + i, from + (i << UK_PAGE_SHIFT),
+			       length - (size_t)(i << UK_PAGE_SHIFT)) == 0;
 	}
 	return error;
 }
@@ -145,7 +152,7 @@ static int fill_whole(struct uk_inode *inode, struct sq *sq, uint64_t wanted, ui
 static int fill_packed(struct uk_inode *inode, struct sq *sq, uint64_t wanted, uint64_t first,
 		       unsigned count, const struct block *block)
 {
-	bool all = block->length > (count - 1) << UK_PAGE_SHIFT && !memory_is_scarce();
+	bool all = block->length > (count - 1) << UK_PAGE_SHIFT && room_for(count);
 	struct uk_page *pages = all ? uk_page_alloc(sq->block_order, false) : NULL;
 	int size;
 

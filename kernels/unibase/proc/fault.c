@@ -9,7 +9,10 @@
 #include <uk/map.h>
 #include <uk/vfs.h>
 
-enum { AROUND = 16 }; /* pages: what one fault may map of the boot image */
+enum {
+	AROUND = 16, /* pages that one fault may map of the boot image */
+	AGED = 256,  /* pages unmapped at a time when the page cache must shrink */
+};
 
 /* A page of a file that was fetched for a fault, and what it was fetched for. */
 struct fetched {
@@ -250,25 +253,37 @@ int uk_map_populate(uint64_t addr, uint64_t size)
 
 /*
  * Mapped pages of files are held by their mapping, and so the page cache cannot give them back.
- * When frames run out, those that were not used for a while are unmapped; they fault in again when
- * they are missed. Called from any allocation, also from one with the map's lock held.
+ * When it wants pages, those that were not touched for a while are unmapped, a batch at a time and
+ * ahead of need: with none of them at hand the cache would drop what it has only just read. They
+ * fault in again when they are missed. Called from any allocation, also with the map's lock held.
  */
-size_t uk_map_shrink(size_t wanted)
+void uk_map_age(size_t wanted)
 {
-	static uint64_t hand; /* where the last look ended */
+	static uint64_t hand;  /* where the last look ended */
+	static uint64_t ready; /* unmapped and not asked for yet */
 	bool held = uk_mutex_held(&uk_map.lock);
 	uint64_t dropped = 0;
 
+	if (uk_map.root == NULL || ready > wanted) {
+		ready -= UK_MIN(ready, wanted);
+		return;
+	}
 	if (!held)
 		uk_mutex_lock(&uk_map.lock);
-	for (size_t looked = 0; looked <= 2 * uk_map.count && dropped < wanted; looked++) {
+	for (size_t looked = 0; looked <= 2 * uk_map.count && dropped < AGED; looked++) {
 		struct uk_area *area = uk_area_find(uk_map.root, hand);
 
-		hand = area != NULL ? area->end : 0;
-		if (area != NULL && area->file != NULL)
-			dropped += uk_pt_age(area->start, area->end, wanted - dropped);
+		if (area == NULL) {
+			hand = 0;
+			continue;
+		}
+		hand = UK_MAX(hand, area->start);
+		if (area->file != NULL)
+			dropped += uk_pt_age(&hand, area->end, AGED - dropped);
+		else
+			hand = area->end;
 	}
 	if (!held)
 		uk_mutex_unlock(&uk_map.lock);
-	return dropped;
+	ready = dropped;
 }

@@ -6,7 +6,6 @@
  */
 #include "change.h"
 #include "pages.h"
-#include "proc.h"
 #include <uk/map.h>
 #include <uk/mem.h>
 #include <uk/vfs.h>
@@ -18,7 +17,6 @@ void uk_map_start(void)
 	uk_mutex_init(&uk_map.lock);
 	uk_map.limit = UINT64_MAX;
 	uk_pt_start();
-	uk_shrinker_register(uk_map_shrink);
 }
 
 int uk_change_begin(struct uk_change *c)

@@ -52,20 +52,22 @@ uint64_t *uk_pt_slot(uint64_t addr, bool create)
 	return &table[slot_of(addr, 0)];
 }
 
-/* `addr`, or where the next table could be when none is there: a hole of any width in one step. */
-static uint64_t behind_hole(uint64_t addr)
+/* The first address from `addr` on that a leaf table covers, or `end`: holes of any width cost a
+ * step for each level. */
+static uint64_t next_covered(uint64_t addr, uint64_t end)
 {
-	const uint64_t *table = root;
+	while (addr < end) {
+		const uint64_t *table = root;
+		unsigned level = LEVELS - 1;
 
-	for (unsigned level = LEVELS - 1; level > 0; level--) {
-		uint64_t span = UK_PAGE_SIZE << (9 * level);
-		uint64_t entry = table[slot_of(addr, level)];
-
-		if (entry == 0)
-			return UK_ALIGN_DOWN(addr, span) + span;
-		table = table_of(entry);
+		while (level > 0 && table[slot_of(addr, level)] != 0)
+			table = table_of(table[slot_of(addr, level--)]);
+		if (level == 0)
+			return addr;
+		addr = UK_ALIGN_DOWN(addr, UK_PAGE_SIZE << (9 * level)) +
+		       (UK_PAGE_SIZE << (9 * level));
 	}
-	return addr;
+	return end;
 }
 
 void uk_pt_set(uint64_t *slot, uint64_t value)
@@ -175,13 +177,13 @@ uint64_t uk_pt_zap(uint64_t start, uint64_t end)
 }
 
 /* Tables stay, though empty: a fault that is short of memory may hold a place in one. */
-uint64_t uk_pt_age(uint64_t start, uint64_t end, uint64_t wanted)
+uint64_t uk_pt_age(uint64_t *at, uint64_t end, uint64_t wanted)
 {
 	struct batch b = { .start = UINT64_MAX };
-	uint64_t dropped = 0;
+	uint64_t dropped = 0, addr;
 
-	for (uint64_t addr = behind_hole(start); addr < end && dropped < wanted;
-	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
+	for (addr = next_covered(*at, end); addr < end && dropped < wanted;
+	     addr = next_covered(addr + UK_PAGE_SIZE, end)) {
 		uint64_t *slot = uk_pt_slot(addr, false);
 
 		if (*slot == 0 || (*slot & (UK_PTE_ANON | UK_PTE_ZERO)) ||
@@ -196,13 +198,14 @@ uint64_t uk_pt_age(uint64_t start, uint64_t end, uint64_t wanted)
 		}
 	}
 	batch_flush(&b);
+	*at = addr;
 	return dropped;
 }
 
 void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot)
 {
-	for (uint64_t addr = behind_hole(start); addr < end;
-	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
+	for (uint64_t addr = next_covered(start, end); addr < end;
+	     addr = next_covered(addr + UK_PAGE_SIZE, end)) {
 		uint64_t *slot = uk_pt_slot(addr, false);
 
 		if (*slot != 0) {
@@ -220,15 +223,15 @@ int uk_pt_move(uint64_t from, uint64_t to, uint64_t size)
 	uint64_t end = from + size;
 
 	/* Tables first, so that running out of memory undoes nothing. */
-	for (uint64_t addr = behind_hole(from); addr < end;
-	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
+	for (uint64_t addr = next_covered(from, end); addr < end;
+	     addr = next_covered(addr + UK_PAGE_SIZE, end)) {
 		if (uk_pt_slot(to + (addr - from), true) == NULL) {
 			uk_pt_zap(to, to + size);
 			return -UK_ENOMEM;
 		}
 	}
-	for (uint64_t addr = behind_hole(from); addr < end;
-	     addr = behind_hole(addr + UK_PAGE_SIZE)) {
+	for (uint64_t addr = next_covered(from, end); addr < end;
+	     addr = next_covered(addr + UK_PAGE_SIZE, end)) {
 		uint64_t *slot = uk_pt_slot(addr, false);
 
 		if (*slot != 0) {

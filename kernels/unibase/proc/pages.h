@@ -26,8 +26,9 @@ static inline struct uk_page *uk_pt_page(uint64_t entry)
 /* Forgets a range: frames are given back, empty tables too. Returns how many frames were the
  * map's own. */
 uint64_t uk_pt_zap(uint64_t start, uint64_t end);
-/* Forgets up to `wanted` pages of files that were not touched since the last look. How many. */
-uint64_t uk_pt_age(uint64_t start, uint64_t end, uint64_t wanted);
+/* Forgets up to `wanted` pages of files that were not touched since the last look, from *at on, and
+ * moves it. How many. */
+uint64_t uk_pt_age(uint64_t *at, uint64_t end, uint64_t wanted);
 void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot);
 /* Moves entries to a place where none are. -UK_ENOMEM: nothing was moved. */
 int uk_pt_move(uint64_t from, uint64_t to, uint64_t size);

@@ -42,9 +42,6 @@ void uk_process_oom(void) UK_NORETURN;
 void uk_process_overdue(void) UK_NORETURN; /* told to stop, and still here */
 void uk_process_park(void) UK_NORETURN;	   /* never runs again; the end is under way */
 
-/* proc/fault.c: a shrinker, see uk/mem.h. */
-size_t uk_map_shrink(size_t wanted);
-
 /* proc/elf.c */
 struct uk_loaded {
 	uint64_t entry;	  /* where to start: the interpreter's or the program's */

@@ -168,7 +168,8 @@ static void test_advice(void)
 static void test_huge(void)
 {
 	const size_t tib = 1ul << 40;
-	char *p = mmap(NULL, tib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p = mmap(NULL, tib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+	     *q;
 
 	check(p != MAP_FAILED);
 	for (size_t at = 0; at < tib; at += tib / 16) {
@@ -177,9 +178,20 @@ static void test_huge(void)
 	}
 	for (size_t at = 0; at < tib; at += tib / 16)
 		check(p[at] == 3);
+	check(mprotect(p, tib, PROT_READ) == 0 && probe(p + tib / 2, 1) != 0);
+	check(mprotect(p, tib, PROT_READ | PROT_WRITE) == 0 && p[tib / 16] == 3);
 	check(madvise(p, tib, MADV_DONTNEED) == 0);
 	check(p[0] == 0 && p[tib / 2] == 0);
 	check(munmap(p, tib) == 0);
+	p = mmap(NULL, tib, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		 0);
+	p[tib / 3] = 4;
+	q = mremap(p, tib, 2 * tib, MREMAP_MAYMOVE);
+	check(q != MAP_FAILED && q[tib / 3] == 4 && q[tib] == 0);
+	p = mmap(NULL, 2 * tib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	check(mremap(q, 2 * tib, 2 * tib, MREMAP_MAYMOVE | MREMAP_FIXED, p) == p);
+	check(p[tib / 3] == 4 && p[tib / 2] == 0);
+	check(munmap(p, 2 * tib) == 0);
 	done("huge");
 }
 

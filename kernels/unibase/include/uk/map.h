@@ -108,6 +108,9 @@ void uk_map_forget_file(struct uk_inode *inode, uint64_t index);
 /* For the page cache, before it writes dirty pages out: later stores mark pages dirty again. */
 void uk_map_clean_file(struct uk_inode *inode);
 
+/* For the page cache, before it gives pages back: unmaps some that were not touched for a while. */
+void uk_map_age(size_t wanted);
+
 /* For /proc: the area at or above *addr; false at the end. `path` gets the file's name or "". */
 struct uk_map_info {
 	uint64_t start, end, offset;

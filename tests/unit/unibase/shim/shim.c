@@ -386,6 +386,11 @@ void uk_map_forget_file(struct uk_inode *inode, uint64_t index)
 	(void)index;
 }
 
+void uk_map_age(size_t wanted)
+{
+	(void)wanted;
+}
+
 void uk_map_clean_file(struct uk_inode *inode)
 {
 	(void)inode;
