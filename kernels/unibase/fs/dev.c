@@ -131,21 +131,27 @@ int fs_device_open(struct uk_inode *inode, struct uk_file *file)
 	return -UK_ENXIO;
 }
 
-int fs_dev_fill(void)
+int fs_dev_fill(struct uk_inode *dev)
 {
-	char path[32];
+	struct uk_inode *inode;
 	int error = 0;
 
 	for (size_t i = 0; i < UK_COUNT(devices) && error == 0; i++) {
-		uk_snprintf(path, sizeof(path), "/dev/%s", devices[i].name);
-		error = fs_make_node(UK_AT_FDCWD, path, UK_S_IFCHR | devices[i].mode,
-				     device(devices[i].major, devices[i].minor));
+		error = dev->ops->create(dev, devices[i].name, strlen(devices[i].name),
+					 UK_S_IFCHR | devices[i].mode,
+					 device(devices[i].major, devices[i].minor), &inode);
+		if (error == 0)
+			uk_inode_put(inode);
 	}
 	for (size_t i = 0; i < UK_COUNT(links) && error == 0; i++) {
-		uk_snprintf(path, sizeof(path), "/dev/%s", links[i][0]);
-		error = fs_make_symlink(links[i][1], UK_AT_FDCWD, path);
+		error = dev->ops->symlink(dev, links[i][0], strlen(links[i][0]), links[i][1],
+					  &inode);
+		if (error == 0)
+			uk_inode_put(inode);
 	}
 	if (error == 0)
-		error = fs_make_node(UK_AT_FDCWD, "/dev/shm", UK_S_IFDIR | UK_S_ISVTX | 0777, 0);
+		error = dev->ops->create(dev, "shm", 3, UK_S_IFDIR | UK_S_ISVTX | 0777, 0, &inode);
+	if (error == 0)
+		uk_inode_put(inode);
 	return error;
 }

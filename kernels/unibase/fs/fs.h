@@ -228,9 +228,9 @@ void fs_decoder_free(struct fs_decoder *decoder);
 int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room);
 
 /* start.c and its parts */
-int fs_dev_fill(void); /* dev.c: names in /dev, which is mounted */
+int fs_dev_fill(struct uk_inode *dev); /* dev.c: an empty tmpfs becomes /dev */
 struct uk_super *fs_proc_new(void);
-void fs_etc_fill(void);
+void fs_etc_fill(struct uk_inode *etc);
 void fs_hostname(char *name, size_t room);
 
 /* Character devices by number: dev.c */

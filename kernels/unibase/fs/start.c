@@ -82,6 +82,24 @@ static void place_program(void)
 	fs_dentry_put(file);
 }
 
+static void mount_dev(void)
+{
+	struct uk_super *dev = fs_tmpfs_new(0);
+
+	if (dev == NULL || fs_dev_fill(dev->root) != 0)
+		uk_panic("no memory for /dev");
+	mount("/dev", dev, "devtmpfs", "devtmpfs");
+}
+
+static void fill_etc(void)
+{
+	struct uk_dentry *etc;
+
+	must(fs_walk_path(UK_AT_FDCWD, "/etc", FS_FOLLOW | FS_DIRECTORY, &etc), "make", "/etc");
+	fs_etc_fill(etc->inode);
+	fs_dentry_put(etc);
+}
+
 /* Takes a mount's entry apart; NULL: a bad one, which is the tool's mistake and fatal. */
 static const struct uni_config_mount *mount_entry(const struct uni_config_entry *entry, char *path,
 						  size_t room)
@@ -170,11 +188,10 @@ void uk_vfs_start(void)
 	make_folder("/dev", 0755);
 	make_folder("/proc", 0555);
 	make_folder("/etc", 0755);
-	mount("/dev", fs_tmpfs_new(0), "devtmpfs", "devtmpfs");
-	must(fs_dev_fill(), "fill", "/dev");
+	mount_dev();
 	mount("/proc", fs_proc_new(), "proc", "proc");
 	place_program();
-	fs_etc_fill();
+	fill_etc();
 	mount_volumes();
 	fs_tty_start();
 	open_console();
