@@ -76,6 +76,18 @@ uint64_t model_size(const struct uni_toml_value *table, const char *key, uint64_
 	return schema_read_size(value->string.data, &size) ? size : fallback;
 }
 
+uint32_t model_duration(const struct uni_toml_value *table, const char *key, uint32_t fallback)
+{
+	const struct uni_toml_value *value = model_get(table, key);
+	uint32_t ms = fallback;
+
+	if (value != NULL && value->type == UNI_TOML_INTEGER)
+		return (uint32_t)value->integer * 1000;
+	if (value != NULL)
+		(void)schema_read_duration(value->string.data, &ms);
+	return ms;
+}
+
 unsigned model_word(const struct uni_toml_value *table, const struct schema_table *schema,
 		    const char *key, const char *fallback)
 {
@@ -239,4 +251,5 @@ void model_build(struct model *m)
 	model_volumes(m);
 	model_check_mounts(m);
 	build_outputs(m);
+	model_tests(m);
 }

@@ -34,6 +34,8 @@ uint64_t model_size(const struct uni_toml_value *table, const char *key, uint64_
 /* Index of the key's value among the schema's words for it. */
 unsigned model_word(const struct uni_toml_value *table, const struct schema_table *schema,
 		    const char *key, const char *fallback);
+/* Milliseconds; an integer counts seconds. */
+uint32_t model_duration(const struct uni_toml_value *table, const char *key, uint32_t fallback);
 bool model_epoch(const struct uni_toml_value *table, int64_t *epoch);
 void model_texts(const struct uni_toml_value *table, const char *key, struct uni_recipe_texts *out);
 void model_add_text(struct uni_recipe_texts *texts, char *take, struct uni_pos pos);
@@ -43,10 +45,14 @@ const struct schema_table *model_schema(const char *table);
 void model_config(struct model *m);
 /* model_app.c */
 void model_app(struct model *m);
+/* The members of a table of strings, sorted by name. */
+void model_env(const struct uni_toml_value *table, struct uni_recipe_env **env, size_t *count);
 /* model_mount.c: [[file]] and [[volume]] */
 void model_files(struct model *m);
 void model_volumes(struct model *m);
 void model_check_mounts(struct model *m);
+/* model_test.c; behind all others */
+void model_tests(struct model *m);
 
 /* model_input.c. `label` names the key in findings: "volume \"content\": source". */
 enum { INPUT_REGULAR = 1, INPUT_FOLDER = 2 };

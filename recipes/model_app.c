@@ -12,21 +12,20 @@ static int compare_env(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static void build_env(struct uni_recipe_app *app, const struct uni_toml_value *env)
+void model_env(const struct uni_toml_value *table, struct uni_recipe_env **env, size_t *count)
 {
-	if (env == NULL)
+	if (table == NULL)
 		return;
-	app->env = uni_alloc_array(env->list.count + 1, sizeof(*app->env));
-	for (const struct uni_toml_value *v = env->list.first; v != NULL; v = v->next) {
+	*env = uni_alloc_array(table->list.count + 1, sizeof(**env));
+	for (const struct uni_toml_value *v = table->list.first; v != NULL; v = v->next) {
 		if ((v->flags & SCHEMA_BAD) != 0)
 			continue;
-		app->env[app->env_count++] =
-			(struct uni_recipe_env){ .name = uni_strdup(v->key),
-						 .value = uni_strdup(v->string.data),
-						 .pos = v->pos };
+		(*env)[(*count)++] = (struct uni_recipe_env){ .name = uni_strdup(v->key),
+							      .value = uni_strdup(v->string.data),
+							      .pos = v->pos };
 	}
 	/* Tables have no order, so the program's environment gets one of its own. */
-	qsort(app->env, app->env_count, sizeof(*app->env), compare_env);
+	qsort(*env, *count, sizeof(**env), compare_env);
 }
 
 /* -IFOLDER is one more folder of `include`, checked as those are; the other flags stay flags. */
@@ -134,5 +133,5 @@ void model_app(struct model *m)
 		     &app->libraries);
 	model_input(m, "[app]: program", model_get(table, "program"), INPUT_REGULAR, &app->program);
 	model_texts(table, "args", &app->args);
-	build_env(app, model_get(table, "env"));
+	model_env(model_get(table, "env"), &app->env, &app->env_count);
 }

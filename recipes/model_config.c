@@ -112,18 +112,6 @@ static void build_runtime(struct model *m, const struct uni_toml_value *table)
 	free(names.items);
 }
 
-static uint32_t read_grace(const struct uni_toml_value *table)
-{
-	const struct uni_toml_value *value = model_get(table, "grace");
-	uint32_t ms = 10000;
-
-	if (value != NULL && value->type == UNI_TOML_INTEGER)
-		return (uint32_t)value->integer * 1000;
-	if (value != NULL)
-		(void)schema_read_duration(value->string.data, &ms);
-	return ms;
-}
-
 void model_config(struct model *m)
 {
 	const struct schema_table *schema = model_schema("config");
@@ -145,6 +133,6 @@ void model_config(struct model *m)
 	config->on_exit = (enum uni_config_action)model_word(table, schema, "on-exit", "off");
 	config->on_fault = (enum uni_config_action)model_word(table, schema, "on-fault", "off");
 	config->log_level = model_word(table, schema, "log-level", "warning");
-	config->grace_ms = read_grace(table);
+	config->grace_ms = model_duration(table, "grace", 10000);
 	build_runtime(m, table);
 }

@@ -1,7 +1,7 @@
 /*
  * Variants: the tables under [variant.NAME] laid over the recipe's own. Tables are merged key by
- * key, [[volume]] and [[file]] by name and path, and everything else is replaced. Values keep the
- * places where they were written, so that later findings point into the variant.
+ * key, [[volume]], [[test]] and [[file]] by name and path, and everything else is replaced. Values
+ * keep the places where they were written, so that later findings point into the variant.
  */
 #include "schema.h"
 #include "toml.h"
@@ -66,9 +66,10 @@ static void merge_value(const struct schema_key *key, struct uni_toml_value *bas
 	bool tables = base->type == UNI_TOML_TABLE && over->type == UNI_TOML_TABLE;
 	bool bad = ((base->flags | over->flags) & SCHEMA_BAD) != 0;
 
-	if (key != NULL && !bad && tables)
+	if (key != NULL && !bad && tables &&
+	    (key->takes & (TAKES_TABLE | TAKES_MAP | TAKES_NAMED)) != 0)
 		merge_table(key->table != NULL ? key->table : &names, base, over);
-	else if (key != NULL && !bad && (key->takes & TAKES_TABLES) != 0)
+	else if (key != NULL && !bad && key->merge_key != NULL)
 		merge_items(key, base, over);
 	else
 		replace_value(base, over);

@@ -171,6 +171,15 @@ static void free_texts(struct uni_recipe_texts *texts)
 	free(texts->items);
 }
 
+static void free_env(struct uni_recipe_env *env, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(env[i].name);
+		free(env[i].value);
+	}
+	free(env);
+}
+
 static void free_app(struct uni_recipe_app *app)
 {
 	free_inputs(&app->sources);
@@ -180,11 +189,7 @@ static void free_app(struct uni_recipe_app *app)
 	free_inputs(&app->libraries);
 	free_input(&app->program);
 	free_texts(&app->args);
-	for (size_t i = 0; i < app->env_count; i++) {
-		free(app->env[i].name);
-		free(app->env[i].value);
-	}
-	free(app->env);
+	free_env(app->env, app->env_count);
 	free(app->cwd);
 }
 
@@ -213,6 +218,37 @@ static void free_mounts(struct uni_recipe *recipe)
 	free(recipe->volumes);
 }
 
+static void free_step(struct uni_recipe_step *step)
+{
+	free(step->expect.text);
+	free(step->method);
+	free(step->target);
+	free_env(step->headers, step->header_count);
+	for (size_t i = 0; i < step->expect_header_count; i++) {
+		free(step->expect_headers[i].name);
+		free(step->expect_headers[i].match.text);
+	}
+	free(step->expect_headers);
+	free(step->send);
+	free(step->name);
+	free(step->type);
+	free_texts(&step->answers);
+}
+
+static void free_test(struct uni_recipe_test *test)
+{
+	free(test->name);
+	free_texts(&test->args);
+	free_env(test->env, test->env_count);
+	for (size_t i = 0; i < test->console_count; i++)
+		free(test->console[i].text);
+	free(test->console);
+	for (size_t i = 0; i < test->step_count; i++)
+		free_step(&test->steps[i]);
+	free(test->steps);
+	free(test->load.target);
+}
+
 void uni_recipe_free(struct uni_recipe *recipe)
 {
 	if (recipe == NULL)
@@ -233,5 +269,8 @@ void uni_recipe_free(struct uni_recipe *recipe)
 	for (size_t i = 0; i < recipe->output_count; i++)
 		free(recipe->outputs[i].format);
 	free(recipe->outputs);
+	for (size_t i = 0; i < recipe->test_count; i++)
+		free_test(&recipe->tests[i]);
+	free(recipe->tests);
 	free(recipe);
 }

@@ -19,6 +19,10 @@ enum {
 	TAKES_TABLE = 64,   /* table with keys of its own */
 	TAKES_TABLES = 128, /* array of such tables */
 	TAKES_NAMED = 256,  /* table of such tables under names of the user's */
+	TAKES_NUMBER = 512, /* integer or float */
+
+	/* Beside one of the above: wherever a string may stand, a table of schema_match may too. */
+	TAKES_MATCH = 1024,
 };
 
 /* What a string must look like. */
@@ -40,6 +44,10 @@ enum schema_form {
 	FORM_ADDRESS,
 	FORM_NETWORK,
 	FORM_CFLAG,
+	FORM_REGEX,
+	FORM_SHA256,
+	FORM_TARGET, /* of HTTP */
+	FORM_DNS_NAME,
 	FORM_COUNT,
 };
 
@@ -58,7 +66,7 @@ struct schema_key {
 	const char *means;	     /* sentences for the reference page */
 	uint16_t runtime;	 /* enum uni_config_type when it may be given at start, else 0 */
 	const char *key_pattern; /* of names in TAKES_MAP and TAKES_NAMED: a JSON Schema pattern */
-	const char *merge_key;	 /* TAKES_TABLES: which key tells one from the others */
+	const char *merge_key;	 /* TAKES_TABLES: which key tells one from the others, or NULL */
 	const struct schema_table *table;
 };
 
@@ -76,6 +84,11 @@ struct schema_form_info {
 };
 
 extern const struct schema_table schema_recipe;
+extern const struct schema_table schema_test;  /* schema_test.c */
+extern const struct schema_table schema_match; /* schema_test.c */
+#define KEYS(array) .keys = (array), .count = UNI_COUNT(array)
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
 extern const struct schema_form_info schema_forms[FORM_COUNT];
 
 const struct schema_key *schema_find(const struct schema_table *table, const char *name);

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <uni/recipes/recipe.h>
 
+/* RFC 9110, section 5.6.2. */
+#define TOKEN "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 /* Where in the recipe: "[machine]", "volume \"content\"", "" for the root. */
 struct place {
 	const struct schema_context *context;
@@ -79,6 +82,7 @@ static void describe_taken(const struct schema_key *key, struct uni_buf *out)
 	} kinds[] = {
 		{ TAKES_BOOL, "true or false" },
 		{ TAKES_INTEGER, "an integer" },
+		{ TAKES_NUMBER, "a number" },
 		{ TAKES_STRING, "a string" },
 		{ TAKES_DATETIME, "a date and time with offset" },
 		{ TAKES_LIST, "a list of strings" },
@@ -153,6 +157,17 @@ static void check_bounds(const struct place *place, const struct schema_key *key
 		 (long long)key->least, (long long)key->most);
 }
 
+static void check_number(const struct place *place, const struct schema_key *key,
+			 struct uni_toml_value *value)
+{
+	double number = value->type == UNI_TOML_FLOAT ? value->number : (double)value->integer;
+
+	/* Written so that what is no number is out of bounds. */
+	if (!(number >= (double)key->least && number <= (double)key->most))
+		complain(place, value, value->pos, "%s is not between %lld and %lld", key->name,
+			 (long long)key->least, (long long)key->most);
+}
+
 /* The least character that may not stand in a text of the form, or -1. */
 static int find_control(const struct uni_toml_value *value, enum schema_form form)
 {
@@ -190,6 +205,21 @@ static void check_string(const struct place *place, const struct schema_key *key
 	}
 }
 
+/* { regex = "..." } and the like, where text to match stands. */
+static void check_match(const struct place *place, const char *what, struct uni_toml_value *table)
+{
+	struct place inner = { .context = place->context, .table = &schema_match, .overlay = true };
+
+	snprintf(inner.name, sizeof(inner.name), "%.100s%s%.50s", place->name,
+		 place->name[0] != '\0' ? ": " : "", what);
+	check_table(&inner, table);
+	if (table->list.count == 1)
+		return;
+	complain(&inner, table, table->pos, "one thing must be said about what comes, not %zu",
+		 table->list.count);
+	hint(&inner, "one of contains, equals, regex, sha256");
+}
+
 static void check_list(const struct place *place, const struct schema_key *key,
 		       struct uni_toml_value *list)
 {
@@ -198,6 +228,8 @@ static void check_list(const struct place *place, const struct schema_key *key,
 	for (struct uni_toml_value *item = list->list.first; item != NULL; item = item->next) {
 		if (item->type == UNI_TOML_STRING)
 			check_string(place, key, what, item);
+		else if (item->type == UNI_TOML_TABLE && (key->takes & TAKES_MATCH) != 0)
+			check_match(place, what, item);
 		else
 			complain(place, item, item->pos, "%s: each item must be a string, not %s",
 				 key->name, uni_toml_type_name(item->type));
@@ -221,6 +253,13 @@ static bool check_map_key(const struct place *place, const struct schema_key *ke
 				 "\"%s\" cannot be the name of a variable", text);
 			hint(place, "letters, digits and _, the first no digit");
 		}
+		return sound;
+	}
+	if (uni_str_ends(key->name, "headers")) {
+		sound = sound && text[0] != '\0' && text[strspn(text, TOKEN)] == '\0';
+		if (!sound)
+			complain(place, member, member->key_pos,
+				 "\"%s\" cannot be the name of a header field", text);
 		return sound;
 	}
 	sound = sound &&
@@ -248,6 +287,8 @@ static void check_map(const struct place *place, const struct schema_key *key,
 			continue;
 		if (v->type == UNI_TOML_STRING)
 			check_string(place, &member_key, v->key, v);
+		else if (v->type == UNI_TOML_TABLE && (key->takes & TAKES_MATCH) != 0)
+			check_match(place, v->key, v);
 		else
 			complain(place, v, v->pos, "%s: %s must be a string, not %s", key->name,
 				 v->key, uni_toml_type_name(v->type));
@@ -258,7 +299,8 @@ static void check_map(const struct place *place, const struct schema_key *key,
 static void name_item(struct place *place, const struct schema_key *key,
 		      const struct uni_toml_value *item, const char *outer)
 {
-	const struct uni_toml_value *name = uni_toml_get(item, key->merge_key);
+	const struct uni_toml_value *name =
+		key->merge_key != NULL ? uni_toml_get(item, key->merge_key) : NULL;
 	const char *colon = outer[0] != '\0' ? ": " : "";
 
 	if (name != NULL && name->type == UNI_TOML_STRING)
@@ -310,9 +352,11 @@ static void check_inner_table(const struct place *place, const struct schema_key
 			       .table = key->table,
 			       .overlay = place->overlay };
 
-	if (place->overlay)
+	if (place->overlay && uni_str_ends(place->name, "]"))
 		snprintf(inner.name, sizeof(inner.name), "%.*s.%s]", (int)strlen(place->name) - 1,
 			 place->name, key->name);
+	else if (place->name[0] != '\0' && !uni_str_ends(place->name, "]"))
+		snprintf(inner.name, sizeof(inner.name), "%.100s: %.50s", place->name, key->name);
 	else
 		snprintf(inner.name, sizeof(inner.name), "%s", key->table->title);
 	check_table(&inner, value);
@@ -339,7 +383,8 @@ static void check_value(const struct place *place, const struct schema_key *key,
 {
 	static const unsigned bits[] = {
 		[UNI_TOML_STRING] = TAKES_STRING,
-		[UNI_TOML_INTEGER] = TAKES_INTEGER,
+		[UNI_TOML_INTEGER] = TAKES_INTEGER | TAKES_NUMBER,
+		[UNI_TOML_FLOAT] = TAKES_NUMBER,
 		[UNI_TOML_BOOL] = TAKES_BOOL,
 		[UNI_TOML_DATETIME] = TAKES_DATETIME,
 		[UNI_TOML_ARRAY] = TAKES_LIST | TAKES_TABLES,
@@ -347,12 +392,16 @@ static void check_value(const struct place *place, const struct schema_key *key,
 	};
 	unsigned bit = value->type < UNI_COUNT(bits) ? bits[value->type] & key->takes : 0;
 
-	if (bit == 0)
+	if (bit == 0 && value->type == UNI_TOML_TABLE && (key->takes & TAKES_MATCH) != 0)
+		check_match(place, key->name, value);
+	else if (bit == 0)
 		complain_type(place, key, value);
 	else if (bit == TAKES_STRING)
 		check_string(place, key, key->name, value);
 	else if (bit == TAKES_INTEGER)
 		check_bounds(place, key, value, value->integer);
+	else if (bit == TAKES_NUMBER)
+		check_number(place, key, value);
 	else if (bit == TAKES_DATETIME)
 		check_bounds(place, key, value, uni_toml_time_seconds(&value->time));
 	else if (bit == TAKES_TABLE)
@@ -418,11 +467,15 @@ static void require_keys(const struct place *place, const struct uni_toml_value 
 		if (v == NULL || (v->flags & SCHEMA_BAD) != 0)
 			continue;
 		if ((key->takes & TAKES_TABLE) != 0 && v->type == UNI_TOML_TABLE) {
-			snprintf(inner.name, sizeof(inner.name), "%s", key->table->title);
+			if (place->name[0] != '\0' && !uni_str_ends(place->name, "]"))
+				snprintf(inner.name, sizeof(inner.name), "%.100s: %.50s",
+					 place->name, key->name);
+			else
+				snprintf(inner.name, sizeof(inner.name), "%s", key->table->title);
 			require_keys(&inner, v, v->key_pos);
 		} else if ((key->takes & TAKES_TABLES) != 0) {
 			for (struct uni_toml_value *t = v->list.first; t != NULL; t = t->next) {
-				name_item(&inner, key, t, "");
+				name_item(&inner, key, t, place->name);
 				if (t->type == UNI_TOML_TABLE)
 					require_keys(&inner, t, t->pos);
 			}

@@ -50,9 +50,10 @@ static const char variants[] =
 	"`--variant NAME` lays the tables under `[variant.NAME]` over the recipe's own before it "
 	"is "
 	"checked as a\n"
-	"whole. Tables are merged key by key, `[[volume]]` by `name` and `[[file]]` by `path`; "
-	"everything else,\n"
-	"lists too, is replaced. A recipe has no other way to differ from itself: no templates, no "
+	"whole. Tables are merged key by key, `[[volume]]` and `[[test]]` by `name` and "
+	"`[[file]]` by `path`;\n"
+	"everything else, lists too, is replaced. A recipe has no other way to differ from itself: "
+	"no templates, no "
 	"environment.\n"
 	"\n";
 
@@ -68,6 +69,10 @@ static const char *bare_name(enum schema_form form)
 
 static void add_string_kind(struct uni_buf *out, const struct schema_key *key)
 {
+	if ((key->takes & TAKES_MATCH) != 0) {
+		uni_buf_puts(out, "text to match");
+		return;
+	}
 	if (key->form != FORM_WORD) {
 		uni_buf_puts(out, bare_name(key->form));
 		return;
@@ -85,7 +90,9 @@ static void add_kind(struct uni_buf *out, const struct schema_key *key, unsigned
 		add_string_kind(out, key);
 	} else if (kind == TAKES_MAP) {
 		uni_buf_printf(out, "table of %s",
-			       bare_name(key->form == FORM_HOST ? FORM_ADDRESS : key->form));
+			       (key->takes & TAKES_MATCH) != 0 ? "text to match"
+			       : key->form == FORM_HOST	       ? bare_name(FORM_ADDRESS)
+							       : bare_name(key->form));
 	} else if (kind == TAKES_INTEGER) {
 		uni_buf_puts(out, key->most == 0777 ? "octal number" : "integer");
 		if (key->form == FORM_SIZE || key->form == FORM_DURATION)
@@ -93,6 +100,7 @@ static void add_kind(struct uni_buf *out, const struct schema_key *key, unsigned
 	} else {
 		uni_buf_puts(out, kind == TAKES_BOOL	   ? "true or false"
 				  : kind == TAKES_DATETIME ? "date and time with offset"
+				  : kind == TAKES_NUMBER   ? "number"
 				  : kind == TAKES_TABLE	   ? "table"
 				  : kind == TAKES_TABLES   ? "tables"
 							   : "tables by name");
@@ -104,7 +112,7 @@ static void add_key(struct uni_buf *out, const struct schema_key *key)
 	bool first = true;
 
 	uni_buf_printf(out, "| `%s` | ", key->name);
-	for (unsigned kind = 1; kind <= TAKES_NAMED; kind <<= 1) {
+	for (unsigned kind = 1; kind <= TAKES_NUMBER; kind <<= 1) {
 		if ((key->takes & kind) == 0)
 			continue;
 		uni_buf_puts(out, first ? "" : ", ");
@@ -130,8 +138,20 @@ static void add_table(struct uni_buf *out, const struct schema_table *table)
 		add_key(out, &table->keys[i]);
 	uni_buf_putc(out, '\n');
 	for (size_t i = 0; i < table->count; i++)
-		if ((table->keys[i].takes & TAKES_TABLE) != 0)
+		if ((table->keys[i].takes & (TAKES_TABLE | TAKES_TABLES)) != 0)
 			add_table(out, table->keys[i].table);
+}
+
+static void add_matches(struct uni_buf *out)
+{
+	uni_buf_printf(out, "## %s\n\n%s\n\n| Key | Takes | Meaning |\n|---|---|---|\n",
+		       schema_match.title, schema_match.means);
+	for (size_t i = 0; i < schema_match.count; i++) {
+		uni_buf_printf(out, "| `%s` | ", schema_match.keys[i].name);
+		add_string_kind(out, &schema_match.keys[i]);
+		uni_buf_printf(out, " | %s |\n", schema_match.keys[i].means);
+	}
+	uni_buf_putc(out, '\n');
 }
 
 static void add_forms(struct uni_buf *out)
@@ -153,6 +173,7 @@ void uni_recipe_reference(struct uni_buf *out)
 	for (size_t i = 0; i < schema_recipe.count; i++)
 		if ((schema_recipe.keys[i].takes & TAKES_NAMED) == 0)
 			add_table(out, schema_recipe.keys[i].table);
+	add_matches(out);
 	uni_buf_puts(out, variants);
 	add_forms(out);
 }

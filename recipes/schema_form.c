@@ -4,6 +4,7 @@
 #include "schema.h"
 
 #include <arpa/inet.h>
+#include <regex.h>
 #include <string.h>
 #include <uni/base/path.h>
 #include <uni/recipes/recipe.h>
@@ -11,6 +12,7 @@
 
 /* Linux's limits, which unibase shares. */
 enum { PATH_BYTES_MAX = 1023, COMPONENT_MAX = 255, HOSTNAME_MAX = 64 };
+enum { REGEX_MAX = 256, REPEATS_MAX = 1000, TARGET_MAX = 2048 };
 
 static bool is_lower_or_digit(char c)
 {
@@ -287,6 +289,80 @@ static bool is_cflag(const char *text)
 	return uni_str_starts(text, "-W") && text[2] != '\0' && is_plain_tail(text + 2, "-=+");
 }
 
+/*
+ * How often braces repeat, multiplied, since they may stand inside of each other: the C library
+ * writes a repeated part out as often.
+ */
+static bool repeats_little(const char *text)
+{
+	unsigned long product = 1;
+
+	for (const char *brace = strchr(text, '{'); brace != NULL; brace = strchr(brace + 1, '{')) {
+		const char *end = brace + 1;
+		unsigned long most = 1;
+
+		while ((*end >= '0' && *end <= '9') || *end == ',') {
+			unsigned long bound = strtoul(*end == ',' ? end + 1 : end, NULL, 10);
+
+			most = bound > most ? bound : most;
+			end += *end == ',' ? 1 : strspn(end, "0123456789");
+		}
+		if (most > REPEATS_MAX || (product *= most) > REPEATS_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool is_regex(const char *text)
+{
+	regex_t regex;
+
+	if (text[0] == '\0' || strlen(text) > REGEX_MAX || !repeats_little(text))
+		return false;
+	/* Back references are the C library's own addition, and have no bound. */
+	for (const char *c = strchr(text, '\\'); c != NULL && c[1] != '\0'; c = strchr(c + 2, '\\'))
+		if (c[1] >= '1' && c[1] <= '9')
+			return false;
+	if (regcomp(&regex, text, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	regfree(&regex);
+	return true;
+}
+
+static bool is_sha256(const char *text)
+{
+	return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
+static bool is_target(const char *text)
+{
+	if (text[0] != '/' || strlen(text) > TARGET_MAX)
+		return false;
+	for (const char *c = text; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~' || *c == '#')
+			return false;
+	return true;
+}
+
+static bool is_dns_name(const char *text)
+{
+	size_t size = strlen(text), label = 0;
+
+	if (size == 0 || size > 254 || (size == 254 && text[253] != '.'))
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+		} else if ((!is_letter_or_digit(text[i]) && strchr("-_", text[i]) == NULL) ||
+			   ++label > 63) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool schema_form_check(enum schema_form form, const char *text)
 {
 	static bool (*const checks[FORM_COUNT])(const char *) = {
@@ -297,6 +373,8 @@ bool schema_form_check(enum schema_form form, const char *text)
 		[FORM_DURATION] = is_duration, [FORM_HOSTNAME] = is_hostname,
 		[FORM_HOST] = is_host,	       [FORM_ADDRESS] = is_address,
 		[FORM_NETWORK] = is_network,   [FORM_CFLAG] = is_cflag,
+		[FORM_REGEX] = is_regex,       [FORM_SHA256] = is_sha256,
+		[FORM_TARGET] = is_target,     [FORM_DNS_NAME] = is_dns_name,
 	};
 
 	return checks[form] == NULL || checks[form](text);

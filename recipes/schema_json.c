@@ -84,6 +84,37 @@ static void put_string_type(struct writer *w, const struct schema_key *key, enum
 
 static void put_table_type(struct writer *w, const struct schema_table *table);
 
+/* One of the table's keys with its value. */
+static void put_match_type(struct writer *w)
+{
+	bool overlay = w->overlay;
+
+	w->overlay = true;
+	put_table_type(w, &schema_match);
+	w->overlay = overlay;
+	put_number(w, "minProperties", 1);
+	put_number(w, "maxProperties", 1);
+}
+
+static void put_text_type(struct writer *w, const struct schema_key *key, enum schema_form form)
+{
+	if ((key->takes & TAKES_MATCH) == 0) {
+		put_string_type(w, key, form);
+		return;
+	}
+	put_key(w, "anyOf");
+	open_as(w, '[');
+	next_item(w);
+	open_as(w, '{');
+	put_string_type(w, key, form);
+	close_as(w, '}');
+	next_item(w);
+	open_as(w, '{');
+	put_match_type(w);
+	close_as(w, '}');
+	close_as(w, ']');
+}
+
 /* Objects whose members have names of the user's. */
 static void put_named_type(struct writer *w, const struct schema_key *key, unsigned kind)
 {
@@ -97,7 +128,7 @@ static void put_named_type(struct writer *w, const struct schema_key *key, unsig
 	if (kind == TAKES_NAMED)
 		put_text(w, "$ref", "#/$defs/variant");
 	else
-		put_string_type(w, key, key->form == FORM_HOST ? FORM_ADDRESS : key->form);
+		put_text_type(w, key, key->form == FORM_HOST ? FORM_ADDRESS : key->form);
 	close_as(w, '}');
 }
 
@@ -110,7 +141,7 @@ static void put_items(struct writer *w, const struct schema_key *key, unsigned k
 	if (kind == TAKES_TABLES)
 		put_table_type(w, key->table);
 	else
-		put_string_type(w, key, key->form);
+		put_text_type(w, key, key->form);
 	close_as(w, '}');
 }
 
@@ -118,7 +149,12 @@ static void put_type(struct writer *w, const struct schema_key *key, unsigned ki
 {
 	switch (kind) {
 	case TAKES_STRING:
-		put_string_type(w, key, key->form);
+		put_text_type(w, key, key->form);
+		break;
+	case TAKES_NUMBER:
+		put_text(w, "type", "number");
+		put_number(w, "minimum", key->least);
+		put_number(w, "maximum", key->most);
 		break;
 	case TAKES_INTEGER:
 		put_text(w, "type", "integer");
@@ -159,7 +195,8 @@ static void put_default(struct writer *w, const struct schema_key *key)
 
 static void put_property(struct writer *w, const struct schema_key *key)
 {
-	bool several = (key->takes & (key->takes - 1)) != 0;
+	unsigned takes = key->takes & ~(unsigned)TAKES_MATCH;
+	bool several = (takes & (takes - 1)) != 0;
 
 	put_key(w, key->name);
 	open_as(w, '{');
@@ -169,7 +206,7 @@ static void put_property(struct writer *w, const struct schema_key *key)
 		put_key(w, "anyOf");
 		open_as(w, '[');
 	}
-	for (unsigned kind = 1; kind <= TAKES_NAMED; kind <<= 1) {
+	for (unsigned kind = 1; kind <= TAKES_NUMBER; kind <<= 1) {
 		if ((key->takes & kind) == 0)
 			continue;
 		if (several) {

@@ -8,9 +8,6 @@
 #include <uni/abi/config.h>
 #include <uni/recipes/recipe.h>
 
-#define KEYS(array) .keys = (array), .count = UNI_COUNT(array)
-#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-
 /* squashfs has 32 bits for a time. */
 #define EPOCH_MOST 4294967295
 #define SIZE_MOST ((int64_t)1 << 50)
@@ -457,6 +454,11 @@ static const struct schema_key recipe_keys[] = {
 	  .takes = TAKES_TABLE,
 	  .table = &output_table,
 	  .means = "The files that a build writes." },
+	{ .name = "test",
+	  .takes = TAKES_TABLES,
+	  .table = &schema_test,
+	  .merge_key = "name",
+	  .means = "What `uni test` expects of the image." },
 	{ .name = "variant",
 	  .takes = TAKES_NAMED,
 	  .table = &schema_recipe,
@@ -525,6 +527,15 @@ const struct schema_form_info schema_forms[FORM_COUNT] = {
 			 "-funsigned-char",
 			 "^-(D|U|I|O[0-3sg]$|std=|W|w$|fno-strict-aliasing$|fwrapv$|fsigned-char$|"
 			 "funsigned-char$)" },
+	[FORM_REGEX] = { "a regular expression",
+			 "extended regular expressions of POSIX, at most 256 characters, without "
+			 "back references, and repeated by braces at most 1000 times in all",
+			 NULL },
+	[FORM_SHA256] = { "a SHA-256", "64 lower-case hexadecimal digits", "^[0-9a-f]{64}$" },
+	[FORM_TARGET] = { "a path of HTTP", "write it from /, without spaces", "^/[!-~]*$" },
+	[FORM_DNS_NAME] = { "a domain name",
+			    "letters, digits, '-' and '_' between dots, up to 253 in all",
+			    "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?$" },
 };
 
 const struct schema_key *schema_find(const struct schema_table *table, const char *name)

@@ -15,7 +15,7 @@ except ImportError as missing:
     sys.exit(77)
 
 # Those among tests/unit/recipes/bad whose fault a schema can tell.
-REFUSED = ["unknown-keys", "wrong-types", "missing", "names", "names-hosts", "not-tables", "choices", "empty"]
+REFUSED = ["unknown-keys", "wrong-types", "missing", "names", "names-hosts", "not-tables", "choices", "empty", "tests"]
 
 
 def read(path):

@@ -2,10 +2,6 @@
  * Requests: read strictly where two readers could disagree about where one ends (RFC 9112, section
  * 11.2), and so that a path never leads out of its folder.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include "http.h"
 
 #include <string.h>

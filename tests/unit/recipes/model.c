@@ -334,13 +334,121 @@ static int leave(void **state)
 	return 0;
 }
 
+static const char tests[] = "[image]\n"
+			    "name = \"site\"\n"
+			    "[app]\n"
+			    "program = \"app\"\n"
+			    "[config]\n"
+			    "network = \"dhcp\"\n"
+			    "runtime = [\"args\"]\n"
+			    "[machine]\n"
+			    "memory = \"64M\"\n"
+			    "[[test]]\n"
+			    "name = \"plain\"\n"
+			    "[[test]]\n"
+			    "name = \"full\"\n"
+			    "args = []\n"
+			    "timeout = \"90s\"\n"
+			    "memory-at-most = \"9M\"\n"
+			    "boot-at-most = 1.5\n"
+			    "stop = true\n"
+			    "expect-console = [\"up\", { regex = \"^[a-z]{2}$\" }]\n"
+			    "[[test.dns]]\n"
+			    "name = \"a.example\"\n"
+			    "code = \"nxdomain\"\n"
+			    "[[test.http]]\n"
+			    "path = \"/x?y\"\n"
+			    "headers = { B = \"2\", A = \"1\" }\n"
+			    "expect-headers = { etag = { equals = \"e\" } }\n"
+			    "expect = { regex = \"old\" }\n"
+			    "[[test.tcp]]\n"
+			    "port = 7\n"
+			    "expect = \"hi\"\n"
+			    "[test.load]\n"
+			    "requests-per-second = 100\n"
+			    "[[variant.v.test]]\n"
+			    "name = \"full\"\n"
+			    "stop = false\n"
+			    "exit-status = 3\n"
+			    "[[variant.v.test.http]]\n"
+			    "expect = { contains = \"new\" }\n";
+
+static void check_full_test(const struct uni_recipe_test *test)
+{
+	assert_string_equal(test->name, "full");
+	assert_true(test->has_args);
+	assert_int_equal(test->args.count, 0);
+	assert_int_equal(test->timeout_ms, 90000);
+	assert_int_equal(test->memory, 64 << 20);
+	assert_int_equal(test->memory_at_most, 9 << 20);
+	assert_true(test->boot_at_most > 1.4 && test->boot_at_most < 1.6);
+	assert_int_equal(test->console_count, 2);
+	assert_int_equal(test->console[0].kind, UNI_MATCH_CONTAINS);
+	assert_int_equal(test->console[1].kind, UNI_MATCH_REGEX);
+	assert_string_equal(test->console[1].text, "^[a-z]{2}$");
+	assert_int_equal(test->step_count, 3);
+	assert_string_equal(test->load.target, "/");
+	assert_int_equal(test->load.rate, 100);
+	assert_int_equal(test->load.seconds, 5);
+}
+
+static void tests_are_read(void **state)
+{
+	struct uni_recipe_options options = { .no_files = true };
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = parse(tests, &options);
+	const struct uni_recipe_step *steps = recipe->tests[1].steps;
+
+	(void)state;
+	assert_int_equal(recipe->test_count, 2);
+	assert_string_equal(recipe->tests[0].name, "plain");
+	assert_false(recipe->tests[0].has_args);
+	assert_int_equal(recipe->tests[0].timeout_ms, 60000);
+	assert_null(recipe->tests[0].load.target);
+	check_full_test(&recipe->tests[1]);
+	assert_true(recipe->tests[1].stop);
+	/* In the recipe's order, whatever their kind. */
+	assert_int_equal(steps[0].kind, UNI_STEP_DNS);
+	assert_int_equal(steps[0].port, 53);
+	assert_int_equal(steps[0].code, 3);
+	assert_int_equal(steps[1].kind, UNI_STEP_HTTP);
+	assert_string_equal(steps[1].target, "/x?y");
+	assert_string_equal(steps[1].headers[0].name, "A");
+	assert_int_equal(steps[1].expect_headers[0].match.kind, UNI_MATCH_EQUALS);
+	assert_int_equal(steps[1].status, 200);
+	assert_string_equal(steps[1].expect.text, "old");
+	assert_int_equal(steps[2].kind, UNI_STEP_TCP);
+	assert_int_equal(steps[2].port, 7);
+}
+
+/* A test by its name; its steps, which have none, as a whole. */
+static void tests_are_merged(void **state)
+{
+	struct uni_recipe_options options = { .no_files = true, .variant = "v" };
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = parse(tests, &options);
+	const struct uni_recipe_test *test = &recipe->tests[1];
+
+	(void)state;
+	assert_int_equal(recipe->test_count, 2);
+	check_full_test(test);
+	assert_false(test->stop);
+	assert_int_equal(test->exit_status, 3);
+	for (size_t i = 0; i < test->step_count; i++)
+		if (test->steps[i].kind == UNI_STEP_HTTP) {
+			assert_string_equal(test->steps[i].target, "/");
+			assert_int_equal(test->steps[i].expect.kind, UNI_MATCH_CONTAINS);
+			assert_string_equal(test->steps[i].expect.text, "new");
+		}
+}
+
 int unit_model(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest units[] = {
 		cmocka_unit_test(app_is_read),
 		cmocka_unit_test(config_is_read),
 		cmocka_unit_test(mounts_are_read),
 		cmocka_unit_test(variant_is_merged),
+		cmocka_unit_test(tests_are_read),
+		cmocka_unit_test(tests_are_merged),
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(outside_when_allowed),
 		cmocka_unit_test(warnings_do_not_refuse),
@@ -349,5 +457,5 @@ int unit_model(void)
 		cmocka_unit_test(first_error_is_told),
 	};
 
-	return cmocka_run_group_tests_name("model", tests, enter, leave);
+	return cmocka_run_group_tests_name("model", units, enter, leave);
 }

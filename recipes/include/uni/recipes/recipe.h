@@ -171,6 +171,85 @@ struct uni_recipe_output {
 	struct uni_pos pos;
 };
 
+/* What is said about something that comes. */
+enum uni_recipe_match_kind {
+	UNI_MATCH_NONE, /* nothing: anything will do */
+	UNI_MATCH_CONTAINS,
+	UNI_MATCH_EQUALS,
+	UNI_MATCH_REGEX, /* POSIX extended; compiles, and is bounded */
+	UNI_MATCH_SHA256,
+};
+
+struct uni_recipe_match {
+	enum uni_recipe_match_kind kind;
+	char *text;
+	struct uni_pos pos;
+};
+
+struct uni_recipe_header {
+	char *name;
+	struct uni_recipe_match match;
+};
+
+enum uni_recipe_step_kind { UNI_STEP_HTTP, UNI_STEP_TCP, UNI_STEP_UDP, UNI_STEP_DNS };
+
+/* Something that is asked of the machine over its network. */
+struct uni_recipe_step {
+	enum uni_recipe_step_kind kind;
+	uint16_t port;
+	struct uni_recipe_match expect;
+	struct uni_pos pos;
+
+	/* HTTP */
+	char *method;
+	char *target; /* "/path?query" */
+	struct uni_recipe_env *headers;
+	size_t header_count;
+	struct uni_recipe_header *expect_headers; /* sorted by name */
+	size_t expect_header_count;
+	unsigned status;
+	unsigned repeat;
+	char *send; /* body; of TCP and UDP what is sent; NULL: nothing */
+
+	/* DNS */
+	char *name;
+	char *type; /* "A" */
+	unsigned code;
+	struct uni_recipe_texts answers;
+};
+
+struct uni_recipe_load {
+	char *target; /* NULL: there is no load */
+	uint16_t port;
+	unsigned rate; /* requests a second */
+	unsigned seconds;
+	unsigned status;
+	uint64_t failures_at_most;
+	struct uni_pos pos;
+};
+
+struct uni_recipe_test {
+	char *name;
+	struct uni_recipe_texts args;
+	bool has_args; /* else the recipe's */
+	struct uni_recipe_env *env;
+	size_t env_count;
+	uint64_t memory; /* bytes */
+	uint32_t processors;
+	uint32_t timeout_ms;
+	struct uni_recipe_match *console; /* in this order */
+	size_t console_count;
+	bool has_exit_status;
+	int exit_status;
+	bool stop;
+	uint64_t memory_at_most;       /* 0: not asked for */
+	double boot_at_most;	       /* 0: not asked for */
+	struct uni_recipe_step *steps; /* in the recipe's order */
+	size_t step_count;
+	struct uni_recipe_load load;
+	struct uni_pos pos;
+};
+
 struct uni_recipe {
 	char *path;    /* of the recipe, as given */
 	char *dir;     /* its folder, to which its paths are relative */
@@ -189,6 +268,8 @@ struct uni_recipe {
 	size_t volume_count;
 	struct uni_recipe_output *outputs; /* in the recipe's order; raw and elf when absent */
 	size_t output_count;
+	struct uni_recipe_test *tests; /* in the recipe's order */
+	size_t test_count;
 };
 
 struct uni_recipe_options {
