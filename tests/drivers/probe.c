@@ -231,7 +231,7 @@ static void button(void)
 static void console_flood(void)
 {
 	for (unsigned i = 0; i < 4000; i++)
-		say("line %u of the flood, of some length so that the port's FIFO fills\n", i);
+		say("line %u of the flood, of some length so that the port is kept busy\n", i);
 	end(0);
 }
 

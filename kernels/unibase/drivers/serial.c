@@ -1,69 +1,50 @@
 /*
  * The console: the first serial port, a 16550 (National Semiconductor PC16550D data sheet). Output
- * polls and waits as long as the line takes, so that no byte is lost; input comes by interrupt.
- * Every access to a port leaves a virtual machine, so the line's status is asked for once for a
- * full FIFO, not before each byte.
+ * polls and waits as long as the line takes, input comes by interrupt, and neither loses a byte.
+ *
+ * The FIFOs stay as the firmware left them, and are not relied upon. Switching them on empties
+ * them, and a byte that arrives between a look at the status and that write would be gone: input is
+ * often a pipe that is full before we start. The price is a look at the status for each byte
+ * written.
  */
 #include "drivers.h"
 #include <uk/lock.h>
 
 #define PORT 0x3f8
-#define GSI 4 /* ISA interrupt 4 */
-#define FIFO_SIZE 16
+#define GSI 4	     /* ISA interrupt 4 */
 #define HOLD_MAX 256 /* bytes written while interrupts are off */
 
 enum uart_register {
 	DATA = PORT,
 	INTERRUPT_ENABLE = PORT + 1,
-	FIFO_CONTROL = PORT + 2,
 	LINE_CONTROL = PORT + 3,
 	MODEM_CONTROL = PORT + 4,
 	LINE_STATUS = PORT + 5,
 };
 
 #define STATUS_DATA 0x01
-#define STATUS_EMPTY 0x20 /* the transmit FIFO */
+#define STATUS_EMPTY 0x20 /* room for a byte to send */
 #define STATUS_ABSENT 0xff
 
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static bool ready;
 static bool absent;
-static size_t burst = FIFO_SIZE; /* bytes that may follow one look at the status */
 
 static void (*input)(uint8_t byte);
 
 /* The lock is held. */
 static void set_up(void)
 {
-	uint8_t status = uk_in8(LINE_STATUS);
-
 	ready = true;
-	absent = status == STATUS_ABSENT;
+	absent = uk_in8(LINE_STATUS) == STATUS_ABSENT;
 	if (absent)
 		return;
-	/* Enabling the FIFOs drops what has arrived; where input waits already, they stay off. */
-	if ((status & STATUS_DATA) != 0)
-		burst = 1;
 	uk_out8(INTERRUPT_ENABLE, 0);
 	uk_out8(LINE_CONTROL, 0x80);
 	uk_out8(DATA, 1); /* divisor 1: 115200 baud */
 	uk_out8(INTERRUPT_ENABLE, 0);
-	uk_out8(LINE_CONTROL, 3); /* 8 bits, no parity, 1 stop bit */
-	if (burst > 1)
-		uk_out8(FIFO_CONTROL, 1); /* interrupt from the first byte on */
-	uk_out8(MODEM_CONTROL, 0x0b);	  /* ready to send and receive, interrupt line on */
-}
-
-/* What the port takes now; 0: it is busy. */
-static size_t write_some(const char *data, size_t size)
-{
-	const size_t part = UK_MIN(size, burst);
-	size_t left = part;
-
-	if ((uk_in8(LINE_STATUS) & STATUS_EMPTY) == 0)
-		return 0;
-	__asm__ volatile("rep outsb" : "+S"(data), "+c"(left) : "d"((uint16_t)DATA) : "memory");
-	return part;
+	uk_out8(LINE_CONTROL, 3);     /* 8 bits, no parity, 1 stop bit */
+	uk_out8(MODEM_CONTROL, 0x0b); /* ready to send and receive, interrupt line on */
 }
 
 /* Up to HOLD_MAX bytes stay together, so that lines of the log and a program's do not mix; but
@@ -72,14 +53,14 @@ static size_t write_piece(const char *data, size_t size)
 {
 	const size_t wanted = UK_MIN(size, (size_t)HOLD_MAX);
 	uint64_t state = uk_spin_lock(&lock);
-	size_t at = 0, part;
+	size_t at = 0;
 
 	if (!ready)
 		set_up();
 	if (absent)
 		at = wanted;
-	while (at < wanted && (part = write_some(data + at, wanted - at)) != 0)
-		at += part;
+	for (; at < wanted && (uk_in8(LINE_STATUS) & STATUS_EMPTY) != 0; at++)
+		uk_out8(DATA, (uint8_t)data[at]);
 	uk_spin_unlock(&lock, state);
 	return at;
 }
