@@ -94,6 +94,7 @@ void uk_signal_post(struct uk_task *task, struct uk_sigitem *item)
 	item->queue = queue;
 	queue->set |= UK_SIGBIT(item->info.signo);
 	uk_process.queued++;
+	uk_wake_all(&uk_process.arrived);
 	if (task == NULL)
 		tell_process(item->info.signo);
 	else if (!(task->blocked & UK_SIGBIT(item->info.signo)))

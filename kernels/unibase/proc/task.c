@@ -11,6 +11,7 @@ struct uk_process uk_process = {
 	.lock = UK_SPINLOCK_INIT,
 	.tasks = UK_LIST_INIT(uk_process.tasks),
 	.pending = { .items = UK_LIST_INIT(uk_process.pending.items) },
+	.arrived = UK_WAITQ_INIT(uk_process.arrived),
 };
 
 enum { TID_MAX = 1 << 22 };

@@ -163,6 +163,21 @@ int64_t uk_sys_gettimeofday(const struct uk_sysargs *s)
 	return s->a[1] != 0 ? uk_copy_to_user(s->a[1], zone, sizeof(zone)) : 0;
 }
 
+int64_t uk_sys_settimeofday(const struct uk_sysargs *s)
+{
+	struct uk_linux_timeval t;
+
+	/* The time zone is the C library's affair. */
+	if (s->a[0] == 0)
+		return 0;
+	if (uk_copy_from_user(&t, s->a[0], sizeof(t)) != 0)
+		return -UK_EFAULT;
+	if (t.sec < 0 || t.sec > INT64_MAX / UK_NS_PER_SEC - 1 || t.usec < 0 || t.usec >= 1000000)
+		return -UK_EINVAL;
+	uk_time_set_real(t.sec * UK_NS_PER_SEC + t.usec * 1000);
+	return 0;
+}
+
 int64_t uk_sys_time(const struct uk_sysargs *s)
 {
 	int64_t sec = uk_time_real() / UK_NS_PER_SEC;

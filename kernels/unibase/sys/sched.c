@@ -60,16 +60,8 @@ int64_t uk_sys_sched_getparam(const struct uk_sysargs *s)
 	return uk_copy_to_user(s->a[1], &priority, sizeof(priority));
 }
 
-static int64_t set_policy(int tid, int policy, uint64_t param)
+static int64_t check_policy(int policy, int32_t priority)
 {
-	int32_t priority;
-
-	if (tid < 0 || param == 0)
-		return -UK_EINVAL;
-	if (uk_copy_from_user(&priority, param, sizeof(priority)) != 0)
-		return -UK_EFAULT;
-	if (!known(tid))
-		return -UK_ESRCH;
 	switch (policy) {
 	case SCHED_OTHER:
 	case SCHED_BATCH:
@@ -81,6 +73,17 @@ static int64_t set_policy(int tid, int policy, uint64_t param)
 	default:
 		return -UK_EINVAL;
 	}
+}
+
+static int64_t set_policy(int tid, int policy, uint64_t param)
+{
+	int32_t priority;
+
+	if (tid < 0 || param == 0)
+		return -UK_EINVAL;
+	if (uk_copy_from_user(&priority, param, sizeof(priority)) != 0)
+		return -UK_EFAULT;
+	return known(tid) ? check_policy(policy, priority) : -UK_ESRCH;
 }
 
 int64_t uk_sys_sched_setparam(const struct uk_sysargs *s)
@@ -134,6 +137,42 @@ int64_t uk_sys_sched_rr_get_interval(const struct uk_sysargs *s)
 	if (!known((int)s->a[0]))
 		return -UK_ESRCH;
 	return uk_copy_to_user(s->a[1], &t, sizeof(t));
+}
+
+/* As sched_getattr and sched_setattr pass it (struct sched_attr), in its first version. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+_Static_assert(sizeof(struct attributes) == 48, "Linux ABI");
+
+int64_t uk_sys_sched_getattr(const struct uk_sysargs *s)
+{
+	struct attributes a = { .size = sizeof(a), .policy = SCHED_OTHER };
+
+	if ((int)s->a[0] < 0 || s->a[1] == 0 || s->a[2] < sizeof(a) || s->a[3] != 0)
+		return -UK_EINVAL;
+	if (!known((int)s->a[0]))
+		return -UK_ESRCH;
+	return uk_copy_to_user(s->a[1], &a, sizeof(a));
+}
+
+int64_t uk_sys_sched_setattr(const struct uk_sysargs *s)
+{
+	struct attributes a;
+
+	if ((int)s->a[0] < 0 || s->a[1] == 0 || s->a[2] != 0)
+		return -UK_EINVAL;
+	if (uk_copy_from_user(&a, s->a[1], sizeof(a)) != 0)
+		return -UK_EFAULT;
+	if (a.size != 0 && a.size < sizeof(a))
+		return -UK_EINVAL;
+	if (!known((int)s->a[0]))
+		return -UK_ESRCH;
+	return check_policy((int)a.policy, (int32_t)a.priority);
 }
 
 int64_t uk_sys_getpriority(const struct uk_sysargs *s)

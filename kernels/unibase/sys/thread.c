@@ -8,6 +8,7 @@
 #include <uk/mem.h>
 #include <uk/syscall.h>
 #include <uk/user.h>
+#include <uk/vfs.h>
 #include <uni/abi/exit.h>
 
 enum {
@@ -35,6 +36,18 @@ enum {
 
 	WNOHANG = 1,
 };
+
+/* <linux/reboot.h> */
+#define REBOOT_MAGIC1 0xfee1deadu
+#define REBOOT_MAGIC2 672274793u
+#define REBOOT_MAGIC2A 85072278u
+#define REBOOT_MAGIC2B 369367448u
+#define REBOOT_MAGIC2C 537993216u
+#define REBOOT_RESTART 0x01234567u
+#define REBOOT_HALT 0xcdef0123u
+#define REBOOT_CAD_ON 0x89abcdefu
+#define REBOOT_CAD_OFF 0u
+#define REBOOT_POWER_OFF 0x4321fedcu
 
 /* As clone3 passes it (struct clone_args). */
 struct clone_args {
@@ -166,6 +179,30 @@ int64_t uk_sys_exit_group(const struct uk_sysargs *s)
 	if (uk_process.stopping)
 		uk_process_end(UNI_EXIT_POWER, (int)s->a[0] & 0xff, 0, 0, "told to stop");
 	uk_process_end(UNI_EXIT_STATUS, (int)s->a[0] & 0xff, 0, 0, "");
+}
+
+/* The machine is the program's: to switch it off is to end. */
+int64_t uk_sys_reboot(const struct uk_sysargs *s)
+{
+	if ((uint32_t)s->a[0] != REBOOT_MAGIC1 ||
+	    ((uint32_t)s->a[1] != REBOOT_MAGIC2 && (uint32_t)s->a[1] != REBOOT_MAGIC2A &&
+	     (uint32_t)s->a[1] != REBOOT_MAGIC2B && (uint32_t)s->a[1] != REBOOT_MAGIC2C))
+		return -UK_EINVAL;
+	if (uk_process.uid.effective != 0)
+		return -UK_EPERM;
+	switch ((uint32_t)s->a[2]) {
+	case REBOOT_HALT:
+	case REBOOT_POWER_OFF:
+		uk_process_end(UNI_EXIT_STATUS, 0, 0, 0, "switched off by the program");
+	case REBOOT_RESTART:
+		uk_vfs_sync();
+		uk_machine_restart(UNI_EXIT_STATUS, 0, 0, 0, "restarted by the program");
+	case REBOOT_CAD_OFF:
+	case REBOOT_CAD_ON:
+		return 0;
+	default:
+		return -UK_EINVAL;
+	}
 }
 
 int64_t uk_sys_getpid(const struct uk_sysargs *s)

@@ -70,7 +70,8 @@ struct uk_process {
 	unsigned count;
 	struct uk_sigaction action[UK_SIGMAX + 1];
 	struct uk_sigqueue pending;
-	unsigned queued; /* signals in all queues */
+	unsigned queued;	 /* signals in all queues */
+	struct uk_waitq arrived; /* woken when a signal starts to wait: signalfd */
 	struct uk_rlimit64 limit[UK_RLIMIT_COUNT];
 	struct uk_file *program;
 	char path[256];	 /* of the program, as configured */
