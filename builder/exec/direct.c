@@ -229,6 +229,9 @@ static int write_files(struct build *b, struct source_unit *unit, const struct u
 
 		if (rc != 0)
 			return rc;
+		if (i == 0 && !uni_digest_eq(&digest, &unit->source))
+			return uni_err_set(err, UNI_E_CHANGED, "%s: changed during the build",
+					   unit->name);
 		if (stat(files->items[i], &st) != 0)
 			return uni_err_errno(err, "%s", files->items[i]);
 		fs = uni_filestat_of(&st);
