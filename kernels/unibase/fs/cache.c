@@ -264,6 +264,19 @@ int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, b
 	return error;
 }
 
+/* Not const, so that it takes no room in the kernel's file. */
+static uint8_t zeros[UK_PAGE_SIZE] __attribute__((aligned(UK_PAGE_SIZE)));
+
+struct uk_page *fs_zero_page(void)
+{
+	struct uk_page *page = uk_page_of(uk_virt_to_phys(zeros));
+
+	if (page == NULL || (page->flags & UK_PAGE_RESERVED) == 0)
+		return uk_page_alloc(0, true);
+	uk_page_get(page);
+	return page;
+}
+
 int uk_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page)
 {
 	return fs_cache_add(inode, index, page, false);

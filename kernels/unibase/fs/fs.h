@@ -15,6 +15,9 @@ struct fs_mount;
 /* cache.c */
 /* As uk_cache_add; `dirty` ones were reserved by the caller. */
 int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty);
+/* A page of zeros with a reference: the kernel's own, which like the boot image's is never
+ * written; NULL: out of memory. */
+struct uk_page *fs_zero_page(void);
 void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end);
 size_t fs_cache_shrink(size_t wanted);
 

@@ -54,23 +54,25 @@ static int64_t regular_read(struct uk_file *file, struct uk_iter *to, uint64_t *
 }
 
 /*
- * A whole page that is not in the cache: written before it goes in, so that nobody waits for a page
- * while the program's memory is touched (which may be this very file, mapped). -UK_EEXIST when
- * another came first: its bytes are in *page then.
+ * A page that is not in the cache and whose old bytes are not wanted: written before it goes in, so
+ * that nobody waits for a page while the program's memory is touched (which may be this very file,
+ * mapped). When another came first, the bytes are copied into that one.
  */
-static int64_t write_new_page(struct uk_inode *inode, uint64_t index, struct uk_iter *from)
+static int64_t write_new_page(struct uk_inode *inode, uint64_t index, size_t at, size_t size,
+			      struct uk_iter *from)
 {
 	struct uk_page *page, *other;
-	int64_t moved = -UK_ENOSPC;
+	int64_t moved;
+	char *bytes;
+	int error;
 
 	if (inode->ops->reserve != NULL && inode->ops->reserve(inode) != 0)
-		return moved;
-	page = uk_page_alloc(0, false);
-	moved = page == NULL ? -UK_ENOMEM : uk_iter_get(from, uk_page_virt(page), UK_PAGE_SIZE);
+		return -UK_ENOSPC;
+	page = uk_page_alloc(0, size < UK_PAGE_SIZE);
+	bytes = page != NULL ? uk_page_virt(page) : NULL;
+	moved = page == NULL ? -UK_ENOMEM : uk_iter_get(from, bytes + at, size);
 	if (moved > 0) {
-		int error;
-
-		memset((char *)uk_page_virt(page) + moved, 0, UK_PAGE_SIZE - (size_t)moved);
+		memset(bytes + at + moved, 0, size - (size_t)moved);
 		error = fs_cache_add(inode, index, page, true);
 		if (error == 0) {
 			uk_page_put(page);
@@ -79,7 +81,7 @@ static int64_t write_new_page(struct uk_inode *inode, uint64_t index, struct uk_
 		if (error == -UK_EEXIST)
 			error = uk_cache_get_dirty(inode, index, &other);
 		if (error == 0) {
-			memcpy(uk_page_virt(other), uk_page_virt(page), (size_t)moved);
+			memcpy((char *)uk_page_virt(other) + at, bytes + at, (size_t)moved);
 			uk_page_put(other);
 		} else {
 			moved = error;
@@ -101,8 +103,8 @@ static int64_t write_part(struct uk_inode *inode, uint64_t offset, struct uk_ite
 	int64_t moved;
 	int error;
 
-	if (page == NULL && at == 0 && (size == UK_PAGE_SIZE))
-		return write_new_page(inode, index, from);
+	if (page == NULL && (size == UK_PAGE_SIZE || index << UK_PAGE_SHIFT >= inode->size))
+		return write_new_page(inode, index, at, size, from);
 	if (page != NULL)
 		uk_page_put(page);
 	error = uk_cache_get_dirty(inode, index, &page);

@@ -28,20 +28,6 @@ static bool room_for(unsigned count)
 	return !memory_is_scarce() || fs_cache_shrink(count) >= count;
 }
 
-/* Not const, so that it takes no room in the kernel's file. */
-static uint8_t zeros[UK_PAGE_SIZE] __attribute__((aligned(UK_PAGE_SIZE)));
-
-/* A page of zeros: the kernel's own, which like the boot image's is never written. */
-static struct uk_page *zero_page(void)
-{
-	struct uk_page *page = uk_page_of(uk_virt_to_phys(zeros));
-
-	if (page == NULL || (page->flags & UK_PAGE_RESERVED) == 0)
-		return uk_page_alloc(0, true);
-	uk_page_get(page);
-	return page;
-}
-
 /* Consumes the page. */
 static int add(struct uk_inode *inode, uint64_t index, struct uk_page *page)
 {
@@ -173,7 +159,7 @@ static int fill_block(struct uk_inode *inode, struct sq *sq, uint64_t wanted, ui
 		      unsigned count, const struct block *block)
 {
 	if (block->size == 0)
-		return add(inode, wanted, zero_page());
+		return add(inode, wanted, fs_zero_page());
 	if (block->size > sq->disk.block_size || block->start > sq->disk.bytes_used ||
 	    block->size > sq->disk.bytes_used - block->start)
 		return -UK_EIO;
@@ -320,7 +306,7 @@ int sq_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned cou
 	int error;
 
 	if (index << UK_PAGE_SHIFT >= inode->size)
-		return add(inode, index, zero_page());
+		return add(inode, index, fs_zero_page());
 	if (number >= node->block_count)
 		return fill_tail(inode, index, first);
 	error = block_find(inode, number, &block);

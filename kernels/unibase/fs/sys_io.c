@@ -205,57 +205,95 @@ int64_t uk_sys_lseek(const struct uk_sysargs *s)
 
 /* -- file to file -- */
 
-/* Up to a page from `in` at *offset, without copying when the page cache has it. */
-static int64_t move_page(struct uk_file *in, uint64_t *offset, struct uk_file *out,
-			 uint64_t *out_offset, size_t most, void *bounce)
+enum { RUN_PAGES = 16 };
+
+/*
+ * Pages of the page cache from `index` on that lie one behind the other in memory, as those of one
+ * volume block and of the boot image do: they go out in one piece. References in page[].
+ */
+static int take_run(struct uk_file *in, uint64_t index, unsigned most,
+		    struct uk_page *page[RUN_PAGES], unsigned *count)
 {
-	size_t at = *offset & UK_PAGE_MASK;
-	struct uk_page *page = NULL;
-	char *from = bounce;
+	int error = uk_file_page(in, index, &page[0]);
+
+	if (error != 0)
+		return error;
+	for (*count = 1; *count < most; ++*count) {
+		struct uk_page *next = uk_cache_find(in->inode, index + *count);
+
+		if (next == NULL)
+			break;
+		if (uk_page_virt(next) != (char *)uk_page_virt(page[0]) + *count * UK_PAGE_SIZE) {
+			uk_page_put(next);
+			break;
+		}
+		page[*count] = next;
+	}
+	return 0;
+}
+
+/* Some bytes of a regular file without copying them. */
+static int64_t move_cached(struct uk_file *in, uint64_t offset, struct uk_file *out,
+			   uint64_t *out_offset, uint64_t most)
+{
+	size_t at = offset & UK_PAGE_MASK;
+	struct uk_page *page[RUN_PAGES];
+	struct uk_iter it;
+	unsigned count;
+	int64_t size;
+	int error;
+
+	if (offset >= in->inode->size)
+		return 0;
+	most = UK_MIN(most, in->inode->size - offset);
+	error = take_run(
+		in, offset >> UK_PAGE_SHIFT,
+		(unsigned)UK_MIN((at + most + UK_PAGE_MASK) >> UK_PAGE_SHIFT, (uint64_t)RUN_PAGES),
+		page, &count);
+	if (error != 0)
+		return error == -UK_EFAULT ? 0 : error; /* it was cut meanwhile */
+	uk_iter_kernel(&it, (char *)uk_page_virt(page[0]) + at,
+		       UK_MIN(most, count * UK_PAGE_SIZE - at));
+	size = fs_write(out, &it, out_offset);
+	while (count != 0)
+		uk_page_put(page[--count]);
+	return size;
+}
+
+/* Some bytes of any other file by way of a bounce page. */
+static int64_t move_bounced(struct uk_file *in, uint64_t offset, struct uk_file *out,
+			    uint64_t *out_offset, uint64_t most, void *bounce)
+{
 	struct uk_iter it;
 	int64_t size;
 
-	if (in->ops == &fs_regular_ops) {
-		if (*offset >= in->inode->size)
-			return 0;
-		size = (int64_t)UK_MIN(UK_MIN(UK_PAGE_SIZE - at, in->inode->size - *offset), most);
-		{
-			int error = uk_file_page(in, *offset >> UK_PAGE_SHIFT, &page);
-
-			if (error != 0)
-				return error == -UK_EFAULT ? 0 : error;
-		}
-		from = (char *)uk_page_virt(page) + at;
-	} else {
-		uint64_t read_offset = *offset;
-
-		uk_iter_kernel(&it, bounce, UK_MIN(most, UK_PAGE_SIZE));
-		size = fs_read(in, &it, &read_offset);
-	}
-	if (size > 0) {
-		uk_iter_kernel(&it, from, (size_t)size);
-		size = fs_write(out, &it, out_offset);
-	}
-	if (page != NULL)
-		uk_page_put(page);
-	if (size > 0)
-		*offset += (uint64_t)size;
-	return size;
+	uk_iter_kernel(&it, bounce, UK_MIN(most, UK_PAGE_SIZE));
+	size = fs_read(in, &it, &offset);
+	if (size <= 0)
+		return size;
+	uk_iter_kernel(&it, bounce, (size_t)size);
+	return fs_write(out, &it, out_offset);
 }
 
 static int64_t move_bytes(struct uk_file *in, uint64_t *offset, struct uk_file *out,
 			  uint64_t *out_offset, uint64_t size)
 {
-	void *bounce = in->ops == &fs_regular_ops ? NULL : uk_alloc(UK_PAGE_SIZE);
+	bool cached = in->ops == &fs_regular_ops;
+	void *bounce = cached ? NULL : uk_alloc(UK_PAGE_SIZE);
 	int64_t done = 0, part = 1;
 
-	if (bounce == NULL && in->ops != &fs_regular_ops)
+	if (!cached && bounce == NULL)
 		return -UK_ENOMEM;
 	size = UK_MIN(size, UK_RW_MAX);
 	while ((uint64_t)done < size && part > 0) {
-		part = move_page(in, offset, out, out_offset, size - (uint64_t)done, bounce);
-		if (part > 0)
-			done += part;
+		uint64_t left = size - (uint64_t)done;
+
+		part = cached ? move_cached(in, *offset, out, out_offset, left)
+			      : move_bounced(in, *offset, out, out_offset, left, bounce);
+		if (part <= 0)
+			break;
+		done += part;
+		*offset += (uint64_t)part;
 		if (uk_signal_pending())
 			break;
 	}

@@ -10,7 +10,13 @@
 
 #include "fs.h"
 
-enum { TMPFS_MAGIC = 0x01021994, BUCKETS_MIN = 16, ENTRY_SIZE = 20, FIRST_COOKIE = 2 };
+enum {
+	TMPFS_MAGIC = 0x01021994,
+	BUCKETS_MIN = 16,
+	ENTRY_SIZE = 20,
+	FIRST_COOKIE = 2,
+	SOURCE_ORDER = 4
+};
 
 struct entry {
 	struct uk_list order;  /* in its folder, by cookie */
@@ -362,37 +368,56 @@ static int link_readlink(struct uk_inode *inode, char *target, size_t room)
 
 /* -- content -- */
 
-/* The frame itself where a whole page of the source is one, else a copy, else zeros. */
-static struct uk_page *page_from_source(const struct node *node, uint64_t offset)
+/* The frame that holds a whole page of the source, with a reference; NULL: none does. */
+static struct uk_page *source_frame(const struct node *node, uint64_t index)
 {
-	uint64_t left = offset < node->source_size ? node->source_size - offset : 0;
-	const uint8_t *from = left != 0 ? node->source + offset : NULL;
+	uint64_t offset = index << UK_PAGE_SHIFT;
 	struct uk_page *page;
 
-	if (left >= UK_PAGE_SIZE && ((uintptr_t)from & UK_PAGE_MASK) == 0) {
-		page = uk_page_of(uk_virt_to_phys(from));
-		if (page != NULL && (page->flags & UK_PAGE_RESERVED) != 0) {
-			uk_page_get(page);
-			return page;
-		}
-	}
-	page = uk_page_alloc(0, left < UK_PAGE_SIZE);
-	if (page != NULL && left != 0)
-		memcpy(uk_page_virt(page), from, UK_MIN(left, UK_PAGE_SIZE));
+	if (offset >= node->source_size || node->source_size - offset < UK_PAGE_SIZE ||
+	    ((uintptr_t)node->source & UK_PAGE_MASK) != 0)
+		return NULL;
+	page = uk_page_of(uk_virt_to_phys(node->source + offset));
+	if (page == NULL || (page->flags & UK_PAGE_RESERVED) == 0)
+		return NULL;
+	uk_page_get(page);
 	return page;
 }
 
+/* The frame itself where there is one, else a copy, else zeros. */
+static struct uk_page *source_page(const struct node *node, uint64_t index)
+{
+	struct uk_page *page = source_frame(node, index);
+	uint64_t offset = index << UK_PAGE_SHIFT, left;
+
+	if (page != NULL)
+		return page;
+	if (offset >= node->source_size)
+		return fs_zero_page();
+	left = UK_MIN(node->source_size - offset, UK_PAGE_SIZE);
+	page = uk_page_alloc(0, left < UK_PAGE_SIZE);
+	if (page != NULL)
+		memcpy(uk_page_virt(page), node->source + offset, left);
+	return page;
+}
+
+/* The wanted page, and frames of the source around it, which cost nothing. */
 static int file_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count)
 {
-	struct uk_page *page = page_from_source(inode->data, index << UK_PAGE_SHIFT);
+	struct uk_page *page = source_page(inode->data, index);
 	int error;
 
-	(void)first;
-	(void)count;
 	if (page == NULL)
 		return -UK_ENOMEM;
 	error = uk_cache_add(inode, index, page);
 	uk_page_put(page);
+	for (uint64_t i = first; error == 0 && i < first + count; i++) {
+		page = source_frame(inode->data, i);
+		if (page == NULL)
+			continue;
+		(void)uk_cache_add(inode, i, page);
+		uk_page_put(page);
+	}
 	return error == -UK_EEXIST ? 0 : error;
 }
 
@@ -472,6 +497,7 @@ int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size)
 	node->source_size = size;
 	inode->size = size;
 	inode->blocks = UK_ALIGN_UP(size, UK_PAGE_SIZE) / 512;
+	inode->fill_order = SOURCE_ORDER;
 	return 0;
 }
 

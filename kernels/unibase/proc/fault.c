@@ -10,7 +10,7 @@
 #include <uk/vfs.h>
 
 enum {
-	AROUND = 16, /* pages that one fault may map of the boot image */
+	AROUND = 16, /* pages that one fault may map */
 	AGED = 256,  /* pages unmapped at a time when the page cache must shrink */
 };
 
@@ -99,8 +99,8 @@ static int fault_anonymous(const struct uk_area *area, uint64_t addr, uint64_t *
 }
 
 /*
- * Frames of the boot image lie side by side, as the file's pages do: maps those around `addr` too,
- * which cost nothing but would each cost a fault.
+ * Maps the pages around `addr` too that the page cache has already, as it has those of a whole unit
+ * of a volume or of the boot image at once: they cost little here, but would each cost a fault.
  */
 static void fault_around(const struct uk_area *area, uint64_t addr, const struct fetched *f)
 {
@@ -115,9 +115,9 @@ static void fault_around(const struct uk_area *area, uint64_t addr, const struct
 
 		if (slot == NULL || *slot != 0 || index >= whole)
 			continue;
-		page = uk_page_of(uk_page_paddr(f->page) + (at - addr));
-		uk_page_get(page);
-		uk_pt_set(slot, uk_page_paddr(page) | uk_pt_bits(area->prot, false));
+		page = uk_cache_find(f->file->inode, index);
+		if (page != NULL)
+			uk_pt_set(slot, uk_page_paddr(page) | uk_pt_bits(area->prot, false));
 	}
 }
 
@@ -129,7 +129,7 @@ static int fault_file(const struct uk_area *area, uint64_t addr, uint64_t *slot,
 	if (write && !(area->flags & UK_AREA_SHARED))
 		return enter_own(area, addr, slot, f->page);
 	enter(slot, addr, uk_page_paddr(f->page) | uk_pt_bits(area->prot, write));
-	if (!write && (f->page->flags & UK_PAGE_RESERVED))
+	if (!write)
 		fault_around(area, addr, f);
 	f->page = NULL;
 	if (old != 0)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <uk/syscall.h>
 #include <uni/abi/config.h>
 #include <uni/abi/verity.h>
 
@@ -483,6 +484,57 @@ static void test_flipped_bits(void **unused)
 	assert_int_equal(shim_pages_used(), 0);
 }
 
+/* What changes says -EROFS, in Linux's order of checks. */
+static int64_t call(int64_t (*fn)(const struct uk_sysargs *s), const void *a, uint64_t b,
+		    const void *c, uint64_t d)
+{
+	const struct uk_sysargs s = { { (uintptr_t)a, b, (uintptr_t)c, d, 0, 0 } };
+
+	return fn(&s);
+}
+
+static void test_read_only(void **unused)
+{
+	const char *image = tree_squash("image", (const char *const[]){ "-comp", "lz4", NULL });
+	struct uk_linux_statfs fs;
+	struct uk_dentry *point;
+
+	(void)unused;
+	shim_vfs();
+	assert_int_equal(fs_make_node(UK_AT_FDCWD, "/ro", UK_S_IFDIR | 0755, 0), 0);
+	assert_int_equal(fs_walk_path(UK_AT_FDCWD, "/ro", 0, &point), 0);
+	assert_int_equal(fs_mount_add(point, mount(shim_block_file("vda", image), NULL), "vda"), 0);
+	fs_dentry_put(point);
+	assert_int_equal(call(uk_sys_open, "/ro/text-100", UK_O_WRONLY, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_open, "/ro/text-100", UK_O_TRUNC, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_open, "/ro/new", UK_O_CREAT, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_open, "/ro/text-100", UK_O_CREAT | UK_O_EXCL, NULL, 0),
+			 -UK_EEXIST);
+	assert_int_equal(call(uk_sys_open, "/ro/text-100", UK_O_CREAT, NULL, 0), 0);
+	assert_int_equal(call(uk_sys_open, "/ro", UK_O_TMPFILE | UK_O_RDWR, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_open, "/ro/device", UK_O_WRONLY, NULL, 0), 1);
+	assert_int_equal(call(uk_sys_mkdir, "/ro/deep", 0755, NULL, 0), -UK_EEXIST);
+	assert_int_equal(call(uk_sys_mkdir, "/ro/none", 0755, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_unlink, "/ro/none", 0, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_rmdir, "/ro/empty", 0, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_rename, "/ro/none", (uintptr_t) "/ro/x", NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_rename, "/ro/none", (uintptr_t) "/x", NULL, 0), -UK_EXDEV);
+	assert_int_equal(call(uk_sys_symlink, "x", (uintptr_t) "/ro/none", NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_truncate, "/ro/text-100", 0, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_chmod, "/ro/text-100", 0644, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_access, "/ro/text-100", 2, NULL, 0), -UK_EROFS);
+	assert_int_equal(call(uk_sys_access, "/ro/text-100", 4, NULL, 0), 0);
+	assert_int_equal(call(uk_sys_statfs, "/ro", (uintptr_t)&fs, NULL, 0), 0);
+	assert_int_equal(fs.type, 0x73717368);
+	assert_int_equal(fs.flags & 1, 1);
+	assert_int_equal(call(uk_sys_chdir, "/ro/deep/deeper", 0, NULL, 0), 0);
+	assert_int_equal(call(uk_sys_access, "../../../ro/deep/../text-1", 0, NULL, 0), 0);
+	assert_int_equal(call(uk_sys_getcwd, content, 100, NULL, 0), 16);
+	assert_string_equal(content, "/ro/deep/deeper");
+	assert_int_equal(call(uk_sys_chdir, "/", 0, NULL, 0), 0);
+	assert_int_equal(call(uk_sys_close_range, NULL, UINT32_MAX, NULL, 0), 0);
+}
+
 /* Without a hash tree damage must end in an error or in wrong bytes, never worse. */
 static void test_damage(void **unused)
 {
@@ -535,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_verity),
 		cmocka_unit_test(test_flipped_bits),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_read_only), /* the last one: this mount stays */
 	};
 
 	uk_shrinker_register(fs_cache_shrink);
