@@ -185,9 +185,9 @@ static void page_enter(struct uk_inode *inode, uint64_t index, struct uk_page *p
 {
 	*place = page;
 	inode->pages.count++;
-	page_total++;
 	if ((page->flags & UK_PAGE_RESERVED) != 0)
 		return;
+	page_total++;
 	page->flags |= UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED;
 	page->owner = inode;
 	page->index = index;
@@ -205,9 +205,9 @@ static void page_leave(struct uk_inode *inode, struct uk_page *page, void **plac
 {
 	*place = NULL;
 	inode->pages.count--;
-	page_total--;
 	if (!page_is_own(page))
 		return;
+	page_total--;
 	if (page_is_dirty(page))
 		inode->pages.dirty--;
 	uk_list_remove(&page->list);

@@ -46,7 +46,7 @@ void fs_hostname(char *name, size_t room)
 	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_HOSTNAME, NULL);
 
 	if (entry == NULL || uk_config_string(entry, name, room) <= 0)
-		uk_strlcpy(name, "localhost", room);
+		uk_strlcpy(name, "unibase", room); /* as uname says */
 }
 
 void fs_etc_fill(struct uk_inode *etc)

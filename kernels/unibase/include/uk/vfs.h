@@ -159,7 +159,7 @@ void uk_cache_truncate(struct uk_inode *inode, uint64_t index);
 int uk_cache_sync(struct uk_inode *inode);
 /* Fills in the background, some pages from `index` on. */
 void uk_cache_ahead(struct uk_inode *inode, uint64_t index, unsigned count);
-uint64_t uk_cache_pages(void); /* in all inodes, for /proc/meminfo */
+uint64_t uk_cache_pages(void); /* the cache's own, of all inodes: for /proc/meminfo */
 
 /* Waiters for poll, select, epoll: a file adds its queues. */
 struct uk_poll {
