@@ -7,8 +7,9 @@
 #include "files.h"
 #include "http.h"
 
-#define ANSWER_HEAD_MAX 2560 /* a redirect's path may be three times as long as it was asked for   \
-			      */
+#define ANSWER_HEAD_MAX                                                                            \
+	2560 /* a redirect's path may be three times as long as it was asked for                   \
+	      */
 
 struct answer {
 	bool keep; /* the connection goes on behind it */

@@ -58,7 +58,8 @@ size_t uk_strlcpy(char *to, const char *from, size_t room)
 	return size;
 }
 
-__attribute__((format(printf, 3, 0))) int uk_vsnprintf(char *to, size_t room, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) int uk_vsnprintf(char *to, size_t room, const char *fmt,
+						       va_list args)
 {
 	return vsnprintf(to, room, fmt, args);
 }
