@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,15 +18,15 @@ struct uni_store_writer {
 	bool by_path; /* a child may have put another file in its place */
 };
 
+/* A folder for each first digit: few enough to be made with the store, so that publishing makes
+ * none. */
 static void digest_name(const char *kind, const struct uni_digest *digest,
 			char out[STORE_PATH_ROOM])
 {
-	size_t at = strlen(kind);
+	char hex[65];
 
-	memcpy(out, kind, at);
-	uni_hex(digest->bytes, 1, out + at);
-	out[at + 2] = '/';
-	uni_hex(digest->bytes + 1, sizeof(digest->bytes) - 1, out + at + 3);
+	uni_hex(digest->bytes, sizeof(digest->bytes), hex);
+	snprintf(out, STORE_PATH_ROOM, "%s%c/%s", kind, hex[0], hex + 1);
 }
 
 void store_blob_name(const struct uni_digest *digest, char out[STORE_PATH_ROOM])

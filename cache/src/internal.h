@@ -3,8 +3,8 @@
  *
  *   lock               held shared while something is looked up or published, exclusive by gc
  *   keys               one byte range a step key, locked while the step is made
- *   blobs/ab/cdef...   content
- *   results/ab/cdef... records by step key
+ *   blobs/a/bcdef...   content
+ *   results/a/bcdef... records by step key
  *   refs/NAME...       records by name
  *   leases/ID          what a process uses: digests, 32 bytes each; locked as long as it lives
  *   tmp/ID.N           files in the making, of the process with that lease

@@ -12,7 +12,7 @@ static bool name_digest(const char *folder, const char *file, struct uni_digest 
 {
 	char hex[65];
 
-	if (strlen(folder) != 2 || strlen(file) != 62)
+	if (strlen(folder) != 1 || strlen(file) != 63)
 		return false;
 	snprintf(hex, sizeof(hex), "%s%s", folder, file);
 	return uni_unhex(hex, digest->bytes, sizeof(digest->bytes));

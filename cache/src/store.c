@@ -12,6 +12,7 @@
 #define LAYOUT "v1"
 
 static const char *const folders[] = { "blobs", "results", "refs", "leases", "tmp" };
+#define FANNED 2 /* the first of them have a folder for each first digit */
 
 static void place_free(struct store_place *place)
 {
@@ -19,14 +20,42 @@ static void place_free(struct store_place *place)
 	uni_close_fd(&place->fd);
 }
 
+static int make_folder(const struct store_place *place, const char *name, struct uni_err *err)
+{
+	if (mkdirat(place->fd, name, 0755) == 0 || errno == EEXIST)
+		return 0;
+	if (errno == EROFS)
+		return uni_err_set(err, UNI_E_DENIED, "%s cannot be written", place->path);
+	return uni_err_errno(err, "%s/%s", place->path, name);
+}
+
+/* "tmp" comes last: where it is, all the others are. */
+static int make_layout(const struct store_place *place, struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < UNI_COUNT(folders); i++) {
+		rc = make_folder(place, folders[i], err);
+		for (size_t j = 0; rc == 0 && i < FANNED && j < 16; j++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "%s/%zx", folders[i], j);
+			rc = make_folder(place, name, err);
+		}
+	}
+	return rc;
+}
+
 /* Makes what is missing; a place that is there but may not be written is fine too. */
 static int place_open(struct store_place *place, const char *path, struct uni_err *err)
 {
+	int rc;
+
 	*place = (struct store_place){ .path = uni_path_join(path, LAYOUT), .fd = -1 };
 	place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (place->fd < 0) {
-		int rc = errno == ENOENT ? uni_dir_make(place->path, 0755, err)
-					 : uni_err_errno(err, "%s", place->path);
+		rc = errno == ENOENT ? uni_dir_make(place->path, 0755, err)
+				     : uni_err_errno(err, "%s", place->path);
 		if (rc != 0)
 			return rc;
 		place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -36,13 +65,9 @@ static int place_open(struct store_place *place, const char *path, struct uni_er
 	place->writable = faccessat(place->fd, "tmp", W_OK, AT_EACCESS) == 0;
 	if (place->writable || (errno != ENOENT))
 		return 0;
-	for (size_t i = 0; i < UNI_COUNT(folders); i++) {
-		if (mkdirat(place->fd, folders[i], 0755) == 0 || errno == EEXIST)
-			continue;
-		if (errno == EROFS || errno == EACCES || errno == EPERM)
-			return 0;
-		return uni_err_errno(err, "%s/%s", place->path, folders[i]);
-	}
+	rc = make_layout(place, err);
+	if (rc != 0)
+		return rc == UNI_E_DENIED ? (uni_err_clear(err), 0) : rc;
 	place->writable = faccessat(place->fd, "tmp", W_OK, AT_EACCESS) == 0;
 	return 0;
 }

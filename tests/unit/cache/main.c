@@ -85,7 +85,7 @@ static char *two_level(void **state, const char *kind, const struct uni_digest *
 	char hex[65];
 
 	uni_hex(digest->bytes, sizeof(digest->bytes), hex);
-	return uni_asprintf("%s/v1/%s/%.2s/%s", (const char *)*state, kind, hex, hex + 2);
+	return uni_asprintf("%s/v1/%s/%.1s/%s", (const char *)*state, kind, hex, hex + 1);
 }
 
 char *unit_blob_path(void **state, const struct uni_digest *digest)
