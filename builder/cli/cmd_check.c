@@ -1,13 +1,14 @@
 /*
- * uni check: all that is wrong with a recipe, at once, without building.
+ * uni check: all that is wrong with a recipe, its inputs, and what it wants of its base, at once,
+ * without building.
  */
-#include <uni/recipes/recipe.h>
+#include <uni/exec/build.h>
 
+#include "build_options.h"
 #include "commands.h"
 
 static const struct cli_option options[] = {
-	{ "variant", 0, "NAME", "with the overlay [variant.NAME]" },
-	{ "allow-outside", 0, NULL, "paths may leave the recipe's folder" },
+	CLI_RECIPE_OPTIONS,
 	{ 0 },
 };
 
@@ -38,12 +39,12 @@ static void print_json(const struct uni_diags *diags)
 static int run(struct cli *cli)
 {
 	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
-	UNI_AUTO(uni_recipe) struct uni_recipe *recipe = NULL;
-	struct uni_recipe_options how = { .variant = cli_value(cli, "variant"),
-					  .allow_outside = cli_flag(cli, "allow-outside") };
+	struct uni_build_options how = { .recipe = NULL };
 	struct uni_err err = UNI_ERR_INIT;
-	int status = uni_recipe_load(&recipe, cli->args[0], &how, &diags, &err);
+	int status;
 
+	cli_recipe_options(cli, &how);
+	status = uni_build_check(&how, &cli->events, &diags, &err);
 	if (cli->json && (status == 0 || diags.errors != 0)) {
 		print_json(&diags);
 		return status == 0 ? UNI_EXIT_OK : UNI_EXIT_FAILED;

@@ -255,6 +255,22 @@ int uni_build_plan(const struct uni_build_options *options, struct uni_plan **pl
 	return rc;
 }
 
+/* A base that is not there, or cannot do what is wanted, hides nothing else. */
+static int check_all(struct build *b, struct uni_err *err)
+{
+	struct uni_err later = UNI_ERR_INIT;
+	int rc = base_there(b) ? base_resolve(b, err) : 0;
+
+	if (rc == 0 && b->diags->errors == 0)
+		rc = base_check(b, err);
+	if (rc != 0 && b->diags->errors == 0)
+		return rc;
+	rc = inputs_check(b, &later);
+	if (rc != 0)
+		*err = later;
+	return rc;
+}
+
 int uni_build_check(const struct uni_build_options *options, const struct uni_events *events,
 		    struct uni_diags *diags, struct uni_err *err)
 {
@@ -262,17 +278,7 @@ int uni_build_check(const struct uni_build_options *options, const struct uni_ev
 	int rc = build_open(&b, options, events, diags, err);
 
 	if (rc == 0)
-		rc = base_resolve(&b, err);
-	if (rc == 0)
-		rc = base_check(&b, err);
-	if (rc == 0 || diags->errors != 0) {
-		struct uni_err later = UNI_ERR_INIT;
-		int inputs = inputs_check(&b, &later);
-
-		if (rc == 0 && inputs != 0)
-			*err = later;
-		rc = rc != 0 ? rc : inputs;
-	}
+		rc = check_all(&b, err);
 	build_close(&b);
 	return rc;
 }

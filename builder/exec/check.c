@@ -35,6 +35,21 @@ static void check_package(struct build *b, const struct uni_recipe_input *input)
 	complain(b, input->pos, &why);
 }
 
+bool base_there(struct build *b)
+{
+	struct uni_recipe_input input = {
+		.kind = UNI_INPUT_PACKAGE,
+		.package = b->recipe->base.name,
+		.range = b->recipe->base.range,
+		.pos = b->recipe->base.pos,
+	};
+	size_t before = b->diags->errors;
+
+	if (b->recipe->base.name != NULL)
+		check_package(b, &input);
+	return b->diags->errors == before;
+}
+
 static void check_objects(struct build *b, const struct uni_recipe_inputs *inputs)
 {
 	for (size_t i = 0; i < inputs->count; i++) {

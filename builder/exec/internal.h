@@ -209,6 +209,8 @@ char *log_keep(struct build *b, const struct uni_step *step, const struct uni_bu
 
 /* check.c: inputs that could be resolved and would still not do, all to the diags. */
 int inputs_check(struct build *b, struct uni_err *err);
+/* Whether a base that is named is in the store; if not, the diags say so. */
+bool base_there(struct build *b);
 
 /* build.c */
 int build_open(struct build *b, const struct uni_build_options *options,

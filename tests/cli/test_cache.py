@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import tarfile
 
@@ -262,8 +263,34 @@ class Sources(scenario.Scenario):
             self.uni("build", self.recipe_with(f'[base]\npath = "{path}"\n'), "--allow-outside", "-o", "out")
             self.assertEqual(self.tool("sha256sum", "out/based.raw").split()[0], expected["digest"].split(":")[1], path)
 
-    def recipe_with(self, base):
-        return self.write("recipe.toml", f'[image]\nname = "based"\n{base}[app]\nsources = ["hello.c"]\n')
+    def test_what_a_base_cannot_do(self):
+        """A base without block devices and with another file system: said before anything is built, all at once."""
+        os.makedirs(self.path("base"))
+        self.tool("tar", "--zstd", "-xf", self.package("unibase"), "-C", self.path("base"))
+        with open(self.path("base/base.toml"), encoding="utf-8") as f:
+            text = f.read()
+        self.assertRegex(text, r"(?m)^devices = ")
+        text = re.sub(r"(?ms)^devices = \[.*?\]", 'devices = ["virtio-net-pci"]', text)
+        text = re.sub(r"(?ms)^filesystems = \[.*?\]", 'filesystems = ["squashfs"]', text)
+        with open(self.path("base/base.toml"), "w", encoding="utf-8") as f:
+            f.write(text)
+        self.write("hello.c", "int main(void) { return 0; }\n")
+        self.write("v/a", "")
+        volumes = ('[[volume]]\nname = "v"\nmount = "/v"\nsource = "v"\n'
+                   '[[volume]]\nname = "t"\nmount = "/t"\nformat = "tmpfs"\n')
+        self.recipe_with(f'[base]\npath = "{self.path("base")}"\n', volumes)
+        for command in (("check", "recipe.toml"), ("build", "recipe.toml", "-o", "out")):
+            text = self.fails(*command, "--allow-outside")
+            self.assertIn("virtio-blk", text)
+            self.assertIn("tmpfs", text)
+            self.assertNotIn(" ms)", text)
+        self.recipe_with('[base]\nname = "absent"\n', volumes + '[ca]\nbundle = "pkg:missing"\n')
+        text = self.fails("check", "recipe.toml")
+        self.assertIn("absent", text)
+        self.assertIn("missing", text)
+
+    def recipe_with(self, base, more=""):
+        return self.write("recipe.toml", f'[image]\nname = "based"\n{base}[app]\nsources = ["hello.c"]\n{more}')
 
 
 if __name__ == "__main__":
