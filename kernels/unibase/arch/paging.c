@@ -114,15 +114,21 @@ static void direct_begin(uk_paddr_t image, uk_paddr_t region_end)
 	pool_end = UK_ALIGN_DOWN(end, 1ull << 21);
 }
 
-/* Takes the image's physical alias out of the tables, and the pages under the IST stacks. */
+static void drop_page(const char *page)
+{
+	uk_boot_pt[INDEX((uintptr_t)page, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
+}
+
+/* Takes the image's physical alias out of the tables, and the pages under the stacks in it. */
 static void drop_alias(uk_paddr_t image)
 {
 	uk_boot_pml4[0] = 0;
 	uk_boot_pdpt[image >> 30] = 0;
 	if (INDEX(image, 1) != INDEX(UK_IMAGE_VIRT, 1))
 		uk_boot_pd[INDEX(image, 1)] = 0;
-	uk_boot_pt[INDEX((uintptr_t)uk_ist_guard_double, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
-	uk_boot_pt[INDEX((uintptr_t)uk_ist_guard_nmi, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
+	drop_page(uk_idle_guard);
+	drop_page(uk_ist_guard_double);
+	drop_page(uk_ist_guard_nmi);
 }
 
 void uk_paging_start(void)
