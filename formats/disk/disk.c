@@ -8,7 +8,8 @@
 #include "internal.h"
 
 const struct uni_disk_format *const uni_disk_formats[] = {
-	&uni_disk_raw, &uni_disk_qcow2, &uni_disk_vmdk, &uni_disk_vhd, NULL,
+	&uni_disk_raw, /* the disk as it is */
+	&uni_disk_qcow2, &uni_disk_vmdk, &uni_disk_vhd, &uni_disk_vhdx, &uni_disk_vdi, NULL,
 };
 
 const struct uni_disk_format *uni_disk_find(const char *name)

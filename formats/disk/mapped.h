@@ -83,7 +83,9 @@ struct disk_reader {
 		    struct uni_err *err);
 };
 extern const struct disk_reader disk_read_qcow2;
+extern const struct disk_reader disk_read_vdi;
 extern const struct disk_reader disk_read_vhd;
+extern const struct disk_reader disk_read_vhdx;
 extern const struct disk_reader disk_read_vmdk;
 
 /* "NAME: it ...": the two ways in which an image is refused. */

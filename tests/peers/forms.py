@@ -20,6 +20,8 @@ OURS = [
     ("vmdk", ["variant=streamOptimized"], "vmdk", True),
     ("vhd", ["variant=dynamic"], "vpc", False),
     ("vhd", ["variant=fixed"], "vpc", False),
+    ("vhdx", [], "vhdx", True),
+    ("vdi", [], "vdi", True),
 ]
 
 THEIRS = [
@@ -34,6 +36,11 @@ THEIRS = [
     ["-O", "vmdk", "-o", "subformat=streamOptimized"],
     ["-O", "vpc", "-o", "force_size=on"],
     ["-O", "vpc", "-o", "subformat=fixed,force_size=on"],
+    ["-O", "vhdx"],
+    ["-O", "vhdx", "-o", "block_size=1M"],
+    ["-O", "vhdx", "-o", "subformat=fixed"],
+    ["-O", "vdi"],
+    ["-O", "vdi", "-o", "static=on"],
 ]
 
 REFUSED = [

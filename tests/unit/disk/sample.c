@@ -16,6 +16,8 @@ const struct sample_form sample_forms[] = {
 	{ "vmdk", { .variant = "streamOptimized" }, true },
 	{ "vhd", { .variant = "fixed" }, false },
 	{ "vhd", { .variant = "dynamic" }, true },
+	{ "vhdx", { 0 }, true },
+	{ "vdi", { 0 }, true },
 	{ 0 },
 };
 
