@@ -57,11 +57,11 @@
 
 	.section .text.trap, "ax", @progbits
 
-	/* One stub of 16 bytes for each vector: vector and, where the processor pushed none, an error
+	/* One way in of 16 bytes for each vector: vector and, where the processor pushed none, an error
 	 * code of 0. */
 	.balign 16
-	.globl uk_trap_stubs
-uk_trap_stubs:
+	.globl uk_trap_vectors
+uk_trap_vectors:
 	.set vector, 0
 	.rept UK_VECTOR_COUNT
 	.balign 16
@@ -118,9 +118,9 @@ enter_paranoid:
 	addq $16, %rsp
 	iretq
 
-	.globl uk_syscall_stub
-	.type uk_syscall_stub, @function
-uk_syscall_stub:
+	.globl uk_syscall_gate
+	.type uk_syscall_gate, @function
+uk_syscall_gate:
 	swapgs
 	movq %rsp, %gs:UK_CPU_USER_RSP
 	movq %gs:UK_CPU_STACK_TOP, %rsp
