@@ -64,6 +64,7 @@ struct volume_input {
 	struct uni_statscope *scope;
 	struct uni_digest digest;
 	bool cold;
+	struct early *early; /* being written already, see op_volume.c */
 	struct tool_set tools;
 };
 
@@ -147,7 +148,9 @@ int base_open(struct build *b, const struct uni_base **base, struct uni_err *err
 int base_check(struct build *b, struct uni_err *err);
 
 /* volume.c */
+/* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
+int volumes_tools(struct build *b, struct uni_err *err);
 void volume_clear(struct volume_input *volume);
 void volume_seen(struct build *b, size_t index); /* it was made, here */
 /* What a volume's step says about its output. */
@@ -179,6 +182,11 @@ const struct uni_store_record *input_record(struct build *b, const struct uni_st
 int find_input(const struct uni_step *step, const char *name); /* -1: none */
 /* Index of the recipe's volume that input "volume/NAME" or step "volume:NAME" stands for. */
 const struct uni_recipe_volume *volume_named(const struct build *b, const char *id, size_t *index);
+/* op_volume.c */
+int op_volume(struct build *b, const struct uni_step *step, struct uni_store_record *record,
+	      struct uni_err *err);
+void volume_start_early(struct build *b, size_t index);
+void volume_end_early(struct volume_input *in); /* waits, and takes nothing of it */
 /* Gives a cold volume, which has run, its digest: keys follow. */
 int settle_cold(struct build *b, size_t step, struct uni_err *err);
 int op_root(struct build *b, struct uni_store_record *record, struct uni_err *err);

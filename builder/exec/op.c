@@ -143,52 +143,6 @@ static int op_link(struct build *b, const struct uni_step *step, struct uni_stor
 	return rc;
 }
 
-static int op_volume(struct build *b, const struct uni_step *step, struct uni_store_record *record,
-		     struct uni_err *err)
-{
-	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
-	struct uni_store_entry blob;
-	struct uni_fs_result result;
-	struct uni_fs_options options;
-	struct volume_input *in;
-	size_t index;
-	const struct uni_recipe_volume *volume = volume_named(b, step->id, &index);
-	const struct uni_fs_format *format = uni_fs_find(uni_recipe_format_name(volume->format));
-	int rc;
-
-	in = &b->volumes[index];
-	uni_plan_fs_options(volume, &options);
-	options.events = b->events;
-	rc = format->resolve(&options, err);
-	if (rc == 0)
-		rc = uni_store_writer_open(&writer, b->store, err);
-	if (rc == 0)
-		rc = format->write(in->tree, &options, uni_store_writer_path(writer), &result, err);
-	if (rc != 0)
-		return rc;
-	if (!in->cold && !uni_digest_eq(&result.tree, &in->digest))
-		return uni_err_set(err, UNI_E_CHANGED, "%s: changed during the build", in->name);
-	in->digest = result.tree;
-	rc = uni_store_writer_commit(writer, &result.digest, &blob, err);
-	if (rc != 0)
-		return rc;
-	uni_store_record_add(record, "volume", &blob);
-	record->meta = volume_words_write(&result);
-	volume_seen(b, index);
-	return 0;
-}
-
-int settle_cold(struct build *b, size_t step, struct uni_err *err)
-{
-	size_t index;
-
-	if (volume_named(b, uni_plan_step(b->plan, step)->id, &index) == NULL)
-		return uni_err_set(err, UNI_E_INVAL, "a step that is no volume has no key");
-	uni_tree_note(b->volumes[index].tree, b->volumes[index].scope);
-	uni_plan_settle(b->plan, step, 0, &b->volumes[index].digest);
-	return 0;
-}
-
 int op_run(struct build *b, size_t index, struct uni_store_record *record, struct uni_buf *messages,
 	   struct uni_err *err)
 {

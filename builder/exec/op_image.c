@@ -372,7 +372,8 @@ static int write_disk(struct build *b, const char *format, struct disk *disk,
 	identity = uni_hash_end(&disk->identity);
 	disk->layout.guid = uni_uuid_derive("uni disk", &identity);
 	disk->layout.partitions = disk->partitions;
-	rc = uni_disk_find(format)->write(&disk->layout, uni_store_writer_fd(writer), result, err);
+	rc = uni_disk_write(uni_disk_find(format), NULL, &disk->layout, uni_store_writer_fd(writer),
+			    result, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, &result->digest, &blob, err);
 	if (rc != 0)

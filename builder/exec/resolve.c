@@ -144,8 +144,7 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	const struct uni_recipe_app *app = &b->recipe->app;
 	int rc = base_resolve(b, err);
 
-	if (rc == 0)
-		rc = resolve_tools(b, err);
+	/* First what is cheap to find wanting, then what takes time, the longest in front. */
 	if (rc == 0)
 		rc = resolve_items(b, &app->objects, ".o", &b->objects, err);
 	if (rc == 0)
@@ -157,9 +156,13 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	if (rc == 0)
 		rc = resolve_files(b, err);
 	if (rc == 0)
+		rc = volumes_resolve(b, hash_all, err);
+	if (rc == 0)
+		rc = resolve_tools(b, err);
+	if (rc == 0)
 		rc = sources_resolve(b, err);
 	if (rc == 0)
-		rc = volumes_resolve(b, hash_all, err);
+		rc = volumes_tools(b, err);
 	return rc;
 }
 

@@ -17,6 +17,7 @@
 
 void volume_clear(struct volume_input *volume)
 {
+	volume_end_early(volume);
 	free(volume->name);
 	uni_tree_free(volume->tree);
 	tool_set_clear(&volume->tools);
@@ -98,8 +99,7 @@ static int count_unknown(void *user, const struct uni_tree_entry *entry, struct 
 	return 0;
 }
 
-static struct uni_digest seen_key(const struct build *b, const struct uni_recipe_volume *volume,
-				  const struct volume_input *in)
+static struct uni_digest seen_key(const struct build *b, const struct uni_recipe_volume *volume)
 {
 	struct uni_hash hash;
 
@@ -107,14 +107,12 @@ static struct uni_digest seen_key(const struct build *b, const struct uni_recipe
 	uni_hash_add_text(&hash, "uni volume seen 1");
 	uni_hash_add_text(&hash, b->recipe->image.name);
 	uni_hash_add_text(&hash, volume->name);
-	for (size_t i = 0; i < in->tools.count; i++)
-		uni_hash_add(&hash, in->tools.items[i].digest.bytes, 32);
 	return uni_hash_end(&hash);
 }
 
 void volume_seen(struct build *b, size_t index)
 {
-	struct uni_digest key = seen_key(b, &b->recipe->volumes[index], &b->volumes[index]);
+	struct uni_digest key = seen_key(b, &b->recipe->volumes[index]);
 	struct uni_store_record record = UNI_STORE_RECORD_INIT;
 	struct uni_err ignored = UNI_ERR_INIT;
 
@@ -125,7 +123,7 @@ void volume_seen(struct build *b, size_t index)
 static int digest_tree(struct build *b, const struct uni_recipe_volume *volume,
 		       struct volume_input *in, bool hash_all, struct uni_err *err)
 {
-	struct uni_digest seen = seen_key(b, volume, in);
+	struct uni_digest seen = seen_key(b, volume);
 	struct unknown unknown = { .bytes = 0 };
 	int rc = uni_tree_digest_known(in->tree, in->scope, &in->digest, err);
 
@@ -158,25 +156,18 @@ static int list_tools(void *user, struct uni_strv *files, struct uni_err *err)
 static int resolve_volume(struct build *b, const struct uni_recipe_volume *volume,
 			  struct volume_input *in, bool hash_all, struct uni_err *err)
 {
-	static const char *const programs[] = { "mksquashfs", NULL };
 	const char *format = uni_recipe_format_name(volume->format);
-	struct listing listing = { .volume = volume, .format = uni_fs_find(format) };
-	char *tools UNI_AUTO_FREE =
-		uni_asprintf("%s %s", format, uni_recipe_compression_name(volume->compression));
 	char *scope UNI_AUTO_FREE = uni_asprintf("volume %s", volume->name);
 	struct uni_tree_rules rules = rules_of(volume);
 	struct uni_err why = UNI_ERR_INIT;
 	int rc;
 
 	in->name = uni_strdup(volume->source.text);
-	if (listing.format == NULL)
+	if (uni_fs_find(format) == NULL)
 		return uni_recipe_error(b->recipe, volume->pos, UNI_E_UNSUPPORTED, err,
 					"volumes of format %s cannot be written", format);
 	in->scope = uni_statcache_scope(b->stats, scope);
 	in->tree = uni_tree_new(&rules);
-	rc = tool_set_resolve(b, tools, programs, list_tools, &listing, &in->tools, err);
-	if (rc != 0)
-		return rc;
 	rc = fill_tree(b, volume, in->tree, &why);
 	if (rc == 0)
 		rc = digest_tree(b, volume, in, hash_all, &why);
@@ -195,10 +186,32 @@ int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	int rc = 0;
 
 	b->volumes = uni_alloc_array(b->recipe->volume_count + 1, sizeof(*b->volumes));
-	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++)
-		if (b->recipe->volumes[i].format != UNI_FS_TMPFS)
-			rc = resolve_volume(b, &b->recipe->volumes[i], &b->volumes[i], hash_all,
-					    err);
+	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++) {
+		if (b->recipe->volumes[i].format == UNI_FS_TMPFS)
+			continue;
+		rc = resolve_volume(b, &b->recipe->volumes[i], &b->volumes[i], hash_all, err);
+		if (rc == 0 && b->volumes[i].cold)
+			volume_start_early(b, i);
+	}
+	return rc;
+}
+
+int volumes_tools(struct build *b, struct uni_err *err)
+{
+	static const char *const programs[] = { "mksquashfs", NULL };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
+		const char *format = uni_recipe_format_name(volume->format);
+		struct listing listing = { .volume = volume, .format = uni_fs_find(format) };
+		char *name UNI_AUTO_FREE = uni_asprintf(
+			"%s %s", format, uni_recipe_compression_name(volume->compression));
+
+		if (volume->format != UNI_FS_TMPFS)
+			rc = tool_set_resolve(b, name, programs, list_tools, &listing,
+					      &b->volumes[i].tools, err);
+	}
 	return rc;
 }
 

@@ -85,10 +85,16 @@ void uni_plan_fs_options(const struct uni_recipe_volume *volume, struct uni_fs_o
 	};
 }
 
-/* The whole boot configuration as it stands before the volumes are known. */
+/* The whole boot configuration as it stands before the volumes are known: for people, and as the
+ * record's digest, which leaves nothing out. One that cannot be encoded is the kernel step's error.
+ */
 void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
 {
 	struct uni_boot_config *config UNI_AUTO(uni_boot_config) = uni_plan_boot_config(recipe);
+	struct uni_buf record UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_err ignored = UNI_ERR_INIT;
+	char text[UNI_DIGEST_TEXT];
+	struct uni_digest digest;
 
 	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
 		line_text(out, "kind", (*kind)->name);
@@ -97,7 +103,10 @@ void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
 			line_text(out, "embed", recipe->volumes[i].name);
 	uni_buf_puts(out, "config ");
 	uni_boot_config_json(config, 0, out);
-	uni_buf_putc(out, '\n');
+	(void)uni_boot_config_encode(config, &record, &ignored);
+	digest = uni_digest_of(record.data, record.size);
+	uni_digest_text(&digest, text);
+	uni_buf_printf(out, "\nrecord %s\n", text);
 }
 
 void options_disk(const struct uni_recipe *recipe, const char *format, struct uni_buf *out)

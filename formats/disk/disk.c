@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "gpt.h"
-#include "raw.h"
+#include "internal.h"
 
-const struct uni_disk_format *const uni_disk_formats[] = { &uni_disk_raw, NULL };
+const struct uni_disk_format *const uni_disk_formats[] = {
+	&uni_disk_raw, /* the disk as it is */
+	&uni_disk_qcow2, &uni_disk_vmdk, &uni_disk_vhd, &uni_disk_vhdx, &uni_disk_vdi, NULL,
+};
 
 const struct uni_disk_format *uni_disk_find(const char *name)
 {
@@ -50,6 +53,7 @@ int uni_disk_place(const struct uni_disk_layout *layout, struct uni_disk_result 
 {
 	uint64_t at = (uint64_t)GPT_FIRST_USABLE * UNI_DISK_SECTOR;
 	uint64_t least = layout->size > UNI_DISK_LEAST ? layout->size : UNI_DISK_LEAST;
+	uint64_t grain = layout->grain != 0 ? layout->grain : UNI_DISK_ALIGN;
 	int rc;
 
 	memset(result, 0, sizeof(*result));
@@ -81,8 +85,123 @@ int uni_disk_place(const struct uni_disk_layout *layout, struct uni_disk_result 
 		at += size;
 	}
 	at += (uint64_t)GPT_TAIL_SECTORS * UNI_DISK_SECTOR;
-	if (!align_up(at > least ? at : least, UNI_DISK_ALIGN, &at) || at > INT64_MAX)
+	if (!align_up(at > least ? at : least, grain, &at) || at > UNI_DISK_SIZE_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "the disk is too large");
+	result->count = layout->count;
 	result->size = at;
 	return 0;
+}
+
+static int check_word(const char *form, const char *what, const char *const *known,
+		      const char **word, struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf list = UNI_BUF_INIT;
+
+	if (*word == NULL && known != NULL)
+		*word = known[0];
+	if (*word == NULL)
+		return 0;
+	for (size_t i = 0; known != NULL && known[i] != NULL; i++) {
+		if (strcmp(known[i], *word) == 0)
+			return 0;
+		uni_buf_printf(&list, "%s%s", i != 0 ? ", " : "", known[i]);
+	}
+	uni_err_set(err, UNI_E_INVAL, "%s has no %s \"%s\"", form, what, *word);
+	return list.size != 0 ? uni_err_hint(err, "it has %s", list.data) : err->code;
+}
+
+static unsigned level_most(const char *compression)
+{
+	if (compression == NULL || strcmp(compression, "none") == 0)
+		return 0;
+	return strcmp(compression, "zstd") == 0 ? 19 : 12;
+}
+
+int uni_disk_resolve(const struct uni_disk_format *format, struct uni_disk_options *options,
+		     struct uni_err *err)
+{
+	unsigned most;
+	int rc = check_word(format->name, "variant", format->variants, &options->variant, err);
+
+	if (rc == 0)
+		rc = check_word(format->name, "compression", format->compressions,
+				&options->compression, err);
+	if (rc != 0)
+		return rc;
+	most = level_most(options->compression);
+	if (options->level > most)
+		return uni_err_set(err, UNI_E_INVAL, "%s has no level %u, the most is %u",
+				   options->compression != NULL ? options->compression
+								: format->name,
+				   options->level, most);
+	return 0;
+}
+
+static int check_size(const struct uni_disk_format *format, uint64_t size, struct uni_err *err)
+{
+	uint64_t limit = format->limit != 0 ? format->limit : UNI_DISK_SIZE_MAX;
+
+	if (size > limit)
+		return uni_err_set(err, UNI_E_LIMIT, "a disk of %s is too large for %s, at most %s",
+				   uni_size_text(size), format->name, uni_size_text(limit));
+	return 0;
+}
+
+static uint64_t grain_of(const struct uni_disk_format *format,
+			 const struct uni_disk_options *options)
+{
+	return format->grain != NULL ? format->grain(options) : UNI_DISK_SECTOR;
+}
+
+int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_options *options,
+		   const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
+		   struct uni_err *err)
+{
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+	struct uni_disk_options how = { 0 };
+	struct uni_disk_layout sized = *layout;
+	uint64_t grain;
+	int rc;
+
+	if (options != NULL)
+		how = *options;
+	rc = uni_disk_resolve(format, &how, err);
+	if (rc != 0)
+		return rc;
+	grain = grain_of(format, &how);
+	if (sized.grain < grain)
+		sized.grain = grain > UNI_DISK_ALIGN ? grain : UNI_DISK_ALIGN;
+	rc = uni_disk_place(&sized, result, err);
+	if (rc == 0)
+		rc = check_size(format, result->size, err);
+	if (rc != 0)
+		return rc;
+	if (format->write_layout != NULL)
+		return format->write_layout(&sized, fd, result, err);
+	rc = uni_disk_source_from_layout(&source, &sized, result, err);
+	if (rc == 0)
+		rc = layout_digests(&sized, result, err);
+	return rc != 0 ? rc : format->write(source, &how, fd, err);
+}
+
+int uni_disk_convert(const struct uni_disk_format *format, const struct uni_disk_options *options,
+		     struct uni_disk_source **source, int fd, struct uni_err *err)
+{
+	struct uni_disk_options how = { 0 };
+	uint64_t size = (*source)->size;
+	int rc;
+
+	if (options != NULL)
+		how = *options;
+	rc = uni_disk_resolve(format, &how, err);
+	if (rc != 0)
+		return rc;
+	if (size == 0)
+		return uni_err_set(err, UNI_E_INVAL, "the disk is empty");
+	if (!align_up(size, grain_of(format, &how), &size))
+		return uni_err_set(err, UNI_E_LIMIT, "the disk is too large");
+	rc = check_size(format, size, err);
+	if (rc == 0)
+		rc = uni_disk_source_grow(source, size, err);
+	return rc != 0 ? rc : format->write(*source, &how, fd, err);
 }

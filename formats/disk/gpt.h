@@ -6,6 +6,7 @@
 
 #include <uni/abi/gpt.h>
 #include <uni/disk/disk.h>
+#include <uni/disk/source.h>
 
 enum {
 	GPT_ENTRIES = 128,
@@ -40,5 +41,15 @@ int gpt_build(const struct uni_disk_layout *layout, const struct uni_disk_result
 /* Sector 0: boot code, the protective entry, the signature. */
 int gpt_build_mbr(const struct uni_disk_layout *layout, const struct uni_disk_result *placed,
 		  uint8_t sector[512], struct uni_err *err);
+
+/* read.c: a table as it stands on a disk. */
+struct gpt_read {
+	struct uni_gpt_header header;
+	uint8_t *array; /* of entry_count entries of entry_size bytes, or NULL: not sound */
+};
+/* Leaves `table->array` NULL when there is no sound table at `lba`; fails only where reading does.
+ */
+int gpt_read(struct uni_disk_source *source, uint64_t lba, struct gpt_read *table,
+	     struct uni_err *err);
 
 #endif

@@ -3,8 +3,6 @@
  * content for the disk and, unless its digest is known, for its partition, and writes only what is
  * not zero, so that holes stay holes.
  */
-#include "raw.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 
 #include "gpt.h"
+#include "internal.h"
 
 enum { CHUNK = 256 << 10, BLOCK = 4096, LARGE = 4 << 20 };
 
@@ -27,33 +26,6 @@ struct raw_writer {
 
 static const uint8_t zeros[64 << 10];
 
-/* Writes the blocks of `data` that are not zero, in runs. */
-static int write_sparse(int fd, const uint8_t *data, size_t size, uint64_t offset,
-			struct uni_err *err)
-{
-	size_t at = 0;
-
-	while (at < size) {
-		size_t block = size - at < BLOCK ? size - at : BLOCK;
-		size_t end = at;
-
-		if (uni_all_zero(data + at, block)) {
-			at += block;
-			continue;
-		}
-		do {
-			end += block;
-			block = size - end < BLOCK ? size - end : BLOCK;
-		} while (end < size && !uni_all_zero(data + end, block));
-		int rc = uni_pwrite_full(fd, data + at, end - at, offset + at, "disk image", err);
-
-		if (rc != 0)
-			return rc;
-		at = end;
-	}
-	return 0;
-}
-
 static void take(struct raw_writer *w, const void *data, size_t size, struct uni_hash *partition)
 {
 	uni_hash_add(&w->disk, data, size);
@@ -65,7 +37,7 @@ static void take(struct raw_writer *w, const void *data, size_t size, struct uni
 static int put(struct raw_writer *w, const void *data, size_t size, struct uni_hash *partition,
 	       struct uni_err *err)
 {
-	int rc = write_sparse(w->fd, data, size, w->at, err);
+	int rc = disk_write_sparse(w->fd, data, size, w->at, err);
 
 	if (rc == 0)
 		take(w, data, size, partition);
@@ -108,7 +80,7 @@ static int hash_file(struct raw_writer *w, const struct uni_disk_content *conten
 
 			rc = uni_pread_full(content->fd, w->chunk, size, from, "content", err);
 			if (rc == 0 && write)
-				rc = write_sparse(w->fd, w->chunk, size, w->at, err);
+				rc = disk_write_sparse(w->fd, w->chunk, size, w->at, err);
 			if (rc == 0)
 				take(w, w->chunk, size, partition);
 			if (rc == 0)
@@ -212,24 +184,51 @@ static int write_all(struct raw_writer *w, const struct uni_disk_layout *layout,
 	return rc;
 }
 
-static int raw_write(const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
-		     struct uni_err *err)
+static int raw_write_layout(const struct uni_disk_layout *layout, int fd,
+			    struct uni_disk_result *result, struct uni_err *err)
 {
 	struct gpt_table table;
 	struct raw_writer w = { .fd = fd };
 	UNI_AUTO_FREE uint8_t *chunk = NULL;
-	int rc = uni_disk_place(layout, result, err);
+	int rc = gpt_build(layout, result, &table, err);
 
-	if (rc == 0)
-		rc = gpt_build(layout, result, &table, err);
 	if (rc != 0)
 		return rc;
 	chunk = uni_alloc(CHUNK);
 	w.chunk = chunk;
 	uni_hash_start(&w.disk);
 	rc = write_all(&w, layout, &table, result, err);
-	if (rc == 0)
-		result->digest = uni_hash_end(&w.disk);
+	if (rc != 0)
+		return rc;
+	result->digest = uni_hash_end(&w.disk);
+	result->has_digest = true;
+	return 0;
+}
+
+static int raw_write(struct uni_disk_source *source, const struct uni_disk_options *options, int fd,
+		     struct uni_err *err)
+{
+	(void)options;
+	return uni_disk_source_unpack(source, fd, err);
+}
+
+int uni_disk_source_unpack(struct uni_disk_source *source, int fd, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
+	struct disk_walk walk = { .source = source, .block = BLOCK, .room = CHUNK };
+	uint64_t offset;
+	size_t size;
+	int rc;
+
+	if (ftruncate(fd, (off_t)source->size) != 0)
+		return uni_err_errno(err, "disk image");
+	while ((rc = disk_walk_next(&walk, chunk, &offset, &size, err)) > 0) {
+		if (source->size - offset < size)
+			size = (size_t)(source->size - offset);
+		rc = disk_write_sparse(fd, chunk, size, offset, err);
+		if (rc != 0)
+			return rc;
+	}
 	return rc;
 }
 
@@ -238,4 +237,5 @@ const struct uni_disk_format uni_disk_raw = {
 	.extension = "raw",
 	.version = 1,
 	.write = raw_write,
+	.write_layout = raw_write_layout,
 };

@@ -10,25 +10,19 @@
 
 enum { ARRAY_MAX = UNI_GPT_ARRAY_SECTORS_MAX * 512 };
 
-struct table_read {
-	struct uni_gpt_header header;
-	uint8_t *array; /* of entry_count entries of entry_size bytes, or NULL: not sound */
-};
-
-/* Leaves `table->array` NULL when there is no sound table at `lba`; fails only where reading does.
- */
-static int read_table(int fd, uint64_t lba, uint64_t sectors, const char *name,
-		      struct table_read *table, struct uni_err *err)
+int gpt_read(struct uni_disk_source *source, uint64_t lba, struct gpt_read *table,
+	     struct uni_err *err)
 {
 	uint8_t sector[UNI_DISK_SECTOR];
 	const struct uni_gpt_header *h = &table->header;
+	uint64_t sectors = source->size / UNI_DISK_SECTOR;
 	size_t array_size;
 	uint32_t size;
 	int rc;
 
 	if (lba >= sectors)
 		return 0;
-	rc = uni_pread_full(fd, sector, sizeof(sector), lba * UNI_DISK_SECTOR, name, err);
+	rc = uni_disk_source_read(source, sector, sizeof(sector), lba * UNI_DISK_SECTOR, err);
 	if (rc != 0)
 		return rc;
 	memcpy(&table->header, sector, sizeof(table->header));
@@ -43,8 +37,8 @@ static int read_table(int fd, uint64_t lba, uint64_t sectors, const char *name,
 	table->array = uni_try_alloc(array_size, ARRAY_MAX, "partition entries", err);
 	if (table->array == NULL)
 		return err->code;
-	rc = uni_pread_full(fd, table->array, array_size, h->entries_lba * UNI_DISK_SECTOR, name,
-			    err);
+	rc = uni_disk_source_read(source, table->array, array_size,
+				  h->entries_lba * UNI_DISK_SECTOR, err);
 	if (rc != 0)
 		return rc;
 	if (gpt_crc32(0, table->array, array_size) != h->entries_crc32) {
@@ -62,7 +56,7 @@ static struct uni_uuid guid_get(const uint8_t bytes[16])
 	return uni_uuid_swap(&disk);
 }
 
-static int take_entries(const struct table_read *table, const char *name, struct uni_disk *disk,
+static int take_entries(const struct gpt_read *table, const char *name, struct uni_disk *disk,
 			struct uni_err *err)
 {
 	const struct uni_gpt_header *h = &table->header;
@@ -104,20 +98,21 @@ static int take_entries(const struct table_read *table, const char *name, struct
  * Why no sound table was found. A header that is whole but says that the disk is longer than the
  * file is the sign of a truncated image.
  */
-static int explain(int fd, uint64_t size, const uint8_t mbr[UNI_DISK_SECTOR], const char *name,
-		   struct uni_err *err)
+static int explain(struct uni_disk_source *source, const uint8_t mbr[UNI_DISK_SECTOR],
+		   const char *name, struct uni_err *err)
 {
 	uint8_t sector[UNI_DISK_SECTOR];
 	struct uni_gpt_header h = { 0 };
 	bool protective = mbr[MBR_SIGNATURE] == 0x55 && mbr[MBR_SIGNATURE + 1] == 0xaa;
 	bool gpt_type = false;
 	uint32_t header_size = 0;
+	uint64_t size = source->size;
 
 	for (size_t i = 0; i < 4; i++)
 		if (mbr[MBR_TABLE + i * MBR_ENTRY_SIZE + 4] == MBR_TYPE_GPT)
 			gpt_type = true;
 	if (size >= (uint64_t)2 * UNI_DISK_SECTOR) {
-		int rc = uni_pread_full(fd, sector, sizeof(sector), UNI_DISK_SECTOR, name, err);
+		int rc = uni_disk_source_read(source, sector, sizeof(sector), UNI_DISK_SECTOR, err);
 
 		if (rc != 0)
 			return rc;
@@ -137,8 +132,8 @@ static int explain(int fd, uint64_t size, const uint8_t mbr[UNI_DISK_SECTOR], co
 	return uni_err_set(err, UNI_E_CORRUPT, "%s: both partition tables are damaged", name);
 }
 
-static int read_both(struct uni_disk *disk, int fd, const char *name, struct table_read *primary,
-		     struct table_read *backup, struct uni_err *err)
+static int read_both(struct uni_disk *disk, struct uni_disk_source *source, const char *name,
+		     struct gpt_read *primary, struct gpt_read *backup, struct uni_err *err)
 {
 	uint8_t mbr[UNI_DISK_SECTOR] = { 0 };
 	uint64_t sectors = disk->size / UNI_DISK_SECTOR;
@@ -147,35 +142,35 @@ static int read_both(struct uni_disk *disk, int fd, const char *name, struct tab
 
 	if (sectors == 0)
 		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is no disk with a GPT", name);
-	rc = uni_pread_full(fd, mbr, sizeof(mbr), 0, name, err);
+	rc = uni_disk_source_read(source, mbr, sizeof(mbr), 0, err);
 	if (rc == 0)
-		rc = read_table(fd, 1, sectors, name, primary, err);
+		rc = gpt_read(source, 1, primary, err);
 	if (rc != 0)
 		return rc;
 	disk->bios_code = !uni_all_zero(mbr, MBR_CODE_SIZE);
 	backup_lba = primary->array != NULL ? primary->header.alternate_lba : sectors - 1;
 	if (primary->array != NULL && backup_lba >= sectors)
-		return explain(fd, disk->size, mbr, name, err);
-	rc = backup_lba > 1 ? read_table(fd, backup_lba, sectors, name, backup, err) : 0;
+		return explain(source, mbr, name, err);
+	rc = backup_lba > 1 ? gpt_read(source, backup_lba, backup, err) : 0;
 	if (rc != 0)
 		return rc;
 	disk->primary_sound = primary->array != NULL;
 	disk->backup_sound = backup->array != NULL;
 	if (!disk->primary_sound && !disk->backup_sound)
-		return explain(fd, disk->size, mbr, name, err);
+		return explain(source, mbr, name, err);
 	return take_entries(disk->primary_sound ? primary : backup, name, disk, err);
 }
 
-int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name,
-		  struct uni_err *err)
+int uni_disk_read_source(struct uni_disk **out, struct uni_disk_source *source, const char *name,
+			 struct uni_err *err)
 {
 	struct uni_disk *disk = uni_alloc(sizeof(*disk));
-	struct table_read primary = { .array = NULL };
-	struct table_read backup = { .array = NULL };
+	struct gpt_read primary = { .array = NULL };
+	struct gpt_read backup = { .array = NULL };
 	int rc;
 
-	disk->size = size;
-	rc = read_both(disk, fd, name, &primary, &backup, err);
+	disk->size = source->size;
+	rc = read_both(disk, source, name, &primary, &backup, err);
 	free(primary.array);
 	free(backup.array);
 	if (rc != 0) {
@@ -184,6 +179,15 @@ int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name
 	}
 	*out = disk;
 	return rc;
+}
+
+int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name,
+		  struct uni_err *err)
+{
+	UNI_AUTO(uni_disk_source)
+	struct uni_disk_source *source = uni_disk_source_from_fd(fd, 0, size, name);
+
+	return uni_disk_read_source(out, source, name, err);
 }
 
 void uni_disk_free(struct uni_disk *disk)

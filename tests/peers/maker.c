@@ -2,6 +2,7 @@
  * Writes artifacts for peers.py, each from plain arguments:
  *
  *   peers-maker disk OUT SIZE [FILE...]      a raw disk with a partition for each file
+ *   peers-maker form FORM IMAGE OUT [OPTION=VALUE...]  an image in another form
  *   peers-maker image BASE PROGRAM ELF DISK  a bootable ELF, and a disk that starts it by BIOS
  *   peers-maker volume DIR OUT COMPRESSION   squashfs with hash tree; prints what verity needs
  *   peers-maker list IMAGE                   files of a volume: type, mode, size, digest, path
@@ -82,7 +83,40 @@ static void make_disk(int argc, char **argv)
 	layout.size = strtoull(argv[1], NULL, 10);
 	for (int i = 2; i < argc && i < 18; i++)
 		add_partition(&layout, parts, UNI_GPT_VOLUME, uni_path_base(argv[i]), argv[i]);
-	must(uni_disk_find("raw")->write(&layout, open_new(argv[0]), &result, &err));
+	must(uni_disk_write(uni_disk_find("raw"), NULL, &layout, open_new(argv[0]), &result, &err));
+}
+
+static void form_option(struct uni_disk_options *options, char *text)
+{
+	char *value = strchr(text, '=');
+
+	if (value == NULL)
+		exit(2);
+	*value++ = '\0';
+	if (strcmp(text, "variant") == 0)
+		options->variant = value;
+	else if (strcmp(text, "compression") == 0)
+		options->compression = value;
+	else if (strcmp(text, "level") == 0)
+		options->level = (unsigned)strtoul(value, NULL, 10);
+	else if (strcmp(text, "threads") == 0)
+		options->threads = (unsigned)strtoul(value, NULL, 10);
+	else
+		exit(2);
+}
+
+static void make_form(int argc, char **argv)
+{
+	const struct uni_disk_format *format = uni_disk_find(argv[0]);
+	struct uni_disk_options options = { 0 };
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+
+	if (format == NULL)
+		exit(2);
+	for (int i = 3; i < argc; i++)
+		form_option(&options, argv[i]);
+	must(uni_disk_open_image(&source, argv[1], &err));
+	must(uni_disk_convert(format, &options, &source, open_new(argv[2]), &err));
 }
 
 static void make_elf(const struct uni_base *base, const char *program, int fd, uint64_t *size)
@@ -127,7 +161,7 @@ static void make_image(char **argv)
 	layout.stage1_size = stage1.size;
 	add_partition(&layout, parts, UNI_GPT_BIOS_BOOT, "loader", base->stage2.path);
 	add_partition(&layout, parts, UNI_GPT_KERNEL, "kernel", box);
-	must(uni_disk_find("raw")->write(&layout, open_new(argv[3]), &result, &err));
+	must(uni_disk_write(uni_disk_find("raw"), NULL, &layout, open_new(argv[3]), &result, &err));
 	uni_base_free(base);
 }
 
@@ -215,6 +249,8 @@ int main(int argc, char **argv)
 {
 	if (argc >= 4 && strcmp(argv[1], "disk") == 0)
 		make_disk(argc - 2, argv + 2);
+	else if (argc >= 5 && strcmp(argv[1], "form") == 0)
+		make_form(argc - 2, argv + 2);
 	else if (argc == 6 && strcmp(argv[1], "image") == 0)
 		make_image(argv + 2);
 	else if (argc == 5 && strcmp(argv[1], "volume") == 0)

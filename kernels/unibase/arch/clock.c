@@ -69,6 +69,7 @@ static volatile uint64_t last_ns; /* kvmclock that is not stable: never go back 
 
 static uint64_t apic_hertz; /* after the divisor; 0: not known yet */
 static bool deadline_mode, alarm_ready;
+static uint32_t soon; /* counts to a tick that was asked for before the alarm was ready; 0: none */
 static uint64_t scale(uint64_t value, uint64_t to, uint64_t from)
 {
 	uint64_t high, low, quotient, rest;
@@ -154,10 +155,10 @@ static bool apic_counts_ns(void)
 	return hypervisor_is("TCGTCGTCGTCG") || hypervisor_is("KVMKVMKVM");
 }
 
-static void apic_count_from(uint32_t count)
+static void apic_count_from(uint32_t count, bool ring)
 {
 	uk_apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_16);
-	uk_apic_write(APIC_LVT_TIMER, alarm_ready ? UK_VECTOR_TIMER : APIC_MASKED);
+	uk_apic_write(APIC_LVT_TIMER, ring ? UK_VECTOR_TIMER : APIC_MASKED);
 	uk_apic_write(APIC_TIMER_INITIAL, count);
 }
 
@@ -189,11 +190,13 @@ static uint64_t measure_by_apic(void)
 	struct sample start, end;
 
 	apic_hertz = NS / APIC_DIVISOR;
-	apic_count_from(UINT32_MAX);
+	apic_count_from(UINT32_MAX, false);
 	start = sample_apic();
 	while (start.left - uk_apic_read(APIC_TIMER_CURRENT) < MEASURE_NS / APIC_DIVISOR)
 		uk_pause();
 	end = sample_apic();
+	if (soon != 0)
+		apic_count_from(soon, true);
 	return scale(end.tsc - start.tsc, apic_hertz, start.left - end.left);
 }
 
@@ -292,6 +295,7 @@ int64_t uk_clock_wall(void)
 static void tick(void *arg)
 {
 	(void)arg;
+	soon = 0;
 	uk_clock_tick();
 }
 
@@ -299,6 +303,7 @@ static void start_alarm(void)
 {
 	if (!uk_apic_start())
 		uk_panic("no memory for the timer");
+	soon = 0;
 	uk_time_mono();
 	uk_irq_set(UK_VECTOR_TIMER, tick, NULL);
 	deadline_mode = uk_cpu_has.tsc_deadline && rate != RATE_MEASURED;
@@ -310,7 +315,7 @@ static void start_alarm(void)
 	} else if (apic_hertz == 0) {
 		uint64_t start = uk_rdtsc(), span = scale(MEASURE_NS, hertz, NS);
 
-		apic_count_from(UINT32_MAX);
+		apic_count_from(UINT32_MAX, false);
 		while (uk_rdtsc() - start < span)
 			uk_pause();
 		apic_hertz = scale(UINT32_MAX - uk_apic_read(APIC_TIMER_CURRENT), hertz,
@@ -340,7 +345,20 @@ void uk_clock_arm(uint64_t deadline)
 		return;
 	}
 	count = scale(wait, apic_hertz, NS) + 1;
-	apic_count_from((uint32_t)UK_MIN(count, UINT32_MAX));
+	apic_count_from((uint32_t)UK_MIN(count, UINT32_MAX), true);
+}
+
+/* The APIC's rate is taken for a nanosecond a count: elsewhere it is slower by tens at most. */
+bool uk_clock_soon(uint64_t ns)
+{
+	if (alarm_ready)
+		return false;
+	if (!uk_apic_start())
+		uk_panic("no memory for the timer");
+	uk_irq_set(UK_VECTOR_TIMER, tick, NULL);
+	soon = (uint32_t)(ns / APIC_DIVISOR);
+	apic_count_from(soon, true);
+	return true;
 }
 
 void uk_delay_us(unsigned us)

@@ -51,7 +51,7 @@ struct pointer {
 	uint64_t base;
 } UK_PACKED;
 
-extern char uk_trap_stubs[], uk_syscall_stub[], uk_ist_double[], uk_ist_nmi[];
+extern char uk_trap_vectors[], uk_syscall_gate[], uk_ist_double[], uk_ist_nmi[];
 
 struct uk_cpu uk_cpu_boot;
 struct uk_cpu_features uk_cpu_has UK_SEALED;
@@ -132,13 +132,13 @@ static void set_gates(void)
 	struct pointer p = { sizeof(idt) - 1, (uintptr_t)idt };
 
 	for (unsigned v = 0; v < UK_VECTOR_COUNT; v++) {
-		uint64_t stub = (uintptr_t)uk_trap_stubs + v * 16;
+		uint64_t entry = (uintptr_t)uk_trap_vectors + v * 16;
 
-		idt[v] = (struct gate){ .offset_low = (uint16_t)stub,
+		idt[v] = (struct gate){ .offset_low = (uint16_t)entry,
 					.selector = UK_CS_KERNEL,
 					.type = GATE_INTERRUPT,
-					.offset_middle = (uint16_t)(stub >> 16),
-					.offset_high = (uint32_t)(stub >> 32) };
+					.offset_middle = (uint16_t)(entry >> 16),
+					.offset_high = (uint32_t)(entry >> 32) };
 	}
 	idt[UK_TRAP_BREAKPOINT].type = GATE_USER;
 	idt[UK_TRAP_OVERFLOW].type = GATE_USER;
@@ -162,6 +162,6 @@ void uk_cpu_start(void)
 	set_gates();
 	uk_wrmsr(MSR_EFER, uk_rdmsr(MSR_EFER) | EFER_SCE);
 	uk_wrmsr(MSR_STAR, (uint64_t)UK_CS_USER32 << 48 | (uint64_t)UK_CS_KERNEL << 32);
-	uk_wrmsr(MSR_LSTAR, (uintptr_t)uk_syscall_stub);
+	uk_wrmsr(MSR_LSTAR, (uintptr_t)uk_syscall_gate);
 	uk_wrmsr(MSR_FMASK, SYSCALL_CLEARS);
 }

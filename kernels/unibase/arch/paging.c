@@ -105,24 +105,33 @@ static void direct_begin(uk_paddr_t image, uk_paddr_t region_end)
 	for (unsigned i = 0; i < 2; i++)
 		direct_pdpt[gib + i] = uk_virt_to_phys((const void *)(uintptr_t)direct_pd[i]) |
 				       UK_PTE_PRESENT | UK_PTE_WRITE;
-	for (uk_paddr_t at = image; at + (1ull << 21) <= end; at += 1ull << 21)
+	for (uk_paddr_t at = image; at < end; at += 1ull << 21)
 		direct_pd[(at >> 30) - gib][INDEX(at, 1)] =
 			at | SMALL_FLAGS | UK_PTE_WRITE | UK_PTE_LARGE | uk_pte_nx;
 	uk_boot_pml4[INDEX(UK_DIRECT_BASE, 3)] =
 		uk_virt_to_phys((const void *)(uintptr_t)direct_pdpt) | UK_PTE_PRESENT |
 		UK_PTE_WRITE;
-	pool_end = UK_ALIGN_DOWN(end, 1ull << 21);
+	pool_end = end;
+	/* What the last large page maps behind the end of RAM goes again. */
+	for (uk_paddr_t at = end; at % (1ull << 21) != 0; at += UK_PAGE_SIZE)
+		direct_table(&direct_pd[(at >> 30) - gib][INDEX(at, 1)], 0)[INDEX(at, 0)] = 0;
 }
 
-/* Takes the image's physical alias out of the tables, and the pages under the IST stacks. */
+static void drop_page(const char *page)
+{
+	uk_boot_pt[INDEX((uintptr_t)page, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
+}
+
+/* Takes the image's physical alias out of the tables, and the pages under the stacks in it. */
 static void drop_alias(uk_paddr_t image)
 {
 	uk_boot_pml4[0] = 0;
 	uk_boot_pdpt[image >> 30] = 0;
 	if (INDEX(image, 1) != INDEX(UK_IMAGE_VIRT, 1))
 		uk_boot_pd[INDEX(image, 1)] = 0;
-	uk_boot_pt[INDEX((uintptr_t)uk_ist_guard_double, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
-	uk_boot_pt[INDEX((uintptr_t)uk_ist_guard_nmi, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
+	drop_page(uk_idle_guard);
+	drop_page(uk_ist_guard_double);
+	drop_page(uk_ist_guard_nmi);
 }
 
 void uk_paging_start(void)

@@ -57,11 +57,11 @@
 
 	.section .text.trap, "ax", @progbits
 
-	/* One stub of 16 bytes for each vector: vector and, where the processor pushed none, an error
+	/* One way in of 16 bytes for each vector: vector and, where the processor pushed none, an error
 	 * code of 0. */
 	.balign 16
-	.globl uk_trap_stubs
-uk_trap_stubs:
+	.globl uk_trap_vectors
+uk_trap_vectors:
 	.set vector, 0
 	.rept UK_VECTOR_COUNT
 	.balign 16
@@ -82,14 +82,20 @@ enter:
 	testb $3, 24(%rsp)
 	jz 1f
 	swapgs
+	save
+	/* The processor left SS null. Some AMD processors' SYSRET would hand its attributes on to another
+	 * thread; and an emulator that sorts its translations by mode keeps one for both ways in. */
+	movl $UK_DS_KERNEL, %eax
+	movl %eax, %ss
+	jmp 2f
 1:	save
-	movq %rsp, %rdi
+2:	movq %rsp, %rdi
 	call uk_trap
 leave:
 	testb $3, OFF_CS(%rsp)
-	jz 2f
+	jz 3f
 	swapgs
-2:	restore
+3:	restore
 	addq $16, %rsp
 	iretq
 
@@ -112,9 +118,9 @@ enter_paranoid:
 	addq $16, %rsp
 	iretq
 
-	.globl uk_syscall_stub
-	.type uk_syscall_stub, @function
-uk_syscall_stub:
+	.globl uk_syscall_gate
+	.type uk_syscall_gate, @function
+uk_syscall_gate:
 	swapgs
 	movq %rsp, %gs:UK_CPU_USER_RSP
 	movq %gs:UK_CPU_STACK_TOP, %rsp
@@ -223,8 +229,13 @@ uk_thread_first:
 	ud2
 
 	.section .bss..stack, "aw", @nobits
+	.globl uk_idle_guard, uk_idle_stack_top
 	.globl uk_ist_guard_double, uk_ist_double, uk_ist_guard_nmi, uk_ist_nmi
 	.balign 4096
+uk_idle_guard:
+	.skip 4096
+	.skip 8192
+uk_idle_stack_top:
 uk_ist_guard_double:
 	.skip 4096
 	.skip 8192

@@ -1,6 +1,7 @@
 /*
  * What happens on entry from the processor, and on the way out to user mode.
  */
+#include <uk/clock.h>
 #include <uk/cpu.h>
 #include <uk/log.h>
 #include <uk/mem.h>
@@ -111,6 +112,7 @@ void uk_enter_user(const struct uk_frame *frame)
 	struct uk_frame copy = *frame;
 
 	uk_assert(uk_thread_self()->fpu != NULL);
+	uk_time_begin();
 	uk_user_set_fs(uk_user_fs());
 	uk_user_set_gs(uk_user_gs());
 	leave_user(&copy);

@@ -105,8 +105,8 @@ static bool in_guard(uint64_t address)
 
 	if (address >= UK_STACK_BASE && address < UK_DEVICE_BASE)
 		return offset % UK_STACK_SLOT < UK_STACK_SLOT - UK_STACK_SIZE;
-	return address >= (uintptr_t)uk_boot_guard &&
-	       address < (uintptr_t)uk_boot_guard + UK_PAGE_SIZE;
+	return address - (uintptr_t)uk_boot_guard < UK_PAGE_SIZE ||
+	       address - (uintptr_t)uk_idle_guard < UK_PAGE_SIZE;
 }
 
 static void describe(const struct uk_frame *f, uint64_t address, char *to, size_t room)

@@ -124,21 +124,22 @@ static void ask_hardware(void)
 	}
 }
 
-/* Timing of memory and port accesses, whose last bits nobody controls; counted as half a bit each.
- */
+/* Timing of port accesses, whose last bits nobody controls; counted as half a bit each. */
 static void ask_jitter(void)
 {
 	static bool told;
+	uint64_t words[16] = { 0 };
 
 	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
 		uk_log(UK_LOG_WARN, "no source of randomness: seeding by timing");
-	for (int i = 0; i < 2 * SEED_BITS; i++) {
-		uint64_t v = uk_rdtsc();
+	for (unsigned i = 0; i < 2 * SEED_BITS; i++) {
+		uint64_t before = uk_rdtsc();
+		uint64_t *word = &words[i % UK_COUNT(words)];
 
 		uk_in8(0x80);
-		v ^= uk_rdtsc() << 32;
-		uk_random_add(&v, sizeof(v), (unsigned)i & 1);
+		*word = (*word << 7 | *word >> 57) ^ (uk_rdtsc() - before);
 	}
+	uk_random_add(words, sizeof(words), SEED_BITS);
 }
 
 void uk_random(void *data, size_t size)

@@ -12,6 +12,7 @@
 #include <uk/mem.h>
 #include <uk/paging.h>
 #include <uk/sched.h>
+#include <uk/start.h>
 
 #define SLICE_NS 4000000
 #define MSR_FS_BASE 0xc0000100
@@ -29,7 +30,9 @@ void uk_thread_first(void);
 void uk_thread_begin(struct uk_thread *before) UK_NORETURN;
 
 static struct uk_runq runq = { .lock = UK_SPINLOCK_INIT, .ready = UK_LIST_INIT(runq.ready) };
-static struct uk_thread idle = { .name = "idle", .state = UK_THREAD_RUNNING, .refs = 1 };
+/* The one that started the machine, and the one that has nothing to do; never freed. */
+static struct uk_thread first = { .name = "init", .state = UK_THREAD_RUNNING, .refs = 2 };
+static struct uk_thread idle = { .name = "idle", .refs = 2 };
 
 struct uk_thread *uk_thread_self(void)
 {
@@ -208,10 +211,20 @@ void uk_thread_begin(struct uk_thread *before)
 	uk_thread_exit();
 }
 
+/* What uk_switch pops for the first time: six registers and where to go, where rsp is on 16 then.
+ */
+static void prepare_stack(struct uk_thread *t)
+{
+	uint64_t *sp = (uint64_t *)(uintptr_t)t->stack_top - 9;
+
+	memset(sp, 0, 9 * sizeof(*sp));
+	sp[6] = (uintptr_t)uk_thread_first;
+	t->sp = (uintptr_t)sp;
+}
+
 struct uk_thread *uk_thread_new(const char *name, void (*fn)(void *arg), void *arg)
 {
 	struct uk_thread *t = uk_alloc(sizeof(*t));
-	uint64_t *sp;
 
 	if (t == NULL)
 		return NULL;
@@ -224,11 +237,7 @@ struct uk_thread *uk_thread_new(const char *name, void (*fn)(void *arg), void *a
 	t->fn = fn;
 	t->arg = arg;
 	t->refs = 1;
-	/* What uk_switch pops: six registers and where to go, where rsp is on 16 then. */
-	sp = (uint64_t *)(uintptr_t)t->stack_top - 9;
-	memset(sp, 0, 9 * sizeof(*sp));
-	sp[6] = (uintptr_t)uk_thread_first;
-	t->sp = (uintptr_t)sp;
+	prepare_stack(t);
 	return t;
 }
 
@@ -310,25 +319,31 @@ uint64_t uk_user_gs(void)
 	return uk_cpu()->thread->gs_base;
 }
 
-void uk_sched_start(void)
+static void be_idle(void *arg)
 {
-	struct uk_cpu *cpu = uk_cpu();
-
-	idle.stack_top = cpu->stack_top;
-	idle.cpu = cpu;
-	idle.on_cpu = true;
-	idle.run_start = uk_rdtsc();
-	cpu->idle = cpu->thread = &idle;
-	cpu->runq = &runq;
-}
-
-void uk_sched_idle(void)
-{
+	(void)arg;
 	for (;;) {
+		uk_later_run();
 		uk_irq_off();
 		reschedule();
 		/* STI takes effect after the next instruction: what came meanwhile ends the halt.
 		 */
 		__asm__ volatile("sti; hlt" : : : "memory");
 	}
+}
+
+void uk_sched_start(void)
+{
+	struct uk_cpu *cpu = uk_cpu();
+
+	first.stack_top = cpu->stack_top;
+	first.cpu = cpu;
+	first.on_cpu = true;
+	first.run_start = uk_rdtsc();
+	idle.stack_top = (uintptr_t)uk_idle_stack_top;
+	idle.fn = be_idle;
+	prepare_stack(&idle);
+	cpu->thread = &first;
+	cpu->idle = &idle;
+	cpu->runq = &runq;
 }

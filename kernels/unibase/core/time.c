@@ -5,6 +5,7 @@
 #include <uk/cpu.h>
 #include <uk/io.h>
 #include <uk/lock.h>
+#include <uk/start.h>
 #include <uk/thread.h>
 
 #define NS 1000000000ll
@@ -14,18 +15,29 @@ static struct uk_list timers = UK_LIST_INIT(timers); /* nearest first */
 static struct uk_timer *volatile running;	     /* whose function is being called */
 static uint64_t slice_end = UK_FOREVER;
 static uint64_t alarm = UK_FOREVER; /* what the hardware is set to */
+static uint64_t soon_ns;	    /* a rough alarm is set besides; 0: none */
+static uint64_t soon = UK_FOREVER;  /* the same as a deadline, once there is a clock */
 
 static struct uk_spinlock real_lock = UK_SPINLOCK_INIT;
 static int64_t real_offset; /* real time at monotonic 0 */
 static bool real_known;
+static bool began; /* the program runs */
 
 static void set_alarm(void)
 {
 	const struct uk_timer *first = uk_list_first(&timers, struct uk_timer, item);
-	uint64_t next = first != NULL ? UK_MIN(first->deadline, slice_end) : slice_end;
+	uint64_t next = UK_MIN(slice_end, soon);
 
+	if (first != NULL)
+		next = UK_MIN(next, first->deadline);
 	if (next == alarm)
 		return;
+	/* An exact alarm replaces the rough one. */
+	if (soon_ns != 0) {
+		soon = uk_time_mono() + soon_ns;
+		soon_ns = 0;
+		next = UK_MIN(next, soon);
+	}
 	alarm = next;
 	uk_clock_arm(next);
 }
@@ -75,12 +87,25 @@ void uk_slice_set(uint64_t end)
 	uk_spin_unlock(&lock, state);
 }
 
+void uk_tick_soon(uint64_t ns)
+{
+	uint64_t state = uk_spin_lock(&lock);
+
+	if (uk_clock_soon(ns))
+		soon_ns = ns;
+	else
+		soon = uk_time_mono() + ns;
+	set_alarm();
+	uk_spin_unlock(&lock, state);
+}
+
 void uk_clock_tick(void)
 {
 	uint64_t now = uk_time_mono();
 	uint64_t state = uk_spin_lock(&lock);
 
-	alarm = UK_FOREVER;
+	alarm = soon = UK_FOREVER;
+	soon_ns = 0;
 	for (;;) {
 		struct uk_timer *t = uk_list_first(&timers, struct uk_timer, item);
 
@@ -100,14 +125,37 @@ void uk_clock_tick(void)
 	}
 	set_alarm();
 	uk_spin_unlock(&lock, state);
+	uk_later_run();
+}
+
+void uk_time_begin(void)
+{
+	began = true;
+}
+
+/* Before the program runs, the time of day is the image's: what the kernel makes at start has the
+ * same times at every start, and a program that needs no clock does not pay for one. */
+static int64_t epoch(void)
+{
+	const struct uni_config_entry *e = uk_config_next(UNI_CONFIG_EPOCH, NULL);
+	int64_t seconds = 0;
+
+	if (e != NULL && e->size >= sizeof(seconds))
+		memcpy(&seconds, uni_config_data(e), sizeof(seconds));
+	return seconds > INT64_MAX / NS || seconds < 0 ? 0 : seconds * NS;
 }
 
 int64_t uk_time_real(void)
 {
-	uint64_t state = uk_spin_lock(&real_lock);
-	int64_t offset = real_offset;
-	bool known = real_known;
+	uint64_t state;
+	int64_t offset;
+	bool known;
 
+	if (uk_unlikely(!began))
+		return epoch();
+	state = uk_spin_lock(&real_lock);
+	offset = real_offset;
+	known = real_known;
 	uk_spin_unlock(&real_lock, state);
 	if (!known) {
 		offset = uk_clock_wall();

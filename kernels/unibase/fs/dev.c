@@ -101,16 +101,20 @@ static const struct uk_file_ops zero_ops = { .read = zero_read, .write = null_wr
 static const struct uk_file_ops full_ops = { .read = zero_read, .write = full_write };
 static const struct uk_file_ops random_ops = { .read = random_read, .write = random_write };
 
+enum { CONSOLE = 0 };
 static const struct {
 	const char *name;
 	uint8_t major, minor;
 	uint16_t mode;
 	const struct uk_file_ops *ops;
 } devices[] = {
-	{ "null", 1, 3, 0666, &null_ops },	{ "zero", 1, 5, 0666, &zero_ops },
-	{ "full", 1, 7, 0666, &full_ops },	{ "random", 1, 8, 0666, &random_ops },
-	{ "urandom", 1, 9, 0666, &random_ops }, { "tty", 5, 0, 0666, &fs_tty_ops },
-	{ "console", 5, 1, 0600, &fs_tty_ops },
+	[CONSOLE] = { "console", 5, 1, 0600, &fs_tty_ops },
+	{ "tty", 5, 0, 0666, &fs_tty_ops },
+	{ "null", 1, 3, 0666, &null_ops },
+	{ "zero", 1, 5, 0666, &zero_ops },
+	{ "full", 1, 7, 0666, &full_ops },
+	{ "random", 1, 8, 0666, &random_ops },
+	{ "urandom", 1, 9, 0666, &random_ops },
 };
 
 static const char *const links[][2] = {
@@ -131,18 +135,31 @@ int fs_device_open(struct uk_inode *inode, struct uk_file *file)
 	return -UK_ENXIO;
 }
 
+static int make_device(struct uk_inode *dev, size_t i)
+{
+	struct uk_inode *inode;
+	int error = dev->ops->create(dev, devices[i].name, strlen(devices[i].name),
+				     UK_S_IFCHR | devices[i].mode,
+				     device(devices[i].major, devices[i].minor), &inode);
+
+	if (error == 0)
+		uk_inode_put(inode);
+	return error;
+}
+
+int fs_dev_first(struct uk_inode *dev)
+{
+	return make_device(dev, CONSOLE);
+}
+
 int fs_dev_fill(struct uk_inode *dev)
 {
 	struct uk_inode *inode;
 	int error = 0;
 
-	for (size_t i = 0; i < UK_COUNT(devices) && error == 0; i++) {
-		error = dev->ops->create(dev, devices[i].name, strlen(devices[i].name),
-					 UK_S_IFCHR | devices[i].mode,
-					 device(devices[i].major, devices[i].minor), &inode);
-		if (error == 0)
-			uk_inode_put(inode);
-	}
+	for (size_t i = 0; i < UK_COUNT(devices) && error == 0; i++)
+		if (i != CONSOLE)
+			error = make_device(dev, i);
 	for (size_t i = 0; i < UK_COUNT(links) && error == 0; i++) {
 		error = dev->ops->symlink(dev, links[i][0], strlen(links[i][0]), links[i][1],
 					  &inode);

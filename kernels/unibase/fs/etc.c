@@ -3,7 +3,6 @@
  * the image brings none of its own. Each stands on a text that stays: that is less work at start
  * than to write it.
  */
-#include <uk/log.h>
 #include <uk/start.h>
 
 #include "fs.h"
@@ -12,19 +11,18 @@
 enum { LINE = 256 };
 
 /* Consumes the text. */
-static void make(struct uk_inode *etc, const char *name, struct fs_text *text)
+static void make(struct uk_inode *etc, const char *name, struct fs_text *text, int *error)
 {
 	struct uk_inode *inode = NULL;
-	int error = etc->ops->lookup(etc, name, strlen(name), &inode);
 
-	if (error == 0) { /* the image has one */
-		fs_text_free(text);
-	} else {
-		error = etc->ops->create(etc, name, strlen(name), UK_S_IFREG | 0644, 0, &inode);
-		if (error == 0 && !text->failed)
-			error = fs_tmpfs_set_source(inode, text->at, text->size);
-		if (error != 0 || text->failed)
-			uk_panic("no memory for /etc/%s", name);
+	if (*error == 0 && etc->ops->lookup(etc, name, strlen(name), &inode) == 0) {
+		fs_text_free(text); /* the image has one */
+	} else if (*error == 0) {
+		*error = text->failed ? -UK_ENOMEM
+				      : etc->ops->create(etc, name, strlen(name), UK_S_IFREG | 0644,
+							 0, &inode);
+		if (*error == 0)
+			*error = fs_tmpfs_set_source(inode, text->at, text->size);
 	}
 	uk_inode_put(inode);
 	*text = (struct fs_text){ .at = NULL };
@@ -49,28 +47,30 @@ void fs_hostname(char *name, size_t room)
 		uk_strlcpy(name, "unibase", room); /* as uname says */
 }
 
-void fs_etc_fill(struct uk_inode *etc)
+int fs_etc_fill(struct uk_inode *etc)
 {
 	struct fs_text text = { .at = NULL };
 	char name[LINE];
+	int error = 0;
 
 	fs_hostname(name, sizeof(name));
 	fs_text_add(&text, "%s\n", name);
-	make(etc, "hostname", &text);
+	make(etc, "hostname", &text, &error);
 	fs_text_add(&text, "127.0.0.1 localhost\n::1 localhost\n");
 	if (strcmp(name, "localhost") != 0)
 		fs_text_add(&text, "127.0.1.1 %s\n", name);
 	add_entries(&text, "", UNI_CONFIG_HOST);
-	make(etc, "hosts", &text);
+	make(etc, "hosts", &text, &error);
 	/* Without any, the network may bring some, and writes the file itself. */
 	add_entries(&text, "nameserver ", UNI_CONFIG_RESOLVER);
 	if (text.size != 0)
-		make(etc, "resolv.conf", &text);
+		make(etc, "resolv.conf", &text, &error);
 	fs_text_add(&text, "root:x:0:0:root:/:/sbin/nologin\n"
 			   "nobody:x:65534:65534:nobody:/:/sbin/nologin\n");
-	make(etc, "passwd", &text);
+	make(etc, "passwd", &text, &error);
 	fs_text_add(&text, "root:x:0:\nnogroup:x:65534:\n");
-	make(etc, "group", &text);
+	make(etc, "group", &text, &error);
 	fs_text_add(&text, "passwd: files\ngroup: files\nhosts: files dns\n");
-	make(etc, "nsswitch.conf", &text);
+	make(etc, "nsswitch.conf", &text, &error);
+	return error;
 }

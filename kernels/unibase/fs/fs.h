@@ -178,6 +178,8 @@ int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size)
 /* An inode of the file system that has no name (O_TMPFILE, memfd). */
 struct uk_inode *fs_tmpfs_nameless(struct uk_super *super, uint32_t mode);
 bool fs_is_tmpfs(const struct uk_super *super);
+/* The first who asks the folder for a name that it does not have, or for all, finds it filled. */
+void fs_tmpfs_later(struct uk_inode *folder, int (*fill)(struct uk_inode *folder));
 
 /* cpio.c */
 /* Unpacks a newc archive below the root; 0, -UK_EINVAL with the reason in `why`, -UK_ENOMEM. */
@@ -231,9 +233,10 @@ void fs_decoder_free(struct fs_decoder *decoder);
 int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room);
 
 /* start.c and its parts */
-int fs_dev_fill(struct uk_inode *dev); /* dev.c: an empty tmpfs becomes /dev */
+int fs_dev_first(struct uk_inode *dev); /* dev.c: the console */
+int fs_dev_fill(struct uk_inode *dev);	/* dev.c: the other names of /dev */
 struct uk_super *fs_proc_new(void);
-void fs_etc_fill(struct uk_inode *etc);
+int fs_etc_fill(struct uk_inode *etc);
 void fs_hostname(char *name, size_t room);
 
 /* Character devices by number: dev.c */

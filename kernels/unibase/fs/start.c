@@ -14,37 +14,76 @@ static void must(int error, const char *what, const char *path)
 		uk_panic("%s %s: error %d", what, path, -error);
 }
 
-/* A folder, and those above it. */
-static void make_folder(const char *path, uint32_t mode)
+/* A name in a folder, made when it is not there. Consumes the folder, gives the name. Nothing else
+ * runs yet that could make it meanwhile. */
+static struct uk_dentry *make_name(struct uk_dentry *dir, const char *name, size_t size,
+				   uint32_t mode)
 {
-	char part[UK_NAME_MAX + 1];
+	struct uk_inode *parent = dir->inode, *inode;
+	struct uk_dentry *made;
 
-	if (uk_strlcpy(part, path, sizeof(part)) >= sizeof(part))
-		uk_panic("path of more than %d bytes: %s", UK_NAME_MAX, path);
-	for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
-		int error;
+	must(fs_lookup(dir, name, size, &made), "make", name);
+	if (made->inode == NULL) {
+		must(parent->super->read_only ? -UK_EROFS
+		     : parent->ops->create == NULL
+			     ? -UK_EPERM
+			     : parent->ops->create(parent, name, size, mode, 0, &inode),
+		     "make", name);
+		fs_dentry_fill(made, inode);
+	}
+	fs_dentry_put(dir);
+	return fs_mount_cross(made);
+}
 
-		if (slash != NULL)
-			*slash = '\0';
-		error = fs_make_node(UK_AT_FDCWD, part, UK_S_IFDIR | (slash != NULL ? 0755 : mode),
-				     0);
-		if (error != -UK_EEXIST)
-			must(error, "make", part);
-		if (slash == NULL)
-			return;
-		*slash = '/';
+/* A folder by its absolute path, with those above it; a reference. */
+static struct uk_dentry *make_folder(char *path, uint32_t mode)
+{
+	struct uk_dentry *dir = fs_mount_root();
+	char *end = path;
+
+	fs_dentry_get(dir);
+	for (;;) {
+		char *name = end, rest;
+
+		while (*name == '/')
+			name++;
+		if (*name == '\0')
+			return dir;
+		end = name;
+		while (*end != '\0' && *end != '/')
+			end++;
+		rest = *end;
+		*end = '\0';
+		if ((size_t)(end - name) > UK_NAME_MAX)
+			uk_panic("make %s: a name is too long", path);
+		dir = make_name(dir, name, (size_t)(end - name),
+				UK_S_IFDIR | (rest == '\0' ? mode : 0755));
+		if (UK_S_IS(dir->inode->mode, LNK)) {
+			fs_dentry_put(dir);
+			must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW, &dir), "make", path);
+		}
+		if (!fs_is_dir(dir))
+			uk_panic("make %s: something else is there", path);
+		*end = rest;
 	}
 }
 
-static void mount(const char *path, struct uk_super *super, const char *type, const char *source)
+static struct uk_dentry *make_top_folder(const char *name, uint32_t mode)
 {
-	struct uk_dentry *point;
+	char path[16];
 
+	uk_strlcpy(path, name, sizeof(path));
+	return make_folder(path, mode);
+}
+
+/* Consumes the folder. */
+static void mount(struct uk_dentry *point, struct uk_super *super, const char *type,
+		  const char *source)
+{
 	if (super == NULL)
-		uk_panic("mount %s: no memory", path);
+		uk_panic("mount %s: no memory", type);
 	super->type = type;
-	must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW | FS_DIRECTORY, &point), "mount", path);
-	must(fs_mount_add(point, super, source), "mount", path);
+	must(fs_mount_add(point, super, source), "mount", type);
 	fs_dentry_put(point);
 }
 
@@ -71,33 +110,29 @@ static void place_program(void)
 	if (uk_config_string(entry, path, sizeof(path)) <= 0 || path[0] != '/')
 		uk_panic("the program's path is not absolute");
 	slash = strrchr(path, '/');
-	if (slash != path) {
-		*slash = '\0';
-		make_folder(path, 0755);
-		*slash = '/';
-	}
-	must(fs_make_node(UK_AT_FDCWD, path, UK_S_IFREG | 0755, 0), "make", path);
-	must(fs_walk_path(UK_AT_FDCWD, path, 0, &file), "make", path);
-	must(fs_tmpfs_set_source(file->inode, uk_part_data(part), part->size), "make", path);
+	*slash = '\0';
+	file = make_folder(path, 0755);
+	file = make_name(file, slash + 1, strlen(slash + 1), UK_S_IFREG | 0755);
+	must(fs_tmpfs_set_source(file->inode, uk_part_data(part), part->size), "make", slash + 1);
 	fs_dentry_put(file);
+}
+
+/* What most programs never look at is made when something looks. */
+static void fill_later(struct uk_dentry *dir, int (*fill)(struct uk_inode *folder))
+{
+	fs_tmpfs_later(dir->inode, fill);
+	fs_dentry_put(dir);
 }
 
 static void mount_dev(void)
 {
 	struct uk_super *dev = fs_tmpfs_new(0);
 
-	if (dev == NULL || fs_dev_fill(dev->root) != 0)
+	if (dev == NULL)
 		uk_panic("no memory for /dev");
-	mount("/dev", dev, "devtmpfs", "devtmpfs");
-}
-
-static void fill_etc(void)
-{
-	struct uk_dentry *etc;
-
-	must(fs_walk_path(UK_AT_FDCWD, "/etc", FS_FOLLOW | FS_DIRECTORY, &etc), "make", "/etc");
-	fs_etc_fill(etc->inode);
-	fs_dentry_put(etc);
+	must(fs_dev_first(dev->root), "make", "/dev/console");
+	fs_tmpfs_later(dev->root, fs_dev_fill);
+	mount(make_top_folder("/dev", 0755), dev, "devtmpfs", "devtmpfs");
 }
 
 /* Takes a mount's entry apart; NULL: a bad one, which is the tool's mistake and fatal. */
@@ -114,7 +149,7 @@ static const struct uni_config_mount *mount_entry(const struct uni_config_entry 
 	return path[0] == '/' && strlen(path) == mount->path_size ? mount : NULL;
 }
 
-static void mount_configured(const struct uni_config_mount *what, const char *path)
+static void mount_configured(const struct uni_config_mount *what, char *path)
 {
 	struct uk_super *super = NULL;
 	char source[48] = "tmpfs";
@@ -122,11 +157,11 @@ static void mount_configured(const struct uni_config_mount *what, const char *pa
 	switch (what->fs) {
 	case UNI_FS_TMPFS:
 		super = fs_tmpfs_new(what->size);
-		mount(path, super, "tmpfs", source);
+		mount(make_folder(path, 0755), super, "tmpfs", source);
 		break;
 	case UNI_FS_SQUASHFS:
 		fs_volume_mount(what, path, source, sizeof(source), &super);
-		mount(path, super, "squashfs", source);
+		mount(make_folder(path, 0755), super, "squashfs", source);
 		break;
 	default:
 		uk_panic("mount %s: this kernel has no file system of kind %u", path, what->fs);
@@ -143,7 +178,6 @@ static void mount_volumes(void)
 
 		if (what == NULL)
 			uk_panic("a mount in the boot configuration is not sound");
-		make_folder(path, 0755);
 		mount_configured(what, path);
 	}
 }
@@ -162,13 +196,18 @@ static void enter_folder(void)
 	fs_cwd_set(folder);
 }
 
+/* One open file behind the three descriptors. */
 static void open_console(void)
 {
-	for (int fd = 0; fd < 3; fd++) {
-		struct uk_file *file = uk_file_open("/dev/console", UK_O_RDWR, 0);
+	struct uk_file *file = uk_file_open("/dev/console", UK_O_RDWR, 0);
 
-		if (uk_is_err(file) || uk_fd_install(file, false) != fd)
-			uk_panic("the console cannot be opened");
+	if (uk_is_err(file))
+		uk_panic("the console cannot be opened");
+	for (int fd = 0; fd < 3; fd++) {
+		if (fd != 0)
+			uk_file_get(file);
+		if (uk_fd_install(file, false) != fd)
+			uk_panic("no memory for descriptors");
 	}
 }
 
@@ -184,14 +223,11 @@ void uk_vfs_start(void)
 		uk_panic("no memory for the root file system");
 	fs_umask = 0;
 	unpack_root();
-	make_folder("/tmp", UK_S_ISVTX | 0777);
-	make_folder("/dev", 0755);
-	make_folder("/proc", 0555);
-	make_folder("/etc", 0755);
+	fs_dentry_put(make_top_folder("/tmp", UK_S_ISVTX | 0777));
+	fill_later(make_top_folder("/etc", 0755), fs_etc_fill);
 	mount_dev();
-	mount("/proc", fs_proc_new(), "proc", "proc");
+	mount(make_top_folder("/proc", 0555), fs_proc_new(), "proc", "proc");
 	place_program();
-	fill_etc();
 	mount_volumes();
 	fs_tty_start();
 	open_console();

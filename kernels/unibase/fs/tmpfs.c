@@ -34,6 +34,7 @@ struct folder {
 	uint32_t count;
 	uint32_t bucket_count; /* 0: few entries, no hash */
 	struct uk_list *buckets;
+	int (*fill)(struct uk_inode *folder); /* fs_tmpfs_later */
 };
 
 struct node {
@@ -214,10 +215,36 @@ static struct uk_inode *entry_remove(struct uk_inode *dir, struct entry *entry)
 	return inode;
 }
 
+void fs_tmpfs_later(struct uk_inode *inode, int (*fill)(struct uk_inode *folder))
+{
+	folder_of(inode)->fill = fill;
+}
+
+/* The VFS looks a name up before it makes, renames or removes it: this and readdir suffice. */
+static int fill_now(struct uk_inode *dir)
+{
+	int (*fill)(struct uk_inode * folder) = folder_of(dir)->fill;
+	int64_t mtime = dir->mtime, ctime = dir->ctime;
+	int error;
+
+	folder_of(dir)->fill = NULL;
+	error = fill(dir);
+	dir->mtime = mtime;
+	dir->ctime = ctime;
+	return error;
+}
+
 static int folder_lookup(struct uk_inode *dir, const char *name, size_t size, struct uk_inode **out)
 {
 	struct entry *entry = entry_find(folder_of(dir), name, size);
 
+	if (entry == NULL && folder_of(dir)->fill != NULL) {
+		int error = fill_now(dir);
+
+		if (error != 0)
+			return error;
+		entry = entry_find(folder_of(dir), name, size);
+	}
 	if (entry == NULL)
 		return -UK_ENOENT;
 	uk_inode_get(entry->inode);
@@ -227,6 +254,10 @@ static int folder_lookup(struct uk_inode *dir, const char *name, size_t size, st
 
 static int folder_readdir(struct uk_inode *dir, uint64_t *position, struct uk_dirent_sink *sink)
 {
+	int error = folder_of(dir)->fill != NULL ? fill_now(dir) : 0;
+
+	if (error != 0)
+		return error;
 	uk_list_each (item, &folder_of(dir)->entries) {
 		struct entry *entry = uk_list_entry(item, struct entry, order);
 

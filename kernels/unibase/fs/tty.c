@@ -9,6 +9,7 @@
 #include <uk/io.h>
 #include <uk/log.h>
 #include <uk/signal.h>
+#include <uk/start.h>
 
 #include "fs.h"
 
@@ -451,6 +452,13 @@ const struct uk_file_ops fs_tty_ops = {
 	.stream = true,
 };
 
+static void listen(void)
+{
+	if (uk_thread_spawn("tty", loop, NULL) == NULL)
+		uk_panic("no memory for the console");
+	uk_console_listen(input);
+}
+
 void fs_tty_start(void)
 {
 	tty.termios = usual;
@@ -458,7 +466,5 @@ void fs_tty_start(void)
 	uk_waitq_init(&tty.readers);
 	uk_mutex_init(&tty.lock);
 	uk_mutex_init(&tty.write_lock);
-	if (uk_thread_spawn("tty", loop, NULL) == NULL)
-		uk_panic("no memory for the console");
-	uk_console_listen(input);
+	uk_later(listen);
 }

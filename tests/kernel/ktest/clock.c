@@ -22,6 +22,8 @@ void ktest(void)
 		last = uk_time_mono();
 		CHECK(last >= before);
 	}
+	CHECK(uk_time_real() == 0); /* nothing runs yet, and the image names no epoch */
+	uk_time_begin();
 	uk_time_set_real(1700000000ll * 1000000000);
 	real = uk_time_real();
 	CHECK(real >= 1700000000ll * 1000000000 && uk_time_real() >= real);

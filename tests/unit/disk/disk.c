@@ -73,7 +73,7 @@ static int write_disk(struct uni_disk_result *result)
 	int fd = new_file();
 
 	make_layout(&layout, parts, content);
-	assert_int_equal(uni_disk_find("raw")->write(&layout, fd, result, &err), 0);
+	assert_int_equal(uni_disk_write(uni_disk_find("raw"), NULL, &layout, fd, result, &err), 0);
 	close(content);
 	return fd;
 }
@@ -213,16 +213,16 @@ static void test_refused(void **state)
 	(void)state;
 	make_layout(&layout, parts, content);
 	parts[1].guid = parts[0].guid;
-	assert_int_equal(raw->write(&layout, fd, &result, &err), UNI_E_INVAL);
+	assert_int_equal(uni_disk_write(raw, NULL, &layout, fd, &result, &err), UNI_E_INVAL);
 	make_layout(&layout, parts, content);
 	parts[1].name = "0123456789012345678901234567890123456";
-	assert_int_equal(raw->write(&layout, fd, &result, &err), UNI_E_LIMIT);
+	assert_int_equal(uni_disk_write(raw, NULL, &layout, fd, &result, &err), UNI_E_LIMIT);
 	make_layout(&layout, parts, content);
 	parts[0].type = parts[1].type;
-	assert_int_equal(raw->write(&layout, fd, &result, &err), UNI_E_INVAL);
+	assert_int_equal(uni_disk_write(raw, NULL, &layout, fd, &result, &err), UNI_E_INVAL);
 	make_layout(&layout, parts, content);
 	parts[1].content.size += 4096; /* the file is shorter */
-	assert_int_equal(raw->write(&layout, fd, &result, &err), UNI_E_CHANGED);
+	assert_int_equal(uni_disk_write(raw, NULL, &layout, fd, &result, &err), UNI_E_CHANGED);
 	assert_null(uni_disk_find("floppy"));
 	close(content);
 	close(fd);
@@ -253,10 +253,11 @@ static void test_large(void **state)
 	parts[1].content.offset = 0;
 	parts[1].content.size = SIZE;
 	assert_int_equal(uni_digest_fd(content, &size, &digest, "content", &err), 0);
-	assert_int_equal(uni_disk_find("raw")->write(&layout, one, &result, &err), 0);
+	assert_int_equal(uni_disk_write(uni_disk_find("raw"), NULL, &layout, one, &result, &err),
+			 0);
 	assert_true(uni_digest_eq(&result.placed[1].digest, &digest));
 	parts[1].content.known = &digest;
-	assert_int_equal(uni_disk_find("raw")->write(&layout, two, &again, &err), 0);
+	assert_int_equal(uni_disk_write(uni_disk_find("raw"), NULL, &layout, two, &again, &err), 0);
 	assert_true(uni_digest_eq(&again.placed[1].digest, &digest));
 	assert_true(uni_digest_eq(&again.digest, &result.digest));
 	assert_int_equal(uni_digest_fd(one, &size, &digest, "disk", &err), 0);

@@ -9,6 +9,10 @@
 /* An interrupt at `deadline` (monotonic ns) or soon after, or earlier when that is farther away
  * than the hardware can count; UK_FOREVER: none. Interrupts off. Replaces the one before. */
 void uk_clock_arm(uint64_t deadline);
+/* A tick roughly `ns` from now, or up to some tens of times as late, without asking the hardware
+ * for its rate first. Interrupts off. uk_clock_arm replaces it. False when alarms are in use
+ * already. */
+bool uk_clock_soon(uint64_t ns);
 /* Ticks of the processor's counter (uk_rdtsc) in ns. */
 uint64_t uk_clock_ns(uint64_t ticks);
 /* Whether the time is known without asking the hardware for its rate first. */
@@ -20,5 +24,9 @@ void uk_clock_tick(void);
 
 /* core/time.c: marks the running thread's slice as used up at this time; UK_FOREVER: no slice. */
 void uk_slice_set(uint64_t end);
+void uk_time_begin(void); /* the program begins: the time of day is asked for from here on */
+/* core/time.c: a tick in roughly so many ns, whatever else is set; it runs what start-up put off.
+ */
+void uk_tick_soon(uint64_t ns);
 
 #endif

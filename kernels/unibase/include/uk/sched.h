@@ -115,7 +115,6 @@ void uk_sched_sleep(void);
 void uk_wait_begin(void);
 void uk_wait_end(void);
 
-void uk_sched_start(void); /* makes the running context the idle thread of this processor */
-void uk_sched_idle(void) UK_NORETURN;
+void uk_sched_start(void); /* makes the running context the first thread */
 
 #endif

@@ -12,8 +12,8 @@
 
 /* Bounds of the image, by the linker script: virtual addresses. */
 extern char uk_image_start[], uk_bss_end[], uk_file_start[], uk_text_start[], uk_text_end[];
-extern char uk_boot_stack_top[], uk_data_start[], uk_image_end[], uk_sealed_start[],
-	uk_sealed_end[], uk_boot_guard[];
+extern char uk_boot_stack_top[], uk_idle_stack_top[], uk_idle_guard[], uk_data_start[],
+	uk_image_end[], uk_sealed_start[], uk_sealed_end[], uk_boot_guard[];
 
 #define UK_MEMMAP_MAX 64
 #define UK_MODULES_MAX 8
@@ -53,6 +53,17 @@ int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room
 uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent);
 void uk_config_start(void);   /* the image's */
 void uk_config_runtime(void); /* the host's; once fw_cfg can be read */
+
+/*
+ * Work of start-up that nobody waits for: a short-lived program must not pay for it. `fn` runs
+ * once, when the processor first has nothing to do or some 20 ms after the program began, whichever
+ * comes first; maybe in an interrupt, so it must not sleep. Called before uk_later_start ran; at
+ * most UK_LATER_MAX times. core/later.c
+ */
+#define UK_LATER_MAX 8
+void uk_later(void (*fn)(void));
+void uk_later_start(void); /* core/main.c: the program begins */
+void uk_later_run(void);   /* idle and timer; does nothing once it did */
 
 /* Called by core/main.c in this order, in the first kernel thread: they may sleep. UK_SEALED data
  * may be written in uk_drivers_start, not later. */

@@ -33,6 +33,9 @@ struct uk_waitq {
 	}
 void uk_waitq_init(struct uk_waitq *q);
 void uk_wake_all(struct uk_waitq *q);
+/* One thread that was not woken yet; waiters with a function before it are all called. A thread
+ * that gives up waiting at that moment does not pass its waking on: everybody looks again at the
+ * condition. */
 void uk_wake_one(struct uk_waitq *q);
 
 /* One stay on a queue; on the sleeper's stack. A thread may stand on several (poll). */
@@ -74,7 +77,7 @@ bool uk_wait_sleep(uint64_t deadline);
 
 /* Nanoseconds. Monotonic starts at 0 with the machine; real since 1970. */
 uint64_t uk_time_mono(void);
-int64_t uk_time_real(void);
+int64_t uk_time_real(void);	   /* until the program begins: the image's epoch */
 void uk_time_set_real(int64_t ns); /* RTC at start, SNTP later */
 
 struct uk_timer {

@@ -14,7 +14,7 @@
 #define UK_FRAME_SIZE 176
 
 #define UK_VECTOR_IRQ 32      /* first vector of devices */
-#define UK_VECTOR_COUNT 128   /* vectors with a stub */
+#define UK_VECTOR_COUNT 128   /* vectors with a way in */
 #define UK_VECTOR_SYSCALL 256 /* in frame->vector: SYSCALL */
 
 #ifndef __ASSEMBLER__

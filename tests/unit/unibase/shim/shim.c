@@ -10,6 +10,7 @@
 #include <uk/io.h>
 #include <uk/map.h>
 #include <uk/signal.h>
+#include <uk/start.h>
 #include <uk/user.h>
 #include <unistd.h>
 
@@ -331,6 +332,12 @@ const char *shim_console(void)
 	console[console_size] = '\0';
 	console_size = 0;
 	return console;
+}
+
+/* Nobody is in a hurry here. */
+void uk_later(void (*fn)(void))
+{
+	fn();
 }
 
 void uk_console_listen(void (*fn)(uint8_t byte))

@@ -1,5 +1,7 @@
 /*
- * Disk images: a resolved layout becomes a file, and a file is read back into its partitions.
+ * Disk images: a resolved layout, or a disk that exists, becomes a file in any form, and a file is
+ * read back into its partitions. The same disk in the same form is the same bytes: identifiers that
+ * a form asks for are made of the disk's content, and times are those that mean nothing.
  *
  * GPT as in UEFI 2.10, chapter 5: protective MBR (with the BIOS first stage in it), primary and
  * backup header and entry array. Sectors of 512 bytes; partitions start and end on 4 KiB. What a
@@ -12,6 +14,7 @@
 #include <stdint.h>
 #include <uni/base/digest.h>
 #include <uni/base/text.h>
+#include <uni/disk/source.h>
 
 #define UNI_DISK_SECTOR 512u
 #define UNI_DISK_ALIGN 4096u
@@ -40,7 +43,8 @@ struct uni_disk_partition {
 
 struct uni_disk_layout {
 	struct uni_uuid guid;
-	uint64_t size; /* least bytes of the whole; 0: UNI_DISK_LEAST */
+	uint64_t size;	/* least bytes of the whole; 0: UNI_DISK_LEAST */
+	uint64_t grain; /* what the whole is a multiple of; 0: UNI_DISK_ALIGN */
 	/* BIOS first stage, at most 440 bytes, with room for where the second stage is
 	 * (uni/abi/boot.h); NULL: none. The second stage is the partition of type
 	 * UNI_GPT_BIOS_BOOT. */
@@ -57,22 +61,55 @@ struct uni_disk_placed {
 };
 
 struct uni_disk_result {
-	uint64_t size; /* bytes of the disk that a machine sees */
+	uint64_t size;	 /* bytes of the disk that a machine sees */
+	bool has_digest; /* of the file: where the form's one pass gives it */
 	struct uni_digest digest;
+	size_t count;
 	struct uni_disk_placed placed[UNI_DISK_PARTITIONS_MAX]; /* as in the layout */
+};
+
+/* What can be asked of a form; what it has not is refused. All zero: its defaults. */
+struct uni_disk_options {
+	const char *variant;	 /* "fixed", "dynamic"; NULL: the form's first */
+	const char *compression; /* "none", "zlib", "zstd"; NULL: the form's first */
+	unsigned level;		 /* of the compression; 0: chosen */
+	unsigned threads;	 /* 0: uni_processors(); not in the bytes */
 };
 
 struct uni_disk_format {
 	const char *name; /* "raw" */
 	const char *extension;
-	uint32_t version; /* of what it writes; belongs in keys */
-	/* Writes to `fd`, an empty file, from its start; nothing is flushed. */
-	int (*write)(const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
+	uint32_t version;		 /* of what it writes; belongs in keys */
+	uint64_t limit;			 /* bytes of the largest disk; 0: UNI_DISK_SIZE_MAX */
+	const char *const *variants;	 /* the default first, NULL at the end; NULL: none */
+	const char *const *compressions; /* the same */
+	/* What sizes of the disk are multiples of; NULL: sectors. */
+	uint64_t (*grain)(const struct uni_disk_options *options);
+	/*
+	 * Writes to `fd`, an empty file, from its start; nothing is flushed. Options are resolved,
+	 * the source's size is on the grain.
+	 */
+	int (*write)(struct uni_disk_source *source, const struct uni_disk_options *options, int fd,
 		     struct uni_err *err);
+	/* Where writing a placed layout gives its digests in the same pass; or NULL. */
+	int (*write_layout)(const struct uni_disk_layout *layout, int fd,
+			    struct uni_disk_result *result, struct uni_err *err);
 };
 
 extern const struct uni_disk_format *const uni_disk_formats[]; /* NULL-terminated */
 const struct uni_disk_format *uni_disk_find(const char *name);
+
+/* Fills in defaults; UNI_E_INVAL for what the form has not, naming what it has. */
+int uni_disk_resolve(const struct uni_disk_format *format, struct uni_disk_options *options,
+		     struct uni_err *err);
+/* Writes a layout, made larger to the form's grain; `result` with the digests of partitions.
+ * `options` may be NULL. */
+int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_options *options,
+		   const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
+		   struct uni_err *err);
+/* Writes what another source holds; it is grown to the form's grain (uni_disk_source_grow). */
+int uni_disk_convert(const struct uni_disk_format *format, const struct uni_disk_options *options,
+		     struct uni_disk_source **source, int fd, struct uni_err *err);
 
 /* Where a layout's partitions will lie and how large the disk will be; digests stay zero. */
 int uni_disk_place(const struct uni_disk_layout *layout, struct uni_disk_result *result,
@@ -105,6 +142,9 @@ struct uni_disk {
  */
 int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name,
 		  struct uni_err *err);
+/* The same of a disk in any form. */
+int uni_disk_read_source(struct uni_disk **out, struct uni_disk_source *source, const char *name,
+			 struct uni_err *err);
 void uni_disk_free(struct uni_disk *disk);
 UNI_AUTO_DEFINE(uni_disk)
 

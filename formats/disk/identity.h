@@ -1,0 +1,26 @@
+/*
+ * What a disk is known by in forms that ask for an identifier: a digest of its content, made while
+ * it is written. It covers the disk's size, and place and CRC-32 of each 64 KiB that is not zero,
+ * so it is the same whatever form the disk came from; a SHA-256 of all bytes would cost more than
+ * all else that is done to them.
+ */
+#ifndef UNI_DISK_IDENTITY_INTERNAL_H
+#define UNI_DISK_IDENTITY_INTERNAL_H
+
+#include <uni/base/digest.h>
+
+enum { DISK_IDENTITY_BLOCK = 64 << 10 };
+
+struct disk_identity {
+	struct uni_hash hash;
+};
+
+int disk_identity_start(struct disk_identity *identity, uint64_t disk_size, struct uni_err *err);
+/* A block that is not zero, in order; `crc` is disk_crc32 of all its DISK_IDENTITY_BLOCK bytes. */
+void disk_identity_block(struct disk_identity *identity, uint64_t index, uint32_t crc);
+/* A chunk on a multiple of the block; it may have zeros. */
+void disk_identity_add(struct disk_identity *identity, uint64_t offset, const void *data,
+		       size_t size);
+struct uni_digest disk_identity_end(struct disk_identity *identity);
+
+#endif

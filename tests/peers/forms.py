@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Forms of a disk, judged by qemu-img: what we write it reads, what it writes we read.
+
+  forms.py MAKER
+"""
+
+import os
+import random
+import sys
+import tempfile
+
+from peers import check, need, run
+
+# Form, options, qemu-img's name for it, whether it can check it.
+OURS = [
+    ("qcow2", ["compression=none"], "qcow2", True),
+    ("qcow2", ["compression=zlib"], "qcow2", True),
+    ("qcow2", ["compression=zstd"], "qcow2", True),
+    ("vmdk", ["variant=monolithicSparse"], "vmdk", True),
+    ("vmdk", ["variant=streamOptimized"], "vmdk", True),
+    ("vhd", ["variant=dynamic"], "vpc", False),
+    ("vhd", ["variant=fixed"], "vpc", False),
+    ("vhdx", [], "vhdx", True),
+    ("vdi", [], "vdi", True),
+]
+
+THEIRS = [
+    ["-O", "qcow2"],
+    ["-O", "qcow2", "-c"],
+    ["-O", "qcow2", "-c", "-o", "compression_type=zstd"],
+    ["-O", "qcow2", "-o", "cluster_size=512"],
+    ["-O", "qcow2", "-c", "-o", "cluster_size=2M"],
+    ["-O", "qcow2", "-o", "compat=0.10"],
+    ["-O", "qcow2", "-o", "preallocation=metadata"],
+    ["-O", "vmdk"],
+    ["-O", "vmdk", "-o", "subformat=streamOptimized"],
+    ["-O", "vpc", "-o", "force_size=on"],
+    ["-O", "vpc", "-o", "subformat=fixed,force_size=on"],
+    ["-O", "vhdx"],
+    ["-O", "vhdx", "-o", "block_size=1M"],
+    ["-O", "vhdx", "-o", "subformat=fixed"],
+    ["-O", "vdi"],
+    ["-O", "vdi", "-o", "static=on"],
+]
+
+REFUSED = [
+    ["-O", "qcow2", "-o", "extended_l2=on"],
+    ["-O", "vmdk", "-o", "subformat=monolithicFlat"],
+    ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"],
+]
+
+
+def make_disk(path, size):
+    """Text, noise, zeros that are written, and holes; the end is data."""
+    rng = random.Random(3)
+    text = b"".join(b"line %d of some text\n" % i for i in range(90000))
+    with open(path, "wb") as f:
+        f.truncate(size)
+        for at, data in ((0, text[:1000]), (1 << 20, text), (5_000_000, rng.randbytes(700_000)),
+                         (7 << 20, bytes(1 << 20)), (size // 2, b"x"), (size - 512, text[:512])):
+            if 0 <= at and at + len(data) <= size:
+                f.seek(at)
+                f.write(data)
+
+
+def same(a, b):
+    with open(a, "rb") as x, open(b, "rb") as y:
+        while True:
+            left, right = x.read(1 << 20), y.read(1 << 20)
+            if left != right:
+                return False
+            if not left:
+                return True
+
+
+def write_ours(maker, raw, tmp):
+    for form, options, name, checked in OURS:
+        words = f"{form} {options} of {os.path.getsize(raw)} bytes"
+        one, two = (os.path.join(tmp, f"ours.{n}") for n in (1, 2))
+        run(maker, "form", form, raw, one, *options, "threads=1")
+        run(maker, "form", form, raw, two, *options, "threads=5")
+        check(same(one, two), f"{words}: two runs differ")
+        said = run("qemu-img", "info", "-f", name, one)
+        check(f"file format: {name}" in said, said)
+        if checked:
+            check("No errors were found" in run("qemu-img", "check", "-f", name, one), words)
+        said = run("qemu-img", "compare", "-f", "raw", "-F", name, raw, one)
+        check("Images are identical" in said, f"{words}: {said}")
+        run(maker, "form", "raw", one, two)
+        with open(two, "r+b") as f:
+            check(not any(f.read()[os.path.getsize(raw):]), f"{words}: data behind the end")
+            f.truncate(os.path.getsize(raw))
+        check(same(raw, two), f"{words}: our reader differs")
+
+
+def read_theirs(maker, raw, tmp):
+    theirs, back = os.path.join(tmp, "theirs"), os.path.join(tmp, "back")
+    for options in THEIRS:
+        run("qemu-img", "convert", "-f", "raw", *options, raw, theirs)
+        run(maker, "form", "raw", theirs, back)
+        check(same(raw, back), f"{options}: our reader differs")
+        os.remove(theirs)
+    for options in REFUSED:
+        run("qemu-img", "convert", "-f", "raw", *options, raw, theirs)
+        run(maker, "form", "raw", theirs, back, fails=True)
+        os.remove(theirs)
+    run("qemu-img", "create", "-f", "qcow2", "-b", raw, "-F", "raw", theirs)
+    said = run(maker, "form", "raw", theirs, back, fails=True)
+    check("stands on another image" in said, said)
+
+
+def main():
+    need("qemu-img")
+    maker = os.path.abspath(sys.argv[1])
+    with tempfile.TemporaryDirectory() as tmp:
+        raw = os.path.join(tmp, "raw")
+        for size in (1 << 20, (9 << 20) + 512 * 3, (600 << 20) + 512):
+            make_disk(raw, size)
+            write_ours(maker, raw, tmp)
+            os.remove(raw)
+        make_disk(raw, 100 << 20)
+        read_theirs(maker, raw, tmp)
+
+
+if __name__ == "__main__":
+    main()
