@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Volumes in the booted kernel: embedded and on disks, every codec, good and damaged.
 
-  test_volumes.py UNIBASE.ELF WALK
+  test_volumes.py UNIBASE.ELF WALK CHURN
 
 WALK tells what is below a folder; on a volume it must tell what it tells of the tree the volume was made of.
+CHURN reads files that it wrote itself, in many threads.
 """
 import hashlib
 import os
@@ -56,9 +57,9 @@ class Volumes:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def squash(self, *options):
+    def squash(self, *options, tree="tree"):
         out = self.path("image.squashfs")
-        subprocess.run(["mksquashfs", self.path("tree"), out, "-noappend", "-no-progress", "-quiet",
+        subprocess.run(["mksquashfs", self.path(tree), out, "-noappend", "-no-progress", "-quiet",
                         "-processors", "1", *options], check=True, stdout=subprocess.DEVNULL)
         with open(out, "rb") as f:
             return f.read()
@@ -107,6 +108,17 @@ def check(name, end, text, expected=None, panic=None, shows=None):
     if bad:
         failures += 1
         print(f"{name}: {bad}; the guest ended: {end}\n{text[-1500:]}")
+
+
+def churn(v, program):
+    os.mkdir(v.path("patterns"))
+    subprocess.run([program, "make", v.path("patterns")], check=True)
+    with open(program, "rb") as f:
+        v.program = f.read()
+    for codec, memory in (("zstd", 64), ("lz4", 12)):
+        whole, verity = verity_tree(v.squash("-comp", codec, tree="patterns"), GUID, SALT)
+        end, text = v.run(v.image(whole, verity, False), whole, memory=memory)
+        check(f"churn in {memory} MiB", end, text, "all bytes right\n")
 
 
 def main():
@@ -161,6 +173,7 @@ def main():
         end, text = v.run(v.image(whole, verity, True, ("/many", "/text-5000"), archive))
         check("root archive", end, text, shows=r"(?s)/link 120777 -> \.\./text-5000 10000.* 100644 "
               "5000 bytes sum")
+        churn(v, sys.argv[3])
     sys.exit(failures != 0)
 
 
