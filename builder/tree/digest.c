@@ -111,7 +111,8 @@ static int sum_entry(void *user, const struct uni_tree_entry *entry, struct uni_
 	return 0;
 }
 
-int digest_of_tree(const struct uni_tree *tree, struct uni_digest *digest, struct uni_err *err)
+int uni_tree_digest_read(const struct uni_tree *tree, struct uni_digest *digest,
+			 struct uni_err *err)
 {
 	struct summing sum = { .gathered = UNI_BUF_INIT };
 	uni_hash_start(&sum.hash);
@@ -133,7 +134,7 @@ int uni_tree_digest(struct uni_tree *tree, struct uni_statscope *scope, unsigned
 	lookup_free(&lookup);
 	if (rc == 0 && scope != NULL)
 		uni_tree_note(tree, scope);
-	return rc != 0 ? rc : digest_of_tree(tree, digest, err);
+	return rc != 0 ? rc : uni_tree_digest_read(tree, digest, err);
 }
 
 int uni_tree_digest_known(struct uni_tree *tree, struct uni_statscope *scope,
@@ -144,6 +145,6 @@ int uni_tree_digest_known(struct uni_tree *tree, struct uni_statscope *scope,
 	bool all = lookup.count == 0;
 	lookup_free(&lookup);
 	if (rc == 0 && all)
-		rc = digest_of_tree(tree, digest, err);
+		rc = uni_tree_digest_read(tree, digest, err);
 	return rc != 0 ? rc : all;
 }

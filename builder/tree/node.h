@@ -70,7 +70,4 @@ int tree_path(const char *at, char **path, struct uni_err *err);
 int walk(struct uni_tree_node *root, const struct source *source,
 	 const struct uni_tree_rules *rules, struct uni_err *err);
 
-/* Puts what the tree's digest is made of into `hash`; all contents are known. */
-int digest_of_tree(const struct uni_tree *tree, struct uni_digest *digest, struct uni_err *err);
-
 #endif

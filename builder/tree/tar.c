@@ -32,6 +32,6 @@ int uni_tree_write_tar(const struct uni_tree *tree, struct uni_sink *sink,
 	if (rc == 0)
 		rc = uni_tar_writer_end(tar, err);
 	if (rc == 0 && digest != NULL)
-		rc = digest_of_tree(tree, digest, err);
+		rc = uni_tree_digest_read(tree, digest, err);
 	return rc;
 }

@@ -7,6 +7,10 @@
 enum { FS_BLOCK = 4096 };
 
 extern const struct uni_fs_format fs_squashfs;
+extern const struct uni_fs_format fs_fat;
+
+/* An empty file at `path`, readable and writable. */
+int fs_create(const char *path, int *fd, struct uni_err *err);
 
 /*
  * What is the same for every format: behind the file system in `fd` (readable and writable, of

@@ -1,13 +1,14 @@
 /*
  * The registry of file systems, and what follows every one of them: identity and hash tree.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <uni/io/hashtree.h>
 #include <unistd.h>
 
 #include "formats.h"
 
-const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, NULL };
+const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, &fs_fat, NULL };
 
 const struct uni_fs_format *uni_fs_find(const char *name)
 {
@@ -15,6 +16,12 @@ const struct uni_fs_format *uni_fs_find(const char *name)
 		if (strcmp(uni_fs_formats[i]->name, name) == 0)
 			return uni_fs_formats[i];
 	return NULL;
+}
+
+int fs_create(const char *path, int *fd, struct uni_err *err)
+{
+	*fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return *fd < 0 ? uni_err_errno(err, "volume") : 0;
 }
 
 /* Everything that decides the volume, and nothing of where or by which tools it is made. */

@@ -45,6 +45,7 @@ struct uni_fs_reader_ops {
 
 extern const struct uni_fs_reader_ops reader_squashfs;
 extern const struct uni_fs_reader_ops reader_cpio;
+extern const struct uni_fs_reader_ops reader_fat;
 
 /* `size` bytes at `at` of the range; UNI_E_CORRUPT when they are not inside. */
 int reader_pread(const struct uni_fs_reader *reader, uint64_t at, void *data, size_t size,

@@ -5,6 +5,7 @@
  *   peers-maker form FORM IMAGE OUT [OPTION=VALUE...]  an image in another form
  *   peers-maker image BASE PROGRAM ELF DISK  a bootable ELF, and a disk that starts it by BIOS
  *   peers-maker volume DIR OUT COMPRESSION   squashfs with hash tree; prints what verity needs
+ *   peers-maker fat DIR OUT                  a FAT volume
  *   peers-maker list IMAGE                   files of a volume: type, mode, size, digest, path
  */
 #include <fcntl.h>
@@ -188,6 +189,19 @@ static void make_volume(char **argv)
 	       (unsigned long long)r.hash_offset);
 }
 
+static void make_fat(char **argv)
+{
+	const struct uni_fs_format *format = uni_fs_find("fat");
+	struct uni_fs_options options = { .volume = "peers" };
+	const struct uni_tree_rules rules = { .mtime = 1000000000 };
+	UNI_AUTO(uni_tree) struct uni_tree *tree = uni_tree_new(&rules);
+	struct uni_fs_result r;
+
+	must(uni_tree_add_folder(tree, "/", argv[0], &rules, &err));
+	must(format->resolve(&options, &err));
+	must(format->write(tree, &options, argv[1], &r, &err));
+}
+
 struct listing {
 	struct uni_fs_reader *reader;
 	const char *dir;
@@ -255,6 +269,8 @@ int main(int argc, char **argv)
 		make_image(argv + 2);
 	else if (argc == 5 && strcmp(argv[1], "volume") == 0)
 		make_volume(argv + 2);
+	else if (argc == 4 && strcmp(argv[1], "fat") == 0)
+		make_fat(argv + 2);
 	else if (argc == 3 && strcmp(argv[1], "list") == 0)
 		list_image(argv[2]);
 	else

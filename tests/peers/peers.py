@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hands what peers-maker writes to the readers of other projects, and compares what they say.
 
-  peers.py disk|kernel|volume MAKER BASE
+  peers.py disk|kernel|volume|fat MAKER BASE
 
 77 is returned when one of their programs is not installed.
 """
@@ -194,8 +194,51 @@ def volume(maker, _base, tmp):
     check(len(listed.splitlines()) == len(expected), "xz: other entries")
 
 
+def plain(rows):
+    """What FAT keeps of a tree: paths and contents."""
+    return [(kind, path, "" if kind == "d" else rest.split()[-1]) for kind, path, rest in rows]
+
+
+def fat(maker, _base, tmp):
+    """fsck.vfat finds nothing in FAT12, 16 and 32; mcopy takes out what went in; mkfs.vfat's is read too."""
+    need("fsck.vfat", "mkfs.vfat", "mcopy")
+    os.environ.update(MTOOLS_SKIP_CHECK="1", LC_ALL="C.UTF-8")
+    tree, small = os.path.join(tmp, "tree"), os.path.join(tmp, "small")
+    make_tree(tree)
+    os.unlink(os.path.join(tree, "link"))
+    os.mkdir(small)
+    for name in ("empty", "zeros", "h\u00e4user"):
+        os.rename(os.path.join(tree, name), os.path.join(small, name))
+    out, there = os.path.join(tmp, "volume"), os.path.join(tmp, "there")
+    for root, extra, bits in ((small, 0, 12), (tree, 0, 16), (tree, 270 << 20, 32)):
+        if extra:
+            with open(os.path.join(tree, "zeros"), "wb") as f:
+                f.truncate(extra)
+        expected = plain(walk(root))
+        run(maker, "fat", root, out)
+        said = run("fsck.vfat", "-n", "-v", out)
+        check(f"{bits} bit entries" in said, said)
+        check("differ" not in said and "dirty" not in said, said)
+        os.mkdir(there)
+        run("mcopy", "-s", "-i", out, "::*", there)
+        check(plain(walk(there)) == expected, f"FAT{bits}: mcopy differs")
+        check(plain(our_list(run(maker, "list", out))) == expected, f"FAT{bits}: our reader differs")
+        shutil.rmtree(there)
+    os.unlink(os.path.join(tree, "zeros"))
+    os.rename(os.path.join(small, "h\u00e4user"), os.path.join(small, "H\u00e4user \u2302"))
+    for bits, size in ((12, 8 << 20), (16, 40 << 20), (32, 300 << 20)):
+        root = small if bits == 12 else tree
+        with open(out, "wb") as f:
+            f.truncate(0)
+            f.truncate(size)
+        run("mkfs.vfat", "-F", bits, "-n", "LABEL", out)
+        run("mcopy", "-s", "-i", out, *(os.path.join(root, n) for n in sorted(os.listdir(root))), "::")
+        check(plain(our_list(run(maker, "list", out))) == plain(walk(root)),
+              f"mkfs.vfat -F {bits}: our reader differs")
+
+
 def main():
-    what = {"disk": disk, "kernel": kernel, "volume": volume}[sys.argv[1]]
+    what = {"disk": disk, "kernel": kernel, "volume": volume, "fat": fat}[sys.argv[1]]
     # Modes are compared: the mask of whoever runs this must not show.
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as tmp:

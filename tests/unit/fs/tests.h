@@ -23,6 +23,12 @@ void test_paths(void **state);
 void test_damaged(void **state);
 void test_cpio(void **state);
 void test_cpio_damaged(void **state);
+void test_fat_golden(void **state);
+void test_fat_round_trip(void **state);
+void test_fat_types(void **state);
+void test_fat_aliases(void **state);
+void test_fat_refused(void **state);
+void test_fat_damaged(void **state);
 
 /* A file's whole content. */
 int read_all(struct uni_fs_reader *reader, const char *path, struct uni_buf *out,

@@ -91,6 +91,9 @@ int uni_tree_digest(struct uni_tree *tree, struct uni_statscope *scope, unsigned
 /* The same from what is known alone: 1, or 0 when that is not enough. Reads no content. */
 int uni_tree_digest_known(struct uni_tree *tree, struct uni_statscope *scope,
 			  struct uni_digest *digest, struct uni_err *err);
+/* The same of a tree whose contents were all read, by uni_tree_content or else. */
+int uni_tree_digest_read(const struct uni_tree *tree, struct uni_digest *digest,
+			 struct uni_err *err);
 /* Tells `scope` what content digests became known, as by uni_tree_write_tar. */
 void uni_tree_note(const struct uni_tree *tree, struct uni_statscope *scope);
 

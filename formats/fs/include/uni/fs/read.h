@@ -1,6 +1,6 @@
 /*
  * Reading files out of a volume or an archive without mounting it: squashfs 4.0 (gzip, lz4, xz,
- * zstd) and cpio newc. Everything read is taken for hostile: sizes are bounded, loops end, damage
+ * zstd), FAT and cpio newc. Everything read is taken for hostile: sizes are bounded, loops end, damage
  * is UNI_E_CORRUPT.
  */
 #ifndef UNI_FS_READ_H
@@ -33,7 +33,7 @@ struct uni_fs_stat {
 
 /* What the whole is, for people. */
 struct uni_fs_about {
-	const char *format;	 /* "squashfs", "cpio" */
+	const char *format;	 /* "squashfs", "FAT12", "cpio" */
 	const char *compression; /* "zstd", ...; NULL without */
 	uint32_t block_size;
 	uint64_t used; /* bytes that belong to the file system */
