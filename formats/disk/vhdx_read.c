@@ -250,8 +250,10 @@ static int vhdx_open(struct uni_disk_source **source, const struct disk_image *i
 		rc = check_facts(image, &facts, err);
 	if (rc != 0)
 		return rc;
+	ratio = facts.block != 0 ? vhdx_chunk_ratio(facts.block, facts.sector) : 0;
+	if (ratio == 0)
+		return disk_corrupt(image, err, "has blocks larger than a chunk of them");
 	blocks = (facts.size + facts.block - 1) / facts.block;
-	ratio = vhdx_chunk_ratio(facts.block, facts.sector);
 	entries = blocks + (blocks - 1) / ratio;
 	if (entries * 8 > bat.length)
 		return disk_corrupt(image, err, "has a block table that does not fit its size");

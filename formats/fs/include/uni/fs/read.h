@@ -1,7 +1,7 @@
 /*
  * Reading files out of a volume or an archive without mounting it: squashfs 4.0 (gzip, lz4, xz,
- * zstd), FAT and cpio newc. Everything read is taken for hostile: sizes are bounded, loops end, damage
- * is UNI_E_CORRUPT.
+ * zstd), FAT and cpio newc. Everything read is taken for hostile: sizes are bounded, loops end,
+ * damage is UNI_E_CORRUPT.
  */
 #ifndef UNI_FS_READ_H
 #define UNI_FS_READ_H
