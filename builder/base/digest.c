@@ -87,6 +87,33 @@ struct uni_digest uni_digest_of(const void *data, size_t size)
 	return uni_hash_end(&hash);
 }
 
+struct uni_digest uni_hmac(const void *key, size_t key_size, const void *data, size_t size)
+{
+	uint8_t pad[SHA256_CBLOCK] = { 0 };
+	struct uni_digest digest;
+	struct uni_hash hash;
+
+	if (key_size > sizeof(pad)) {
+		digest = uni_digest_of(key, key_size);
+		memcpy(pad, digest.bytes, sizeof(digest.bytes));
+	} else if (key_size != 0) {
+		memcpy(pad, key, key_size);
+	}
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36;
+	uni_hash_start(&hash);
+	uni_hash_add(&hash, pad, sizeof(pad));
+	uni_hash_add(&hash, data, size);
+	digest = uni_hash_end(&hash);
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	uni_hash_start(&hash);
+	uni_hash_add(&hash, pad, sizeof(pad));
+	uni_hash_add(&hash, digest.bytes, sizeof(digest.bytes));
+	explicit_bzero(pad, sizeof(pad));
+	return uni_hash_end(&hash);
+}
+
 int uni_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, const char *name,
 		  struct uni_err *err)
 {

@@ -30,6 +30,8 @@ void uni_hash_add_u64(struct uni_hash *hash, uint64_t value); /* 8 bytes, little
 struct uni_digest uni_hash_end(struct uni_hash *hash);
 
 struct uni_digest uni_digest_of(const void *data, size_t size);
+/* HMAC-SHA-256 (RFC 2104). */
+struct uni_digest uni_hmac(const void *key, size_t key_size, const void *data, size_t size);
 int uni_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, const char *name,
 		  struct uni_err *err); /* from its start */
 int uni_digest_file(const char *path, uint64_t *size, struct uni_digest *digest,

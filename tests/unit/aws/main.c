@@ -1,0 +1,6 @@
+#include "unit.h"
+
+int main(void)
+{
+	return sign_tests() + vector_tests();
+}
