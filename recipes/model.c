@@ -191,53 +191,6 @@ static void build_machine(struct model *m)
 	machine->processors = (uint32_t)model_size(table, "processors", 1);
 }
 
-static void add_output(struct uni_recipe *recipe, const char *format, struct uni_pos pos)
-{
-	recipe->outputs = uni_realloc_array(recipe->outputs, recipe->output_count + 1,
-					    sizeof(*recipe->outputs));
-	recipe->outputs[recipe->output_count++] =
-		(struct uni_recipe_output){ .format = uni_strdup(format), .pos = pos };
-}
-
-static bool has_output(const struct uni_recipe *recipe, const char *format)
-{
-	for (size_t i = 0; i < recipe->output_count; i++)
-		if (strcmp(recipe->outputs[i].format, format) == 0)
-			return true;
-	return false;
-}
-
-static void build_outputs(struct model *m)
-{
-	const struct uni_toml_value *table = model_get(m->root, "output");
-	const struct uni_toml_value *formats = model_get(table, "formats");
-	struct uni_recipe *recipe = m->recipe;
-
-	for (const struct uni_toml_value *v = formats != NULL ? formats->list.first : NULL;
-	     v != NULL; v = v->next) {
-		if ((v->flags & SCHEMA_BAD) != 0)
-			continue;
-		if (has_output(recipe, v->string.data))
-			model_error(m, v->pos, "[output]: format \"%s\" is given twice",
-				    v->string.data);
-		else
-			add_output(recipe, v->string.data, v->pos);
-	}
-	if (formats != NULL && formats->list.count == 0)
-		model_error(m, formats->pos, "[output]: formats names no form to write");
-	if (!model_has(table, "formats")) {
-		add_output(recipe, "raw", model_pos(m->root, "output"));
-		add_output(recipe, "elf", model_pos(m->root, "output"));
-	}
-	for (size_t i = 0; i < recipe->output_count; i++)
-		recipe->outputs[i].size =
-			model_size(model_get(table, recipe->outputs[i].format), "size", 0);
-	if (model_get(table, "raw") != NULL && !has_output(recipe, "raw"))
-		uni_diags_warning(m->context.diags, m->context.file,
-				  uni_toml_get(table, "raw")->key_pos,
-				  "[output.raw]: \"raw\" is not among the formats to write");
-}
-
 void model_build(struct model *m)
 {
 	build_image(m);
@@ -250,6 +203,6 @@ void model_build(struct model *m)
 	model_files(m);
 	model_volumes(m);
 	model_check_mounts(m);
-	build_outputs(m);
+	model_outputs(m);
 	model_tests(m);
 }

@@ -51,6 +51,8 @@ void model_env(const struct uni_toml_value *table, struct uni_recipe_env **env, 
 void model_files(struct model *m);
 void model_volumes(struct model *m);
 void model_check_mounts(struct model *m);
+/* model_output.c */
+void model_outputs(struct model *m);
 /* model_test.c; behind all others */
 void model_tests(struct model *m);
 

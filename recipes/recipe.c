@@ -266,8 +266,11 @@ void uni_recipe_free(struct uni_recipe *recipe)
 	free_input(&recipe->ca);
 	free_config(&recipe->config);
 	free_mounts(recipe);
-	for (size_t i = 0; i < recipe->output_count; i++)
+	for (size_t i = 0; i < recipe->output_count; i++) {
 		free(recipe->outputs[i].format);
+		free(recipe->outputs[i].variant);
+		free(recipe->outputs[i].compression);
+	}
 	free(recipe->outputs);
 	for (size_t i = 0; i < recipe->test_count; i++)
 		free_test(&recipe->tests[i]);

@@ -84,10 +84,13 @@ struct schema_form_info {
 };
 
 extern const struct schema_table schema_recipe;
-extern const struct schema_table schema_test;  /* schema_test.c */
-extern const struct schema_table schema_match; /* schema_test.c */
+extern const struct schema_table schema_test;	/* schema_test.c */
+extern const struct schema_table schema_match;	/* schema_test.c */
+extern const struct schema_table schema_output; /* schema_output.c */
 #define KEYS(array) .keys = (array), .count = UNI_COUNT(array)
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+#define SIZE_MOST ((int64_t)1 << 50) /* bytes of a file system or disk */
 
 extern const struct schema_form_info schema_forms[FORM_COUNT];
 

@@ -10,7 +10,6 @@
 
 /* squashfs has 32 bits for a time. */
 #define EPOCH_MOST 4294967295
-#define SIZE_MOST ((int64_t)1 << 50)
 
 static const struct schema_key image_keys[] = {
 	{ .name = "name",
@@ -383,42 +382,6 @@ static const struct schema_table volume_table = {
 	KEYS(volume_keys),
 };
 
-static const struct schema_key raw_keys[] = {
-	{ .name = "size",
-	  .takes = TAKES_INTEGER | TAKES_STRING,
-	  .form = FORM_SIZE,
-	  .least = 0,
-	  .most = SIZE_MOST,
-	  .fallback = "(what it needs)",
-	  .means = "Least size of the disk." },
-};
-static const struct schema_table raw_table = {
-	.title = "[output.raw]",
-	.means = "Options of the raw disk image.",
-	KEYS(raw_keys),
-};
-
-static const struct schema_key output_keys[] = {
-	{ .name = "formats",
-	  .item = "format",
-	  .takes = TAKES_LIST,
-	  .form = FORM_WORD,
-	  .words = WORDS("raw", "elf"),
-	  .reserved = WORDS("qcow2", "vmdk", "vhd", "ami", "xen", "oci"),
-	  .fallback = "[\"raw\", \"elf\"]",
-	  .means = "Forms to write: `raw` is a disk, `elf` a kernel that PVH loaders start "
-		   "directly." },
-	{ .name = "raw",
-	  .takes = TAKES_TABLE,
-	  .table = &raw_table,
-	  .means = "Options of the raw disk image." },
-};
-static const struct schema_table output_table = {
-	.title = "[output]",
-	.means = "The files that a build writes.",
-	KEYS(output_keys),
-};
-
 static const struct schema_key recipe_keys[] = {
 	{ .name = "image",
 	  .takes = TAKES_TABLE,
@@ -452,7 +415,7 @@ static const struct schema_key recipe_keys[] = {
 	  .means = "File systems beside the root." },
 	{ .name = "output",
 	  .takes = TAKES_TABLE,
-	  .table = &output_table,
+	  .table = &schema_output,
 	  .means = "The files that a build writes." },
 	{ .name = "test",
 	  .takes = TAKES_TABLES,

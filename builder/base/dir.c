@@ -59,6 +59,25 @@ int uni_dir_tmp(const char *parent, char **path, struct uni_err *err)
 	return uni_err_errno(err, "cannot make a temporary folder in %s", parent);
 }
 
+int uni_file_nameless(int *fd, struct uni_err *err)
+{
+	const char *tmpdir = uni_env("TMPDIR");
+	char *path UNI_AUTO_FREE = NULL;
+
+	if (tmpdir == NULL)
+		tmpdir = "/tmp";
+	*fd = open(tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return 0;
+	/* Some file systems know none without a name. */
+	path = uni_asprintf("%s/.uni.XXXXXX", tmpdir);
+	*fd = mkostemp(path, O_CLOEXEC);
+	if (*fd < 0)
+		return uni_err_errno(err, "cannot make a temporary file in %s", tmpdir);
+	unlink(path);
+	return 0;
+}
+
 static void close_dir(DIR **dir)
 {
 	if (*dir != NULL)

@@ -13,6 +13,7 @@ static const struct cli_option options[] = {
 	{ "format", 'f', "LIST", "forms to write, separated by commas (default: the recipe's)" },
 	CLI_RECIPE_OPTIONS,
 	{ "fresh", 0, NULL, "take no result from the store: every step runs" },
+	{ "force", 0, NULL, "replace files of these names that no build left there" },
 	{ 0 },
 };
 
@@ -82,7 +83,8 @@ static int run(struct cli *cli)
 	UNI_AUTO_STRV struct uni_strv formats = { 0 };
 	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
 	struct uni_build_options how = { .out_dir = cli_value(cli, "output"),
-					 .fresh = cli_flag(cli, "fresh") };
+					 .fresh = cli_flag(cli, "fresh"),
+					 .force = cli_flag(cli, "force") };
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 

@@ -47,6 +47,10 @@ static void disk_json(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
 
+	uni_buf_printf(out, ",\n  \"form\": \"%s\", \"disk_size\": %" PRIu64, image->form,
+		       image->disk_size);
+	if (image->disk == NULL)
+		return;
 	uni_uuid_text(&image->disk->guid, guid);
 	uni_buf_printf(
 		out,
@@ -145,7 +149,7 @@ static int image_json(const struct uni_image *image, struct uni_buf *out, struct
 	uni_buf_printf(out,
 		       "{\n  \"kind\": \"%s\",\n  \"size\": %" PRIu64 ",\n  \"digest\": \"%s\"",
 		       uni_image_kind_name(image->kind), image->size, digest);
-	if (image->disk != NULL)
+	if (image->kind == UNI_IMAGE_DISK)
 		disk_json(image, out);
 	if (image->elf_fd >= 0)
 		kernel_json(image, out);
@@ -161,6 +165,10 @@ static void disk_text(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
 
+	if (!uni_str_eq(image->form, "raw"))
+		uni_buf_printf(out, "%s of %" PRIu64 " bytes\n", image->form, image->disk_size);
+	if (image->disk == NULL)
+		return;
 	uni_uuid_text(&image->disk->guid, guid);
 	uni_buf_printf(out, "disk %s%s%s%s\n", guid,
 		       image->disk->bios_code ? ", starts by BIOS" : "",
@@ -235,7 +243,7 @@ static int image_text(const struct uni_image *image, struct uni_buf *out, struct
 
 	uni_digest_text(&image->digest, digest);
 	uni_buf_printf(out, "%s  %" PRIu64 "  %s\n", digest, image->size, image->path);
-	if (image->disk != NULL)
+	if (image->kind == UNI_IMAGE_DISK)
 		disk_text(image, out);
 	if (image->elf_fd >= 0)
 		kernel_text(image, out);

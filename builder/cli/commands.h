@@ -12,6 +12,7 @@ extern const struct cli_command cli_cmd_cache_ls;
 extern const struct cli_command cli_cmd_cache_verify;
 extern const struct cli_command cli_cmd_check;
 extern const struct cli_command cli_cmd_completion;
+extern const struct cli_command cli_cmd_convert;
 extern const struct cli_command cli_cmd_doctor;
 extern const struct cli_command cli_cmd_help;
 extern const struct cli_command cli_cmd_inspect;

@@ -182,12 +182,13 @@ static void check_outputs(struct build *b, const struct uni_base *base)
 {
 	for (size_t i = 0; i < b->format_count; i++) {
 		const char *entry = strcmp(b->formats[i], "elf") == 0 ? "pvh" : "bios";
+		const struct uni_recipe_output *output =
+			uni_recipe_output_find(b->recipe, b->formats[i]);
 		struct uni_pos pos = b->recipe->base.pos;
 		struct uni_err why = UNI_ERR_INIT;
 
-		for (size_t j = 0; j < b->recipe->output_count; j++)
-			if (strcmp(b->recipe->outputs[j].format, b->formats[i]) == 0)
-				pos = b->recipe->outputs[j].pos;
+		if (output != NULL)
+			pos = output->pos;
 		if (uni_base_need_entry(base, entry, &why) != 0)
 			complain(b, pos, &why);
 	}

@@ -24,13 +24,15 @@ void uni_build_result_free(struct uni_build_result *result)
 static int choose_formats(struct build *b, struct uni_err *err)
 {
 	const struct uni_build_options *options = b->options;
-	size_t count = options->formats != NULL ? options->format_count : b->recipe->output_count;
+	bool given = options->formats != NULL;
+	size_t count = given ? options->format_count : b->recipe->output_count;
 
 	b->formats = uni_alloc_array(count + 1, sizeof(*b->formats));
 	for (size_t i = 0; i < count; i++) {
-		const char *format = options->formats != NULL ? options->formats[i]
-							      : b->recipe->outputs[i].format;
+		const char *format = given ? options->formats[i] : b->recipe->outputs[i].format;
 
+		if (!given && !b->recipe->outputs[i].asked)
+			continue;
 		for (size_t j = 0; j < b->format_count; j++)
 			if (strcmp(b->formats[j], format) == 0)
 				return uni_err_set(err, UNI_E_USAGE, "format %s is there twice",

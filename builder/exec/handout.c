@@ -1,16 +1,24 @@
 /*
  * From the store to the output folder. What stands there already and is the same stays untouched:
- * the store remembers, for each output, how its file looked when it was written.
+ * the store remembers, for each output, how its file looked when it was written. What stands there,
+ * is another, and was not written by a build is kept, and that is an error.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <uni/base/file.h>
+#include <uni/base/json.h>
 #include <uni/base/path.h>
+
+#define MANIFEST_SUFFIX ".manifest.json"
+#define MANIFEST_MAX (64u << 20)
+
+enum { LOOK_WORDS = 6 }; /* in front of the name */
 
 static struct uni_digest outputs_key(const char *dir, const char *name)
 {
@@ -64,17 +72,83 @@ struct handing {
 	struct build *b;
 	const char *dir;
 	const char *remembered;
+	struct uni_json *manifest; /* that stands in the folder, or NULL */
 	struct uni_buf looks;
 	struct uni_build_result *result;
+	struct uni_store_entry **blobs; /* of the result's artifacts */
 };
 
-static int hand_out(struct handing *h, size_t step, const char *format, const char *suffix,
-		    struct uni_err *err)
+/* --- whose the file is that stands there --- */
+
+/* As it looked when we wrote it, whatever its content was. */
+static bool remembered_as_ours(const struct handing *h, const char *path, const char *name)
 {
-	struct uni_store_entry *blob = &h->b->runs[step].record.entries[0];
+	const struct uni_digest none = { .bytes = { 0 } };
+	struct uni_buf look UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	return h->remembered != NULL && look_of(path, name, &none, &look) &&
+	       strstr(h->remembered, strchr(look.data, ' ')) != NULL;
+}
+
+/* In the manifest beside it. */
+static bool listed_as_ours(const struct handing *h, const char *path, const char *name)
+{
+	const struct uni_json *list = uni_json_get(h->manifest, "artifacts");
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_digest digest, listed;
+	uint64_t size;
+
+	for (size_t i = 0; i < uni_json_count(list); i++) {
+		const struct uni_json *artifact = uni_json_item(list, i);
+		const char *text = uni_json_text(uni_json_get(artifact, "digest"));
+
+		if (uni_str_eq(uni_json_text(uni_json_get(artifact, "name")), name))
+			return text != NULL && uni_digest_parse(text, &listed) &&
+			       uni_digest_file(path, &size, &digest, &ignored) == 0 &&
+			       uni_digest_eq(&digest, &listed);
+	}
+	return false;
+}
+
+static int may_replace(const struct handing *h, const char *path, const char *name,
+		       struct uni_err *err)
+{
+	struct stat st;
+
+	if (h->b->options->force || lstat(path, &st) != 0 || remembered_as_ours(h, path, name) ||
+	    listed_as_ours(h, path, name))
+		return 0;
+	if (h->manifest != NULL && uni_str_ends(name, MANIFEST_SUFFIX))
+		return 0;
+	uni_err_set(err, UNI_E_EXIST, "%s stands there already, and no build left it so", path);
+	return uni_err_hint(err, "it was kept; --force replaces it");
+}
+
+static void read_manifest(struct handing *h)
+{
+	char *name UNI_AUTO_FREE = uni_asprintf("%s" MANIFEST_SUFFIX, h->b->recipe->image.name);
+	char *path UNI_AUTO_FREE = uni_path_join(h->dir, name);
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (!uni_file_exists(path) || uni_file_read(path, MANIFEST_MAX, &text, &ignored) != 0 ||
+	    uni_json_parse(&h->manifest, path, uni_buf_text(&text), text.size, &ignored) != 0)
+		return;
+	if (uni_json_text(uni_json_get(h->manifest, "uni")) == NULL) {
+		uni_json_free(h->manifest);
+		h->manifest = NULL;
+	}
+}
+
+/* --- handing out --- */
+
+static int add_artifact(struct handing *h, struct uni_store_entry *blob, const char *format,
+			const char *suffix, struct uni_err *err)
+{
 	char *name UNI_AUTO_FREE = uni_asprintf("%s.%s", h->b->recipe->image.name, suffix);
 	struct uni_build_artifact *artifact = &h->result->artifacts[h->result->count];
-	int rc = 0;
+
+	h->blobs[h->result->count++] = blob;
 
 	*artifact = (struct uni_build_artifact){
 		.path = uni_path_join(h->dir, name),
@@ -82,31 +156,169 @@ static int hand_out(struct handing *h, size_t step, const char *format, const ch
 		.size = blob->size,
 		.digest = blob->digest,
 	};
-	h->result->count++;
-	if (h->b->options->no_output)
+	if (h->b->options->no_output || same(artifact->path, name, blob, h->remembered))
 		return 0;
-	artifact->written = !same(artifact->path, name, blob, h->remembered);
-	if (artifact->written)
-		rc = uni_store_blob_copy(h->b->store, blob, artifact->path, 0644, err);
-	(void)look_of(artifact->path, name, &blob->digest, &h->looks);
-	return rc;
+	artifact->written = true;
+	return may_replace(h, artifact->path, name, err);
 }
 
-static int hand_out_all(struct handing *h, struct uni_err *err)
+static int each_artifact(struct handing *h,
+			 int (*fn)(struct handing *h, struct uni_store_entry *blob,
+				   const char *format, const char *suffix, struct uni_err *err),
+			 struct uni_err *err)
 {
 	struct build *b = h->b;
+	size_t manifest = (size_t)uni_plan_find(b->plan, "manifest");
 	int rc = 0;
 
-	h->result->artifacts = uni_alloc_array(b->format_count + 1, sizeof(*h->result->artifacts));
 	for (size_t i = 0; rc == 0 && i < b->format_count; i++) {
-		rc = hand_out(h, (size_t)artifact_step(b, b->formats[i]), b->formats[i],
-			      b->formats[i], err);
+		const struct uni_store_record *record =
+			&b->runs[artifact_step(b, b->formats[i])].record;
+
+		for (size_t j = 0; rc == 0 && j < record->count; j++)
+			rc = fn(h, &record->entries[j], b->formats[i], record->entries[j].name,
+				err);
 	}
 	/* Last: a manifest stands for artifacts that are there. */
 	if (rc == 0)
-		rc = hand_out(h, (size_t)uni_plan_find(b->plan, "manifest"), "manifest",
-			      "manifest.json", err);
+		rc = fn(h, &b->runs[manifest].record.entries[0], "manifest", MANIFEST_SUFFIX + 1,
+			err);
 	return rc;
+}
+
+static int count_artifact(struct handing *h, struct uni_store_entry *blob, const char *format,
+			  const char *suffix, struct uni_err *err)
+{
+	(void)blob, (void)format, (void)suffix, (void)err;
+	h->result->count++;
+	return 0;
+}
+
+static int write_artifact(struct handing *h, size_t index, const char *path, struct uni_err *err)
+{
+	return uni_store_blob_copy(h->b->store, h->blobs[index], path, 0644, err);
+}
+
+/* Of artifacts from `first` on, how many lie in the same folder of their own; 0: it is a file. */
+static size_t folder_size(const struct handing *h, size_t first, char **folder)
+{
+	const char *path = h->result->artifacts[first].path;
+	const char *slash = strchr(path + strlen(h->dir) + 1, '/');
+	size_t count = 0;
+
+	*folder = NULL;
+	if (slash == NULL)
+		return 0;
+	*folder = uni_strndup(path, (size_t)(slash - path));
+	while (first + count < h->result->count &&
+	       uni_path_inside(h->result->artifacts[first + count].path, *folder))
+		count++;
+	return count;
+}
+
+/* A folder in the place of another one, in one step where the file system knows that. */
+static int put_folder(const char *made, const char *folder, struct uni_err *err)
+{
+	if (renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST && renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_EXCHANGE) == 0)
+		return uni_dir_remove(made, err);
+	if (errno == EINVAL || errno == ENOSYS) {
+		int rc = uni_dir_remove(folder, err);
+
+		if (rc != 0 || rename(made, folder) == 0)
+			return rc;
+	}
+	return uni_err_errno(err, "cannot give %s its name", folder);
+}
+
+static int fill_folder(struct handing *h, size_t first, size_t count, const char *folder,
+		       const char *made, struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = first; rc == 0 && i < first + count; i++) {
+		const struct uni_build_artifact *artifact = &h->result->artifacts[i];
+		char *path UNI_AUTO_FREE = uni_path_join(made, artifact->path + strlen(folder) + 1);
+		char *parent UNI_AUTO_FREE = uni_path_dir(path);
+
+		rc = uni_dir_make(parent, 0755, err);
+		if (rc == 0)
+			rc = write_artifact(h, i, path, err);
+	}
+	if (rc == 0 && chmod(made, 0755) != 0)
+		rc = uni_err_errno(err, "%s", made);
+	return rc;
+}
+
+static int write_folder(struct handing *h, size_t first, size_t count, const char *folder,
+			struct uni_err *err)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	char *made UNI_AUTO_FREE = NULL;
+	bool written = false;
+	int rc;
+
+	for (size_t i = first; i < first + count; i++)
+		written |= h->result->artifacts[i].written;
+	if (!written)
+		return 0;
+	rc = uni_dir_tmp(h->dir, &made, err);
+	if (rc != 0)
+		return rc;
+	rc = fill_folder(h, first, count, folder, made, err);
+	if (rc == 0)
+		rc = put_folder(made, folder, err);
+	else
+		(void)uni_dir_remove(made, &ignored);
+	uni_tmp_forget(made);
+	return rc;
+}
+
+static int write_all(struct handing *h, struct uni_err *err)
+{
+	const struct uni_build_result *result = h->result;
+	size_t skip = strlen(h->dir) + 1;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < result->count;) {
+		char *folder UNI_AUTO_FREE = NULL;
+		size_t count = folder_size(h, i, &folder);
+
+		if (count != 0)
+			rc = write_folder(h, i, count, folder, err);
+		else if (result->artifacts[i].written)
+			rc = write_artifact(h, i, result->artifacts[i].path, err);
+		i += count != 0 ? count : 1;
+	}
+	for (size_t i = 0; rc == 0 && i < result->count; i++)
+		(void)look_of(result->artifacts[i].path, result->artifacts[i].path + skip,
+			      &result->artifacts[i].digest, &h->looks);
+	return rc;
+}
+
+/* What was written by builds before, and not by this one, stays known. */
+static void keep_looks(struct handing *h)
+{
+	char *text UNI_AUTO_FREE = uni_strdup(h->remembered != NULL ? h->remembered : "");
+	char *save = NULL;
+
+	for (char *l = strtok_r(text, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save)) {
+		char *ending UNI_AUTO_FREE = NULL;
+		char *path UNI_AUTO_FREE = NULL;
+		const char *name = l;
+
+		for (int i = 0; i < LOOK_WORDS && name != NULL; i++) {
+			name = strchr(name, ' ');
+			name = name != NULL ? name + 1 : NULL;
+		}
+		if (name == NULL)
+			continue;
+		ending = uni_asprintf(" %s\n", name);
+		path = uni_path_join(h->dir, name);
+		if (strstr(uni_buf_text(&h->looks), ending) == NULL && uni_file_exists(path))
+			uni_buf_printf(&h->looks, "%s\n", l);
+	}
 }
 
 static void remember(struct build *b, const struct uni_digest *key, struct uni_buf *looks)
@@ -116,6 +328,28 @@ static void remember(struct build *b, const struct uni_digest *key, struct uni_b
 
 	record.meta = uni_buf_take(looks);
 	(void)uni_store_result_put(b->store, key, &record, &ignored);
+}
+
+static int hand_out(struct handing *h, const struct uni_digest *key, struct uni_err *err)
+{
+	bool output = !h->b->options->no_output;
+	int rc = each_artifact(h, count_artifact, err);
+
+	h->result->artifacts = uni_alloc_array(h->result->count, sizeof(*h->result->artifacts));
+	h->blobs = uni_alloc_array(h->result->count, sizeof(struct uni_store_entry *));
+	h->result->count = 0;
+	if (output)
+		read_manifest(h);
+	if (rc == 0)
+		rc = each_artifact(h, add_artifact, err);
+	if (rc == 0 && output)
+		rc = write_all(h, err);
+	if (rc != 0 || !output)
+		return rc;
+	keep_looks(h);
+	if (h->remembered == NULL || strcmp(h->remembered, uni_buf_text(&h->looks)) != 0)
+		remember(h->b, key, &h->looks);
+	return 0;
 }
 
 int build_hand_out(struct build *b, const char *out_dir, struct uni_build_result *result,
@@ -131,11 +365,10 @@ int build_hand_out(struct build *b, const char *out_dir, struct uni_build_result
 	if (rc < 0)
 		return uni_err_context(err, "output folder");
 	h.remembered = before.meta;
-	rc = hand_out_all(&h, err);
-	if (rc == 0 && !b->options->no_output &&
-	    (before.meta == NULL || strcmp(before.meta, uni_buf_text(&h.looks)) != 0))
-		remember(b, &key, &h.looks);
+	rc = hand_out(&h, &key, err);
 	uni_buf_free(&h.looks);
+	uni_json_free(h.manifest);
+	free(h.blobs);
 	return rc != 0 ? uni_err_context(err, "write the artifacts") : 0;
 }
 

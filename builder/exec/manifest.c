@@ -216,20 +216,21 @@ static void put_partitions(const char *meta, struct uni_buf *out)
 	uni_buf_puts(out, "]");
 }
 
-static void put_artifact(const struct build *b, const char *format, struct uni_buf *out)
+static void put_artifact(const struct build *b, const char *format,
+			 const struct uni_store_entry *blob, const char *partitions,
+			 struct uni_buf *out)
 {
-	const struct uni_store_record *record = &b->runs[artifact_step(b, format)].record;
-	char *name UNI_AUTO_FREE = uni_asprintf("%s.%s", b->recipe->image.name, format);
+	char *name UNI_AUTO_FREE = uni_asprintf("%s.%s", b->recipe->image.name, blob->name);
 
 	uni_buf_puts(out, "{");
 	put_text(out, "name", name);
 	uni_buf_puts(out, ", ");
 	put_text(out, "format", format);
 	uni_buf_puts(out, ", ");
-	put_digest(out, "digest", &record->entries[0].digest);
-	uni_buf_printf(out, ", \"size\": %" PRIu64, record->entries[0].size);
-	if (strcmp(format, "elf") != 0)
-		put_partitions(record->meta, out);
+	put_digest(out, "digest", &blob->digest);
+	uni_buf_printf(out, ", \"size\": %" PRIu64, blob->size);
+	if (partitions != NULL)
+		put_partitions(partitions, out);
 	uni_buf_puts(out, "}");
 }
 
@@ -237,8 +238,14 @@ static void put_artifacts(const struct build *b, struct uni_buf *out)
 {
 	uni_buf_puts(out, "  \"artifacts\": [");
 	for (size_t i = 0; i < b->format_count; i++) {
-		uni_buf_puts(out, i != 0 ? ",\n    " : "\n    ");
-		put_artifact(b, b->formats[i], out);
+		const struct uni_store_record *record =
+			&b->runs[artifact_step(b, b->formats[i])].record;
+
+		for (size_t j = 0; j < record->count; j++) {
+			uni_buf_puts(out, i + j != 0 ? ",\n    " : "\n    ");
+			put_artifact(b, b->formats[i], &record->entries[j],
+				     j == 0 ? record->meta : NULL, out);
+		}
 	}
 	uni_buf_puts(out, "\n  ],\n");
 }

@@ -362,6 +362,7 @@ static int write_disk(struct build *b, const char *format, struct disk *disk,
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	struct uni_disk_result *result UNI_AUTO_FREE = uni_alloc(sizeof(*result));
+	struct uni_disk_options options;
 	struct uni_digest identity;
 	struct uni_store_entry blob;
 	int rc = uni_store_writer_open(&writer, b->store, err);
@@ -372,10 +373,12 @@ static int write_disk(struct build *b, const char *format, struct disk *disk,
 	identity = uni_hash_end(&disk->identity);
 	disk->layout.guid = uni_uuid_derive("uni disk", &identity);
 	disk->layout.partitions = disk->partitions;
-	rc = uni_disk_write(uni_disk_find(format), NULL, &disk->layout, uni_store_writer_fd(writer),
-			    result, err);
+	options = uni_plan_disk_options(b->recipe, format);
+	rc = uni_disk_write(uni_disk_find(format), &options, &disk->layout,
+			    uni_store_writer_fd(writer), result, err);
 	if (rc == 0)
-		rc = uni_store_writer_commit(writer, &result->digest, &blob, err);
+		rc = uni_store_writer_commit(writer, result->has_digest ? &result->digest : NULL,
+					     &blob, err);
 	if (rc != 0)
 		return rc;
 	uni_store_record_add(record, format, &blob);
@@ -387,15 +390,15 @@ int op_disk(struct build *b, const struct uni_step *step, struct uni_store_recor
 	    struct uni_err *err)
 {
 	const char *format = step->id + strlen("disk:");
+	const struct uni_recipe_output *output = uni_recipe_output_find(b->recipe, format);
 	struct disk *disk UNI_AUTO_FREE = uni_alloc(sizeof(*disk));
 	const struct uni_base *base;
 	int rc = base_open(b, &base, err);
 
 	uni_hash_start(&disk->identity);
 	uni_hash_add_text(&disk->identity, b->recipe->image.name);
-	for (size_t i = 0; i < b->recipe->output_count; i++)
-		if (strcmp(b->recipe->outputs[i].format, format) == 0)
-			disk->layout.size = b->recipe->outputs[i].size;
+	if (output != NULL)
+		disk->layout.size = output->size;
 	if (rc == 0)
 		rc = add_stages(disk, base, err);
 	if (rc == 0)

@@ -63,16 +63,21 @@ static int take_formats(struct verify *v, struct uni_err *err)
 {
 	const struct uni_json *list = uni_json_get(v->manifest, "artifacts");
 
-	if (uni_json_count(list) == 0 || uni_json_count(list) > FORMATS_MAX)
+	if (uni_json_count(list) == 0)
 		return not_one(v, err);
 	for (size_t i = 0; i < uni_json_count(list); i++) {
 		const struct uni_json *artifact = uni_json_item(list, i);
+		const char *format = uni_json_text(uni_json_get(artifact, "format"));
 
-		v->formats[i] = uni_json_text(uni_json_get(artifact, "format"));
-		if (v->formats[i] == NULL ||
-		    uni_json_text(uni_json_get(artifact, "digest")) == NULL)
+		if (format == NULL || uni_json_text(uni_json_get(artifact, "digest")) == NULL)
 			return not_one(v, err);
-		v->how.format_count++;
+		/* Files of one form stand together. */
+		if (v->how.format_count != 0 &&
+		    strcmp(format, v->formats[v->how.format_count - 1]) == 0)
+			continue;
+		if (v->how.format_count == FORMATS_MAX)
+			return not_one(v, err);
+		v->formats[v->how.format_count++] = format;
 	}
 	return 0;
 }
@@ -255,11 +260,11 @@ static void locate_by_digests(struct verify *v, const struct uni_json *artifact,
 
 /* Where the file beside the manifest and what was made now part. */
 static int locate_by_bytes(struct verify *v, struct build *b, const struct uni_json *artifact,
-			   const char *old, struct uni_store_record *record, struct uni_err *err)
+			   const char *old, struct uni_store_entry *blob, struct uni_err *err)
 {
 	char *new UNI_AUTO_FREE = NULL;
 	int64_t offset;
-	int rc = uni_store_blob_path(b->store, &record->entries[0], &new, err);
+	int rc = uni_store_blob_path(b->store, blob, &new, err);
 
 	if (rc == 0)
 		rc = first_difference(old, new, &offset, err);
@@ -270,6 +275,17 @@ static int locate_by_bytes(struct verify *v, struct build *b, const struct uni_j
 	if (partition_at(artifact, v->report->offset) != NULL)
 		v->report->partition = uni_strdup(partition_at(artifact, v->report->offset));
 	return 0;
+}
+
+/* Of the file that the manifest calls `name`, as it was made now; NULL: there is none. */
+static struct uni_store_entry *
+artifact_blob(const struct build *b, const struct uni_store_record *record, const char *name)
+{
+	size_t size = strlen(b->recipe->image.name);
+
+	return strncmp(name, b->recipe->image.name, size) == 0 && name[size] == '.'
+		       ? uni_store_record_find(record, name + size + 1)
+		       : NULL;
 }
 
 /*
@@ -285,7 +301,8 @@ static int check_artifact(struct verify *v, struct build *b, const struct uni_js
 	const char *name = words(uni_json_get(artifact, "name"));
 	char *dir UNI_AUTO_FREE = uni_path_dir(v->options->manifest);
 	char *old UNI_AUTO_FREE = uni_path_join(dir, name);
-	bool same = digest_is(expected, &record->entries[0].digest);
+	struct uni_store_entry *blob = artifact_blob(b, record, name);
+	bool same = blob != NULL && digest_is(expected, &blob->digest);
 	struct uni_err ignored = UNI_ERR_INIT;
 	struct uni_digest kept;
 	uint64_t size;
@@ -293,16 +310,18 @@ static int check_artifact(struct verify *v, struct build *b, const struct uni_js
 	int rc = 0;
 
 	v->report->artifacts++;
+	if (blob == NULL)
+		return differs_digest(v, err, "artifact", name, words(expected), NULL);
 	if (same && (!there || digest_is(expected, &kept)))
 		return 0;
 	if (there && (same || digest_is(expected, &kept)))
-		rc = locate_by_bytes(v, b, artifact, old, record, err);
+		rc = locate_by_bytes(v, b, artifact, old, blob, err);
 	else
 		locate_by_digests(v, artifact, record->meta);
 	if (rc != 0)
 		return rc;
 	return differs_digest(v, err, "artifact", name, words(expected),
-			      same ? &kept : &record->entries[0].digest);
+			      same ? &kept : &blob->digest);
 }
 
 static int verify(struct verify *v, struct build *b, struct uni_err *err)

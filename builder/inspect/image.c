@@ -128,14 +128,15 @@ static int read_kernel(struct uni_image *image, struct uni_err *err)
 static int unpack_box(struct uni_image *image, const struct uni_disk_entry *entry,
 		      struct uni_err *err)
 {
-	if (uni_box_read(image->fd, entry->offset, entry->size, image->path, &image->box, err) != 0)
+	if (uni_box_read(image->disk_fd, entry->offset, entry->size, image->path, &image->box,
+			 err) != 0)
 		return err->code;
 	image->has_box = true;
 	image->elf_fd = memfd_create("uni-kernel", MFD_CLOEXEC);
 	if (image->elf_fd < 0)
 		return uni_err_errno(err, "memory for the kernel of %s", image->path);
 	image->elf_size = image->box.size;
-	if (uni_box_unpack(image->fd, entry->offset, entry->size, image->path, image->elf_fd,
+	if (uni_box_unpack(image->disk_fd, entry->offset, entry->size, image->path, image->elf_fd,
 			   err) != 0)
 		return err->code;
 	return read_kernel(image, err);
@@ -158,11 +159,62 @@ static int read_disk(struct uni_image *image, struct uni_err *err)
 		const struct uni_disk_entry *entry = &image->disk->entries[i];
 
 		if (same_uuid(&entry->type, volume_type.bytes))
-			set_mount(add_volume(image, entry->name, image->fd, entry->offset,
+			set_mount(add_volume(image, entry->name, image->disk_fd, entry->offset,
 					     entry->size),
 				  mount_of(image, &entry->guid));
 	}
 	return 0;
+}
+
+/* Kernel and volumes where they can be read at their places. */
+static int unpack_parts(struct uni_image *image, struct uni_disk_source *source,
+			struct uni_err *err)
+{
+	struct uni_uuid kernel_type, volume_type;
+	int rc = uni_file_nameless(&image->disk_fd, err);
+
+	if (rc != 0)
+		return rc;
+	if (ftruncate(image->disk_fd, (off_t)source->size) != 0)
+		return uni_err_errno(err, "temporary file for %s", image->path);
+	uni_uuid_parse(UNI_GPT_KERNEL, &kernel_type);
+	uni_uuid_parse(UNI_GPT_VOLUME, &volume_type);
+	for (size_t i = 0; rc == 0 && i < image->disk->count; i++) {
+		const struct uni_disk_entry *entry = &image->disk->entries[i];
+
+		if (same_uuid(&entry->type, kernel_type.bytes) ||
+		    same_uuid(&entry->type, volume_type.bytes))
+			rc = uni_disk_source_unpack_part(source, entry->offset, entry->size,
+							 image->disk_fd, err);
+	}
+	return rc;
+}
+
+/* A raw file without a partition table is none, as far as can be seen. */
+static int recognise_disk(struct uni_image *image, bool *is_disk, struct uni_err *err)
+{
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+	bool raw;
+	int rc = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
+
+	if (rc != 0)
+		return rc;
+	image->kind = UNI_IMAGE_DISK;
+	image->form = source->form;
+	image->disk_size = source->size;
+	raw = uni_str_eq(source->form, "raw");
+	rc = uni_disk_read_source(&image->disk, source, image->path, err);
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		*is_disk = !raw;
+		return 0;
+	}
+	if (rc != 0)
+		return rc;
+	image->disk_fd = image->fd;
+	if (!raw)
+		rc = unpack_parts(image, source, err);
+	return rc != 0 ? rc : read_disk(image, err);
 }
 
 static bool is_elf(const struct uni_image *image)
@@ -176,6 +228,7 @@ static bool is_elf(const struct uni_image *image)
 static int recognise(struct uni_image *image, struct uni_err *err)
 {
 	struct uni_fs_reader *reader = NULL;
+	bool disk = true;
 	int status;
 
 	if (is_elf(image)) {
@@ -184,18 +237,13 @@ static int recognise(struct uni_image *image, struct uni_err *err)
 		image->elf_size = image->size;
 		return read_kernel(image, err);
 	}
-	status = uni_disk_read(&image->disk, image->fd, image->size, image->path, err);
-	if (status == 0) {
-		image->kind = UNI_IMAGE_DISK;
-		return read_disk(image, err);
-	}
-	if (status != UNI_E_UNSUPPORTED)
+	status = recognise_disk(image, &disk, err);
+	if (status != 0 || disk)
 		return status;
-	uni_err_clear(err);
 	status = uni_fs_open(&reader, image->fd, 0, image->size, image->path, err);
 	if (status == UNI_E_UNSUPPORTED) {
 		uni_err_set(err, status, "%s: is no image that uni knows", image->path);
-		return uni_err_hint(err, "disks with a GPT, bootable ELF files, volumes and "
+		return uni_err_hint(err, "disk images, bootable ELF files, volumes and "
 					 "packages can be inspected");
 	}
 	if (status != 0)
@@ -213,6 +261,7 @@ int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err
 	struct stat st;
 
 	image->elf_fd = -1;
+	image->disk_fd = -1;
 	image->path = uni_strdup(path);
 	image->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (image->fd < 0 || fstat(image->fd, &st) != 0)
@@ -242,6 +291,8 @@ void uni_image_free(struct uni_image *image)
 	uni_disk_free(image->disk);
 	if (image->elf_fd >= 0 && image->elf_fd != image->fd)
 		close(image->elf_fd);
+	if (image->disk_fd >= 0 && image->disk_fd != image->fd)
+		close(image->disk_fd);
 	if (image->fd >= 0)
 		close(image->fd);
 	free(image->path);

@@ -151,12 +151,18 @@ static int make_disks(struct making *m, struct uni_err *err)
 		const struct uni_disk_format *format = uni_disk_find(m->in->formats[i]);
 		char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", m->in->formats[i]);
 		struct uni_buf options = UNI_BUF_INIT;
+		int rc;
 
 		if (strcmp(m->in->formats[i], "elf") == 0)
 			continue;
 		if (format == NULL)
 			return uni_err_set(err, UNI_E_UNSUPPORTED, "there is no output format %s",
 					   m->in->formats[i]);
+		rc = options_disk(m->in->recipe, format, &options, err);
+		if (rc != 0) {
+			uni_buf_free(&options);
+			return rc;
+		}
 		if (m->box < 0) {
 			plan_add(m->plan, UNI_OP_BOX, "box", UNI_BOX_VERSION_WRITTEN);
 			plan_tools(m->plan, &m->in->box_tools);
@@ -164,7 +170,6 @@ static int make_disks(struct making *m, struct uni_err *err)
 			m->box = plan_close(m->plan);
 		}
 		plan_add(m->plan, UNI_OP_DISK, id, format->version);
-		options_disk(m->in->recipe, format->name, &options);
 		plan_options(m->plan, &options);
 		plan_source(m->plan, "base", &m->in->base);
 		plan_use(m->plan, "box", m->box, "box");

@@ -109,19 +109,45 @@ void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
 	uni_buf_printf(out, "\nrecord %s\n", text);
 }
 
-void options_disk(const struct uni_recipe *recipe, const char *format, struct uni_buf *out)
+struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, const char *format)
 {
-	line_text(out, "format", format);
+	const struct uni_recipe_output *output = uni_recipe_output_find(recipe, format);
+	struct uni_disk_options options = { 0 };
+
+	if (output != NULL) {
+		options.variant = output->variant;
+		options.compression = output->compression;
+		options.level = output->level;
+	}
+	return options;
+}
+
+int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *format,
+		 struct uni_buf *out, struct uni_err *err)
+{
+	const struct uni_recipe_output *output = uni_recipe_output_find(recipe, format->name);
+	struct uni_disk_options options = uni_plan_disk_options(recipe, format->name);
+	int rc = uni_disk_resolve(format, &options, err);
+
+	if (rc != 0)
+		return uni_recipe_error(recipe,
+					output != NULL ? output->pos : (struct uni_pos){ 0 }, rc,
+					err, "[output.%s]: %s", format->name, err->text);
+	line_text(out, "format", format->name);
 	line_text(out, "image", recipe->image.name);
-	for (size_t i = 0; i < recipe->output_count; i++)
-		if (uni_str_eq(recipe->outputs[i].format, format))
-			line_number(out, "size", recipe->outputs[i].size);
+	line_number(out, "size", output != NULL ? output->size : 0);
+	if (options.variant != NULL)
+		line_text(out, "variant", options.variant);
+	if (options.compression != NULL)
+		line_text(out, "compression", options.compression);
+	line_number(out, "level", options.level);
 	for (size_t i = 0; i < recipe->volume_count; i++) {
 		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed)
 			continue;
 		line_text(out, "partition", recipe->volumes[i].name);
 		line_number(out, "size", recipe->volumes[i].size);
 	}
+	return 0;
 }
 
 static void line_source(struct uni_buf *out, const char *kind, const struct uni_plan_source *source)

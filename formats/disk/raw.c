@@ -212,24 +212,33 @@ static int raw_write(struct uni_disk_source *source, const struct uni_disk_optio
 	return uni_disk_source_unpack(source, fd, err);
 }
 
-int uni_disk_source_unpack(struct uni_disk_source *source, int fd, struct uni_err *err)
+int uni_disk_source_unpack_part(struct uni_disk_source *source, uint64_t offset, uint64_t size,
+				int fd, struct uni_err *err)
 {
 	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
-	struct disk_walk walk = { .source = source, .block = BLOCK, .room = CHUNK };
-	uint64_t offset;
-	size_t size;
+	struct disk_walk walk = {
+		.source = source, .block = BLOCK, .room = CHUNK, .at = offset, .data_end = offset
+	};
+	uint64_t end = offset + size;
+	uint64_t at;
+	size_t step;
 	int rc;
 
-	if (ftruncate(fd, (off_t)source->size) != 0)
-		return uni_err_errno(err, "disk image");
-	while ((rc = disk_walk_next(&walk, chunk, &offset, &size, err)) > 0) {
-		if (source->size - offset < size)
-			size = (size_t)(source->size - offset);
-		rc = disk_write_sparse(fd, chunk, size, offset, err);
+	while ((rc = disk_walk_next(&walk, chunk, &at, &step, err)) > 0 && at < end) {
+		if (end - at < step)
+			step = (size_t)(end - at);
+		rc = disk_write_sparse(fd, chunk, step, at, err);
 		if (rc != 0)
 			return rc;
 	}
-	return rc;
+	return rc < 0 ? rc : 0;
+}
+
+int uni_disk_source_unpack(struct uni_disk_source *source, int fd, struct uni_err *err)
+{
+	if (ftruncate(fd, (off_t)source->size) != 0)
+		return uni_err_errno(err, "disk image");
+	return uni_disk_source_unpack_part(source, 0, source->size, fd, err);
 }
 
 const struct uni_disk_format uni_disk_raw = {

@@ -8,9 +8,17 @@ enum { FS_BLOCK = 4096 };
 
 extern const struct uni_fs_format fs_squashfs;
 extern const struct uni_fs_format fs_fat;
+extern const struct uni_fs_format fs_ext4, fs_ext2;
 
 /* An empty file at `path`, readable and writable. */
 int fs_create(const char *path, int *fd, struct uni_err *err);
+
+/*
+ * UUID and salt: of everything that decides the volume, and nothing of where or by which tools it
+ * is made; of a writable one from names alone. result->tree is set.
+ */
+void fs_identity(const struct uni_fs_format *format, const struct uni_fs_options *options,
+		 struct uni_fs_result *result);
 
 /*
  * What is the same for every format: behind the file system in `fd` (readable and writable, of

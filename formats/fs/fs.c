@@ -8,7 +8,8 @@
 
 #include "formats.h"
 
-const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, &fs_fat, NULL };
+const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, &fs_fat, &fs_ext4, &fs_ext2,
+						       NULL };
 
 const struct uni_fs_format *uni_fs_find(const char *name)
 {
@@ -24,13 +25,28 @@ int fs_create(const char *path, int *fd, struct uni_err *err)
 	return *fd < 0 ? uni_err_errno(err, "volume") : 0;
 }
 
-/* Everything that decides the volume, and nothing of where or by which tools it is made. */
-static void derive_identity(const struct uni_fs_format *format,
-			    const struct uni_fs_options *options, struct uni_fs_result *result)
+static void derive_from_names(const struct uni_fs_options *options, struct uni_fs_result *result)
 {
 	struct uni_hash hash;
 	struct uni_digest digest;
 
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, options->image);
+	uni_hash_add_text(&hash, options->volume);
+	digest = uni_hash_end(&hash);
+	result->uuid = uni_uuid_derive("uni writable volume", &digest);
+}
+
+void fs_identity(const struct uni_fs_format *format, const struct uni_fs_options *options,
+		 struct uni_fs_result *result)
+{
+	struct uni_hash hash;
+	struct uni_digest digest;
+
+	if (options->writable) {
+		derive_from_names(options, result);
+		return;
+	}
 	uni_hash_start(&hash);
 	uni_hash_add_text(&hash, format->name);
 	uni_hash_add_u64(&hash, format->version);
@@ -40,6 +56,8 @@ static void derive_identity(const struct uni_fs_format *format,
 	uni_hash_add_u64(&hash, options->block_size);
 	uni_hash_add_u64(&hash, (uint64_t)options->epoch);
 	uni_hash_add_u64(&hash, options->verity);
+	if (options->size != 0)
+		uni_hash_add_u64(&hash, options->size);
 	uni_hash_add(&hash, result->tree.bytes, sizeof(result->tree.bytes));
 	digest = uni_hash_end(&hash);
 	result->uuid = uni_uuid_derive("uni volume", &digest);
@@ -93,7 +111,7 @@ int fs_finish(const struct uni_fs_format *format, const struct uni_fs_options *o
 	result->fs_size = (fs_size + FS_BLOCK - 1) / FS_BLOCK * FS_BLOCK;
 	result->data_blocks = result->fs_size / FS_BLOCK;
 	result->size = result->fs_size;
-	derive_identity(format, options, result);
+	fs_identity(format, options, result);
 	if (result->fs_size != fs_size && ftruncate(fd, (off_t)result->fs_size) != 0)
 		return uni_err_errno(err, "volume");
 	if (options->verity)

@@ -10,7 +10,7 @@
 enum { DEPTH_MAX = 256, LINKS_MAX = 40, PATH_TEXT_MAX = 64 << 10 };
 
 static const struct uni_fs_reader_ops *const formats[] = { &reader_squashfs, &reader_cpio,
-							   &reader_fat };
+							   &reader_fat, &reader_ext4 };
 
 int reader_corrupt(const struct uni_fs_reader *reader, const char *what, struct uni_err *err)
 {
@@ -42,7 +42,8 @@ int uni_fs_open(struct uni_fs_reader **out, int fd, uint64_t offset, uint64_t si
 			ops = formats[i];
 	if (ops == NULL)
 		return uni_err_set(err, UNI_E_UNSUPPORTED,
-				   "%s: is neither squashfs nor FAT nor a cpio archive", name);
+				   "%s: is neither squashfs nor FAT nor ext4 nor a cpio archive",
+				   name);
 	reader = uni_alloc(ops->reader_size);
 	reader->ops = ops;
 	reader->fd = fd;

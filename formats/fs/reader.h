@@ -20,7 +20,7 @@ struct uni_fs_reader {
 	char *name;
 };
 
-enum { READER_HEAD = 96 };
+enum { READER_HEAD = 1088 };
 
 typedef uint64_t reader_node;
 typedef int reader_each_fn(void *user, const char *name, reader_node node, struct uni_err *err);
@@ -46,6 +46,7 @@ struct uni_fs_reader_ops {
 extern const struct uni_fs_reader_ops reader_squashfs;
 extern const struct uni_fs_reader_ops reader_cpio;
 extern const struct uni_fs_reader_ops reader_fat;
+extern const struct uni_fs_reader_ops reader_ext4;
 
 /* `size` bytes at `at` of the range; UNI_E_CORRUPT when they are not inside. */
 int reader_pread(const struct uni_fs_reader *reader, uint64_t at, void *data, size_t size,

@@ -43,6 +43,7 @@ static const struct key keys[] = {
 	KEY("live", "newest", KEY_NUMBER, true, live_newest),
 	KEY("bios", "stage1", KEY_FILE, true, stage1),
 	KEY("bios", "stage2", KEY_FILE, true, stage2),
+	KEY("uefi", "loader", KEY_FILE, true, efi_loader),
 	KEY("sysroot", "start", KEY_FILES, true, link_start),
 	KEY("sysroot", "libraries", KEY_FILES, true, link_libraries),
 	KEY("sysroot", "end", KEY_FILES, true, link_end),

@@ -1,6 +1,7 @@
 /*
- * Inside stage 2. What decides (gpt.c, box.c) takes all it needs by argument or through disk_read,
- * so that the same code runs in host tests; what touches the machine is in stage2.S, disk.c, end.c.
+ * Inside stage 2, and what BOOTX64.EFI shares with it. What decides (gpt.c, box.c) takes all it
+ * needs by argument or through disk_read, so that the same code runs in host tests; what touches
+ * the machine is in stage2.S, disk.c, end.c.
  *
  * A function that can fail gives NULL or the reason, ready to be shown.
  */
@@ -72,6 +73,9 @@ void boot_enter(uint32_t entry, const void *start_info) __attribute__((noreturn)
 
 /* end.c: tells the reason on screen, on COM1 and to the host, and stops. */
 void boot_fail(const char *reason) __attribute__((noreturn));
+
+/* host.c: the exit record and the exit status, where the machine has them. */
+void boot_tell_host(const char *reason);
 
 /* Memory at a physical address; the compiler must not wonder what object lies there. */
 static inline void *boot_at(uint32_t paddr)

@@ -44,6 +44,7 @@ base_file(licences/unibase ${CMAKE_SOURCE_DIR}/LICENSE)
 base_file(kernel.elf ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/unibase.elf)
 base_file(boot/stage1.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage1.bin)
 base_file(boot/stage2.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage2.bin)
+base_file(boot/BOOTX64.EFI ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/BOOTX64.EFI)
 configure_file(${base_source}/base.toml.in ${base_dir}/base.toml @ONLY)
 configure_file(${base_source}/package.toml.in ${base_dir}/package.toml @ONLY)
 

@@ -40,7 +40,14 @@ mount = "/srv/small"
 source = "small"
 embed = true
 compression = "lz4"
+[output]
+formats = ["raw", "elf", "qcow2", "vmdk", "vhd", "vhdx", "vdi"]
+qcow2.compression = "zstd"
+vmdk.variant = "streamOptimized"
+vhd.variant = "dynamic"
 """
+
+FORMS = ["elf", "manifest.json", "qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk"]
 
 MAIN_C = """#include <stdio.h>
 #include "part.h"
@@ -106,7 +113,7 @@ class Same(scenario.Scenario):
 
     def test_matrix(self):
         reference = self.build(self.tree(self.path("reference")))
-        self.assertEqual(sorted(reference), ["same.elf", "same.manifest.json", "same.raw"])
+        self.assertEqual(sorted(reference), [f"same.{form}" for form in FORMS])
         cases = {
             "folder": {},
             "order": {"seed": 99},

@@ -1,4 +1,5 @@
-/* File systems: squashfs written by mksquashfs and read by us, cpio read by us, FAT both. */
+/* File systems: squashfs written by mksquashfs and read by us, cpio read by us, FAT and ext4 both.
+ */
 #include <string.h>
 #include <uni/base/path.h>
 
@@ -59,15 +60,30 @@ int list_all(struct uni_fs_reader *reader, const char *dir, struct uni_buf *out,
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_resolve),	    cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_same_bytes),  cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_times),	    cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_verify),	    cmocka_unit_test(test_write_fails),
-		cmocka_unit_test(test_paths),	    cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_cpio),	    cmocka_unit_test(test_cpio_damaged),
-		cmocka_unit_test(test_fat_golden),  cmocka_unit_test(test_fat_round_trip),
-		cmocka_unit_test(test_fat_types),   cmocka_unit_test(test_fat_aliases),
-		cmocka_unit_test(test_fat_refused), cmocka_unit_test(test_fat_damaged),
+		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_same_bytes),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_verify),
+		cmocka_unit_test(test_write_fails),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_cpio),
+		cmocka_unit_test(test_cpio_damaged),
+		cmocka_unit_test(test_fat_golden),
+		cmocka_unit_test(test_fat_round_trip),
+		cmocka_unit_test(test_fat_types),
+		cmocka_unit_test(test_fat_aliases),
+		cmocka_unit_test(test_fat_refused),
+		cmocka_unit_test(test_fat_damaged),
+		cmocka_unit_test(test_ext4_round_trip),
+		cmocka_unit_test(test_ext4_large_folder),
+		cmocka_unit_test(test_ext4_identity),
+		cmocka_unit_test(test_ext4_refuses),
+		cmocka_unit_test(test_ext4_rest),
+		cmocka_unit_test(test_ext4_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

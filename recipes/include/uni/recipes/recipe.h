@@ -166,8 +166,12 @@ struct uni_recipe_volume {
 
 /* A form to write, and its options ([output.FORMAT]). */
 struct uni_recipe_output {
-	char *format;  /* "raw", "elf" */
-	uint64_t size; /* raw: the disk's least size in bytes, 0: what it needs */
+	char *format;	   /* "raw", "elf" */
+	bool asked;	   /* false: only its options stand there */
+	uint64_t size;	   /* the disk's least size in bytes, 0: what it needs */
+	char *variant;	   /* of the form; NULL: its first */
+	char *compression; /* the same */
+	unsigned level;	   /* of the compression; 0: chosen */
 	struct uni_pos pos;
 };
 
@@ -292,6 +296,9 @@ int uni_recipe_parse(struct uni_recipe **out, const char *path, const char *text
 		     const struct uni_recipe_options *options, struct uni_diags *diags,
 		     struct uni_err *err);
 void uni_recipe_free(struct uni_recipe *recipe);
+/* What the recipe says of a form; NULL: nothing. */
+const struct uni_recipe_output *uni_recipe_output_find(const struct uni_recipe *recipe,
+						       const char *format);
 UNI_AUTO_DEFINE(uni_recipe)
 
 /* Names of the variants that a recipe offers, sorted. For help and completion. */

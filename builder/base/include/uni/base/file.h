@@ -51,6 +51,9 @@ int uni_dir_tmp(const char *parent, char **path, struct uni_err *err);
 /* Names in a folder, sorted by bytes, without "." and "..". */
 int uni_dir_list(const char *path, struct uni_strv *names, struct uni_err *err);
 
+/* A file without a name, in the system's temporary folder; gone when it is closed. */
+int uni_file_nameless(int *fd, struct uni_err *err);
+
 void uni_tmp_register(const char *path); /* file or folder */
 void uni_tmp_forget(const char *path);	 /* it has its final name, or is gone */
 void uni_tmp_cleanup(void);		 /* removes what is registered; for exits and signals */

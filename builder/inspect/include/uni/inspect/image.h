@@ -15,7 +15,7 @@
 #include <uni/kernel/kernel.h>
 
 enum uni_image_kind {
-	UNI_IMAGE_DISK,	  /* raw disk with a partition table */
+	UNI_IMAGE_DISK,	  /* disk with a partition table, in any form */
 	UNI_IMAGE_KERNEL, /* bootable ELF */
 	UNI_IMAGE_VOLUME, /* a file system by itself */
 };
@@ -37,7 +37,10 @@ struct uni_image {
 	int fd;
 	uint64_t size;
 	struct uni_digest digest;
-	struct uni_disk *disk; /* DISK */
+	const char *form;      /* DISK: "raw", "qcow2", ... */
+	uint64_t disk_size;    /* DISK: bytes that a machine sees */
+	struct uni_disk *disk; /* DISK; NULL when it has no partition table that is read here */
+	int disk_fd; /* DISK: the file itself, or what kernel and volumes were unpacked into */
 	bool has_box;
 	struct uni_box_header box; /* DISK with a kernel partition */
 	int elf_fd; /* the bootable ELF: the file itself, or unpacked from its box; -1 without */
@@ -48,7 +51,9 @@ struct uni_image {
 	size_t volume_count;
 };
 
-/* UNI_E_UNSUPPORTED when it is nothing of these; UNI_E_CORRUPT names what is damaged. */
+/*
+ * Kernel and volumes of a disk that is not raw are unpacked into a temporary file, and nothing else
+ * of it. UNI_E_UNSUPPORTED when it is nothing of these; UNI_E_CORRUPT names what is damaged. */
 int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err);
 void uni_image_free(struct uni_image *image);
 UNI_AUTO_DEFINE(uni_image)

@@ -4,6 +4,7 @@
 #ifndef UNI_PLAN_MAKE_H
 #define UNI_PLAN_MAKE_H
 
+#include <uni/disk/disk.h>
 #include <uni/fs/fs.h>
 #include <uni/kernel/config.h>
 #include <uni/plan/plan.h>
@@ -72,6 +73,8 @@ struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe);
 /* A volume's options as the file systems' writers take them, before their defaults are filled in.
  */
 void uni_plan_fs_options(const struct uni_recipe_volume *volume, struct uni_fs_options *options);
+/* What the recipe says of a form of the disk; strings are borrowed from it. */
+struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, const char *format);
 /* Where the program appears as a file, "/bin/NAME"; owned by the caller. */
 char *uni_plan_program_path(const struct uni_recipe *recipe);
 /* Every path at which programs look for a CA bundle; the first is the file, the others are links

@@ -77,5 +77,8 @@ int uni_disk_open_image(struct uni_disk_source **source, const char *path, struc
 
 /* Writes all of it to `fd`, an empty file, as a raw disk. */
 int uni_disk_source_unpack(struct uni_disk_source *source, int fd, struct uni_err *err);
+/* Writes a part of it, at its place; `fd` reads as zeros there. */
+int uni_disk_source_unpack_part(struct uni_disk_source *source, uint64_t offset, uint64_t size,
+				int fd, struct uni_err *err);
 
 #endif

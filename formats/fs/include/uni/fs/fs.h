@@ -24,6 +24,9 @@ struct uni_fs_options {
 	uint32_t block_size;	 /* bytes; 0: the format's default */
 	int64_t epoch;		 /* seconds since 1970, the file system's own time of making */
 	bool verity;		 /* hash tree behind the file system */
+	uint64_t size;		 /* ext4: bytes of the volume; 0: what the content needs */
+	bool writable;		 /* ext4: room for more, and a journal */
+	const char *image;	 /* of a writable one: with `volume` it decides the UUID */
 	unsigned threads;	 /* 0: all processors; never changes bytes */
 	const struct uni_events *events; /* NULL: nobody listens */
 };
@@ -42,7 +45,7 @@ struct uni_fs_result {
 };
 
 struct uni_fs_format {
-	const char *name;		 /* "squashfs" */
+	const char *name;		 /* "squashfs", "ext4", "ext2" */
 	uint32_t version;		 /* of what it writes; belongs in keys */
 	const char *const *compressions; /* NULL-terminated, the default first */
 	/* UNI_E_INVAL with what is wrong; also fills defaults in, so that keys see them. */

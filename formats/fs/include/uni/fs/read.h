@@ -1,7 +1,7 @@
 /*
  * Reading files out of a volume or an archive without mounting it: squashfs 4.0 (gzip, lz4, xz,
- * zstd), FAT and cpio newc. Everything read is taken for hostile: sizes are bounded, loops end,
- * damage is UNI_E_CORRUPT.
+ * zstd), FAT, ext2 to ext4, and cpio newc. Everything read is taken for hostile: sizes are bounded,
+ * loops end, damage is UNI_E_CORRUPT.
  */
 #ifndef UNI_FS_READ_H
 #define UNI_FS_READ_H
@@ -33,7 +33,7 @@ struct uni_fs_stat {
 
 /* What the whole is, for people. */
 struct uni_fs_about {
-	const char *format;	 /* "squashfs", "FAT12", "cpio" */
+	const char *format;	 /* "squashfs", "FAT12", "ext4", "cpio" */
 	const char *compression; /* "zstd", ...; NULL without */
 	uint32_t block_size;
 	uint64_t used; /* bytes that belong to the file system */

@@ -81,6 +81,23 @@ struct uni_box_header {
 #define UNI_STAGE2_LOAD 0x8000
 #define UNI_STAGE2_MAGIC 0x32494e55 /* "UNI2", u32 at offset 4 of stage 2 */
 
+/*
+ * The UEFI loader, BOOTX64.EFI: a PE32+ file with a section that says which kernel it starts, and
+ * no other. Who builds an image fills the seal in, and may sign the file then.
+ */
+#define UNI_SEAL_SECTION ".uniseal" /* all eight characters that a PE file has for it */
+#define UNI_SEAL_MAGIC "UNISEAL"
+#define UNI_SEAL_VERSION 1
+
+struct uni_seal {
+	char magic[8];
+	uint32_t version;
+	uint32_t reserved;
+	uint8_t partition[16]; /* GUID of the kernel's partition, as GPT has it */
+	uint8_t sha256[32];    /* of the box */
+	uint64_t size;	       /* bytes of the box, header and all; 0: not filled in */
+};
+
 /* GPT partition types and attributes, as text; on disk the first three groups are little endian. */
 #define UNI_GPT_BIOS_BOOT "21686148-6449-6E6F-744E-656564454649"
 #define UNI_GPT_ESP "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -91,5 +108,6 @@ _Static_assert(sizeof(struct uni_hvm_start_info) == 56, "PVH");
 _Static_assert(sizeof(struct uni_hvm_modlist_entry) == 32, "PVH");
 _Static_assert(sizeof(struct uni_hvm_memmap_entry) == 24, "PVH");
 _Static_assert(sizeof(struct uni_box_header) == 104, "wire format");
+_Static_assert(sizeof(struct uni_seal) == 72, "wire format");
 
 #endif

@@ -1,0 +1,85 @@
+/*
+ * [output]: the forms asked for, and options of forms whether asked for or not, since the command
+ * line can ask for them too.
+ */
+#include "model.h"
+
+#include <string.h>
+
+static struct uni_recipe_output *find_output(const struct uni_recipe *recipe, const char *format)
+{
+	for (size_t i = 0; i < recipe->output_count; i++)
+		if (strcmp(recipe->outputs[i].format, format) == 0)
+			return &recipe->outputs[i];
+	return NULL;
+}
+
+const struct uni_recipe_output *uni_recipe_output_find(const struct uni_recipe *recipe,
+						       const char *format)
+{
+	return find_output(recipe, format);
+}
+
+static struct uni_recipe_output *add_output(struct uni_recipe *recipe, const char *format,
+					    bool asked, struct uni_pos pos)
+{
+	struct uni_recipe_output *output;
+
+	recipe->outputs = uni_realloc_array(recipe->outputs, recipe->output_count + 1,
+					    sizeof(*recipe->outputs));
+	output = &recipe->outputs[recipe->output_count++];
+	*output = (struct uni_recipe_output){ .format = uni_strdup(format),
+					      .asked = asked,
+					      .pos = pos };
+	return output;
+}
+
+static void add_formats(struct model *m, const struct uni_toml_value *table)
+{
+	const struct uni_toml_value *formats = model_get(table, "formats");
+	struct uni_recipe *recipe = m->recipe;
+
+	for (const struct uni_toml_value *v = formats != NULL ? formats->list.first : NULL;
+	     v != NULL; v = v->next) {
+		if ((v->flags & SCHEMA_BAD) != 0)
+			continue;
+		if (find_output(recipe, v->string.data) != NULL)
+			model_error(m, v->pos, "[output]: format \"%s\" is given twice",
+				    v->string.data);
+		else
+			add_output(recipe, v->string.data, true, v->pos);
+	}
+	if (formats != NULL && formats->list.count == 0)
+		model_error(m, formats->pos, "[output]: formats names no form to write");
+	if (!model_has(table, "formats")) {
+		add_output(recipe, "raw", true, model_pos(m->root, "output"));
+		add_output(recipe, "elf", true, model_pos(m->root, "output"));
+	}
+}
+
+static void read_options(struct model *m, const struct uni_toml_value *options)
+{
+	struct uni_recipe_output *output = find_output(m->recipe, options->key);
+
+	if (output == NULL) {
+		uni_diags_warning(m->context.diags, m->context.file, options->key_pos,
+				  "[output.%s]: \"%s\" is not among the formats to write",
+				  options->key, options->key);
+		output = add_output(m->recipe, options->key, false, options->key_pos);
+	}
+	output->size = model_size(options, "size", 0);
+	output->variant = model_string(options, "variant");
+	output->compression = model_string(options, "compression");
+	output->level = (unsigned)model_size(options, "level", 0);
+}
+
+void model_outputs(struct model *m)
+{
+	const struct uni_toml_value *table = model_get(m->root, "output");
+
+	add_formats(m, table);
+	for (const struct uni_toml_value *v = table != NULL ? table->list.first : NULL; v != NULL;
+	     v = v->next)
+		if (v->type == UNI_TOML_TABLE && (v->flags & SCHEMA_BAD) == 0)
+			read_options(m, v);
+}

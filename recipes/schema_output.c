@@ -1,0 +1,94 @@
+/*
+ * [output]: the forms that a recipe can ask for, and what can be said about each.
+ */
+#include "schema.h"
+
+#define DISK_SIZE                                                                                  \
+	{                                                                                          \
+		.name = "size", .takes = TAKES_INTEGER | TAKES_STRING, .form = FORM_SIZE,          \
+		.least = 0, .most = SIZE_MOST, .fallback = "(what it needs)",                      \
+		.means = "Least size of the disk."                                                 \
+	}
+
+static const struct schema_key disk_keys[] = { DISK_SIZE };
+
+static const struct schema_key qcow2_keys[] = {
+	DISK_SIZE,
+	{ .name = "compression",
+	  .takes = TAKES_STRING,
+	  .form = FORM_WORD,
+	  .words = WORDS("none", "zlib", "zstd"),
+	  .fallback = "\"none\"",
+	  .means = "How clusters are compressed." },
+	{ .name = "level",
+	  .takes = TAKES_INTEGER,
+	  .least = 1,
+	  .most = 19,
+	  .fallback = "(6 for zlib, 3 for zstd)",
+	  .means = "Level of the compression; zlib has 12." },
+};
+
+static const struct schema_key vmdk_keys[] = {
+	DISK_SIZE,
+	{ .name = "variant",
+	  .takes = TAKES_STRING,
+	  .form = FORM_WORD,
+	  .words = WORDS("monolithicSparse", "streamOptimized"),
+	  .fallback = "\"monolithicSparse\"",
+	  .means = "`streamOptimized` is compressed, for import and transport." },
+};
+
+static const struct schema_key vhd_keys[] = {
+	DISK_SIZE,
+	{ .name = "variant",
+	  .takes = TAKES_STRING,
+	  .form = FORM_WORD,
+	  .words = WORDS("fixed", "dynamic"),
+	  .fallback = "\"fixed\"",
+	  .means = "Azure takes `fixed` alone, which is of whole MiB." },
+};
+
+#define TABLE(form, of, what)                                                                      \
+	static const struct schema_table form##_table = {                                          \
+		.title = "[output." #form "]",                                                     \
+		.means = "Options of " what ".",                                                   \
+		KEYS(of),                                                                          \
+	}
+
+TABLE(raw, disk_keys, "the raw disk image");
+TABLE(qcow2, qcow2_keys, "the image for QEMU");
+TABLE(vmdk, vmdk_keys, "the image for VMware and VirtualBox");
+TABLE(vhd, vhd_keys, "the image for Azure and older Hyper-V");
+TABLE(vhdx, disk_keys, "the image for Hyper-V");
+TABLE(vdi, disk_keys, "the image for VirtualBox");
+
+#define FORM(form, what)                                                                           \
+	{                                                                                          \
+		.name = #form, .takes = TAKES_TABLE, .table = &form##_table,                       \
+		.means = "Options of " what "."                                                    \
+	}
+
+static const struct schema_key output_keys[] = {
+	{ .name = "formats",
+	  .item = "format",
+	  .takes = TAKES_LIST,
+	  .form = FORM_WORD,
+	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "elf"),
+	  .reserved = WORDS("gcp", "iso", "ova", "ami", "xen", "firecracker", "libvirt",
+			    "containerdisk"),
+	  .fallback = "[\"raw\", \"elf\"]",
+	  .means = "Forms to write: `raw` is a disk and `elf` a kernel that PVH loaders start "
+		   "directly; `qcow2`, `vmdk`, `vhd`, `vhdx` and `vdi` are that disk for QEMU, "
+		   "VMware, Azure, Hyper-V and VirtualBox." },
+	FORM(raw, "the raw disk image"),
+	FORM(qcow2, "the qcow2 image"),
+	FORM(vmdk, "the VMDK image"),
+	FORM(vhd, "the VHD image"),
+	FORM(vhdx, "the VHDX image"),
+	FORM(vdi, "the VDI image"),
+};
+const struct schema_table schema_output = {
+	.title = "[output]",
+	.means = "The files that a build writes.",
+	KEYS(output_keys),
+};

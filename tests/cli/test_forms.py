@@ -1,0 +1,128 @@
+"""Forms of the disk: from a recipe, from an image that exists, and what is seen in them."""
+
+import json
+import os
+
+import scenario
+
+DISKS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
+
+OUTPUT = """
+[output]
+formats = ["raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "elf"]
+qcow2 = { compression = "zlib", size = "4M" }
+vmdk.variant = "streamOptimized"
+vhd.variant = "dynamic"
+"""
+
+
+class Forms(scenario.Scenario):
+    def info(self, path, form):
+        return json.loads(self.tool("qemu-img", "info", "--output=json", "-f", form, path))
+
+    def unpack(self, path):
+        self.uni("convert", path, "raw", "-o", "back.raw", "--force")
+        return self.read("back.raw")
+
+    def test_all_forms_of_a_recipe(self):
+        self.hello(scenario.HELLO_RECIPE + OUTPUT)
+        self.uni("build", "recipe.toml", "-o", "out")
+        raw = self.read("out/hello.raw")
+        listing = self.uni("inspect", "out/hello.raw", "ls", "/srv")
+        self.assertIn("page", listing)
+        for form, theirs in DISKS.items():
+            path = f"out/hello.{form}"
+            self.assertEqual(self.info(path, theirs)["format"], theirs)
+            if form not in ("raw", "vhd"):
+                self.assertIn("No errors", self.tool("qemu-img", "check", "-f", theirs, path))
+            self.tool("qemu-img", "convert", "-f", theirs, "-O", "raw", path, "theirs.raw")
+            self.assertEqual(self.read("theirs.raw"), self.unpack(path), form)
+            self.tool("sgdisk", "-v", "back.raw")
+            seen = self.uni_json("inspect", "--json", path)
+            self.assertEqual((seen["kind"], seen["form"]), ("disk", form))
+            self.assertEqual([p["name"] for p in seen["disk"]["partitions"]], ["boot", "kernel", "site"])
+            self.assertEqual(self.uni("inspect", path, "ls", "/srv"), listing)
+            self.assertEqual(self.uni("inspect", path, "cat", "/srv/page"), "from the volume\n")
+        self.assertEqual(len(self.unpack("out/hello.qcow2")), 4 << 20)
+        self.assertEqual(self.unpack("out/hello.vdi"), raw)
+        self.assertIn("streamOptimized", json.dumps(self.info("out/hello.vmdk", "vmdk")))
+        self.assertIn("the same, 7 artifacts", self.uni("verify", "out/hello.manifest.json"))
+        self.assertIn("page from the volume", self.uni("run", "out/hello.raw", "-t", "60", status=7))
+
+    def test_options_that_a_form_has_not(self):
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["qcow2"]\nqcow2 = { compression = "zlib", level = 15 }\n')
+        self.assertIn("zlib has no level 15", self.fails("build", "recipe.toml"))
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["qcow2"]\nvmdk.variant = "flat"\n')
+        self.assertIn("flat", self.fails("build", "recipe.toml"))
+        self.hello()
+        self.assertIn("no output format floppy", self.fails("build", "recipe.toml", "--format", "floppy"))
+
+    def test_options_serve_forms_of_the_command_line(self):
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["elf"]\nqcow2.size = "9M"\n')
+        self.uni("build", "recipe.toml", "-o", "out", "--format", "qcow2")
+        self.assertEqual(self.info("out/hello.qcow2", "qcow2")["virtual-size"], 9 << 20)
+
+    def test_what_no_build_left_is_kept(self):
+        self.hello()
+        os.mkdir(os.path.join(self.work, "out"))
+        self.write("out/hello.raw", "mine")
+        self.assertIn("--force", self.fails("build", "recipe.toml", "-o", "out"))
+        self.assertEqual(self.read("out/hello.raw"), b"mine")
+        self.assertNothingLeft(os.path.join(self.work, "out"))
+        self.uni("build", "recipe.toml", "-o", "out", "--force")
+        first = self.read("out/hello.raw")
+        # Another image of the same name takes the place of the one that was built.
+        self.write("site/page", "another\n")
+        self.uni("build", "recipe.toml", "-o", "out", "-f", "elf")
+        self.uni("build", "recipe.toml", "-o", "out")
+        self.assertNotEqual(self.read("out/hello.raw"), first)
+        # So it does for a store that has never seen it, by the manifest beside it.
+        self.write("site/page", "a third\n")
+        env = {"UNI_CACHE": self.path("other")}
+        self.uni("install", self.package("unibase"), env=env)
+        self.uni("build", "recipe.toml", "-o", "out", env=env)
+        with open(os.path.join(self.work, "out/hello.raw"), "ab") as f:
+            f.write(b"!")
+        self.write("site/page", "a fourth\n")
+        self.assertIn("hello.raw stands there already", self.fails("build", "recipe.toml", "-o", "out"))
+
+    def test_convert(self):
+        self.hello()
+        self.uni("build", "recipe.toml", "-o", "out")
+        said = self.uni_json("convert", "--json", "out/hello.raw", "qcow2", "--compression", "zstd", "--size", "8M")
+        self.assertEqual((said["from"], said["format"], said["disk_size"], said["path"]),
+                         ("raw", "qcow2", 8 << 20, "hello.qcow2"))
+        self.assertIn("No errors", self.tool("qemu-img", "check", "hello.qcow2"))
+        self.unpack("hello.qcow2")
+        self.tool("sgdisk", "-v", "back.raw")
+        self.assertIn("stands there already", self.fails("convert", "out/hello.raw", "qcow2"))
+        self.assertIn("cannot be converted", self.fails("convert", "out/hello.raw", "floppy", status=2))
+        self.assertIn("not a disk", self.fails("convert", "out/hello.elf", "raw"))
+        self.assertIn("No such file", self.fails("convert", "nothing", "raw"))
+        self.fails("convert", "out/hello.raw", "raw", "-o", "no/such/folder")
+        self.assertNothingLeft(self.work)
+
+    def test_convert_what_others_made(self):
+        with open(os.path.join(self.work, "disk"), "wb") as f:
+            f.truncate(300 << 20)
+            f.seek(200 << 20)
+            f.write(b"some text" * 100000)
+        disk = self.read("disk")
+        for options in (["qcow2"], ["qcow2", "-c"], ["vmdk"], ["vpc", "-o", "force_size=on"], ["vhdx"], ["vdi"]):
+            self.tool("qemu-img", "convert", "-f", "raw", "disk", "-O", *options, "theirs")
+            self.assertEqual(self.unpack("theirs"), disk, options)
+            used = os.stat(os.path.join(self.work, "back.raw")).st_blocks * 512
+            self.assertLess(used, 2 << 20, options)
+            self.assertEqual(self.uni_json("inspect", "--json", "theirs")["disk_size"], 300 << 20)
+        self.tool("qemu-img", "create", "-f", "qcow2", "-b", "disk", "-F", "raw", "overlay")
+        for command in (("convert", "overlay", "raw"), ("inspect", "overlay")):
+            self.assertIn("stands on another image", self.fails(*command))
+        # An image that lies about its size.
+        with open(os.path.join(self.work, "theirs"), "r+b") as f:
+            f.truncate(1000)
+        self.fails("convert", "theirs", "raw")
+        self.assertNothingLeft(self.work)
+
+
+if __name__ == "__main__":
+    scenario.main()
