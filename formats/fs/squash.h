@@ -78,6 +78,7 @@ struct squash_inode {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t mtime;
+	uint32_t number; /* 1 to the superblock's count, unless the image is damaged */
 	uint64_t size;
 	/* folder: its entries */
 	struct squash_place entries;

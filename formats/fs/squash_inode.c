@@ -108,7 +108,7 @@ int squash_inode_read(struct squash *s, reader_node node, struct squash_inode *i
 	uid = take16(&c);
 	gid = take16(&c);
 	inode->mtime = take32(&c);
-	(void)take32(&c); /* its number */
+	inode->number = take32(&c);
 	if (c.rc == 0 && (inode->type < 1 || inode->type > 14))
 		return reader_corrupt(&s->reader, "type of an inode", err);
 	extended = inode->type > 7;

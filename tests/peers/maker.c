@@ -6,6 +6,8 @@
  *   peers-maker image BASE PROGRAM ELF DISK  a bootable ELF, and a disk that starts it by BIOS
  *   peers-maker volume DIR OUT COMPRESSION   squashfs with hash tree; prints what verity needs
  *   peers-maker fat DIR OUT                  a FAT volume
+ *   peers-maker squash DIR OUT COMPRESSION packed|placed [PREVIOUS]  the same by our own writer,
+ *                                            without hash tree; prints kept and written bytes
  *   peers-maker list IMAGE                   files of a volume: type, mode, size, digest, path
  */
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include <uni/disk/disk.h>
 #include <uni/fs/fs.h>
 #include <uni/fs/read.h>
+#include <uni/fs/squash.h>
 #include <uni/kernel/base.h>
 #include <uni/kernel/config.h>
 #include <uni/kernel/kernel.h>
@@ -202,6 +205,71 @@ static void make_fat(char **argv)
 	must(format->write(tree, &options, argv[1], &r, &err));
 }
 
+struct emission {
+	int fd;
+	int previous;
+	uint64_t put;
+	uint64_t kept;
+};
+
+static int put_piece(void *user, uint64_t at, const void *data, size_t size, struct uni_err *e)
+{
+	struct emission *m = user;
+
+	m->put += size;
+	return uni_pwrite_full(m->fd, data, size, at, "volume", e);
+}
+
+static int keep_piece(void *user, uint64_t at, uint64_t size, struct uni_err *e)
+{
+	struct emission *m = user;
+
+	m->kept += size;
+	return uni_copy_range(m->previous, at, m->fd, at, size, e);
+}
+
+static void make_placed(const struct uni_tree *tree, const struct uni_squash_options *options,
+			struct emission *m, uint64_t previous_size)
+{
+	UNI_AUTO(uni_squash_previous) struct uni_squash_previous *previous = NULL;
+	UNI_AUTO(uni_squash_image) struct uni_squash_image *image = NULL;
+	const struct uni_squash_target target = { put_piece, keep_piece, m };
+
+	if (previous_size != 0)
+		must(uni_squash_previous_open(&previous, m->previous, 0, previous_size, "previous",
+					      &err));
+	must(uni_squash_prepare(&image, tree, options, previous, &err));
+	must(uni_squash_emit(image, previous, &target, &err));
+	printf("%llu %llu\n", (unsigned long long)m->kept, (unsigned long long)m->put);
+}
+
+static void make_squash(int argc, char **argv)
+{
+	const struct uni_fs_format *format = uni_fs_find("squashfs");
+	struct uni_fs_options resolved = { .volume = "peers", .compression = argv[2] };
+	struct uni_squash_options options = { .epoch = 1000000001, .exact_times = true };
+	const struct uni_tree_rules rules = { .mtime = 1000000000 };
+	UNI_AUTO(uni_tree) struct uni_tree *tree = uni_tree_new(&rules);
+	struct uni_digest digest;
+	struct emission m = { .fd = open_new(argv[1]) };
+	uint64_t size = 0;
+
+	must(uni_tree_add_folder(tree, "/", argv[0], &rules, &err));
+	must(format->resolve(&resolved, &err));
+	options.compression = resolved.compression;
+	options.level = resolved.level;
+	options.block_size = resolved.block_size;
+	if (strcmp(argv[3], "packed") == 0) {
+		must(uni_squash_write(tree, &options, m.fd, &size, &err));
+		printf("0 %llu\n", (unsigned long long)size);
+		return;
+	}
+	if (argc > 4)
+		m.previous = open_old(argv[4], &size);
+	must(uni_tree_digest(tree, NULL, 0, &digest, &err));
+	make_placed(tree, &options, &m, size);
+}
+
 struct listing {
 	struct uni_fs_reader *reader;
 	const char *dir;
@@ -271,6 +339,8 @@ int main(int argc, char **argv)
 		make_volume(argv + 2);
 	else if (argc == 4 && strcmp(argv[1], "fat") == 0)
 		make_fat(argv + 2);
+	else if ((argc == 6 || argc == 7) && strcmp(argv[1], "squash") == 0)
+		make_squash(argc - 2, argv + 2);
 	else if (argc == 3 && strcmp(argv[1], "list") == 0)
 		list_image(argv[2]);
 	else

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hands what peers-maker writes to the readers of other projects, and compares what they say.
 
-  peers.py disk|kernel|volume|fat MAKER BASE
+  peers.py disk|kernel|volume|fat|squash MAKER BASE
 
 77 is returned when one of their programs is not installed.
 """
@@ -237,8 +237,53 @@ def fat(maker, _base, tmp):
               f"mkfs.vfat -F {bits}: our reader differs")
 
 
+def squash(maker, _base, tmp):
+    """unsquashfs and, where it may mount, Linux read what our own writer makes, also after a change."""
+    need("unsquashfs")
+    tree = os.path.join(tmp, "tree")
+    make_tree(tree)
+    os.mkdir(os.path.join(tree, "wide"))
+    for i in range(500):
+        with open(os.path.join(tree, "wide", f"a-name-that-fills-blocks-{i}"), "w", encoding="ascii") as f:
+            f.write(f"{i}\n" * (i % 50))
+    with open(os.path.join(tree, "hole"), "wb") as f:
+        f.write(b"x" + bytes(1 << 20) + b"x")
+    for compression in ("zstd", "lz4", "gzip", "none"):
+        outs = [os.path.join(tmp, f"{compression}-{n}") for n in ("packed", "placed", "next")]
+        run(maker, "squash", tree, outs[0], compression, "packed")
+        if compression in ("gzip", "none"):
+            judge_squash(maker, tmp, tree, outs[:1])
+            continue
+        run(maker, "squash", tree, outs[1], compression, "placed")
+        judge_squash(maker, tmp, tree, outs[:2])
+        changed = os.path.join(tree, "wide", "changed")
+        with open(changed, "w", encoding="ascii") as f:
+            f.write("new content\n")
+        kept, put = run(maker, "squash", tree, outs[2], compression, "placed", outs[1]).split()
+        check(int(kept) > int(put), f"{compression}: {kept} bytes kept, {put} written")
+        judge_squash(maker, tmp, tree, outs[2:])
+        os.unlink(changed)
+
+
+def judge_squash(maker, tmp, tree, outs):
+    expected = walk(tree)
+    for out in outs:
+        check(our_list(run(maker, "list", out)) == expected, f"{out}: our reader differs")
+        there = os.path.join(tmp, "there")
+        run("unsquashfs", "-q", "-n", "-d", there, out)
+        check(walk(there) == expected, f"{out}: unsquashfs differs")
+        shutil.rmtree(there)
+        os.mkdir(there)
+        mount = ["mount", "-t", "squashfs", "-o", "loop,ro", out, there]
+        if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+            seen = walk(there)
+            run("umount", there)
+            check(seen == expected, f"{out}: Linux differs")
+        os.rmdir(there)
+
+
 def main():
-    what = {"disk": disk, "kernel": kernel, "volume": volume, "fat": fat}[sys.argv[1]]
+    what = {"disk": disk, "kernel": kernel, "volume": volume, "fat": fat, "squash": squash}[sys.argv[1]]
     # Modes are compared: the mask of whoever runs this must not show.
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as tmp:

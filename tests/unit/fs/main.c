@@ -84,6 +84,12 @@ int main(void)
 		cmocka_unit_test(test_ext4_refuses),
 		cmocka_unit_test(test_ext4_rest),
 		cmocka_unit_test(test_ext4_damaged),
+		cmocka_unit_test(test_make),
+		cmocka_unit_test(test_make_golden),
+		cmocka_unit_test(test_make_again),
+		cmocka_unit_test(test_make_moves),
+		cmocka_unit_test(test_make_too_small),
+		cmocka_unit_test(test_make_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
