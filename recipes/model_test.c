@@ -18,6 +18,16 @@ static void label_test(const struct uni_recipe_test *test, char label[LABEL_MAX]
 		snprintf(label, LABEL_MAX, "test \"%s\"", test->name);
 }
 
+static const char *label_step(const struct uni_recipe_test *test, const char *key,
+			      char label[LABEL_MAX])
+{
+	char outer[LABEL_MAX];
+
+	label_test(test, outer);
+	snprintf(label, LABEL_MAX, "%.100s: %.50s", outer, key);
+	return label;
+}
+
 /* A string, or a table with one of the keys of schema_match, in the order of the enumeration. */
 static void read_match(const struct uni_toml_value *value, struct uni_recipe_match *match)
 {
@@ -71,7 +81,8 @@ static int compare_headers(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static void build_http(const struct uni_toml_value *table, struct uni_recipe_step *step)
+static void build_http(struct model *m, const char *label, const struct uni_toml_value *table,
+		       struct uni_recipe_step *step)
 {
 	const struct uni_toml_value *headers = model_get(table, "expect-headers");
 
@@ -82,6 +93,13 @@ static void build_http(const struct uni_toml_value *table, struct uni_recipe_ste
 	if (step->target == NULL)
 		step->target = uni_strdup("/");
 	step->send = model_string(table, "body");
+	step->host = model_string(table, "host");
+	if (step->host == NULL)
+		step->host = uni_strdup("localhost");
+	step->tls = model_bool(table, "tls", false);
+	model_input(m, label, model_get(table, "ca"), INPUT_REGULAR, &step->ca);
+	if (!step->tls && model_has(table, "ca"))
+		model_error(m, model_pos(table, "ca"), "%s says nothing without tls", label);
 	step->status = (unsigned)model_size(table, "status", 200);
 	step->repeat = (unsigned)model_size(table, "repeat", 1);
 	model_env(model_get(table, "headers"), &step->headers, &step->header_count);
@@ -115,21 +133,30 @@ static void build_dns(const struct uni_toml_value *table, struct uni_recipe_step
 	model_texts(table, "answers", &step->answers);
 }
 
-static void build_step(const struct uni_toml_value *table, enum uni_recipe_step_kind kind,
+static uint16_t usual_port(const struct uni_toml_value *table, enum uni_recipe_step_kind kind)
+{
+	if (kind == UNI_STEP_HTTP)
+		return model_bool(table, "tls", false) ? 443 : 80;
+	return kind == UNI_STEP_DNS ? 53 : 0;
+}
+
+static void build_step(struct model *m, const struct uni_recipe_test *test,
+		       const struct uni_toml_value *table, enum uni_recipe_step_kind kind,
 		       struct uni_recipe_step *step)
 {
-	static const uint16_t ports[] = { [UNI_STEP_HTTP] = 80, [UNI_STEP_DNS] = 53 };
+	char label[LABEL_MAX];
 
 	step->kind = kind;
 	step->pos = table->pos;
-	step->port = (uint16_t)model_size(table, "port", kind < UNI_COUNT(ports) ? ports[kind] : 0);
+	step->port = (uint16_t)model_size(table, "port", usual_port(table, kind));
 	read_match(model_get(table, "expect"), &step->expect);
 	if (kind == UNI_STEP_HTTP)
-		build_http(table, step);
+		build_http(m, label_step(test, "[[http]]: ca", label), table, step);
 	else if (kind == UNI_STEP_DNS)
 		build_dns(table, step);
 	else
 		step->send = model_string(table, "send");
+	step->close = model_bool(table, "close", false);
 }
 
 static int compare_steps(const void *a, const void *b)
@@ -163,7 +190,7 @@ static void build_steps(struct model *m, const struct uni_toml_value *table,
 		for (const struct uni_toml_value *v = array != NULL ? array->list.first : NULL;
 		     v != NULL; v = v->next)
 			if ((v->flags & SCHEMA_BAD) == 0)
-				build_step(v, (enum uni_recipe_step_kind)i,
+				build_step(m, test, v, (enum uni_recipe_step_kind)i,
 					   &test->steps[test->step_count++]);
 	}
 	qsort(test->steps, test->step_count, sizeof(*test->steps), compare_steps);
@@ -217,6 +244,12 @@ static void check_test(struct model *m, const struct uni_toml_value *table,
 	if ((test->step_count != 0 || test->load.target != NULL) && !has_network(m->recipe)) {
 		model_error(m, table->pos, "%s: the machine has no network", label);
 		model_hint(m, "network = \"dhcp\" in [config] gives it one");
+	}
+	if (test->console_count == 0 && test->step_count == 0 && test->load.target == NULL &&
+	    !model_has(table, "expect-console") && !model_has(table, "exit-status") &&
+	    !test->stop && test->memory_at_most == 0 && test->boot_at_most == 0) {
+		model_error(m, table->pos, "%s expects nothing", label);
+		model_hint(m, "for example expect-console, exit-status or [[test.http]]");
 	}
 	if (test->has_exit_status && test->stop)
 		model_error(m, model_pos(table, "stop"),

@@ -229,6 +229,8 @@ static void free_step(struct uni_recipe_step *step)
 		free(step->expect_headers[i].match.text);
 	}
 	free(step->expect_headers);
+	free(step->host);
+	free_input(&step->ca);
 	free(step->send);
 	free(step->name);
 	free(step->type);

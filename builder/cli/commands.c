@@ -25,6 +25,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_run,
 	&cli_cmd_schema,
 	&cli_cmd_stop,
+	&cli_cmd_test,
 	&cli_cmd_verify,
 	NULL,
 };

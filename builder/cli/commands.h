@@ -27,6 +27,7 @@ extern const struct cli_command cli_cmd_remove;
 extern const struct cli_command cli_cmd_run;
 extern const struct cli_command cli_cmd_schema;
 extern const struct cli_command cli_cmd_stop;
+extern const struct cli_command cli_cmd_test;
 extern const struct cli_command cli_cmd_verify;
 
 #endif

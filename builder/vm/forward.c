@@ -89,3 +89,29 @@ int vm_forwards_check(const struct uni_vm_spec *spec, struct uni_err *err)
 			return err->code;
 	return 0;
 }
+
+/*
+ * Two sockets may have the same port if both permit it and neither listens (socket(7),
+ * SO_REUSEADDR), which the emulator's does when it takes the port; one that asks for any free port
+ * is never given such a one.
+ */
+int uni_vm_forward_reserve(struct uni_vm_forward *forward, int *hold, struct uni_err *err)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	UNI_AUTO_CLOSE int fd =
+		socket(AF_INET, (forward->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(name);
+	int one = 1;
+
+	if (fd < 0 ||
+	    (!forward->udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0) ||
+	    bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&name, &size) != 0)
+		return uni_err_errno(err, "no free port");
+	strcpy(forward->address, "127.0.0.1");
+	forward->host = ntohs(name.sin_port);
+	*hold = fd;
+	fd = -1;
+	return 0;
+}

@@ -3,6 +3,8 @@
  */
 #include "unit.h"
 
+#include <unistd.h>
+
 static void good(const char *text, const char *address, uint16_t host, uint16_t guest, bool udp)
 {
 	struct uni_vm_forward forward;
@@ -58,11 +60,30 @@ static void others_are_refused(void **state)
 	}
 }
 
+static void reserved_ports_differ(void **state)
+{
+	struct uni_vm_forward forwards[20] = { 0 };
+	int holds[20];
+	struct uni_err err = UNI_ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < UNI_COUNT(forwards); i++) {
+		forwards[i].udp = i % 4 == 3;
+		assert_int_equal(uni_vm_forward_reserve(&forwards[i], &holds[i], &err), 0);
+		for (size_t k = 0; k < i; k++)
+			assert_true(forwards[i].udp != forwards[k].udp ||
+				    forwards[i].host != forwards[k].host);
+	}
+	for (size_t i = 0; i < UNI_COUNT(forwards); i++)
+		close(holds[i]);
+}
+
 int unit_forward(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forms_are_read),
 		cmocka_unit_test(others_are_refused),
+		cmocka_unit_test(reserved_ports_differ),
 	};
 
 	return cmocka_run_group_tests_name("forward", tests, NULL, NULL);

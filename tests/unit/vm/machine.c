@@ -94,6 +94,24 @@ static void the_emulators_words_are_told(void **state)
 	assert_true(err.hint[0] != '\0');
 }
 
+static void the_floor_is_measured(void **state)
+{
+	struct uni_vm_spec spec;
+	struct uni_err err = UNI_ERR_INIT;
+	uint64_t ns = 0;
+
+	guest_make(state, GUEST_ENDS, &spec);
+	assert_int_equal(uni_vm_floor(&spec, &ns, &err), 0);
+	assert_true(ns > 1000000);
+	/* From a disk, with the firmware's time in it. */
+	spec.disk = spec.kernel;
+	spec.kernel = NULL;
+	assert_int_equal(uni_vm_floor(&spec, &ns, &err), 0);
+	assert_true(ns > 1000000);
+	spec.emulator = "true";
+	assert_int_equal(uni_vm_floor(&spec, &ns, &err), UNI_E_PROCESS);
+}
+
 int unit_machine(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +119,7 @@ int unit_machine(void)
 		DIR_TEST(the_button_is_heard),
 		DIR_TEST(memory_that_was_touched_is_known),
 		DIR_TEST(the_emulators_words_are_told),
+		DIR_TEST(the_floor_is_measured),
 	};
 
 	return cmocka_run_group_tests_name("machine", tests, NULL, NULL);

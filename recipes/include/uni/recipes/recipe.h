@@ -213,7 +213,11 @@ struct uni_recipe_step {
 	size_t expect_header_count;
 	unsigned status;
 	unsigned repeat;
-	char *send; /* body; of TCP and UDP what is sent; NULL: nothing */
+	char *host;
+	bool tls;
+	struct uni_recipe_input ca; /* kind NONE: certificates are not checked */
+	char *send;		    /* body; of TCP and UDP what is sent; NULL: nothing */
+	bool close;		    /* TCP */
 
 	/* DNS */
 	char *name;

@@ -22,6 +22,13 @@ struct uni_vm_forward {
 /* "[ADDRESS:]HOST:GUEST[/udp]", or "PORT" for both. */
 int uni_vm_forward_parse(const char *text, struct uni_vm_forward *forward, struct uni_err *err);
 
+/*
+ * Finds a free port of this machine for forward->udp and guest, and fills the rest. It stays taken
+ * for others, though not for the emulator, until `*hold` is closed; UDP knows no such thing: close
+ * it before the machine starts.
+ */
+int uni_vm_forward_reserve(struct uni_vm_forward *forward, int *hold, struct uni_err *err);
+
 enum uni_vm_network {
 	UNI_VM_NETWORK_NONE,
 	UNI_VM_NETWORK_USER, /* the emulator's own: DHCP, name service, the way out, forwards in */
@@ -103,5 +110,12 @@ UNI_AUTO_DEFINE(uni_machine)
  * until emulator or host kernel change.
  */
 const char *uni_vm_accel(const char *emulator, struct uni_err *err);
+
+/*
+ * Nanoseconds that a machine of this kind (emulator, accelerator, machine, memory, processors,
+ * started by a kernel or from a disk) takes from the emulator's start to its end when what it
+ * starts does nothing but end it: the least of three. Measured now.
+ */
+int uni_vm_floor(const struct uni_vm_spec *spec, uint64_t *ns, struct uni_err *err);
 
 #endif
