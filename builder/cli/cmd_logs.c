@@ -8,6 +8,8 @@
 #include "commands.h"
 #include "machines.h"
 
+#define INTERRUPTED 130
+
 static const struct cli_option options[] = {
 	{ "follow", 'f', NULL, "go on with what comes, until the machine ends" },
 	{ 0 },
@@ -26,7 +28,8 @@ static int run(struct cli *cli)
 
 	if (uni_detached_open(&machine, cli->args[0], &err) != 0 ||
 	    uni_detached_console(machine, cli_flag(cli, "follow"), write_out, NULL, &err) != 0)
-		return cli_fail(cli, &err);
+		/* To be interrupted is how following ends. */
+		return err.code == UNI_E_CANCELLED ? INTERRUPTED : cli_fail(cli, &err);
 	return UNI_EXIT_OK;
 }
 
