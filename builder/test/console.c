@@ -67,8 +67,8 @@ static bool find(struct test_console *console, const struct uni_recipe_match *ma
 		size_t size = end != NULL ? (size_t)(end - line) : console->unread.size;
 		bool whole = end != NULL || ended || size >= LINE_MAX_BYTES;
 		size_t text = size != 0 && line[size - 1] == '\r' ? size - 1 : size;
-		bool found = !console->cut && (whole || test_match_partial(match)) &&
-			     test_match(match, line, text);
+		bool found = !console->cut && (whole ? test_match(match, line, text)
+						     : test_match_early(match, line, text));
 
 		if (!whole && !found)
 			return false;

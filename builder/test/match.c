@@ -11,12 +11,7 @@
 #define SHOWN_BYTES 2000
 #define SHOWN_LINES 20
 
-bool test_match_partial(const struct uni_recipe_match *match)
-{
-	return match->kind == UNI_MATCH_CONTAINS || match->kind == UNI_MATCH_REGEX;
-}
-
-static bool match_regex(const char *pattern, const char *data, size_t size)
+static bool match_regex(const char *pattern, const char *data, size_t size, int flags)
 {
 	regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)size };
 	regex_t regex;
@@ -27,7 +22,7 @@ static bool match_regex(const char *pattern, const char *data, size_t size)
 	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE) != 0)
 		return false;
 	/* By its size, for it may hold NULs. */
-	found = regexec(&regex, data != NULL ? data : "", 1, &range, REG_STARTEND) == 0;
+	found = regexec(&regex, data != NULL ? data : "", 1, &range, REG_STARTEND | flags) == 0;
 	regfree(&regex);
 	return found;
 }
@@ -54,11 +49,18 @@ bool test_match(const struct uni_recipe_match *match, const char *data, size_t s
 	case UNI_MATCH_EQUALS:
 		return size == length && (size == 0 || memcmp(data, match->text, size) == 0);
 	case UNI_MATCH_REGEX:
-		return match_regex(match->text, data, size);
+		return match_regex(match->text, data, size, 0);
 	case UNI_MATCH_SHA256:
 		return match_digest(match->text, data, size);
 	}
 	return false;
+}
+
+bool test_match_early(const struct uni_recipe_match *match, const char *data, size_t size)
+{
+	if (match->kind == UNI_MATCH_REGEX)
+		return match_regex(match->text, data, size, REG_NOTEOL);
+	return match->kind == UNI_MATCH_CONTAINS && test_match(match, data, size);
 }
 
 void test_match_describe(const struct uni_recipe_match *match, struct uni_buf *out)

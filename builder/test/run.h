@@ -91,8 +91,9 @@ int test_console_expect(struct test_run *run, const struct uni_recipe_match *mat
 char *test_console_tail(const char *path); /* its last lines, NUL-terminated whatever it holds */
 
 /* match.c */
-/* What can be told without its end: false for what EQUALS or SHA256 must see whole. */
-bool test_match_partial(const struct uni_recipe_match *match);
+/* Whether what has come so far is enough, whatever follows: never for EQUALS and SHA256, and the
+ * end of what is there is no end of a line for a regular expression. */
+bool test_match_early(const struct uni_recipe_match *match, const char *data, size_t size);
 bool test_match(const struct uni_recipe_match *match, const char *data, size_t size);
 void test_match_describe(const struct uni_recipe_match *match, struct uni_buf *out);
 /* As text for people: unprintable bytes escaped, cut after some lines or kilobytes. */

@@ -87,8 +87,8 @@ static int converse(const struct test_run *run, const struct uni_recipe_step *st
 	if (waited == TEST_READY && step->close)
 		shutdown(stream->fd, SHUT_WR);
 	while (waited == TEST_READY && !stream->ended && !stream->broken) {
-		if (stream->came.size != 0 && test_match_partial(&step->expect) &&
-		    test_match(&step->expect, stream->came.data, stream->came.size))
+		if (stream->came.size != 0 &&
+		    test_match_early(&step->expect, stream->came.data, stream->came.size))
 			return TEST_READY;
 		waited = test_wait(run, stream->fd, POLLIN, limit_ns, err);
 		if (waited == TEST_READY && receive(stream, err) != 0)
