@@ -180,7 +180,7 @@ static int first_answer(struct test_run *run, struct exchange *exchange, CURLcod
 		    (*code == CURLE_PEER_FAILED_VERIFICATION || exchange->response.too_long))
 			return TEST_READY;
 		if (uni_clock_mono_ns() >= run->limit_ns)
-			return waited;
+			return TEST_LATE;
 		pause = uni_clock_mono_ns() + PAUSE_NS;
 		if (waited == TEST_READY) {
 			waited = test_wait(run, -1, 0, pause < until ? pause : until, err);

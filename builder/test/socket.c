@@ -155,6 +155,8 @@ int test_tcp(struct test_run *run, const struct uni_recipe_step *step, struct un
 				break;
 		}
 	}
+	if (waited == TEST_READY && stream.broken && stream.came.size == 0 && !port->answered)
+		waited = TEST_LATE;
 	/* He spoke already, so he may be given all the time that there is. */
 	if (!held && waited == TEST_LATE && stream.came.size != 0) {
 		struct uni_recipe_step more = *step;
