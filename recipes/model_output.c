@@ -1,6 +1,6 @@
 /*
  * [output]: the forms asked for, and options of forms whether asked for or not, since the command
- * line can ask for them too.
+ * line can ask for them too; and by which firmware disks start.
  */
 #include "model.h"
 
@@ -73,6 +73,41 @@ static void read_options(struct model *m, const struct uni_toml_value *options)
 	output->level = (unsigned)model_size(options, "level", 0);
 }
 
+static void read_boot(struct model *m, const struct uni_toml_value *table)
+{
+	const struct uni_toml_value *ways = model_get(table, "boot");
+	const struct uni_toml_value *secure = model_get(table, "secure-boot");
+	struct uni_recipe_boot *boot = &m->recipe->boot;
+
+	boot->pos = model_pos(ways != NULL ? table : m->root, ways != NULL ? "boot" : "output");
+	boot->bios = !model_has(table, "boot");
+	for (const struct uni_toml_value *v = ways != NULL ? ways->list.first : NULL; v != NULL;
+	     v = v->next) {
+		bool *way;
+
+		if ((v->flags & SCHEMA_BAD) != 0)
+			continue;
+		way = strcmp(v->string.data, "uefi") == 0 ? &boot->uefi : &boot->bios;
+		if (*way)
+			model_error(m, v->pos, "[output]: boot \"%s\" is given twice",
+				    v->string.data);
+		*way = true;
+	}
+	if (ways != NULL && ways->list.count == 0)
+		model_error(m, ways->pos, "[output]: boot names no firmware");
+	if (secure == NULL)
+		return;
+	model_input(m, "[output.secure-boot]: key", model_get(secure, "key"), INPUT_REGULAR,
+		    &boot->key);
+	model_input(m, "[output.secure-boot]: certificate", model_get(secure, "certificate"),
+		    INPUT_REGULAR, &boot->certificate);
+	if (!boot->uefi) {
+		model_error(m, model_pos(table, "secure-boot"),
+			    "[output.secure-boot]: disks do not start by UEFI");
+		model_hint(m, "add \"uefi\" to [output] boot");
+	}
+}
+
 void model_outputs(struct model *m)
 {
 	const struct uni_toml_value *table = model_get(m->root, "output");
@@ -80,6 +115,8 @@ void model_outputs(struct model *m)
 	add_formats(m, table);
 	for (const struct uni_toml_value *v = table != NULL ? table->list.first : NULL; v != NULL;
 	     v = v->next)
-		if (v->type == UNI_TOML_TABLE && (v->flags & SCHEMA_BAD) == 0)
+		if (v->type == UNI_TOML_TABLE && (v->flags & SCHEMA_BAD) == 0 &&
+		    strcmp(v->key, "secure-boot") != 0)
 			read_options(m, v);
+	read_boot(m, table);
 }

@@ -274,6 +274,8 @@ void uni_recipe_free(struct uni_recipe *recipe)
 		free(recipe->outputs[i].compression);
 	}
 	free(recipe->outputs);
+	free_input(&recipe->boot.key);
+	free_input(&recipe->boot.certificate);
 	for (size_t i = 0; i < recipe->test_count; i++)
 		free_test(&recipe->tests[i]);
 	free(recipe->tests);

@@ -68,6 +68,26 @@ TABLE(vdi, disk_keys, "the image for VirtualBox");
 		.means = "Options of " what "."                                                    \
 	}
 
+static const struct schema_key secure_boot_keys[] = {
+	{ .name = "key",
+	  .takes = TAKES_STRING,
+	  .form = FORM_FILE,
+	  .required = true,
+	  .means = "RSA key of at least 2048 bits in PEM form, without a passphrase. It stays out "
+		   "of the image and the store." },
+	{ .name = "certificate",
+	  .takes = TAKES_STRING,
+	  .form = FORM_FILE,
+	  .required = true,
+	  .means = "Its certificate in PEM form, which the machines' firmware must know." },
+};
+static const struct schema_table secure_boot_table = {
+	.title = "[output.secure-boot]",
+	.means = "By what the UEFI loader is signed. The loader holds the kernel's digest, and "
+		 "starts no other.",
+	KEYS(secure_boot_keys),
+};
+
 static const struct schema_key output_keys[] = {
 	{ .name = "formats",
 	  .item = "format",
@@ -80,6 +100,18 @@ static const struct schema_key output_keys[] = {
 	  .means = "Forms to write: `raw` is a disk and `elf` a kernel that PVH loaders start "
 		   "directly; `qcow2`, `vmdk`, `vhd`, `vhdx` and `vdi` are that disk for QEMU, "
 		   "VMware, Azure, Hyper-V and VirtualBox." },
+	{ .name = "boot",
+	  .item = "way",
+	  .takes = TAKES_LIST,
+	  .form = FORM_WORD,
+	  .words = WORDS("bios", "uefi"),
+	  .fallback = "[\"bios\"]",
+	  .means = "By which firmware disks start; with `uefi` they have an EFI system "
+		   "partition." },
+	{ .name = "secure-boot",
+	  .takes = TAKES_TABLE,
+	  .table = &secure_boot_table,
+	  .means = "A signature for Secure Boot." },
 	FORM(raw, "the raw disk image"),
 	FORM(qcow2, "the qcow2 image"),
 	FORM(vmdk, "the VMDK image"),

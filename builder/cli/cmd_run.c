@@ -26,6 +26,10 @@
 static const struct cli_option options[] = {
 	{ "kernel", 'k', NULL, "start the bootable ELF directly instead of the disk" },
 	{ "machine", 0, "NAME", "pc, q35 or microvm (default: q35; microvm with --kernel)" },
+	{ "firmware", 0, "NAME",
+	  "by which the disk starts: bios, uefi, or an image (default: bios)" },
+	{ "disk-bus", 0, "NAME",
+	  "how disks are attached: virtio, nvme, scsi or ahci (default: virtio)" },
 	{ "memory", 'm', "SIZE", "memory of the machine (default: the recipe's, else 128M)" },
 	{ "processors", 0, "N", "processors of the machine (default: the recipe's, else 1)" },
 	{ "accel", 0, "NAME", "kvm or tcg (default: the faster one here, measured once)" },
@@ -283,9 +287,11 @@ static int make_spec(struct cli *cli, struct target *target, struct uni_vm_spec 
 	spec->processors = (unsigned)processors;
 	spec->disk = target->disk;
 	spec->kernel = direct ? target->kernel : NULL;
+	spec->firmware = cli_value(cli, "firmware");
+	spec->disk_bus = cli_value(cli, "disk-bus");
 	spec->machine = cli_value(cli, "machine");
 	if (spec->machine == NULL)
-		spec->machine = direct ? "microvm" : "q35";
+		spec->machine = direct && spec->disk_bus == NULL ? "microvm" : "q35";
 	spec->accel = cli_value(cli, "accel");
 	spec->emulator = cli_value(cli, "qemu");
 	spec->wait_for_debugger = cli_flag(cli, "gdb");

@@ -178,20 +178,34 @@ static void check_volumes(struct build *b, const struct uni_base *base)
 	}
 }
 
+static void check_entry(struct build *b, const struct uni_base *base, const char *entry,
+			struct uni_pos pos)
+{
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (uni_base_need_entry(base, entry, &why) != 0)
+		complain(b, pos, &why);
+}
+
 static void check_outputs(struct build *b, const struct uni_base *base)
 {
-	for (size_t i = 0; i < b->format_count; i++) {
-		const char *entry = strcmp(b->formats[i], "elf") == 0 ? "pvh" : "bios";
-		const struct uni_recipe_output *output =
-			uni_recipe_output_find(b->recipe, b->formats[i]);
-		struct uni_pos pos = b->recipe->base.pos;
-		struct uni_err why = UNI_ERR_INIT;
+	const struct uni_recipe *recipe = b->recipe;
+	bool disks = false;
 
-		if (output != NULL)
-			pos = output->pos;
-		if (uni_base_need_entry(base, entry, &why) != 0)
-			complain(b, pos, &why);
+	for (size_t i = 0; i < b->format_count; i++) {
+		const struct uni_recipe_output *output =
+			uni_recipe_output_find(recipe, b->formats[i]);
+
+		if (strcmp(b->formats[i], "elf") == 0)
+			check_entry(b, base, "pvh",
+				    output != NULL ? output->pos : recipe->base.pos);
+		else
+			disks = true;
 	}
+	if (disks && recipe->boot.bios)
+		check_entry(b, base, "bios", recipe->boot.pos);
+	if (disks && recipe->boot.uefi)
+		check_entry(b, base, "uefi", recipe->boot.pos);
 }
 
 int base_check(struct build *b, struct uni_err *err)

@@ -123,6 +123,8 @@ static void clear_inputs(struct build *b)
 	clear_items(&b->libraries);
 	item_clear(&b->program);
 	item_clear(&b->ca);
+	item_clear(&b->boot_key);
+	item_clear(&b->boot_certificate);
 	for (size_t i = 0; b->files_in != NULL && i < b->recipe->file_count; i++)
 		item_clear(&b->files_in[i]);
 	free(b->files_in);

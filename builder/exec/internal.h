@@ -92,8 +92,9 @@ struct build {
 	size_t source_count;
 	size_t kept_bytes;
 	struct items objects, libraries;
-	struct item program, ca; /* name NULL: none */
-	struct item *files_in;	 /* one for each [[file]]; those with text have only a digest */
+	struct item program, ca; /* name NULL: none, as for the next two */
+	struct item boot_key, boot_certificate;
+	struct item *files_in; /* one for each [[file]]; those with text have only a digest */
 	struct volume_input *volumes;
 	struct tool_set compile_tools, link_tools, box_tools;
 
@@ -193,6 +194,11 @@ int op_root(struct build *b, struct uni_store_record *record, struct uni_err *er
 int op_kernel(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	      struct uni_err *err);
 int op_box(struct build *b, const struct uni_step *step, struct uni_store_record *record,
+	   struct uni_err *err);
+/* GUID of the partition that holds a box. */
+struct uni_uuid kernel_partition(const struct uni_store_entry *box);
+/* op_esp.c */
+int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	   struct uni_err *err);
 int op_disk(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	    struct uni_err *err);

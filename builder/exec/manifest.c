@@ -109,6 +109,8 @@ void manifest_inputs(const struct build *b, struct uni_buf *out)
 	add_items(&lines, "library", b->libraries.items, b->libraries.count);
 	add_items(&lines, "program", &b->program, 1);
 	add_items(&lines, "ca", &b->ca, 1);
+	add_items(&lines, "secure-boot-key", &b->boot_key, 1);
+	add_items(&lines, "secure-boot-certificate", &b->boot_certificate, 1);
 	add_items(&lines, "file", b->files_in, b->recipe->file_count);
 	for (size_t i = 0; i < b->recipe->volume_count; i++)
 		if (b->volumes[i].name != NULL)

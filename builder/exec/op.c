@@ -161,6 +161,8 @@ int op_run(struct build *b, size_t index, struct uni_store_record *record, struc
 		return op_kernel(b, step, record, err);
 	case UNI_OP_BOX:
 		return op_box(b, step, record, err);
+	case UNI_OP_ESP:
+		return op_esp(b, step, record, err);
 	case UNI_OP_DISK:
 		return op_disk(b, step, record, err);
 	case UNI_OP_MANIFEST:

@@ -235,6 +235,11 @@ int op_box(struct build *b, const struct uni_step *step, struct uni_store_record
 	return rc;
 }
 
+struct uni_uuid kernel_partition(const struct uni_store_entry *box)
+{
+	return uni_uuid_derive("uni partition kernel", &box->digest);
+}
+
 /* --- disks --- */
 
 struct disk {
@@ -265,14 +270,15 @@ static int add_partition(struct disk *disk, const struct uni_disk_partition *par
 	return 0;
 }
 
-static int add_stages(struct disk *disk, const struct uni_base *base, struct uni_err *err)
+static int add_stages(struct build *b, struct disk *disk, const struct uni_base *base,
+		      struct uni_err *err)
 {
 	struct uni_disk_partition partition = { .name = "boot",
 						.type = uuid_of(UNI_GPT_BIOS_BOOT) };
 	struct uni_digest digest;
 	int rc;
 
-	if (base->stage1.path == NULL || base->stage2.path == NULL)
+	if (!b->recipe->boot.bios || base->stage1.path == NULL || base->stage2.path == NULL)
 		return 0;
 	rc = uni_file_read(base->stage1.path, STAGE_MAX, &disk->stage1, err);
 	if (rc == 0)
@@ -298,8 +304,21 @@ static int add_blob(struct build *b, struct disk *disk, struct uni_disk_partitio
 
 	partition->content.size = blob->size;
 	partition->content.known = &blob->digest;
-	partition->content.known = &blob->digest;
 	return rc != 0 ? rc : add_partition(disk, partition, &blob->digest, err);
+}
+
+static int add_system(struct build *b, const struct uni_step *step, struct disk *disk,
+		      struct uni_err *err)
+{
+	struct uni_disk_partition partition = { .name = "esp", .type = uuid_of(UNI_GPT_ESP) };
+	int input = find_input(step, "esp");
+	struct uni_store_entry *blob;
+
+	if (input < 0)
+		return 0;
+	blob = input_blob(b, step, (size_t)input);
+	partition.guid = uni_uuid_derive("uni partition esp", &blob->digest);
+	return add_blob(b, disk, &partition, blob, err);
 }
 
 static int add_kernel(struct build *b, struct disk *disk, struct uni_store_entry *box,
@@ -308,7 +327,7 @@ static int add_kernel(struct build *b, struct disk *disk, struct uni_store_entry
 	struct uni_disk_partition partition = {
 		.name = "kernel",
 		.type = uuid_of(UNI_GPT_KERNEL),
-		.guid = uni_uuid_derive("uni partition kernel", &box->digest),
+		.guid = kernel_partition(box),
 	};
 
 	return add_blob(b, disk, &partition, box, err);
@@ -400,7 +419,9 @@ int op_disk(struct build *b, const struct uni_step *step, struct uni_store_recor
 	if (output != NULL)
 		disk->layout.size = output->size;
 	if (rc == 0)
-		rc = add_stages(disk, base, err);
+		rc = add_stages(b, disk, base, err);
+	if (rc == 0)
+		rc = add_system(b, step, disk, err);
 	if (rc == 0)
 		rc = add_kernel(b, disk, input_blob(b, step, (size_t)find_input(step, "box")), err);
 	if (rc == 0)

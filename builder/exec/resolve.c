@@ -154,6 +154,10 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	if (rc == 0)
 		rc = resolve_item(b, &b->recipe->ca, &b->ca, err);
 	if (rc == 0)
+		rc = resolve_item(b, &b->recipe->boot.key, &b->boot_key, err);
+	if (rc == 0)
+		rc = resolve_item(b, &b->recipe->boot.certificate, &b->boot_certificate, err);
+	if (rc == 0)
 		rc = resolve_files(b, err);
 	if (rc == 0)
 		rc = volumes_resolve(b, hash_all, err);
@@ -190,6 +194,8 @@ static struct uni_plan_tools from_tools(const struct tool_set *set)
 int build_make_plan(struct build *b, struct uni_err *err)
 {
 	struct uni_plan_source program = from_item(&b->program), ca = from_item(&b->ca);
+	struct uni_plan_source boot_key = from_item(&b->boot_key);
+	struct uni_plan_source boot_certificate = from_item(&b->boot_certificate);
 	struct uni_plan_source *objects UNI_AUTO_FREE =
 		from_items(b->objects.items, b->objects.count);
 	struct uni_plan_source *libraries UNI_AUTO_FREE =
@@ -217,6 +223,8 @@ int build_make_plan(struct build *b, struct uni_err *err)
 		.library_count = b->libraries.count,
 		.program = b->program.name != NULL ? &program : NULL,
 		.ca = b->ca.name != NULL ? &ca : NULL,
+		.boot_key = b->boot_key.name != NULL ? &boot_key : NULL,
+		.boot_certificate = b->boot_certificate.name != NULL ? &boot_certificate : NULL,
 		.files = files,
 		.volumes = volumes,
 		.compile_tools = from_tools(&b->compile_tools),

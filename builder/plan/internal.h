@@ -39,6 +39,7 @@ void options_root(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
 		   struct uni_buf *out, struct uni_err *err);
 void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out);
+void options_esp(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *format,
 		 struct uni_buf *out, struct uni_err *err);
 void options_manifest(const struct uni_plan_inputs *inputs, struct uni_buf *out);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <uni/disk/disk.h>
 #include <uni/fs/fs.h>
+#include <uni/kernel/efi.h>
 #include <uni/kernel/kernel.h>
 #include <uni/link/link.h>
 
@@ -15,7 +16,7 @@ struct making {
 	struct uni_plan *plan;
 	const struct uni_plan_inputs *in;
 	int *objects;
-	int program, root, kernel, box;
+	int program, root, kernel, box, esp;
 	int *volumes;
 };
 
@@ -145,6 +146,34 @@ static void make_kernel(struct making *m)
 	m->kernel = plan_close(m->plan);
 }
 
+static void make_box(struct making *m)
+{
+	if (m->box >= 0)
+		return;
+	plan_add(m->plan, UNI_OP_BOX, "box", UNI_BOX_VERSION_WRITTEN);
+	plan_tools(m->plan, &m->in->box_tools);
+	plan_use(m->plan, "elf", m->kernel, "elf");
+	m->box = plan_close(m->plan);
+}
+
+static void make_esp(struct making *m)
+{
+	struct uni_buf options = UNI_BUF_INIT;
+
+	if (m->esp >= 0 || !m->in->recipe->boot.uefi)
+		return;
+	plan_add(m->plan, UNI_OP_ESP, "esp", UNI_EFI_VERSION_WRITTEN + uni_fs_find("fat")->version);
+	options_esp(m->in->recipe, &options);
+	plan_options(m->plan, &options);
+	plan_source(m->plan, "base", &m->in->base);
+	plan_use(m->plan, "box", m->box, "box");
+	if (m->in->boot_key != NULL)
+		plan_source(m->plan, "secure-boot-key", m->in->boot_key);
+	if (m->in->boot_certificate != NULL)
+		plan_source(m->plan, "secure-boot-certificate", m->in->boot_certificate);
+	m->esp = plan_close(m->plan);
+}
+
 static int make_disks(struct making *m, struct uni_err *err)
 {
 	for (size_t i = 0; i < m->in->format_count; i++) {
@@ -163,16 +192,14 @@ static int make_disks(struct making *m, struct uni_err *err)
 			uni_buf_free(&options);
 			return rc;
 		}
-		if (m->box < 0) {
-			plan_add(m->plan, UNI_OP_BOX, "box", UNI_BOX_VERSION_WRITTEN);
-			plan_tools(m->plan, &m->in->box_tools);
-			plan_use(m->plan, "elf", m->kernel, "elf");
-			m->box = plan_close(m->plan);
-		}
+		make_box(m);
+		make_esp(m);
 		plan_add(m->plan, UNI_OP_DISK, id, format->version);
 		plan_options(m->plan, &options);
 		plan_source(m->plan, "base", &m->in->base);
 		plan_use(m->plan, "box", m->box, "box");
+		if (m->esp >= 0)
+			plan_use(m->plan, "esp", m->esp, "esp");
 		use_volumes(m);
 		plan_close(m->plan);
 	}
@@ -227,6 +254,7 @@ int uni_plan_make(struct uni_plan **plan, const struct uni_plan_inputs *inputs, 
 		.root = -1,
 		.kernel = -1,
 		.box = -1,
+		.esp = -1,
 	};
 	int rc = make_all(&m, err);
 

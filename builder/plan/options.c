@@ -109,6 +109,11 @@ void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
 	uni_buf_printf(out, "\nrecord %s\n", text);
 }
 
+void options_esp(const struct uni_recipe *recipe, struct uni_buf *out)
+{
+	line_epoch(out, recipe->image.epoch);
+}
+
 struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, const char *format)
 {
 	const struct uni_recipe_output *output = uni_recipe_output_find(recipe, format);
@@ -135,6 +140,8 @@ int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *
 					err, "[output.%s]: %s", format->name, err->text);
 	line_text(out, "format", format->name);
 	line_text(out, "image", recipe->image.name);
+	if (!recipe->boot.bios)
+		line_text(out, "boot", "uefi");
 	line_number(out, "size", output != NULL ? output->size : 0);
 	if (options.variant != NULL)
 		line_text(out, "variant", options.variant);
@@ -181,6 +188,10 @@ void options_manifest(const struct uni_plan_inputs *in, struct uni_buf *out)
 		line_source(out, "program", in->program);
 	if (in->ca != NULL)
 		line_source(out, "ca", in->ca);
+	if (in->boot_key != NULL)
+		line_source(out, "secure-boot-key", in->boot_key);
+	if (in->boot_certificate != NULL)
+		line_source(out, "secure-boot-certificate", in->boot_certificate);
 	for (size_t i = 0; i < in->mentioned_count; i++)
 		line_source(out, "mentioned", &in->mentioned[i]);
 }

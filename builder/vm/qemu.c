@@ -16,6 +16,7 @@
 #include "vm_internal.h"
 
 #define MIB (1024u * 1024u)
+#define UEFI_LEAST (64u * MIB)
 
 /* In QEMU's option lists a comma separates; doubled it stands for itself. */
 static void add_escaped(struct uni_buf *buf, const char *text)
@@ -39,18 +40,53 @@ static void add_option(struct uni_strv *argv, const char *flag, const char *pref
 	uni_strv_take(argv, uni_buf_take(&value));
 }
 
+/* What a disk is attached to, its device, and what of it tells one disk from the others. */
+static const struct bus {
+	const char *name;
+	const char *controller; /* once, before the first disk; NULL: none */
+	const char *device;
+	bool serial; /* each needs a serial number */
+	bool ports;  /* each has a port of the controller */
+} buses[] = {
+	{ "virtio", NULL, "virtio-blk-pci", false, false },
+	{ "nvme", NULL, "nvme", true, false },
+	{ "scsi", "virtio-scsi-pci,id=bus0", "scsi-hd,bus=bus0.0", false, false },
+	{ "ahci", "ich9-ahci,id=bus0", "ide-hd,bus=bus0.", false, true },
+};
+const char *const uni_vm_disk_buses[] = { "virtio", "nvme", "scsi", "ahci", NULL };
+
+static const struct bus *bus_of(const struct uni_vm_spec *spec)
+{
+	for (size_t i = 0; i < UNI_COUNT(buses); i++)
+		if (spec->disk_bus == NULL || uni_str_eq(buses[i].name, spec->disk_bus))
+			return &buses[i];
+	return NULL;
+}
+
 static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, const char *path,
 		     unsigned number)
 {
 	UNI_AUTO_FREE char *suffix =
 		uni_asprintf(",format=raw,if=none,id=disk%u,readonly=on,file.locking=off", number);
-	bool boots = spec->kernel == NULL && number == 0;
+	UNI_AUTO_BUF struct uni_buf device = UNI_BUF_INIT;
+	const struct bus *bus = bus_of(spec);
 
+	if (number == 0 && bus->controller != NULL) {
+		uni_strv_add(argv, "-device");
+		uni_strv_add(argv, bus->controller);
+	}
 	add_option(argv, "-drive", "file=", path, suffix);
+	uni_buf_puts(&device,
+		     uni_str_eq(spec->machine, "microvm") ? "virtio-blk-device" : bus->device);
+	if (bus->ports)
+		uni_buf_printf(&device, "%u", number);
+	uni_buf_printf(&device, ",drive=disk%u", number);
+	if (bus->serial)
+		uni_buf_printf(&device, ",serial=disk%u", number);
+	if (spec->kernel == NULL && number == 0)
+		uni_buf_puts(&device, ",bootindex=0");
 	uni_strv_add(argv, "-device");
-	uni_strv_addf(argv, "%s,drive=disk%u%s",
-		      uni_str_eq(spec->machine, "microvm") ? "virtio-blk-device" : "virtio-blk-pci",
-		      number, boots ? ",bootindex=0" : "");
+	uni_strv_take(argv, uni_buf_take(&device));
 }
 
 static void add_network(struct uni_strv *argv, const struct uni_vm_spec *spec)
@@ -108,6 +144,60 @@ static void add_console(struct uni_strv *argv, const struct uni_vm_spec *spec)
 	uni_strv_add(argv, "chardev=control,mode=control");
 }
 
+/* Where distributions put EDK2's firmware as one file: Debian and Ubuntu, Fedora, Arch. */
+static const char *const uefi_images[] = {
+	"/usr/share/ovmf/OVMF.fd",	"/usr/share/OVMF/OVMF.fd",
+	"/usr/share/edk2/ovmf/OVMF.fd", "/usr/share/edk2/x64/OVMF.4m.fd",
+	"/usr/share/edk2/x64/OVMF.fd",	NULL,
+};
+
+static const char *find_uefi(struct uni_err *err)
+{
+	for (const char *const *path = uefi_images; *path != NULL; path++)
+		if (uni_file_exists(*path))
+			return *path;
+	uni_err_set(err, UNI_E_MISSING_TOOL, "no UEFI firmware for machines is installed");
+	uni_err_hint(err, "install OVMF (Debian: apt-get install ovmf)");
+	return NULL;
+}
+
+static int add_firmware(struct uni_strv *argv, const struct uni_vm_spec *spec, struct uni_err *err)
+{
+	const char *image = spec->firmware;
+
+	if (image == NULL || uni_str_eq(image, "bios"))
+		return 0;
+	if (uni_str_eq(image, "uefi") && (image = find_uefi(err)) == NULL)
+		return err->code;
+	uni_strv_add(argv, "-bios");
+	uni_strv_add(argv, image);
+	return 0;
+}
+
+static int check_firmware(const struct uni_vm_spec *spec, struct uni_err *err)
+{
+	if (bus_of(spec) == NULL) {
+		uni_err_set(err, UNI_E_INVAL, "disk bus \"%s\" is not known", spec->disk_bus);
+		return uni_err_hint(err, "use virtio, nvme, scsi or ahci");
+	}
+	if (uni_str_eq(spec->machine, "microvm") && bus_of(spec) != &buses[0])
+		return uni_err_set(err, UNI_E_UNSUPPORTED,
+				   "machine \"microvm\" has virtio disks only");
+	if (spec->firmware == NULL || uni_str_eq(spec->firmware, "bios"))
+		return 0;
+	if (spec->kernel != NULL)
+		return uni_err_set(err, UNI_E_UNSUPPORTED,
+				   "a kernel that is started directly has no firmware");
+	if (spec->memory < UEFI_LEAST)
+		return uni_err_set(err, UNI_E_INVAL,
+				   "UEFI firmware needs at least 64 MiB of memory");
+	if (!uni_str_eq(spec->firmware, "uefi") && !uni_file_exists(spec->firmware)) {
+		uni_err_set(err, UNI_E_NOENT, "firmware \"%s\" does not exist", spec->firmware);
+		return uni_err_hint(err, "use bios, uefi or the path of an image");
+	}
+	return 0;
+}
+
 static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 {
 	static const char *const machines[] = { "pc", "q35", "microvm" };
@@ -125,6 +215,8 @@ static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 		uni_err_set(err, UNI_E_UNSUPPORTED, "machine \"microvm\" starts no disk");
 		return uni_err_hint(err, "add --kernel to start the ELF directly");
 	}
+	if (check_firmware(spec, err) != 0)
+		return err->code;
 	if (spec->memory < MIB || spec->memory % MIB != 0)
 		return uni_err_set(err, UNI_E_INVAL, "memory of %llu bytes is not whole MiB",
 				   (unsigned long long)spec->memory);
@@ -171,6 +263,8 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 		uni_strv_add(argv, "-kernel");
 		uni_strv_add(argv, spec->kernel);
 	}
+	if (add_firmware(argv, spec, err) != 0)
+		return err->code;
 	if (spec->disk != NULL)
 		add_disk(argv, spec, spec->disk, number++);
 	for (const char *const *disk = spec->data; disk != NULL && *disk != NULL; disk++)

@@ -4,6 +4,7 @@
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_efi_seal),       cmocka_unit_test(test_efi_hostile),
 		cmocka_unit_test(test_elf_program),    cmocka_unit_test(test_elf_refused),
 		cmocka_unit_test(test_elf_dynamic),    cmocka_unit_test(test_elf_damaged),
 		cmocka_unit_test(test_elf_objects),    cmocka_unit_test(test_base_read),

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <uni/base/err.h>
 
+void test_efi_seal(void **state);
+void test_efi_hostile(void **state);
 void test_elf_program(void **state);
 void test_elf_refused(void **state);
 void test_elf_dynamic(void **state);

@@ -175,6 +175,15 @@ struct uni_recipe_output {
 	struct uni_pos pos;
 };
 
+/* By which firmware disks start. */
+struct uni_recipe_boot {
+	bool bios; /* alone when nothing is said */
+	bool uefi;
+	struct uni_recipe_input key; /* of Secure Boot; both or none */
+	struct uni_recipe_input certificate;
+	struct uni_pos pos;
+};
+
 /* What is said about something that comes. */
 enum uni_recipe_match_kind {
 	UNI_MATCH_NONE, /* nothing: anything will do */
@@ -276,6 +285,7 @@ struct uni_recipe {
 	size_t volume_count;
 	struct uni_recipe_output *outputs; /* in the recipe's order; raw and elf when absent */
 	size_t output_count;
+	struct uni_recipe_boot boot;
 	struct uni_recipe_test *tests; /* in the recipe's order */
 	size_t test_count;
 };

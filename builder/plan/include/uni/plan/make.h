@@ -36,8 +36,10 @@ struct uni_plan_inputs {
 	size_t object_count;
 	const struct uni_plan_source *libraries;
 	size_t library_count;
-	const struct uni_plan_source *program; /* NULL when linked */
-	const struct uni_plan_source *ca;      /* NULL without */
+	const struct uni_plan_source *program;	/* NULL when linked */
+	const struct uni_plan_source *ca;	/* NULL without */
+	const struct uni_plan_source *boot_key; /* of Secure Boot; NULL without */
+	const struct uni_plan_source *boot_certificate;
 	const struct uni_plan_source *files;   /* one for each [[file]] */
 	const struct uni_plan_source *volumes; /* one for each [[volume]]; that of a tmpfs is not
 						  looked at */

@@ -21,7 +21,8 @@ enum uni_step_op {
 	UNI_OP_VOLUME,	 /* tree -> "volume": squashfs with hash tree */
 	UNI_OP_KERNEL,	 /* base kernel, program, root, configuration -> "elf" */
 	UNI_OP_BOX,	 /* bootable ELF -> "box": kernel partition */
-	UNI_OP_DISK,	 /* box, volumes -> "raw" */
+	UNI_OP_ESP,	 /* box, key -> "esp": EFI system partition */
+	UNI_OP_DISK,	 /* box, system partition, volumes -> "raw" */
 	UNI_OP_MANIFEST, /* everything -> "manifest" */
 };
 const char *uni_step_op_name(enum uni_step_op op);

@@ -42,6 +42,8 @@ struct uni_vm_spec {
 	uint64_t memory;      /* bytes, whole MiB */
 	unsigned processors;  /* at least 1 */
 	const char *disk;     /* boot disk or data disk (raw, opened read-only), or NULL */
+	const char *disk_bus; /* of disks: one of uni_vm_disk_buses; NULL: virtio */
+	const char *firmware; /* "bios", "uefi" or an image of firmware; NULL: bios */
 	const char *kernel; /* bootable ELF, started directly; NULL: the firmware starts the disk */
 	const char *const *data; /* NULL, or NULL-terminated: further raw disks, read-only */
 	const char *config;	 /* file with a runtime boot configuration record, or NULL */
@@ -56,6 +58,9 @@ struct uni_vm_spec {
 	const char *tap;	/* TAP: name of the device */
 	bool wait_for_debugger; /* the machine waits for gdb on its port 1234 */
 };
+
+/* "virtio", "nvme", ...; NULL-terminated. */
+extern const char *const uni_vm_disk_buses[];
 
 /* The whole command line, for --print and for the start. */
 int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct uni_err *err);

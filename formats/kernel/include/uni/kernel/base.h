@@ -47,8 +47,8 @@ struct uni_base {
 	uint32_t live_newest;
 	struct uni_base_file stage1; /* BIOS stages; none: it starts from no disk by BIOS */
 	struct uni_base_file stage2;
-	struct uni_base_file efi_loader; /* BOOTX64.EFI, not sealed; none: not by UEFI either */
-	struct uni_base_files link_start;     /* objects before the application's */
+	struct uni_base_file efi_loader;  /* BOOTX64.EFI, not sealed; none: not by UEFI either */
+	struct uni_base_files link_start; /* objects before the application's */
 	struct uni_base_files link_libraries; /* archives behind it, searched as one group */
 	struct uni_base_files link_end;	      /* objects at the end */
 	struct uni_strv link_flags;	      /* for ld, before anything else */
