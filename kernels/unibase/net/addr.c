@@ -98,3 +98,44 @@ bool uk_net_reachable(const ip_addr_t *address)
 {
 	return ip_addr_isloopback(address) || netif_default != NULL;
 }
+
+bool uk_net_is_own(const ip_addr_t *address)
+{
+	struct netif *netif;
+
+	if (ip_addr_isany(address) || ip_addr_isloopback(address))
+		return true;
+	NETIF_FOREACH(netif)
+	{
+		if (IP_IS_V4(address)) {
+			if (ip4_addr_cmp(ip_2_ip4(address), netif_ip4_addr(netif)))
+				return true;
+		} else if (netif_get_ip6_addr_match(netif, ip_2_ip6(address)) >= 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void uk_net_source(const ip_addr_t *to, ip_addr_t *source)
+{
+	struct netif *netif = ip_route(source, to);
+	const ip_addr_t *own = netif != NULL ? ip_netif_get_local_ip(netif, to) : NULL;
+
+	if (own != NULL)
+		*source = *own;
+}
+
+bool uk_net_info_source(const struct uk_packet_info *info, ip_addr_t *source)
+{
+	if (info->family == UK_AF_INET) {
+		uint32_t four;
+
+		memcpy(&four, info->address, sizeof(four));
+		ip_addr_set_ip4_u32(source, four);
+	} else {
+		ip_addr_set_zero_ip6(source);
+		memcpy(ip_2_ip6(source)->addr, info->address, sizeof(info->address));
+	}
+	return !ip_addr_isany(source) && uk_net_is_own(source);
+}

@@ -35,7 +35,8 @@ static int socket_new(int family, int type, int protocol, struct uk_socket **soc
 {
 	int kind = type & UK_SOCK_TYPE, status;
 
-	if ((type & ~(UK_SOCK_TYPE | UK_SOCK_NONBLOCK | UK_SOCK_CLOEXEC)) != 0)
+	if ((type & ~(UK_SOCK_TYPE | UK_SOCK_NONBLOCK | UK_SOCK_CLOEXEC)) != 0 ||
+	    kind >= UK_SOCK_TYPES)
 		return -UK_EINVAL;
 	if (family == UK_AF_UNIX)
 		return protocol != 0 && protocol != UK_AF_UNIX ? -UK_EPROTONOSUPPORT
@@ -266,41 +267,26 @@ static int set_linger(struct uk_socket *sock, uint64_t from, uint64_t size)
 	return 0;
 }
 
-static int set_socket_option(struct uk_socket *sock, int option, int value)
+/* Linux doubles what is asked for, and says so when asked. */
+static int set_buffer(struct uk_socket *sock, int option, int value, size_t size)
 {
 	const uint32_t least = 4096, most = 8u << 20;
+	uint32_t wanted = value < 0 ? most : (uint32_t)UK_MIN((uint64_t)value * 2, most);
 
-	switch (option) {
-	case UK_SO_REUSEADDR:
-		sock->reuse_address = value != 0;
-		return 0;
-	case UK_SO_REUSEPORT:
-		sock->reuse_port = value != 0;
-		return 0;
-	case UK_SO_BROADCAST:
-		sock->broadcast = value != 0;
-		return 0;
-	case UK_SO_KEEPALIVE:
-		sock->keep_alive = value != 0;
-		return 0;
-	case UK_SO_SNDBUF:
-	case UK_SO_RCVBUF: {
-		/* Linux doubles what is asked for, and says so when asked. */
-		uint32_t size = value < 0 ? most : (uint32_t)UK_MIN((uint64_t)value * 2, most);
+	if (size < sizeof(int32_t))
+		return -UK_EINVAL;
+	*(option == UK_SO_SNDBUF ? &sock->send_buffer : &sock->receive_buffer) =
+		UK_MAX(wanted, least);
+	return 0;
+}
 
-		*(option == UK_SO_SNDBUF ? &sock->send_buffer : &sock->receive_buffer) =
-			UK_MAX(size, least);
-		return 0;
-	}
-	case UK_SO_DEBUG:
-	case UK_SO_DONTROUTE:
-	case UK_SO_OOBINLINE:
-	case UK_SO_RCVLOWAT:
-	case UK_SO_INCOMING_CPU:
-		return 0;
-	default:
-		return -UK_ENOPROTOOPT;
-	}
+static int set_simple(struct uk_socket *sock, int level, int option, int value, size_t size)
+{
+	if (size == 0)
+		return -UK_EINVAL;
+	if (level == UK_SOL_SOCKET && (option == UK_SO_SNDBUF || option == UK_SO_RCVBUF))
+		return set_buffer(sock, option, value, size);
+	return uk_option_set(sock, level, option, value, size);
 }
 
 int64_t uk_sys_setsockopt(const struct uk_sysargs *s)
@@ -320,23 +306,21 @@ int64_t uk_sys_setsockopt(const struct uk_sysargs *s)
 		status = set_timeout(s->a[3], size,
 				     option == UK_SO_RCVTIMEO ? &sock->receive_timeout
 							      : &sock->send_timeout);
-	} else if (size == 0) {
-		status = -UK_EINVAL;
 	} else if (uk_copy_from_user(&value, s->a[3], UK_MIN(size, sizeof(value))) != 0) {
 		status = -UK_EFAULT;
 	} else {
 		uk_net_lock();
-		status = level == UK_SOL_SOCKET ? set_socket_option(sock, option, value) : 0;
-		if (status == 0)
-			status = sock->ops->set_option(sock, level, option, value);
+		status = set_simple(sock, level, option, value, size);
 		uk_net_unlock();
 	}
 	uk_file_put(file);
 	return status;
 }
 
-static int get_socket_option(struct uk_socket *sock, int option, int *value)
+static int get_simple(struct uk_socket *sock, int level, int option, int *value)
 {
+	if (level != UK_SOL_SOCKET)
+		return uk_option_get(sock, level, option, value);
 	switch (option) {
 	case UK_SO_TYPE:
 		*value = sock->type;
@@ -354,43 +338,27 @@ static int get_socket_option(struct uk_socket *sock, int option, int *value)
 	case UK_SO_ACCEPTCONN:
 		*value = sock->listening;
 		return 0;
-	case UK_SO_REUSEADDR:
-		*value = sock->reuse_address;
-		return 0;
-	case UK_SO_REUSEPORT:
-		*value = sock->reuse_port;
-		return 0;
-	case UK_SO_BROADCAST:
-		*value = sock->broadcast;
-		return 0;
-	case UK_SO_KEEPALIVE:
-		*value = sock->keep_alive;
-		return 0;
 	case UK_SO_SNDBUF:
 		*value = (int)sock->send_buffer;
 		return 0;
 	case UK_SO_RCVBUF:
 		*value = (int)sock->receive_buffer;
 		return 0;
-	case UK_SO_DEBUG:
-	case UK_SO_DONTROUTE:
-	case UK_SO_OOBINLINE:
-		*value = 0;
-		return 0;
-	case UK_SO_RCVLOWAT:
 	case UK_SO_SNDLOWAT:
 		*value = 1;
 		return 0;
 	default:
-		return -UK_ENOPROTOOPT;
+		return uk_option_get(sock, level, option, value);
 	}
 }
 
 /* Options whose value is larger than an int. The size, or negative errno. */
-static int get_large_option(struct uk_socket *sock, int level, int option, void *value)
+static int get_large_option(struct uk_socket *sock, int level, int option, void *value, size_t room)
 {
 	if (level != UK_SOL_SOCKET)
-		return -UK_ENOPROTOOPT;
+		return sock->ops->option_made != NULL
+			       ? sock->ops->option_made(sock, level, option, value, room)
+			       : -UK_ENOPROTOOPT;
 	if (option == UK_SO_LINGER) {
 		int32_t linger[2] = { sock->linger, (int32_t)sock->linger_seconds };
 
@@ -418,7 +386,7 @@ int64_t uk_sys_getsockopt(const struct uk_sysargs *s)
 {
 	struct uk_socket *sock;
 	int level = (int)s->a[1], option = (int)s->a[2], status, value = 0;
-	uint8_t large[32];
+	uint8_t large[256] = { 0 };
 	int32_t room;
 	int size;
 	struct uk_file *file = uk_socket_get((int)s->a[0], &sock, &status);
@@ -426,10 +394,8 @@ int64_t uk_sys_getsockopt(const struct uk_sysargs *s)
 	if (file == NULL)
 		return status;
 	uk_net_lock();
-	size = get_large_option(sock, level, option, large);
-	status = size > 0		  ? 0
-		 : level == UK_SOL_SOCKET ? get_socket_option(sock, option, &value)
-					  : sock->ops->get_option(sock, level, option, &value);
+	size = get_large_option(sock, level, option, large, sizeof(large));
+	status = size > 0 ? 0 : get_simple(sock, level, option, &value);
 	uk_net_unlock();
 	uk_file_put(file);
 	if (status != 0)

@@ -7,6 +7,7 @@
 
 #include "hooks.h"
 #include "lwipopts.h"
+#include "tcp_sock.h"
 
 #define ROTATE(x, b) ((x) << (b) | (x) >> (64 - (b)))
 
@@ -28,10 +29,18 @@ static void sip_round(struct sip *s)
 	s->v[2] = ROTATE(s->v[2], 32);
 }
 
-static uint64_t sip_hash(const uint64_t key[2], const uint64_t *words, size_t count)
+uint64_t uk_net_hash(const uint64_t *words, size_t count)
 {
-	struct sip s = { { key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
-			   key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull } };
+	static uint64_t key[2];
+	static bool keyed;
+	struct sip s;
+
+	if (!keyed) {
+		uk_random(key, sizeof(key));
+		keyed = true;
+	}
+	s = (struct sip){ { key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
+			    key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull } };
 
 	for (size_t i = 0; i <= count; i++) {
 		uint64_t word = i < count ? words[i] : (uint64_t)(count * 8) << 56;
@@ -50,19 +59,16 @@ static uint64_t sip_hash(const uint64_t key[2], const uint64_t *words, size_t co
 u32_t uk_lwip_isn(const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t *remote_ip,
 		  u16_t remote_port)
 {
-	static uint64_t key[2];
-	static bool keyed;
 	uint64_t words[5] = { 0 };
+	uint32_t cookie;
 
-	if (!keyed) {
-		uk_random(key, sizeof(key));
-		keyed = true;
-	}
+	if (guard_isn(&cookie))
+		return cookie;
 	words[0] = (uint64_t)local_port << 16 | remote_port;
 	memcpy(&words[1], local_ip, UK_MIN(sizeof(*local_ip), (size_t)16));
 	memcpy(&words[3], remote_ip, UK_MIN(sizeof(*remote_ip), (size_t)16));
 	/* The clock of RFC 6528: one step each 4 microseconds. */
-	return (u32_t)(sip_hash(key, words, UK_COUNT(words)) + uk_time_mono() / 4000);
+	return (u32_t)(uk_net_hash(words, UK_COUNT(words)) + uk_time_mono() / 4000);
 }
 
 uint32_t uk_lwip_random(void)

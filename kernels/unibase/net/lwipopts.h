@@ -50,7 +50,7 @@ void *uk_lwip_calloc(size_t count, size_t size);
 #define LWIP_NETIF_HOSTNAME 1
 #define LWIP_NETIF_LOOPBACK 1
 #define LWIP_HAVE_LOOPIF 1
-#define LWIP_LOOPBACK_MAX_PBUFS 256
+#define LWIP_LOOPBACK_MAX_PBUFS 4096
 #define LWIP_NETIF_LINK_CALLBACK 0
 #define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
@@ -61,14 +61,15 @@ void *uk_lwip_calloc(size_t count, size_t size);
 #define PBUF_POOL_BUFSIZE 1536
 #define ETH_PAD_SIZE 0
 
-#define TCP_MSS 1460
+/* Of loopback; a device's frames bring it down. */
+#define TCP_MSS 16000
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 4
 #define TCP_WND (256 * 1024)
 #define TCP_SND_BUF (512 * 1024)
 #define TCP_SND_QUEUELEN 2000
 #define MEMP_NUM_TCP_SEG 4000
-#define TCP_SNDLOWAT (48 * 1024)
+#define TCP_SNDLOWAT 1024 /* not used: net/tcp_data.c has its own */
 #define TCP_OVERSIZE 0
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
@@ -93,5 +94,8 @@ uint32_t uk_lwip_random(void);
 struct ip_addr;
 #define LWIP_HOOK_FILENAME <net/hooks.h>
 #define LWIP_HOOK_TCP_ISN uk_lwip_isn
+#define LWIP_HOOK_TCP_INPACKET_PCB uk_lwip_tcp_input
+#define LWIP_HOOK_IP4_INPUT uk_lwip_ip4_input
+#define LWIP_HOOK_IP6_INPUT uk_lwip_ip6_input
 
 #endif

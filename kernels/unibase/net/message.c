@@ -115,15 +115,64 @@ static void files_put(struct uk_file **files, unsigned count)
 }
 
 /* The descriptors of SCM_RIGHTS, each with a reference. */
-static int control_load(const struct uk_linux_msghdr *header, struct uk_message *message,
-			struct uk_file **files)
+static int load_rights(const uint8_t *data, uint64_t size, struct uk_message *message)
+{
+	for (; size >= sizeof(int32_t); data += sizeof(int32_t), size -= sizeof(int32_t)) {
+		int32_t fd;
+
+		memcpy(&fd, data, sizeof(fd));
+		if (message->file_count == PASSED_MAX)
+			return -UK_EINVAL;
+		message->files[message->file_count] = uk_fd_get(fd);
+		if (message->files[message->file_count] == NULL)
+			return -UK_EBADF;
+		message->file_count++;
+	}
+	return 0;
+}
+
+/* The address to send from. */
+static int load_info(int level, const uint8_t *data, uint64_t size, struct uk_packet_info *info)
+{
+	struct uk_linux_in_pktinfo four;
+	struct uk_linux_in6_pktinfo six;
+
+	if (size < (level == UK_IPPROTO_IP ? sizeof(four) : sizeof(six)))
+		return -UK_EINVAL;
+	if (level == UK_IPPROTO_IP) {
+		memcpy(&four, data, sizeof(four));
+		info->family = UK_AF_INET;
+		info->interface = four.interface;
+		memcpy(info->address, &four.source, sizeof(four.source));
+	} else {
+		memcpy(&six, data, sizeof(six));
+		info->family = UK_AF_INET6;
+		info->interface = six.interface;
+		memcpy(info->address, six.address, sizeof(six.address));
+	}
+	return 0;
+}
+
+static int load_one(const struct uk_linux_cmsghdr *head, const uint8_t *data,
+		    struct uk_message *message)
+{
+	uint64_t size = head->size - sizeof(*head);
+
+	if (head->level == UK_SOL_SOCKET && head->type == UK_SCM_RIGHTS)
+		return load_rights(data, size, message);
+	if ((head->level == UK_IPPROTO_IP && head->type == UK_IP_PKTINFO) ||
+	    (head->level == UK_IPPROTO_IPV6 && head->type == UK_IPV6_PKTINFO))
+		return load_info(head->level, data, size, &message->info);
+	return 0;
+}
+
+/* What came along in control messages; message->files has room for PASSED_MAX. */
+static int control_load(const struct uk_linux_msghdr *header, struct uk_message *message)
 {
 	uint8_t *control;
 	uint64_t at = 0;
 	int status = 0;
 
-	if (header->control_size == 0)
-		return 0;
 	if (header->control_size > CONTROL_MAX)
 		return -UK_ENOBUFS;
 	control = uk_alloc(header->control_size);
@@ -135,33 +184,17 @@ static int control_load(const struct uk_linux_msghdr *header, struct uk_message 
 		struct uk_linux_cmsghdr head;
 
 		memcpy(&head, control + at, sizeof(head));
-		if (head.size < sizeof(head) || head.size > header->control_size - at) {
+		if (head.size < sizeof(head) || head.size > header->control_size - at)
 			status = -UK_EINVAL;
-			break;
-		}
-		if (head.level == UK_SOL_SOCKET && head.type == UK_SCM_RIGHTS)
-			for (uint64_t fd_at = at + sizeof(head);
-			     status == 0 && fd_at + 4 <= at + head.size; fd_at += 4) {
-				int32_t fd;
-
-				memcpy(&fd, control + fd_at, sizeof(fd));
-				if (message->file_count == PASSED_MAX) {
-					status = -UK_EINVAL;
-					break;
-				}
-				files[message->file_count] = uk_fd_get(fd);
-				if (files[message->file_count] == NULL)
-					status = -UK_EBADF;
-				else
-					message->file_count++;
-			}
+		else
+			status = load_one(&head, control + at + sizeof(head), message);
 		at += UK_MIN(CMSG_ALIGN(head.size), header->control_size - at);
 	}
 	uk_free(control);
-	if (status != 0)
-		files_put(files, message->file_count);
-	else
-		message->files = files;
+	if (status != 0) {
+		files_put(message->files, message->file_count);
+		message->file_count = 0;
+	}
 	return status;
 }
 
@@ -183,7 +216,8 @@ static int64_t send_message(struct uk_file *file, struct uk_socket *sock,
 	}
 	if (status == 0 && header->control_size != 0) {
 		files = uk_alloc(PASSED_MAX * sizeof(struct uk_file *));
-		status = files == NULL ? -UK_ENOMEM : control_load(header, &message, files);
+		message.files = files;
+		status = files == NULL ? -UK_ENOMEM : control_load(header, &message);
 	}
 	if (status != 0) {
 		done = status;
@@ -247,39 +281,94 @@ int64_t uk_sys_sendmmsg(const struct uk_sysargs *s)
 	return sent != 0 ? (int64_t)sent : done;
 }
 
-/* Descriptors that came with the data, into the program's control buffer. */
-static int control_store(struct uk_linux_msghdr *header, struct uk_message *message)
+/* The program's buffer for control messages. */
+struct control {
+	uint64_t at, left;
+	uint64_t used;
+};
+
+static int control_put(struct control *control, int level, int type, const void *data, size_t size,
+		       struct uk_message *message)
 {
+	struct uk_linux_cmsghdr head = { sizeof(head) + size, level, type };
+	uint64_t whole;
+
+	if (control->left < sizeof(head)) {
+		message->out_flags |= UK_MSG_CTRUNC;
+		return 0;
+	}
+	if (head.size > control->left) {
+		message->out_flags |= UK_MSG_CTRUNC;
+		head.size = control->left;
+	}
+	whole = UK_MIN(CMSG_ALIGN(head.size), control->left);
+	if (uk_copy_to_user(control->at, &head, sizeof(head)) != 0 ||
+	    uk_copy_to_user(control->at + sizeof(head), data, head.size - sizeof(head)) != 0)
+		return -UK_EFAULT;
+	control->at += whole;
+	control->left -= whole;
+	control->used += whole;
+	return 0;
+}
+
+/* Descriptors that came with the data: as many as there is room for. */
+static int store_rights(struct control *control, struct uk_message *message)
+{
+	int32_t fds[PASSED_MAX];
 	uint64_t room =
-		header->control_size > sizeof(struct uk_linux_cmsghdr)
-			? (header->control_size - sizeof(struct uk_linux_cmsghdr)) / sizeof(int32_t)
+		control->left > sizeof(struct uk_linux_cmsghdr)
+			? (control->left - sizeof(struct uk_linux_cmsghdr)) / sizeof(int32_t)
 			: 0;
-	struct uk_linux_cmsghdr head = { .level = UK_SOL_SOCKET, .type = UK_SCM_RIGHTS };
 	unsigned stored = 0;
-	int status = 0;
 
-	header->control_size = 0;
 	for (unsigned i = 0; i < message->file_count; i++) {
-		int32_t fd = stored < room && status == 0
-				     ? uk_fd_install(message->files[i],
-						     (message->flags & UK_MSG_CMSG_CLOEXEC) != 0)
-				     : -1;
-
-		if (fd < 0) {
-			if (stored >= room)
-				uk_file_put(message->files[i]);
+		if (stored == room) {
+			uk_file_put(message->files[i]);
 			message->out_flags |= UK_MSG_CTRUNC;
 			continue;
 		}
-		status = uk_copy_to_user(header->control + sizeof(head) + stored * sizeof(fd), &fd,
-					 sizeof(fd));
-		stored++;
+		fds[stored] = uk_fd_install(message->files[i],
+					    (message->flags & UK_MSG_CMSG_CLOEXEC) != 0);
+		if (fds[stored] < 0)
+			message->out_flags |= UK_MSG_CTRUNC;
+		else
+			stored++;
 	}
-	if (stored == 0 || status != 0)
-		return status;
-	head.size = sizeof(head) + stored * sizeof(int32_t);
-	header->control_size = CMSG_ALIGN(head.size);
-	return uk_copy_to_user(header->control, &head, sizeof(head));
+	if (stored == 0)
+		return 0;
+	return control_put(control, UK_SOL_SOCKET, UK_SCM_RIGHTS, fds, stored * sizeof(fds[0]),
+			   message);
+}
+
+static int store_info(struct control *control, struct uk_message *message)
+{
+	struct uk_packet_info *info = &message->info;
+	struct uk_linux_in_pktinfo four = { .interface = info->interface };
+	struct uk_linux_in6_pktinfo six = { .interface = info->interface };
+
+	if (info->family == UK_AF_INET) {
+		memcpy(&four.source, info->address, sizeof(four.source));
+		four.destination = four.source;
+		return control_put(control, UK_IPPROTO_IP, UK_IP_PKTINFO, &four, sizeof(four),
+				   message);
+	}
+	memcpy(six.address, info->address, sizeof(six.address));
+	return control_put(control, UK_IPPROTO_IPV6, UK_IPV6_PKTINFO, &six, sizeof(six), message);
+}
+
+static int control_store(struct uk_linux_msghdr *header, struct uk_message *message)
+{
+	struct control control = { header->control, header->control_size, 0 };
+	int status = 0;
+
+	if (header->control == 0)
+		control.left = 0;
+	if (message->file_count != 0)
+		status = store_rights(&control, message);
+	if (status == 0 && message->info.family != 0)
+		status = store_info(&control, message);
+	header->control_size = control.used;
+	return status;
 }
 
 static int64_t receive_message(struct uk_file *file, struct uk_socket *sock,

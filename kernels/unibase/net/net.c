@@ -12,7 +12,9 @@
 #include <uk/start.h>
 #include <uk/thread.h>
 
+#include "hooks.h"
 #include "stack.h"
+#include "tcp_sock.h"
 
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
@@ -31,6 +33,7 @@
 #include "netif/ethernet.h"
 
 #define POLL_BUDGET 64
+#define LOOP_ROUNDS 64
 
 struct stack_dev {
 	struct netif netif;
@@ -49,8 +52,13 @@ static struct uk_waitq net_wait = UK_WAITQ_INIT(net_wait);
 static volatile bool net_woken;
 static struct uk_list devices = UK_LIST_INIT(devices);
 static bool started;
-static uint64_t frames_handed, frames_taken;
-static struct uk_list later_list = UK_LIST_INIT(later_list);
+/*
+ * Frames that devices hold, and what waits for them, by the parity of an epoch: what is to be freed
+ * waits until no frame of its epoch or before is out. Epochs change when none of the last is.
+ */
+static unsigned epoch;
+static uint64_t frames_out[2];
+static struct uk_list later_list[2] = { UK_LIST_INIT(later_list[0]), UK_LIST_INIT(later_list[1]) };
 
 uint32_t sys_now(void)
 {
@@ -68,32 +76,41 @@ void *uk_lwip_calloc(size_t count, size_t size)
 
 static void run_later(void)
 {
-	while (!uk_list_empty(&later_list)) {
-		struct uk_net_later *later = uk_list_first(&later_list, struct uk_net_later, item);
+	/* Twice: the second change frees what the first epoch's frames did not hold. */
+	for (int i = 0; i < 2 && frames_out[!epoch] == 0; i++) {
+		while (!uk_list_empty(&later_list[!epoch])) {
+			struct uk_net_later *later =
+				uk_list_first(&later_list[!epoch], struct uk_net_later, item);
 
-		if (later->after > frames_taken)
-			return;
-		uk_list_remove(&later->item);
-		later->fn(later);
+			uk_list_remove(&later->item);
+			later->fn(later);
+		}
+		epoch = !epoch;
 	}
 }
 
 void uk_net_later(struct uk_net_later *later, void (*fn)(struct uk_net_later *later))
 {
-	if (frames_taken == frames_handed) {
+	if (frames_out[0] + frames_out[1] == 0) {
 		fn(later);
 		return;
 	}
 	later->fn = fn;
-	later->after = frames_handed;
-	uk_list_push_back(&later_list, &later->item);
+	uk_list_push_back(&later_list[epoch], &later->item);
+}
+
+/* What a device holds of a frame: the pbuf, with its epoch in the lowest bit. */
+static void *token_of(struct pbuf *frame)
+{
+	frames_out[epoch]++;
+	return (void *)((uintptr_t)frame | epoch);
 }
 
 void uk_net_sent(struct uk_netdev *dev, void *token)
 {
 	(void)dev;
-	frames_taken++;
-	pbuf_free(token);
+	frames_out[(uintptr_t)token & 1]--;
+	pbuf_free((struct pbuf *)((uintptr_t)token & ~(uintptr_t)1));
 }
 
 /* Sum of a pseudo header, folded but not inverted: what virtio expects in the checksum field. */
@@ -169,10 +186,13 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 	struct uk_net_seg segs[UK_NET_SEGS];
 	struct pbuf *frame = p;
 	unsigned count = 0;
+	void *token;
 	int status;
 
 	if (!stack->dev->link)
 		return ERR_IF;
+	if (guard_is_quiet())
+		return ERR_OK;
 	if (pbuf_clen(p) > UK_NET_SEGS ||
 	    (stack->dev->can_checksum && !offload_checksum(p, &offload))) {
 		frame = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
@@ -186,13 +206,13 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 	for (struct pbuf *q = frame; q != NULL; q = q->next)
 		if (q->len != 0)
 			segs[count++] = (struct uk_net_seg){ q->payload, q->len };
-	status = stack->dev->ops->transmit(stack->dev, segs, count, &offload, frame);
+	token = token_of(frame);
+	status = stack->dev->ops->transmit(stack->dev, segs, count, &offload, token);
 	if (status != 0) {
 		stack->blocked = true;
-		pbuf_free(frame);
+		uk_net_sent(stack->dev, token);
 		return ERR_MEM;
 	}
-	frames_handed++;
 	stack->dirty = true;
 	return ERR_OK;
 }
@@ -283,10 +303,32 @@ void uk_net_lock(void)
 	uk_mutex_lock(&net_mutex);
 }
 
+/* What was sent to this machine itself is taken in at once: nobody else would look. A long talk is
+ * left to the thread, so that this one gets to its own work. */
+static void deliver_loopback(void)
+{
+	for (int round = 0; round < LOOP_ROUNDS; round++) {
+		struct netif *netif;
+		bool some = false;
+
+		NETIF_FOREACH(netif)
+		{
+			some |= netif->loop_first != NULL;
+			netif_poll(netif);
+			uk_lwip_loopback_reset(netif);
+		}
+		if (!some)
+			return;
+	}
+	uk_net_wake();
+}
+
 void uk_net_unlock(void)
 {
+	deliver_loopback();
 	flush_devices();
 	uk_mutex_unlock(&net_mutex);
+	uk_unix_reap();
 }
 
 void uk_net_poll(void)
@@ -309,7 +351,7 @@ void uk_net_poll(void)
 			}
 		}
 	}
-	netif_poll_all();
+	deliver_loopback();
 	sys_check_timeouts();
 	flush_devices();
 }
@@ -363,6 +405,18 @@ void uk_netdev_register(struct uk_netdev *dev)
 	uk_list_push_back(&devices, &dev->item);
 }
 
+void uk_net_device_sums(struct netif *netif)
+{
+	const struct stack_dev *stack = netif->state;
+	u16_t flags = NETIF_CHECKSUM_ENABLE_ALL;
+
+	if (netif->linkoutput != link_output)
+		return; /* loopback */
+	if (stack->dev->can_checksum)
+		flags &= (u16_t) ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP);
+	NETIF_SET_CHECKSUM_CTRL(netif, flags);
+}
+
 static err_t netif_start(struct netif *netif)
 {
 	struct stack_dev *stack = netif->state;
@@ -378,10 +432,7 @@ static err_t netif_start(struct netif *netif)
 	memcpy(netif->hwaddr, dev->mac, sizeof(dev->mac));
 	netif->flags =
 		NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
-	if (dev->can_checksum)
-		NETIF_SET_CHECKSUM_CTRL(
-			netif, (u16_t)(NETIF_CHECKSUM_ENABLE_ALL &
-				       ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP)));
+	uk_net_device_sums(netif);
 	return ERR_OK;
 }
 

@@ -9,19 +9,6 @@
 
 #include "sockfile.h"
 
-#define BUFFER_DEFAULT (208u * 1024)
-
-void uk_socket_init(struct uk_socket *sock, const struct uk_socket_ops *ops, int family, int type,
-		    int protocol)
-{
-	sock->ops = ops;
-	sock->family = family;
-	sock->type = type;
-	sock->protocol = protocol;
-	sock->send_buffer = sock->receive_buffer = BUFFER_DEFAULT;
-	uk_waitq_init(&sock->changed);
-}
-
 void uk_socket_wake(struct uk_socket *sock)
 {
 	uk_wake_all(&sock->changed);
@@ -139,7 +126,7 @@ int64_t uk_socket_receive(struct uk_socket *sock, struct uk_message *message, bo
 
 static bool can_accept(struct uk_socket *sock)
 {
-	return (sock->ops->poll(sock) & UK_POLLIN) != 0;
+	return !sock->listening || (sock->ops->poll(sock) & UK_POLLIN) != 0;
 }
 
 int uk_socket_accept(struct uk_socket *sock, bool nonblock, struct uk_socket **out)
@@ -157,6 +144,8 @@ int uk_socket_accept(struct uk_socket *sock, bool nonblock, struct uk_socket **o
 		if (*out != NULL)
 			break;
 		status = nonblock ? -UK_EAGAIN : uk_socket_wait(sock, can_accept, deadline);
+		if (status == 0 && !sock->listening)
+			status = -UK_EINVAL; /* shut down meanwhile */
 	}
 	uk_net_unlock();
 	return status;
@@ -170,23 +159,27 @@ static bool connect_done(struct uk_socket *sock)
 int uk_socket_connect(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size,
 		      bool nonblock)
 {
+	uint64_t deadline = deadline_of(sock->send_timeout);
 	int status;
 
 	uk_net_lock();
 	status = sock->ops->connect(sock, name, size);
+	while (status == -UK_EAGAIN && !nonblock) {
+		status = uk_unix_wait(deadline);
+		if (status == 0)
+			status = sock->ops->connect(sock, name, size);
+	}
 	if (status == -UK_EINPROGRESS && !nonblock) {
-		status = uk_socket_wait(sock, connect_done, deadline_of(sock->send_timeout));
+		status = uk_socket_wait(sock, connect_done, deadline);
 		if (status == -UK_EAGAIN)
 			status = -UK_EINPROGRESS;
-		else if (status == -UK_ERESTARTSYS)
-			status = -UK_EINTR;
 		if (status == 0 && sock->error != 0) {
 			status = sock->error;
 			sock->error = 0;
 		}
 	}
 	uk_net_unlock();
-	return status;
+	return status == -UK_ERESTARTSYS ? -UK_EINTR : status;
 }
 
 /* --- as a file --- */

@@ -15,6 +15,10 @@ int uk_socket_accept(struct uk_socket *sock, bool nonblock, struct uk_socket **o
 int uk_socket_connect(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size,
 		      bool nonblock);
 
+/* unix.c, under the lock, which is given up meanwhile: until some listener may have room again. 0,
+ * -UK_EAGAIN at the deadline, -UK_ERESTARTSYS. */
+int uk_unix_wait(uint64_t deadline);
+
 /* Makes a descriptor of it; frees the socket on failure. */
 int uk_socket_install(struct uk_socket *sock, int flags);
 /* The file (with a reference) and socket behind a descriptor; NULL with -UK_EBADF or -UK_ENOTSOCK

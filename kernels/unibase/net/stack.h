@@ -8,6 +8,7 @@
 #include <uk/socket.h>
 
 #include "lwip/ip_addr.h"
+#include "lwip/netif.h"
 #include "lwip/pbuf.h"
 
 /* Linux's negative errno for lwIP's. */
@@ -20,11 +21,24 @@ void uk_lwip_name(const struct uk_socket *sock, const ip_addr_t *address, uint16
 		  struct uk_sockaddr *name, uint32_t *size);
 /* Whether the network that this address needs is there at all. */
 bool uk_net_reachable(const ip_addr_t *address);
+/* Whether a socket may be bound to it: unspecified, or an address of this machine. */
+bool uk_net_is_own(const ip_addr_t *address);
+/* The own address that packets to this one carry; any if there is none. */
+void uk_net_source(const ip_addr_t *to, ip_addr_t *source);
+/* The address to send from that a message asks for; false: none in particular. */
+bool uk_net_info_source(const struct uk_packet_info *info, ip_addr_t *source);
+/* Sums that the device makes, as it was when the interface came up. */
+void uk_net_device_sums(struct netif *netif);
 
-/* Runs fn(data) once no frame that was handed to a device before can still refer to it. */
+/* udp.c: the other side says that nobody is there. */
+void uk_udp_refused(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
+		    uint16_t remote_port);
+/* unix.c: drops what could not be dropped under the lock; without it. */
+void uk_unix_reap(void);
+
+/* Runs fn(later) once no frame that was handed to a device before can still refer to it. */
 struct uk_net_later {
 	struct uk_list item;
-	uint64_t after;
 	void (*fn)(struct uk_net_later *later);
 };
 void uk_net_later(struct uk_net_later *later, void (*fn)(struct uk_net_later *later));

@@ -1,90 +1,24 @@
 /*
- * TCP sockets upon lwIP's raw interface.
- *
- * Sending copies once, from the program's memory into a buffer that lwIP's segments and the device
- * refer to until the peer has acknowledged it. Receiving copies once, out of the driver's buffers.
- * A socket that the program closed lives on until what it sent is acknowledged.
+ * TCP sockets upon lwIP's raw interface: from opening to the end. A socket that the program closed
+ * lives on until what it sent is acknowledged, or the peer has not moved for a while.
  */
-#include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/vfs.h>
 
-#include "stack.h"
+#include "tcp_sock.h"
 
 #include "lwip/priv/tcp_priv.h"
-#include "lwip/tcp.h"
 
-#define CHUNK (16u * 1024)
-#define SMALL_CHUNK 2048u
-#define BACKLOG_MAX 255
-
-enum sock_state { SOCK_NEW, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_DEAD };
-
-/* What was sent and not acknowledged; the data lies behind. */
-struct sent_chunk {
-	struct uk_list item;
-	struct uk_net_later later;
-	uint32_t size;
-	uint32_t acked;
-	uint8_t data[];
-};
-
-struct tcp_sock {
-	struct uk_socket base;
-	struct tcp_pcb *pcb; /* NULL once lwIP has let go of it */
-	enum sock_state state;
-	struct pbuf *first, *last; /* received, each pbuf by itself */
-	uint16_t first_used;	   /* bytes of `first` that were taken */
-	uint64_t received;	   /* bytes that wait */
-	bool eof;		   /* the peer has closed its half */
-	bool read_shut, write_shut;
-	bool closed; /* no descriptor any more */
-	bool v6only;
-	struct uk_list sent;
-	struct uk_list accept_queue; /* of a listener */
-	struct uk_list accept_item;
-	struct tcp_sock *listener;
-};
+#define BACKLOG_MAX 4096
+#define POLL_INTERVAL 2			    /* of lwIP's slow timer: each second */
+#define ORPHAN_LIFE_NS (60ull * 1000000000) /* closed here, and the peer does not move */
 
 static const struct uk_socket_ops tcp_ops;
 
-static struct tcp_sock *tcp_of(struct uk_socket *sock)
-{
-	return uk_container(sock, struct tcp_sock, base);
-}
-
-/* --- memory of what was sent --- */
-
-static void chunk_free(struct uk_net_later *later)
-{
-	uk_free(uk_container(later, struct sent_chunk, later));
-}
-
-static void chunk_drop(struct sent_chunk *chunk)
-{
-	uk_list_remove(&chunk->item);
-	uk_net_later(&chunk->later, chunk_free);
-}
-
-static void drop_received(struct tcp_sock *tcp)
-{
-	while (tcp->first != NULL) {
-		struct pbuf *next = tcp->first->next;
-
-		tcp->first->next = NULL;
-		pbuf_free(tcp->first);
-		tcp->first = next;
-	}
-	tcp->last = NULL;
-	tcp->received = 0;
-	tcp->first_used = 0;
-}
-
 static void tcp_destroy(struct tcp_sock *tcp)
 {
-	drop_received(tcp);
-	while (!uk_list_empty(&tcp->sent))
-		chunk_drop(uk_list_first(&tcp->sent, struct sent_chunk, item));
+	tcp_sock_drop_received(tcp);
+	tcp_sock_drop_sent(tcp);
 	uk_free(tcp);
 }
 
@@ -100,8 +34,18 @@ static void detach(struct tcp_sock *tcp)
 		tcp_recv(tcp->pcb, NULL);
 		tcp_sent(tcp->pcb, NULL);
 		tcp_err(tcp->pcb, NULL);
+		tcp_poll(tcp->pcb, NULL, 0);
+		guard_removed();
 	}
 	tcp->pcb = NULL;
+}
+
+static void remember_names(struct tcp_sock *tcp)
+{
+	tcp->local = tcp->pcb->local_ip;
+	tcp->remote = tcp->pcb->remote_ip;
+	tcp->local_port = tcp->pcb->local_port;
+	tcp->remote_port = tcp->pcb->remote_port;
 }
 
 /* --- what lwIP tells --- */
@@ -109,24 +53,12 @@ static void detach(struct tcp_sock *tcp)
 static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t size)
 {
 	struct tcp_sock *tcp = arg;
-	uint32_t left = size;
 
 	(void)pcb;
-	while (left != 0 && !uk_list_empty(&tcp->sent)) {
-		struct sent_chunk *chunk = uk_list_first(&tcp->sent, struct sent_chunk, item);
-		uint32_t take = UK_MIN(left, chunk->size - chunk->acked);
-
-		chunk->acked += take;
-		left -= take;
-		if (chunk->acked == chunk->size)
-			chunk_drop(chunk);
-	}
-	if (tcp->closed && uk_list_empty(&tcp->sent)) {
+	if (!tcp_sock_acked(tcp, size)) {
 		detach(tcp);
 		tcp_destroy(tcp);
-		return ERR_OK;
 	}
-	uk_socket_wake(&tcp->base);
 	return ERR_OK;
 }
 
@@ -137,22 +69,13 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
 	(void)error;
 	if (p == NULL) {
 		tcp->eof = true;
-		uk_socket_wake(&tcp->base);
-		return ERR_OK;
-	}
-	if (tcp->closed || tcp->read_shut) {
+	} else if (tcp->closed || tcp->read_shut) {
 		tcp_recved(pcb, p->tot_len);
 		pbuf_free(p);
 		return ERR_OK;
+	} else {
+		tcp_sock_keep(tcp, p);
 	}
-	tcp->received += p->tot_len;
-	if (tcp->last == NULL)
-		tcp->first = p;
-	else
-		tcp->last->next = p;
-	while (p->next != NULL)
-		p = p->next;
-	tcp->last = p;
 	uk_socket_wake(&tcp->base);
 	return ERR_OK;
 }
@@ -162,7 +85,21 @@ static void accept_forget(struct tcp_sock *tcp)
 	if (tcp->listener == NULL)
 		return;
 	uk_list_remove(&tcp->accept_item);
+	tcp->listener->waiting--;
 	tcp->listener = NULL;
+}
+
+/* Linux's error for a connection that lwIP has given up. */
+static int error_of(const struct tcp_sock *tcp, err_t error)
+{
+	if (error == ERR_CLSD)
+		return 0;
+	if (error == ERR_RST && tcp->state == SOCK_CONNECTING)
+		return -UK_ECONNREFUSED;
+	/* The peer had said that it sends no more. */
+	if (error == ERR_RST && tcp->eof)
+		return -UK_EPIPE;
+	return uk_lwip_errno(error);
 }
 
 /* lwIP has freed the connection. */
@@ -171,18 +108,16 @@ static void on_error(void *arg, err_t error)
 	struct tcp_sock *tcp = arg;
 
 	tcp->pcb = NULL;
-	if (tcp->closed || tcp->listener != NULL) {
-		accept_forget(tcp);
+	guard_removed();
+	if (tcp->closed) {
 		tcp_destroy(tcp);
 		return;
 	}
-	if (error != ERR_CLSD) {
-		tcp->base.error = tcp->state == SOCK_CONNECTING && error == ERR_RST
-					  ? -UK_ECONNREFUSED
-					  : uk_lwip_errno(error);
-	}
+	/* One that waits to be accepted is handed out all the same: its first read says so. */
+	tcp->base.error = error_of(tcp, error);
 	tcp->state = SOCK_DEAD;
 	tcp->eof = true;
+	tcp_sock_drop_sent(tcp);
 	uk_socket_wake(&tcp->base);
 }
 
@@ -190,11 +125,32 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error)
 {
 	struct tcp_sock *tcp = arg;
 
-	(void)pcb;
 	(void)error;
 	tcp->state = SOCK_CONNECTED;
+	tcp->was_connected = true;
+	pcb->cwnd = (tcpwnd_size_t)10 * pcb->mss; /* RFC 6928 */
+	remember_names(tcp);
 	uk_socket_wake(&tcp->base);
 	return ERR_OK;
+}
+
+static bool waited_too_long(const struct tcp_sock *tcp)
+{
+	uint64_t limit = (uint64_t)tcp->base.option[UK_OPT_USER_TIMEOUT] * 1000000;
+
+	if (tcp->queued == 0)
+		return false;
+	if (tcp->closed && (limit == 0 || limit > ORPHAN_LIFE_NS))
+		limit = ORPHAN_LIFE_NS;
+	return limit != 0 && uk_time_mono() - tcp->progress > limit;
+}
+
+static err_t on_poll(void *arg, struct tcp_pcb *pcb)
+{
+	if (!waited_too_long(arg))
+		return ERR_OK;
+	tcp_abort(pcb); /* on_error follows */
+	return ERR_ABRT;
 }
 
 static void set_callbacks(struct tcp_sock *tcp)
@@ -203,7 +159,130 @@ static void set_callbacks(struct tcp_sock *tcp)
 	tcp_recv(tcp->pcb, on_received);
 	tcp_sent(tcp->pcb, on_sent);
 	tcp_err(tcp->pcb, on_error);
+	tcp_poll(tcp->pcb, on_poll, POLL_INTERVAL);
+	guard_added();
 }
+
+/* --- options --- */
+
+static void apply_option(struct tcp_sock *tcp, enum uk_option option)
+{
+	struct tcp_pcb *pcb = tcp->pcb;
+	int32_t value = tcp->base.option[option];
+
+	switch ((int)option) {
+	case UK_OPT_REUSE_ADDRESS:
+		if (value)
+			ip_set_option(pcb, SOF_REUSEADDR);
+		else
+			ip_reset_option(pcb, SOF_REUSEADDR);
+		break;
+	case UK_OPT_KEEP_ALIVE:
+		if (value)
+			ip_set_option(pcb, SOF_KEEPALIVE);
+		else
+			ip_reset_option(pcb, SOF_KEEPALIVE);
+		break;
+	case UK_OPT_KEEP_IDLE:
+		pcb->keep_idle = (u32_t)value * 1000;
+		break;
+	case UK_OPT_KEEP_INTERVAL:
+		pcb->keep_intvl = (u32_t)value * 1000;
+		break;
+	case UK_OPT_KEEP_COUNT:
+		pcb->keep_cnt = (u32_t)value;
+		break;
+	case UK_OPT_NO_DELAY:
+		if (value)
+			tcp_nagle_disable(pcb);
+		else
+			tcp_nagle_enable(pcb);
+		break;
+	case UK_OPT_CORK:
+		if (!value && tcp->state == SOCK_CONNECTED)
+			tcp_output(pcb);
+		break;
+	case UK_OPT_TTL:
+	case UK_OPT_V6_HOPS:
+		pcb->ttl = (u8_t)value;
+		break;
+	case UK_OPT_TOS:
+	case UK_OPT_V6_CLASS:
+		pcb->tos = (u8_t)value;
+		break;
+	default:
+		break;
+	}
+}
+
+static int op_option_set(struct uk_socket *sock, enum uk_option option)
+{
+	struct tcp_sock *tcp = tcp_of(sock);
+
+	if (tcp->pcb != NULL && !sock->listening)
+		apply_option(tcp, option);
+	return 0;
+}
+
+/* What a listener was told holds for what it accepts. */
+static void inherit(struct tcp_sock *tcp, const struct tcp_sock *listener)
+{
+	memcpy(tcp->base.option, listener->base.option, sizeof(tcp->base.option));
+	tcp->base.receive_timeout = listener->base.receive_timeout;
+	tcp->base.send_timeout = listener->base.send_timeout;
+	tcp->base.send_buffer = listener->base.send_buffer;
+	tcp->base.receive_buffer = listener->base.receive_buffer;
+	tcp->base.linger = listener->base.linger;
+	tcp->base.linger_seconds = listener->base.linger_seconds;
+	for (unsigned i = UK_OPT_KEEP_ALIVE; i < UK_OPT_COUNT; i++)
+		apply_option(tcp, (enum uk_option)i);
+}
+
+/* The first fields of Linux's struct tcp_info. */
+static int tell_info(const struct tcp_sock *tcp, uint8_t *value)
+{
+	/* lwIP's states in its order: CLOSED, LISTEN, SYN_SENT, SYN_RCVD, ESTABLISHED, FIN_WAIT_1,
+	 * FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT. */
+	static const uint8_t states[] = { 7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6 };
+	const struct tcp_pcb *pcb = tcp->pcb;
+	uint32_t words[24] = { 0 }; /* from tcpi_rto on */
+
+	value[0] = pcb != NULL ? states[pcb->state] : states[CLOSED];
+	if (pcb != NULL && pcb->state != LISTEN) {
+		value[2] = pcb->nrtx;
+		words[0] = (uint32_t)UK_MAX(pcb->rto, 1) * TCP_SLOW_INTERVAL * 1000;
+		words[2] = pcb->mss;
+		words[3] = TCP_MSS;
+		words[15] = (uint32_t)(pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000;
+		words[16] = (uint32_t)pcb->sv * TCP_SLOW_INTERVAL * 1000;
+		words[18] = pcb->cwnd / UK_MAX(pcb->mss, 1);
+	}
+	memcpy(value + 8, words, sizeof(words));
+	return 8 + (int)sizeof(words);
+}
+
+static int op_option_made(struct uk_socket *sock, int level, int name, void *value, size_t room)
+{
+	struct tcp_sock *tcp = tcp_of(sock);
+	int32_t mss;
+
+	if (level != UK_IPPROTO_TCP)
+		return -UK_ENOPROTOOPT;
+	switch (name) {
+	case UK_TCP_MAXSEG:
+		mss = tcp->pcb != NULL && !sock->listening ? tcp->pcb->mss : 536;
+		memcpy(value, &mss, sizeof(mss));
+		return (int)sizeof(mss);
+	case UK_TCP_CONGESTION:
+		return (int)uk_strlcpy(value, "reno", room) + 1;
+	case UK_TCP_INFO:
+		return tell_info(tcp, value);
+	default:
+		return -UK_ENOPROTOOPT;
+	}
+}
+
+/* --- opening --- */
 
 static struct tcp_sock *sock_alloc(int family)
 {
@@ -218,6 +297,37 @@ static struct tcp_sock *sock_alloc(int family)
 	return tcp;
 }
 
+/* A connection of its own for a socket that has none. */
+static int open_pcb(struct tcp_sock *tcp)
+{
+	if (!guard_has_room())
+		return -UK_ENOBUFS;
+	tcp->pcb =
+		tcp_new_ip_type(tcp->base.family == UK_AF_INET6 ? IPADDR_TYPE_ANY : IPADDR_TYPE_V4);
+	if (tcp->pcb == NULL)
+		return -UK_ENOBUFS;
+	set_callbacks(tcp);
+	for (unsigned i = 0; i < UK_OPT_COUNT; i++)
+		apply_option(tcp, (enum uk_option)i);
+	return 0;
+}
+
+int uk_tcp_new(int family, struct uk_socket **sock)
+{
+	struct tcp_sock *tcp = sock_alloc(family);
+	int status;
+
+	if (tcp == NULL)
+		return -UK_ENOMEM;
+	status = open_pcb(tcp);
+	if (status != 0) {
+		tcp_destroy(tcp);
+		return status;
+	}
+	*sock = &tcp->base;
+	return 0;
+}
+
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 {
 	struct tcp_sock *listener = arg, *tcp;
@@ -229,24 +339,33 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 		return ERR_MEM;
 	tcp->pcb = pcb;
 	tcp->state = SOCK_CONNECTED;
+	tcp->was_connected = true;
 	tcp->listener = listener;
 	tcp->base.bound = true;
 	set_callbacks(tcp);
-	/* It counts against the backlog until the program has taken it. */
-	tcp_backlog_delayed(pcb);
+	inherit(tcp, listener);
+	remember_names(tcp);
+	listener->waiting++;
 	uk_list_push_back(&listener->accept_queue, &tcp->accept_item);
 	uk_socket_wake(&listener->base);
 	return ERR_OK;
 }
 
-/* --- operations --- */
-
-static void apply_options(struct tcp_sock *tcp)
+/* Whoever listens there keeps the port for itself, whatever both say of reuse. */
+static bool is_listened_on(const struct tcp_sock *tcp, const ip_addr_t *address, uint16_t port)
 {
-	if (tcp->base.reuse_address)
-		ip_set_option(tcp->pcb, SOF_REUSEADDR);
-	if (tcp->base.keep_alive)
-		ip_set_option(tcp->pcb, SOF_KEEPALIVE);
+	for (struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb != NULL;
+	     pcb = pcb->next) {
+		bool same_version = IP_IS_ANY_TYPE_VAL(pcb->local_ip) ||
+				    IP_GET_TYPE(address) == IPADDR_TYPE_ANY ||
+				    IP_IS_V6(address) == IP_IS_V6_VAL(pcb->local_ip);
+
+		if (pcb->local_port == port && same_version && (void *)pcb != (void *)tcp->pcb &&
+		    (ip_addr_isany(address) || ip_addr_isany(&pcb->local_ip) ||
+		     ip_addr_cmp(address, &pcb->local_ip)))
+			return true;
+	}
+	return false;
 }
 
 static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size)
@@ -260,28 +379,38 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (tcp->pcb == NULL || tcp->state != SOCK_NEW || sock->bound)
 		return -UK_EINVAL;
+	if (!uk_net_is_own(&address))
+		return -UK_EADDRNOTAVAIL;
 	/* An unspecified IPv6 address takes IPv4 as well, unless IPV6_V6ONLY. */
-	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) && !tcp->v6only)
+	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&
+	    !sock->option[UK_OPT_V6_ONLY])
 		IP_SET_TYPE(&address, IPADDR_TYPE_ANY);
-	apply_options(tcp);
+	if (port != 0 && is_listened_on(tcp, &address, port))
+		return -UK_EADDRINUSE;
 	status = uk_lwip_errno(tcp_bind(tcp->pcb, &address, port));
 	sock->bound = status == 0;
+	if (sock->bound)
+		remember_names(tcp);
 	return status;
 }
 
 static int op_listen(struct uk_socket *sock, int backlog)
 {
 	struct tcp_sock *tcp = tcp_of(sock);
-	u8_t size = (u8_t)(backlog < 1 ? 1 : backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog);
 	struct tcp_pcb *pcb;
 	err_t error;
 
-	if (tcp->pcb != NULL && sock->listening) {
-		tcp_backlog_set(tcp->pcb, size);
+	tcp->backlog = (unsigned)(backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog) + 1;
+	if (sock->listening)
 		return 0;
-	}
-	if (tcp->pcb == NULL || tcp->state != SOCK_NEW)
+	if (tcp->state != SOCK_NEW)
 		return -UK_EINVAL;
+	if (tcp->pcb == NULL) {
+		int status = open_pcb(tcp);
+
+		if (status != 0)
+			return status;
+	}
 	if (!sock->bound) {
 		struct uk_sockaddr any = { .family = (uint16_t)sock->family };
 		int status = op_bind(sock, &any, sizeof(any));
@@ -289,9 +418,11 @@ static int op_listen(struct uk_socket *sock, int backlog)
 		if (status != 0)
 			return status;
 	}
-	pcb = tcp_listen_with_backlog_and_err(tcp->pcb, size, &error);
+	/* lwIP's own backlog holds what is half open: guard.c. */
+	pcb = tcp_listen_with_backlog_and_err(tcp->pcb, UINT8_MAX, &error);
 	if (pcb == NULL)
 		return uk_lwip_errno(error);
+	guard_removed();
 	tcp->pcb = pcb;
 	sock->listening = true;
 	tcp_arg(pcb, tcp);
@@ -307,15 +438,13 @@ static struct uk_socket *op_accept(struct uk_socket *sock)
 	if (tcp == NULL)
 		return NULL;
 	accept_forget(tcp);
-	tcp_backlog_accepted(tcp->pcb);
+	if (tcp->pcb != NULL) /* RFC 6928 */
+		tcp->pcb->cwnd = (tcpwnd_size_t)UK_MAX(tcp->pcb->cwnd, 10u * tcp->pcb->mss);
 	return &tcp->base;
 }
 
-static int op_connect(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size)
+static int check_state(struct tcp_sock *tcp)
 {
-	struct tcp_sock *tcp = tcp_of(sock);
-	ip_addr_t address;
-	uint16_t port;
 	int status;
 
 	switch (tcp->state) {
@@ -324,28 +453,48 @@ static int op_connect(struct uk_socket *sock, const struct uk_sockaddr *name, ui
 	case SOCK_CONNECTED:
 		return -UK_EISCONN;
 	case SOCK_DEAD:
-		status = sock->error != 0 ? sock->error : -UK_ECONNABORTED;
-		sock->error = 0;
-		return status;
+		if (tcp->was_connected)
+			return -UK_EISCONN;
+		if (tcp->base.error != 0) {
+			status = tcp->base.error;
+			tcp->base.error = 0;
+			return status;
+		}
+		/* One that was refused may try again. */
+		tcp->state = SOCK_NEW;
+		tcp->eof = false;
+		break;
 	case SOCK_NEW:
 		break;
 	}
-	status = uk_lwip_address(sock, name, size, &address, &port);
+	return tcp->pcb == NULL ? open_pcb(tcp) : 0;
+}
+
+static int op_connect(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size)
+{
+	struct tcp_sock *tcp = tcp_of(sock);
+	ip_addr_t address;
+	uint16_t port;
+	int status = uk_lwip_address(sock, name, size, &address, &port);
+
 	if (status != 0)
 		return status;
-	if (tcp->pcb == NULL || sock->listening)
-		return -UK_EOPNOTSUPP;
+	if (sock->listening)
+		return -UK_EISCONN;
+	status = check_state(tcp);
+	if (status != 0)
+		return status;
 	/* An unspecified destination is this machine. */
 	if (ip_addr_isany(&address))
 		ip_addr_set_loopback(IP_IS_V6(&address), &address);
 	if (!uk_net_reachable(&address))
 		return -UK_ENETUNREACH;
-	apply_options(tcp);
 	status = uk_lwip_errno(tcp_connect(tcp->pcb, &address, port, on_connected));
 	if (status != 0)
 		return status;
 	tcp->state = SOCK_CONNECTING;
 	sock->bound = true;
+	remember_names(tcp);
 	return -UK_EINPROGRESS;
 }
 
@@ -353,157 +502,42 @@ static int op_name(struct uk_socket *sock, bool peer, struct uk_sockaddr *name, 
 {
 	struct tcp_sock *tcp = tcp_of(sock);
 
-	if (peer && (tcp->pcb == NULL || tcp->state != SOCK_CONNECTED))
+	if (peer && tcp->state != SOCK_CONNECTED)
 		return -UK_ENOTCONN;
-	if (tcp->pcb == NULL) {
-		uk_lwip_name(sock, IP_ADDR_ANY, 0, name, size);
-		return 0;
-	}
 	if (peer)
-		uk_lwip_name(sock, &tcp->pcb->remote_ip, tcp->pcb->remote_port, name, size);
+		uk_lwip_name(sock, &tcp->remote, tcp->remote_port, name, size);
 	else
-		uk_lwip_name(sock, &tcp->pcb->local_ip, tcp->pcb->local_port, name, size);
+		uk_lwip_name(sock, &tcp->local, tcp->local_port, name, size);
 	return 0;
 }
 
-static int64_t send_state(struct tcp_sock *tcp)
+/* --- closing --- */
+
+static void drop_waiting(struct tcp_sock *listener)
 {
-	if (tcp->base.error != 0) {
-		int error = tcp->base.error;
+	while (!uk_list_empty(&listener->accept_queue)) {
+		struct tcp_sock *child =
+			uk_list_first(&listener->accept_queue, struct tcp_sock, accept_item);
+		struct tcp_pcb *pcb = child->pcb;
 
-		tcp->base.error = 0;
-		return error;
-	}
-	if (tcp->write_shut || tcp->state == SOCK_DEAD)
-		return -UK_EPIPE;
-	if (tcp->state == SOCK_CONNECTING)
-		return -UK_EAGAIN;
-	return tcp->state == SOCK_CONNECTED && tcp->pcb != NULL ? 0 : -UK_ENOTCONN;
-}
-
-/* One buffer's worth of the message; bytes, or negative errno. */
-static int64_t send_chunk(struct tcp_sock *tcp, struct uk_message *message, uint32_t size,
-			  bool more)
-{
-	struct sent_chunk *chunk = uk_alloc(sizeof(*chunk) + size);
-	int64_t got;
-	err_t error;
-
-	if (chunk == NULL)
-		return -UK_ENOMEM;
-	got = uk_iter_get(message->data, chunk->data, size);
-	if (got <= 0) {
-		uk_free(chunk);
-		return got;
-	}
-	chunk->size = (uint32_t)got;
-	error = tcp_write(tcp->pcb, chunk->data, (u16_t)got, more ? TCP_WRITE_FLAG_MORE : 0);
-	if (error != ERR_OK) {
-		uk_free(chunk);
-		return error == ERR_MEM ? -UK_EAGAIN : uk_lwip_errno(error);
-	}
-	uk_list_push_back(&tcp->sent, &chunk->item);
-	return got;
-}
-
-static int64_t op_send(struct uk_socket *sock, struct uk_message *message)
-{
-	struct tcp_sock *tcp = tcp_of(sock);
-	int64_t done = 0, status = send_state(tcp);
-
-	if (status != 0)
-		return status;
-	while (message->data->left != 0) {
-		uint64_t room = tcp_sndbuf(tcp->pcb);
-		uint64_t limit = message->data->left > SMALL_CHUNK
-					 ? CHUNK - sizeof(struct sent_chunk)
-					 : SMALL_CHUNK;
-		uint32_t size = (uint32_t)UK_MIN(UK_MIN(message->data->left, room), limit);
-
-		/* Little room is left to gather: waking the program for every segment costs more.
-		 */
-		if (size == 0 || tcp_sndqueuelen(tcp->pcb) > TCP_SND_QUEUELEN - 64)
-			break;
-		status = send_chunk(tcp, message, size,
-				    message->data->left > size ||
-					    (message->flags & UK_MSG_MORE) != 0);
-		if (status <= 0)
-			break;
-		done += status;
-	}
-	if (done != 0) {
-		tcp_output(tcp->pcb);
-		return done;
-	}
-	return status < 0 ? status : -UK_EAGAIN;
-}
-
-static void take_received(struct tcp_sock *tcp, uint64_t size)
-{
-	uint64_t left = size;
-
-	while (left != 0) {
-		struct pbuf *p = tcp->first;
-		uint64_t here = UK_MIN(left, (uint64_t)p->len - tcp->first_used);
-
-		tcp->first_used = (uint16_t)(tcp->first_used + here);
-		left -= here;
-		if (tcp->first_used == p->len) {
-			tcp->first = p->next;
-			if (tcp->first == NULL)
-				tcp->last = NULL;
-			p->next = NULL;
-			pbuf_free(p);
-			tcp->first_used = 0;
-		}
-	}
-	tcp->received -= size;
-	while (size != 0 && tcp->pcb != NULL) {
-		u16_t step = (u16_t)UK_MIN(size, 0xffffu);
-
-		tcp_recved(tcp->pcb, step);
-		size -= step;
+		accept_forget(child);
+		detach(child);
+		if (pcb != NULL)
+			tcp_abort(pcb);
+		tcp_destroy(child);
 	}
 }
 
-static int64_t op_receive(struct uk_socket *sock, struct uk_message *message)
+/* Not listening any more; the socket is as new, but keeps its name. */
+static void stop_listening(struct tcp_sock *tcp)
 {
-	struct tcp_sock *tcp = tcp_of(sock);
-	uint16_t used = tcp->first_used;
-	int64_t done = 0, status = 0;
+	struct tcp_pcb *pcb = tcp->pcb;
 
-	if (message->flags & UK_MSG_OOB)
-		return -UK_EINVAL;
-	if (tcp->state == SOCK_NEW)
-		return -UK_ENOTCONN;
-	for (struct pbuf *p = tcp->first; p != NULL && message->data->left != 0; p = p->next) {
-		uint64_t here = UK_MIN((uint64_t)p->len - used, message->data->left);
-
-		status = (message->flags & UK_MSG_TRUNC)
-				 ? (int64_t)here
-				 : uk_iter_put(message->data, (uint8_t *)p->payload + used, here);
-		if (status <= 0)
-			break;
-		if (message->flags & UK_MSG_TRUNC)
-			message->data->left -= here;
-		done += status;
-		used = 0;
-	}
-	if (done != 0) {
-		if ((message->flags & UK_MSG_PEEK) == 0)
-			take_received(tcp, (uint64_t)done);
-		return done;
-	}
-	if (status < 0)
-		return status;
-	if (message->data->left == 0)
-		return 0;
-	if (sock->error != 0) {
-		status = sock->error;
-		sock->error = 0;
-		return status;
-	}
-	return tcp->eof || tcp->read_shut ? 0 : -UK_EAGAIN;
+	drop_waiting(tcp);
+	detach(tcp);
+	(void)tcp_close(pcb);
+	tcp->base.listening = false;
+	tcp->base.bound = false;
 }
 
 static int op_shutdown(struct uk_socket *sock, int how)
@@ -511,135 +545,45 @@ static int op_shutdown(struct uk_socket *sock, int how)
 	struct tcp_sock *tcp = tcp_of(sock);
 	int status = 0;
 
-	if (sock->listening || tcp->state != SOCK_CONNECTED)
-		return -UK_ENOTCONN;
+	if (sock->listening) {
+		if (how != UK_SHUT_WR)
+			stop_listening(tcp);
+		uk_socket_wake(sock);
+		return 0;
+	}
 	if (how != UK_SHUT_WR)
 		tcp->read_shut = true;
+	if (tcp->state == SOCK_NEW || tcp->state == SOCK_DEAD)
+		return -UK_ENOTCONN;
 	if (how != UK_SHUT_RD && !tcp->write_shut && tcp->pcb != NULL) {
-		status = uk_lwip_errno(tcp_shutdown(tcp->pcb, 0, 1));
+		if (tcp->state == SOCK_CONNECTED)
+			status = uk_lwip_errno(tcp_shutdown(tcp->pcb, 0, 1));
 		tcp->write_shut = status == 0;
 	}
 	uk_socket_wake(sock);
 	return status;
 }
 
-static int op_set_option(struct uk_socket *sock, int level, int option, int value)
-{
-	struct tcp_sock *tcp = tcp_of(sock);
-	bool pcb = tcp->pcb != NULL && !sock->listening;
-
-	if (level == UK_SOL_SOCKET) {
-		if (option == UK_SO_KEEPALIVE && pcb && value)
-			ip_set_option(tcp->pcb, SOF_KEEPALIVE);
-		else if (option == UK_SO_KEEPALIVE && pcb)
-			ip_reset_option(tcp->pcb, SOF_KEEPALIVE);
-		return 0;
-	}
-	if (level == UK_IPPROTO_IPV6 && option == UK_IPV6_V6ONLY && sock->family == UK_AF_INET6) {
-		if (sock->bound)
-			return -UK_EINVAL;
-		tcp->v6only = value != 0;
-		return 0;
-	}
-	if (level == UK_IPPROTO_IP || level == UK_IPPROTO_IPV6) {
-		if (pcb && (option == UK_IP_TTL || option == UK_IPV6_UNICAST_HOPS) && value > 0 &&
-		    value < 256)
-			tcp->pcb->ttl = (u8_t)value;
-		else if (pcb && (option == UK_IP_TOS || option == UK_IPV6_TCLASS))
-			tcp->pcb->tos = (u8_t)value;
-		return 0;
-	}
-	if (level != UK_IPPROTO_TCP)
-		return -UK_ENOPROTOOPT;
-	switch (option) {
-	case UK_TCP_NODELAY:
-		if (pcb && value)
-			tcp_nagle_disable(tcp->pcb);
-		else if (pcb)
-			tcp_nagle_enable(tcp->pcb);
-		return 0;
-	case UK_TCP_KEEPIDLE:
-		if (value < 1 || value > 32767)
-			return -UK_EINVAL;
-		if (pcb)
-			tcp->pcb->keep_idle = (u32_t)value * 1000;
-		return 0;
-	case UK_TCP_KEEPINTVL:
-		if (value < 1 || value > 32767)
-			return -UK_EINVAL;
-		if (pcb)
-			tcp->pcb->keep_intvl = (u32_t)value * 1000;
-		return 0;
-	case UK_TCP_KEEPCNT:
-		if (value < 1 || value > 127)
-			return -UK_EINVAL;
-		if (pcb)
-			tcp->pcb->keep_cnt = (u32_t)value;
-		return 0;
-	case UK_TCP_CORK:
-		/* Uncorking sends what was held back; holding back is Nagle's work here. */
-		if (pcb && !value)
-			tcp_output(tcp->pcb);
-		return 0;
-	case UK_TCP_QUICKACK:
-	case UK_TCP_DEFER_ACCEPT:
-	case UK_TCP_USER_TIMEOUT:
-	case UK_TCP_LINGER2:
-	case UK_TCP_MAXSEG:
-		return 0;
-	default:
-		return -UK_ENOPROTOOPT;
-	}
-}
-
-static int op_get_option(struct uk_socket *sock, int level, int option, int *value)
-{
-	struct tcp_sock *tcp = tcp_of(sock);
-	bool pcb = tcp->pcb != NULL && !sock->listening;
-
-	if (level == UK_IPPROTO_TCP && option == UK_TCP_NODELAY)
-		*value = pcb && tcp_nagle_disabled(tcp->pcb);
-	else if (level == UK_IPPROTO_TCP && option == UK_TCP_MAXSEG)
-		*value = pcb ? tcp_mss(tcp->pcb) : TCP_MSS;
-	else if (level == UK_IPPROTO_TCP && option == UK_TCP_KEEPIDLE)
-		*value = pcb ? (int)(tcp->pcb->keep_idle / 1000) : 7200;
-	else if (level == UK_IPPROTO_TCP && option == UK_TCP_KEEPINTVL)
-		*value = pcb ? (int)(tcp->pcb->keep_intvl / 1000) : 75;
-	else if (level == UK_IPPROTO_TCP && option == UK_TCP_KEEPCNT)
-		*value = pcb ? (int)tcp->pcb->keep_cnt : 9;
-	else if (level == UK_IPPROTO_IPV6 && option == UK_IPV6_V6ONLY)
-		*value = tcp->v6only;
-	else if (level == UK_IPPROTO_IP && option == UK_IP_TTL)
-		*value = pcb ? tcp->pcb->ttl : TCP_TTL;
-	else if (level == UK_IPPROTO_IP && option == UK_IP_TOS)
-		*value = pcb ? tcp->pcb->tos : 0;
-	else
-		return -UK_ENOPROTOOPT;
-	return 0;
-}
-
 static unsigned op_poll(struct uk_socket *sock)
 {
 	struct tcp_sock *tcp = tcp_of(sock);
-	unsigned events = 0;
+	bool over = tcp->eof || tcp->read_shut;
+	unsigned events = sock->error != 0 ? UK_POLLERR : 0u;
 
 	if (sock->listening)
 		return uk_list_empty(&tcp->accept_queue) ? 0 : UK_POLLIN | UK_POLLRDNORM;
 	if (tcp->state == SOCK_NEW)
-		return UK_POLLOUT | UK_POLLHUP;
-	if (tcp->received != 0 || tcp->eof || tcp->read_shut)
+		return events | UK_POLLOUT | UK_POLLWRNORM | UK_POLLHUP;
+	if (tcp->received != 0 || over)
 		events |= UK_POLLIN | UK_POLLRDNORM;
-	if (tcp->eof || tcp->read_shut)
+	if (over)
 		events |= UK_POLLRDHUP;
-	if (sock->error != 0)
-		events |= UK_POLLERR;
-	if (tcp->state == SOCK_DEAD || (tcp->eof && tcp->write_shut))
+	if (tcp->state == SOCK_DEAD || (over && tcp->write_shut))
 		events |= UK_POLLHUP;
-	if (tcp->state == SOCK_DEAD || tcp->write_shut ||
-	    (tcp->state == SOCK_CONNECTED && tcp->pcb != NULL &&
-	     tcp_sndbuf(tcp->pcb) >= TCP_SNDLOWAT &&
-	     tcp_sndqueuelen(tcp->pcb) < TCP_SND_QUEUELEN / 2))
+	if (tcp->state == SOCK_DEAD || tcp->write_shut || tcp_sock_writable(tcp))
 		events |= UK_POLLOUT | UK_POLLWRNORM;
+	else
+		tcp->wants_room = true;
 	return events;
 }
 
@@ -648,61 +592,41 @@ static int64_t op_readable(struct uk_socket *sock)
 	return (int64_t)tcp_of(sock)->received;
 }
 
-static void release_listener(struct tcp_sock *tcp)
-{
-	struct tcp_pcb *pcb = tcp->pcb;
-
-	while (!uk_list_empty(&tcp->accept_queue)) {
-		struct tcp_sock *child =
-			uk_list_first(&tcp->accept_queue, struct tcp_sock, accept_item);
-		struct tcp_pcb *child_pcb = child->pcb;
-
-		accept_forget(child);
-		tcp_backlog_accepted(child_pcb);
-		detach(child);
-		tcp_abort(child_pcb);
-		tcp_destroy(child);
-	}
-	detach(tcp);
-	(void)tcp_close(pcb);
-	tcp_destroy(tcp);
-}
-
 static void op_release(struct uk_socket *sock)
 {
 	struct tcp_sock *tcp = tcp_of(sock);
 	struct tcp_pcb *pcb = tcp->pcb;
-	bool abort = (sock->linger && sock->linger_seconds == 0) || tcp->received != 0;
+	bool unread = tcp->received != 0 || (sock->linger && sock->linger_seconds == 0);
 
+	if (sock->listening)
+		stop_listening(tcp);
+	if (tcp->pcb == NULL) {
+		tcp_destroy(tcp);
+		return;
+	}
 	tcp->closed = true;
-	if (pcb == NULL) {
-		tcp_destroy(tcp);
-		return;
-	}
-	if (sock->listening) {
-		release_listener(tcp);
-		return;
-	}
-	drop_received(tcp);
-	if (abort && tcp->state != SOCK_NEW) {
+	tcp_sock_drop_received(tcp);
+	if (unread && tcp->state == SOCK_CONNECTED) {
 		detach(tcp);
 		tcp_abort(pcb);
 		tcp_destroy(tcp);
 		return;
 	}
-	if (uk_list_empty(&tcp->sent)) {
+	/* What was sent must arrive: on_sent or on_error frees it. Else lwIP alone sees to the
+	 * rest.
+	 */
+	if (tcp->queued == 0) {
 		detach(tcp);
-		if (tcp_close(pcb) != ERR_OK)
-			tcp_abort(pcb);
 		tcp_destroy(tcp);
+		tcp = NULL;
+	}
+	if (tcp_close(pcb) == ERR_OK)
 		return;
-	}
-	/* What was sent must arrive: on_sent or on_error frees it. */
-	if (tcp_close(pcb) != ERR_OK) {
+	if (tcp != NULL) {
 		detach(tcp);
-		tcp_abort(pcb);
 		tcp_destroy(tcp);
 	}
+	tcp_abort(pcb);
 }
 
 static const struct uk_socket_ops tcp_ops = {
@@ -711,28 +635,12 @@ static const struct uk_socket_ops tcp_ops = {
 	.listen = op_listen,
 	.accept = op_accept,
 	.name = op_name,
-	.send = op_send,
-	.receive = op_receive,
+	.send = tcp_sock_send,
+	.receive = tcp_sock_receive,
 	.shutdown = op_shutdown,
-	.set_option = op_set_option,
-	.get_option = op_get_option,
+	.option_set = op_option_set,
+	.option_made = op_option_made,
 	.poll = op_poll,
 	.readable = op_readable,
 	.release = op_release,
 };
-
-int uk_tcp_new(int family, struct uk_socket **sock)
-{
-	struct tcp_sock *tcp = sock_alloc(family);
-
-	if (tcp == NULL)
-		return -UK_ENOMEM;
-	tcp->pcb = tcp_new_ip_type(family == UK_AF_INET6 ? IPADDR_TYPE_ANY : IPADDR_TYPE_V4);
-	if (tcp->pcb == NULL) {
-		tcp_destroy(tcp);
-		return -UK_ENOBUFS;
-	}
-	set_callbacks(tcp);
-	*sock = &tcp->base;
-	return 0;
-}

@@ -10,12 +10,15 @@
 #include "lwip/udp.h"
 
 #define DATAGRAM_MAX 65507
+#define DATAGRAM_MAX6 65487 /* lwIP counts the header of IPv6 in its 16 bits */
+#define HEADROOM_MAX 80
 
 struct datagram {
 	struct uk_list item;
 	struct pbuf *p;
-	ip_addr_t from;
+	ip_addr_t from, to;
 	uint16_t port;
+	uint8_t interface;
 };
 
 struct udp_sock {
@@ -24,7 +27,7 @@ struct udp_sock {
 	struct uk_list queue;
 	uint64_t queued; /* bytes */
 	bool connected;
-	bool v6only;
+	bool named; /* bound by the program, not by sending or connecting */
 	bool read_shut, write_shut;
 };
 
@@ -50,7 +53,9 @@ static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
 	}
 	datagram->p = p;
 	datagram->from = *from;
+	datagram->to = *ip_current_dest_addr();
 	datagram->port = port;
+	datagram->interface = netif_get_index(ip_current_input_netif());
 	udp->queued += p->tot_len;
 	uk_list_push_back(&udp->queue, &datagram->item);
 	uk_socket_wake(&udp->base);
@@ -77,13 +82,22 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (sock->bound)
 		return -UK_EINVAL;
-	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) && !udp->v6only)
+	if (!uk_net_is_own(&address))
+		return -UK_EADDRNOTAVAIL;
+	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&
+	    !sock->option[UK_OPT_V6_ONLY])
 		IP_SET_TYPE(&address, IPADDR_TYPE_ANY);
-	if (sock->reuse_address)
-		ip_set_option(udp->pcb, SOF_REUSEADDR);
 	status = uk_lwip_errno(udp_bind(udp->pcb, &address, port));
-	sock->bound = status == 0;
+	sock->bound = udp->named = status == 0;
 	return status;
+}
+
+static void disconnect(struct udp_sock *udp)
+{
+	udp_disconnect(udp->pcb);
+	if (!udp->named)
+		ip_addr_set_any(udp->base.family == UK_AF_INET6, &udp->pcb->local_ip);
+	udp->connected = false;
 }
 
 static int op_connect(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size)
@@ -94,8 +108,7 @@ static int op_connect(struct uk_socket *sock, const struct uk_sockaddr *name, ui
 	int status;
 
 	if (size >= sizeof(name->family) && name->family == UK_AF_UNSPEC) {
-		udp_disconnect(udp->pcb);
-		udp->connected = false;
+		disconnect(udp);
 		return 0;
 	}
 	status = uk_lwip_address(sock, name, size, &address, &port);
@@ -105,10 +118,30 @@ static int op_connect(struct uk_socket *sock, const struct uk_sockaddr *name, ui
 		ip_addr_set_loopback(IP_IS_V6(&address), &address);
 	if (!uk_net_reachable(&address))
 		return -UK_ENETUNREACH;
+	if (udp->connected)
+		disconnect(udp);
 	status = uk_lwip_errno(udp_connect(udp->pcb, &address, port));
-	udp->connected = status == 0;
-	sock->bound |= udp->connected;
-	return status;
+	if (status != 0)
+		return status;
+	if (ip_addr_isany(&udp->pcb->local_ip))
+		uk_net_source(&address, &udp->pcb->local_ip);
+	udp->connected = sock->bound = true;
+	return 0;
+}
+
+void uk_udp_refused(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
+		    uint16_t remote_port)
+{
+	for (struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
+		struct udp_sock *udp = pcb->recv_arg;
+
+		if (pcb->recv != on_received || (pcb->flags & UDP_FLAGS_CONNECTED) == 0 ||
+		    pcb->local_port != local_port || pcb->remote_port != remote_port ||
+		    !ip_addr_cmp(&pcb->remote_ip, remote) || !ip_addr_cmp(&pcb->local_ip, local))
+			continue;
+		udp->base.error = -UK_ECONNREFUSED;
+		uk_socket_wake(&udp->base);
+	}
 }
 
 static int op_name(struct uk_socket *sock, bool peer, struct uk_sockaddr *name, uint32_t *size)
@@ -122,6 +155,57 @@ static int op_name(struct uk_socket *sock, bool peer, struct uk_sockaddr *name, 
 	else
 		uk_lwip_name(sock, &udp->pcb->local_ip, udp->pcb->local_port, name, size);
 	return 0;
+}
+
+static int destination(struct uk_socket *sock, const struct uk_message *message, ip_addr_t *address,
+		       uint16_t *port)
+{
+	struct udp_sock *udp = udp_of(sock);
+	int status;
+
+	if (message->name == NULL) {
+		if (!udp->connected)
+			return -UK_EDESTADDRREQ;
+		*address = udp->pcb->remote_ip;
+		*port = udp->pcb->remote_port;
+		return 0;
+	}
+	status = uk_lwip_address(sock, message->name, message->name_size, address, port);
+	if (status == -UK_EAFNOSUPPORT && sock->family == UK_AF_INET6)
+		return -UK_EINVAL;
+	if (status != 0)
+		return status;
+	if (ip_addr_isany(address))
+		ip_addr_set_loopback(IP_IS_V6(address), address);
+	if (IP_IS_V4(address) && !sock->option[UK_OPT_BROADCAST] &&
+	    (ip_2_ip4(address)->addr == IPADDR_BROADCAST ||
+	     (netif_default != NULL && ip4_addr_isbroadcast(ip_2_ip4(address), netif_default))))
+		return -UK_EACCES;
+	return uk_net_reachable(address) ? 0 : -UK_ENETUNREACH;
+}
+
+/* A datagram that will be cut up is summed here: the device sees only its pieces. */
+static err_t send_out(struct udp_sock *udp, struct pbuf *p, const ip_addr_t *address, uint16_t port,
+		      const struct uk_message *message)
+{
+	struct netif *netif = ip_route(&udp->pcb->local_ip, address);
+	ip_addr_t source;
+	bool pieces;
+	err_t error;
+
+	if (netif == NULL)
+		return ERR_RTE;
+	pieces = netif->mtu != 0 && p->tot_len + HEADROOM_MAX > netif->mtu;
+	if (pieces)
+		NETIF_SET_CHECKSUM_CTRL(netif,
+					(u16_t)(netif->chksum_flags | NETIF_CHECKSUM_GEN_UDP));
+	if (message->info.family != 0 && uk_net_info_source(&message->info, &source))
+		error = udp_sendto_if_src(udp->pcb, p, address, port, netif, &source);
+	else
+		error = udp_sendto(udp->pcb, p, address, port);
+	if (pieces)
+		uk_net_device_sums(netif);
+	return error;
 }
 
 static int64_t op_send(struct uk_socket *sock, struct uk_message *message)
@@ -140,29 +224,20 @@ static int64_t op_send(struct uk_socket *sock, struct uk_message *message)
 	}
 	if (udp->write_shut)
 		return -UK_EPIPE;
-	if (size > DATAGRAM_MAX)
+	status = destination(sock, message, &address, &port);
+	if (status != 0)
+		return status;
+	if (size > (IP_IS_V6(&address) ? DATAGRAM_MAX6 : DATAGRAM_MAX))
 		return -UK_EMSGSIZE;
-	if (message->name != NULL) {
-		status = uk_lwip_address(sock, message->name, message->name_size, &address, &port);
-		if (status != 0)
-			return status;
-		if (ip_addr_isany(&address))
-			ip_addr_set_loopback(IP_IS_V6(&address), &address);
-		if (!uk_net_reachable(&address))
-			return -UK_ENETUNREACH;
-		if (IP_IS_V4(&address) && ip4_addr_isbroadcast(ip_2_ip4(&address), netif_default) &&
-		    netif_default != NULL && !sock->broadcast)
-			return -UK_EACCES;
-	} else if (!udp->connected) {
-		return -UK_EDESTADDRREQ;
-	}
-	p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)size, PBUF_RAM);
+	/* The largest leave no room for headers before them in lwIP's 16 bits: those get a buffer
+	 * of their own. */
+	p = pbuf_alloc(size > UINT16_MAX - HEADROOM_MAX ? PBUF_RAW : PBUF_TRANSPORT, (u16_t)size,
+		       PBUF_RAM);
 	if (p == NULL)
 		return -UK_ENOBUFS;
 	status = size != 0 ? uk_iter_get(message->data, p->payload, size) : 0;
 	if (status >= 0) {
-		err_t error = message->name != NULL ? udp_sendto(udp->pcb, p, &address, port)
-						    : udp_send(udp->pcb, p);
+		err_t error = send_out(udp, p, &address, port, message);
 
 		status = error == ERR_OK ? (int64_t)size : uk_lwip_errno(error);
 		sock->bound |= error == ERR_OK;
@@ -171,20 +246,34 @@ static int64_t op_send(struct uk_socket *sock, struct uk_message *message)
 	return status;
 }
 
+static void tell_info(const struct uk_socket *sock, const struct datagram *datagram,
+		      struct uk_packet_info *info)
+{
+	bool six = sock->family == UK_AF_INET6 && !IP_IS_V4_VAL(datagram->to);
+
+	if (!sock->option[six ? UK_OPT_V6_PACKET_INFO : UK_OPT_PACKET_INFO])
+		return;
+	info->family = six ? UK_AF_INET6 : UK_AF_INET;
+	info->interface = datagram->interface;
+	if (six)
+		memcpy(info->address, ip_2_ip6(&datagram->to)->addr, sizeof(info->address));
+	else
+		memcpy(info->address, &ip_2_ip4(&datagram->to)->addr, sizeof(uint32_t));
+}
+
 static int64_t op_receive(struct uk_socket *sock, struct uk_message *message)
 {
 	struct udp_sock *udp = udp_of(sock);
 	struct datagram *datagram = uk_list_first(&udp->queue, struct datagram, item);
 	int64_t done = 0, size;
 
-	if (datagram == NULL) {
-		if (sock->error != 0) {
-			done = sock->error;
-			sock->error = 0;
-			return done;
-		}
-		return udp->read_shut ? 0 : -UK_EAGAIN;
+	if (sock->error != 0) {
+		done = sock->error;
+		sock->error = 0;
+		return done;
 	}
+	if (datagram == NULL)
+		return udp->read_shut ? 0 : -UK_EAGAIN;
 	size = datagram->p->tot_len;
 	for (struct pbuf *p = datagram->p; p != NULL && message->data->left != 0; p = p->next) {
 		int64_t got = uk_iter_put(message->data, p->payload,
@@ -197,6 +286,7 @@ static int64_t op_receive(struct uk_socket *sock, struct uk_message *message)
 	if (message->name != NULL)
 		uk_lwip_name(sock, &datagram->from, datagram->port, message->name,
 			     &message->name_size);
+	tell_info(sock, datagram, &message->info);
 	if (done < size)
 		message->out_flags |= UK_MSG_TRUNC;
 	if ((message->flags & UK_MSG_PEEK) == 0)
@@ -216,46 +306,36 @@ static int op_shutdown(struct uk_socket *sock, int how)
 	return 0;
 }
 
-static int op_set_option(struct uk_socket *sock, int level, int option, int value)
+static int op_option_set(struct uk_socket *sock, enum uk_option option)
 {
-	struct udp_sock *udp = udp_of(sock);
+	struct udp_pcb *pcb = udp_of(sock)->pcb;
+	int32_t value = sock->option[option];
 
-	if (level == UK_SOL_SOCKET) {
-		if (option == UK_SO_BROADCAST && value)
-			ip_set_option(udp->pcb, SOF_BROADCAST);
-		else if (option == UK_SO_BROADCAST)
-			ip_reset_option(udp->pcb, SOF_BROADCAST);
-		return 0;
+	switch ((int)option) {
+	case UK_OPT_BROADCAST:
+		if (value)
+			ip_set_option(pcb, SOF_BROADCAST);
+		else
+			ip_reset_option(pcb, SOF_BROADCAST);
+		break;
+	case UK_OPT_REUSE_ADDRESS:
+	case UK_OPT_REUSE_PORT:
+		if (value)
+			ip_set_option(pcb, SOF_REUSEADDR);
+		else
+			ip_reset_option(pcb, SOF_REUSEADDR);
+		break;
+	case UK_OPT_TTL:
+	case UK_OPT_V6_HOPS:
+		pcb->ttl = (u8_t)value;
+		break;
+	case UK_OPT_TOS:
+	case UK_OPT_V6_CLASS:
+		pcb->tos = (u8_t)value;
+		break;
+	default:
+		break;
 	}
-	if (level == UK_IPPROTO_IPV6 && option == UK_IPV6_V6ONLY) {
-		if (sock->bound || sock->family != UK_AF_INET6)
-			return -UK_EINVAL;
-		udp->v6only = value != 0;
-		return 0;
-	}
-	if (level != UK_IPPROTO_IP && level != UK_IPPROTO_IPV6)
-		return -UK_ENOPROTOOPT;
-	if ((option == UK_IP_TTL || option == UK_IPV6_UNICAST_HOPS) && value > 0 && value < 256)
-		udp->pcb->ttl = (u8_t)value;
-	else if (option == UK_IP_TOS || option == UK_IPV6_TCLASS)
-		udp->pcb->tos = (u8_t)value;
-	else if (option == UK_IP_PKTINFO || option == UK_IPV6_RECVPKTINFO)
-		return -UK_ENOPROTOOPT;
-	return 0;
-}
-
-static int op_get_option(struct uk_socket *sock, int level, int option, int *value)
-{
-	struct udp_sock *udp = udp_of(sock);
-
-	if (level == UK_IPPROTO_IPV6 && option == UK_IPV6_V6ONLY)
-		*value = udp->v6only;
-	else if (level == UK_IPPROTO_IP && option == UK_IP_TTL)
-		*value = udp->pcb->ttl;
-	else if (level == UK_IPPROTO_IP && option == UK_IP_TOS)
-		*value = udp->pcb->tos;
-	else
-		return -UK_ENOPROTOOPT;
 	return 0;
 }
 
@@ -291,8 +371,7 @@ static const struct uk_socket_ops udp_ops = {
 	.send = op_send,
 	.receive = op_receive,
 	.shutdown = op_shutdown,
-	.set_option = op_set_option,
-	.get_option = op_get_option,
+	.option_set = op_option_set,
 	.poll = op_poll,
 	.readable = op_readable,
 	.release = op_release,

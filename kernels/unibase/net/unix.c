@@ -6,6 +6,7 @@
 #include <uk/vfs.h>
 
 #include "sockfile.h"
+#include "stack.h"
 
 #define QUEUE_MAX 512 /* messages that wait */
 #define STREAM_PIECE (64u * 1024)
@@ -39,10 +40,13 @@ struct unix_sock {
 	unsigned backlog, waiting;
 	struct unix_sock *listener;
 	bool was_connected;
+	bool peer_gone; /* a datagram socket's destination: the next send says so */
 	bool read_shut, write_shut;
 };
 
 static struct uk_list named = UK_LIST_INIT(named);
+static struct uk_waitq queue_room = UK_WAITQ_INIT(queue_room); /* of listeners */
+static struct uk_list dropped = UK_LIST_INIT(dropped);
 static const struct uk_socket_ops unix_ops;
 
 static struct unix_sock *unix_of(struct uk_socket *sock)
@@ -86,6 +90,39 @@ static void piece_free(struct piece *piece)
 	uk_free(piece);
 }
 
+/* Files are not closed under the stack's lock: they may be sockets. */
+static void piece_drop(struct piece *piece)
+{
+	if (piece->file_count == 0)
+		piece_free(piece);
+	else
+		uk_list_push_back(&dropped, &piece->item);
+}
+
+/* Sockets may hold sockets that hold sockets: whoever finds another at this leaves it to that one,
+ * so that the stack stays short. */
+void uk_unix_reap(void)
+{
+	static bool busy;
+
+	if (uk_list_empty(&dropped) || __atomic_exchange_n(&busy, true, __ATOMIC_ACQUIRE))
+		return;
+	for (;;) {
+		struct piece *piece;
+
+		uk_net_lock();
+		piece = uk_list_first(&dropped, struct piece, item);
+		if (piece == NULL)
+			__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
+		else
+			uk_list_remove(&piece->item);
+		uk_net_unlock();
+		if (piece == NULL)
+			return;
+		piece_free(piece);
+	}
+}
+
 static void drop_first(struct unix_sock *sock)
 {
 	struct piece *piece = uk_list_first(&sock->queue, struct piece, item);
@@ -93,7 +130,7 @@ static void drop_first(struct unix_sock *sock)
 	uk_list_remove(&piece->item);
 	sock->queued -= piece->size - piece->used;
 	sock->pieces--;
-	piece_free(piece);
+	piece_drop(piece);
 	if (sock->peer != NULL)
 		uk_socket_wake(&sock->peer->base);
 	uk_list_each (item, &sock->senders)
@@ -121,7 +158,9 @@ static int check_name(const struct uk_sockaddr *name, uint32_t size)
 	return name->family == UK_AF_UNIX ? 0 : -UK_EINVAL;
 }
 
-static int find_named(const struct uk_sockaddr *name, uint32_t size, struct unix_sock **found)
+/* Abstract names are each type's own. */
+static int find_named(const struct uk_sockaddr *name, uint32_t size, int type,
+		      struct unix_sock **found)
 {
 	char path[UK_UNIX_PATH + 1];
 	struct uk_inode *inode = NULL;
@@ -142,7 +181,8 @@ static int find_named(const struct uk_sockaddr *name, uint32_t size, struct unix
 		struct unix_sock *sock = uk_list_entry(item, struct unix_sock, item);
 
 		if (inode != NULL ? sock->inode == inode
-				  : sock->inode == NULL && sock->name_size == size &&
+				  : sock->inode == NULL && sock->base.type == type &&
+					    sock->name_size == size &&
 					    memcmp(&sock->name, name, size) == 0) {
 			*found = sock;
 			return 0;
@@ -159,13 +199,20 @@ static int op_bind(struct uk_socket *base, const struct uk_sockaddr *name, uint3
 
 	if (status != 0)
 		return status;
-	if (base->bound)
-		return -UK_EINVAL;
+	if (base->bound) {
+		struct uk_inode *inode;
+
+		/* A name that is taken is complained of first. */
+		if (!path_of(name, size, path) || uk_path_inode(path, &inode) != 0)
+			return -UK_EINVAL;
+		uk_inode_put(inode);
+		return -UK_EADDRINUSE;
+	}
 	if (path_of(name, size, path)) {
 		status = uk_path_make(path, UK_S_IFSOCK | 0777, &sock->inode);
 		if (status != 0)
 			return status == -UK_EEXIST ? -UK_EADDRINUSE : status;
-	} else if (find_named(name, size, &other) == 0) {
+	} else if (find_named(name, size, base->type, &other) == 0) {
 		return -UK_EADDRINUSE;
 	}
 	memcpy(&sock->name, name, size);
@@ -215,7 +262,24 @@ static struct uk_socket *op_accept(struct uk_socket *base)
 	uk_list_remove(&sock->accept_item);
 	sock->listener = NULL;
 	listener->waiting--;
+	uk_wake_all(&queue_room);
 	return &sock->base;
+}
+
+int uk_unix_wait(uint64_t deadline)
+{
+	struct uk_waiter waiter = { .fn = NULL };
+	int status = 0;
+
+	uk_wait_prepare(&queue_room, &waiter);
+	uk_net_unlock();
+	if (uk_signal_pending())
+		status = -UK_ERESTARTSYS;
+	else if (!uk_wait_sleep(deadline))
+		status = -UK_EAGAIN;
+	uk_wait_finish(&waiter);
+	uk_net_lock();
+	return status;
 }
 
 static void unlink_peer(struct unix_sock *sock)
@@ -228,6 +292,7 @@ static void unlink_peer(struct unix_sock *sock)
 	uk_list_remove(&sock->sender_item);
 	if (!is_datagram(sock) || peer->peer == sock)
 		peer->peer = NULL;
+	peer->peer_gone = is_datagram(sock);
 	uk_socket_wake(&peer->base);
 }
 
@@ -271,7 +336,7 @@ static int op_connect(struct uk_socket *base, const struct uk_sockaddr *name, ui
 		unlink_peer(sock);
 		return 0;
 	}
-	status = find_named(name, size, &other);
+	status = find_named(name, size, base->type, &other);
 	if (status != 0)
 		return status;
 	if (!is_datagram(sock))
@@ -362,11 +427,15 @@ static int64_t op_send(struct uk_socket *base, struct uk_message *message)
 		return status;
 	}
 	if (message->name != NULL && message->name_size != 0 && is_datagram(sock)) {
-		status = find_named(message->name, message->name_size, &to);
+		status = find_named(message->name, message->name_size, base->type, &to);
 		if (status != 0)
 			return status;
 		if (!is_datagram(to))
 			return -UK_EPROTOTYPE;
+	}
+	if (to == NULL && sock->peer_gone) {
+		sock->peer_gone = false;
+		return -UK_ECONNREFUSED;
 	}
 	if (to == NULL)
 		return is_datagram(sock) && !sock->was_connected ? -UK_ENOTCONN : -UK_EPIPE;
@@ -399,8 +468,7 @@ static int64_t receive_stream(struct unix_sock *sock, struct uk_message *message
 	uk_list_each_safe (item, &sock->queue) {
 		struct piece *piece = uk_list_entry(item, struct piece, item);
 
-		/* Passed descriptors mark a boundary, as they do on Linux. */
-		if (message->data->left == 0 || (done != 0 && piece->file_count != 0))
+		if (message->data->left == 0)
 			break;
 		got = uk_iter_put(
 			message->data, piece->data + piece->used,
@@ -415,15 +483,19 @@ static int64_t receive_stream(struct unix_sock *sock, struct uk_message *message
 		sock->queued -= (uint64_t)got;
 		if (piece->used == piece->size)
 			drop_first(sock);
+		/* Passed descriptors mark a boundary. */
 		if (message->file_count != 0)
 			break;
 	}
 	if (done != 0 || got < 0)
 		return done != 0 ? done : got;
-	if (message->data->left == 0)
-		return 0;
+	if (sock->base.error != 0) {
+		got = sock->base.error;
+		sock->base.error = 0;
+		return got;
+	}
 	if (sock->peer == NULL && !sock->was_connected)
-		return -UK_ENOTCONN;
+		return -UK_EINVAL;
 	if (sock->peer == NULL || sock->read_shut || sock->peer->write_shut)
 		return 0;
 	return -UK_EAGAIN;
@@ -442,6 +514,13 @@ static int64_t op_receive(struct uk_socket *base, struct uk_message *message)
 		return receive_stream(sock, message);
 	piece = uk_list_first(&sock->queue, struct piece, item);
 	if (piece == NULL) {
+		if (base->error != 0) {
+			got = base->error;
+			base->error = 0;
+			return got;
+		}
+		if (!is_datagram(sock) && !sock->was_connected)
+			return -UK_ENOTCONN;
 		if (sock->read_shut || (!is_datagram(sock) && sock->was_connected &&
 					(sock->peer == NULL || sock->peer->write_shut)))
 			return 0;
@@ -479,27 +558,10 @@ static int op_shutdown(struct uk_socket *base, int how)
 	return 0;
 }
 
-static int op_set_option(struct uk_socket *base, int level, int option, int value)
-{
-	(void)base;
-	(void)option;
-	(void)value;
-	return level == UK_SOL_SOCKET ? 0 : -UK_EOPNOTSUPP;
-}
-
-static int op_get_option(struct uk_socket *base, int level, int option, int *value)
-{
-	(void)base;
-	(void)level;
-	(void)option;
-	(void)value;
-	return -UK_EOPNOTSUPP;
-}
-
 static unsigned op_poll(struct uk_socket *base)
 {
 	struct unix_sock *sock = unix_of(base);
-	unsigned events = 0;
+	unsigned events = base->error != 0 ? UK_POLLERR : 0u;
 	bool over = !is_datagram(sock) && sock->was_connected && sock->peer == NULL;
 
 	if (base->listening)
@@ -512,7 +574,7 @@ static unsigned op_poll(struct uk_socket *base)
 		events |= UK_POLLRDHUP;
 	if (over || (!is_datagram(sock) && !sock->was_connected))
 		events |= UK_POLLHUP;
-	if (sock->peer == NULL || has_room(sock->peer, 1))
+	if (sock->peer == NULL || has_room(sock->peer, sock->peer->base.receive_buffer / 4))
 		events |= UK_POLLOUT | UK_POLLWRNORM;
 	return events;
 }
@@ -527,23 +589,22 @@ static int64_t op_readable(struct uk_socket *base)
 	return piece != NULL ? piece->size : 0;
 }
 
-static void op_release(struct uk_socket *base)
+static void release(struct unix_sock *sock, bool unseen)
 {
-	struct unix_sock *sock = unix_of(base);
+	struct unix_sock *peer = sock->peer;
 
 	uk_list_remove(&sock->item);
-	while (!uk_list_empty(&sock->accept_queue)) {
-		struct uk_socket *child = op_accept(base);
-
-		op_release(child);
-	}
+	while (!uk_list_empty(&sock->accept_queue))
+		release(unix_of(op_accept(&sock->base)), true);
+	if (peer != NULL && !is_datagram(sock) && (unseen || !uk_list_empty(&sock->queue)))
+		peer->base.error = -UK_ECONNRESET;
 	unlink_peer(sock);
 	while (!uk_list_empty(&sock->senders)) {
 		struct unix_sock *sender =
 			uk_list_first(&sock->senders, struct unix_sock, sender_item);
 
 		sender->peer = NULL;
-		sender->base.error = -UK_ECONNREFUSED;
+		sender->peer_gone = true;
 		uk_list_remove(&sender->sender_item);
 		uk_socket_wake(&sender->base);
 	}
@@ -551,7 +612,13 @@ static void op_release(struct uk_socket *base)
 		drop_first(sock);
 	if (sock->inode != NULL)
 		uk_inode_put(sock->inode);
+	uk_wake_all(&queue_room);
 	uk_free(sock);
+}
+
+static void op_release(struct uk_socket *base)
+{
+	release(unix_of(base), false);
 }
 
 static const struct uk_socket_ops unix_ops = {
@@ -563,8 +630,6 @@ static const struct uk_socket_ops unix_ops = {
 	.send = op_send,
 	.receive = op_receive,
 	.shutdown = op_shutdown,
-	.set_option = op_set_option,
-	.get_option = op_get_option,
 	.poll = op_poll,
 	.readable = op_readable,
 	.release = op_release,

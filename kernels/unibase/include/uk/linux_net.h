@@ -15,6 +15,7 @@ enum {
 	UK_SOCK_STREAM = 1,
 	UK_SOCK_DGRAM = 2,
 	UK_SOCK_SEQPACKET = 5,
+	UK_SOCK_TYPES = 11, /* of Linux */
 	UK_SOCK_TYPE = 0xf,
 	UK_SOCK_NONBLOCK = 04000,
 	UK_SOCK_CLOEXEC = 02000000,
@@ -36,6 +37,7 @@ enum {
 	UK_SO_RCVBUF = 8,
 	UK_SO_KEEPALIVE = 9,
 	UK_SO_OOBINLINE = 10,
+	UK_SO_PRIORITY = 12,
 	UK_SO_LINGER = 13,
 	UK_SO_REUSEPORT = 15,
 	UK_SO_PEERCRED = 17,
@@ -53,10 +55,12 @@ enum {
 	UK_TCP_KEEPIDLE = 4,
 	UK_TCP_KEEPINTVL = 5,
 	UK_TCP_KEEPCNT = 6,
+	UK_TCP_SYNCNT = 7,
 	UK_TCP_LINGER2 = 8,
 	UK_TCP_DEFER_ACCEPT = 9,
 	UK_TCP_INFO = 11,
 	UK_TCP_QUICKACK = 12,
+	UK_TCP_CONGESTION = 13,
 	UK_TCP_USER_TIMEOUT = 18,
 	UK_TCP_FASTOPEN = 23,
 	UK_IP_TOS = 1,
@@ -69,9 +73,11 @@ enum {
 	UK_IP_MULTICAST_LOOP = 34,
 	UK_IP_BIND_ADDRESS_NO_PORT = 24,
 	UK_IPV6_UNICAST_HOPS = 16,
+	UK_IPV6_MTU_DISCOVER = 23,
 	UK_IPV6_RECVERR = 25,
 	UK_IPV6_V6ONLY = 26,
 	UK_IPV6_RECVPKTINFO = 49,
+	UK_IPV6_PKTINFO = 50,
 	UK_IPV6_TCLASS = 67,
 };
 
@@ -141,6 +147,15 @@ struct uk_linux_cmsghdr {
 	uint64_t size;
 	int32_t level;
 	int32_t type;
+};
+struct uk_linux_in_pktinfo {
+	uint32_t interface;
+	uint32_t source; /* when sending */
+	uint32_t destination;
+};
+struct uk_linux_in6_pktinfo {
+	uint8_t address[16];
+	uint32_t interface;
 };
 struct uk_linux_ucred {
 	int32_t pid, uid, gid;

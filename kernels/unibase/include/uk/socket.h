@@ -13,14 +13,58 @@
 struct uk_file;
 struct uk_socket;
 
+/* Where a datagram was sent to, or is to be sent from (IP_PKTINFO, IPV6_PKTINFO). */
+struct uk_packet_info {
+	int family; /* 0: not said */
+	uint32_t interface;
+	uint8_t address[16]; /* the first four bytes for IPv4 */
+};
+
 struct uk_message {
 	struct uk_iter *data;
 	struct uk_sockaddr *name; /* destination or source; NULL: none wanted */
 	uint32_t name_size;	  /* in: bytes given, out: bytes of the source */
 	struct uk_file **files;	  /* unix: passed descriptors */
 	unsigned file_count;
+	struct uk_packet_info info;
 	int flags;     /* MSG_* asked for */
 	int out_flags; /* MSG_* for msg_flags */
+};
+
+/* Options that are kept as they were set: net/options.c. */
+enum uk_option {
+	UK_OPT_REUSE_ADDRESS,
+	UK_OPT_REUSE_PORT,
+	UK_OPT_BROADCAST,
+	UK_OPT_KEEP_ALIVE,
+	UK_OPT_OOB_INLINE,
+	UK_OPT_PRIORITY,
+	UK_OPT_RECEIVE_LOW,
+	UK_OPT_DONT_ROUTE,
+	UK_OPT_DEBUG,
+	UK_OPT_TTL,
+	UK_OPT_TOS,
+	UK_OPT_MTU_DISCOVER,
+	UK_OPT_RECEIVE_ERRORS,
+	UK_OPT_PACKET_INFO,
+	UK_OPT_BIND_NO_PORT,
+	UK_OPT_V6_ONLY,
+	UK_OPT_V6_HOPS,
+	UK_OPT_V6_CLASS,
+	UK_OPT_V6_MTU_DISCOVER,
+	UK_OPT_V6_RECEIVE_ERRORS,
+	UK_OPT_V6_PACKET_INFO,
+	UK_OPT_NO_DELAY,
+	UK_OPT_CORK,
+	UK_OPT_KEEP_IDLE,
+	UK_OPT_KEEP_INTERVAL,
+	UK_OPT_KEEP_COUNT,
+	UK_OPT_USER_TIMEOUT,
+	UK_OPT_DEFER_ACCEPT,
+	UK_OPT_QUICK_ACK,
+	UK_OPT_SYN_COUNT,
+	UK_OPT_LINGER2,
+	UK_OPT_COUNT,
 };
 
 struct uk_socket_ops {
@@ -34,8 +78,11 @@ struct uk_socket_ops {
 	int64_t (*send)(struct uk_socket *sock, struct uk_message *message);
 	int64_t (*receive)(struct uk_socket *sock, struct uk_message *message);
 	int (*shutdown)(struct uk_socket *sock, int how);
-	int (*set_option)(struct uk_socket *sock, int level, int option, int value);
-	int (*get_option)(struct uk_socket *sock, int level, int option, int *value);
+	/* The option was set: what follows from it now. NULL: nothing ever does. */
+	int (*option_set)(struct uk_socket *sock, enum uk_option option);
+	/* Options that are not simply kept: bytes written to `value`, -UK_ENOPROTOOPT. May be NULL.
+	 */
+	int (*option_made)(struct uk_socket *sock, int level, int name, void *value, size_t room);
 	unsigned (*poll)(struct uk_socket *sock);    /* POLLIN ... that hold now */
 	int64_t (*readable)(struct uk_socket *sock); /* bytes, for FIONREAD */
 	void (*release)(
@@ -51,7 +98,7 @@ struct uk_socket {
 	int error;		 /* SO_ERROR: negative errno, taken once */
 	bool bound;
 	bool listening;
-	bool reuse_address, reuse_port, broadcast, keep_alive;
+	int32_t option[UK_OPT_COUNT];
 	uint64_t receive_timeout; /* ns, 0: none */
 	uint64_t send_timeout;
 	uint32_t send_buffer, receive_buffer; /* bytes */
@@ -59,7 +106,7 @@ struct uk_socket {
 	uint32_t linger_seconds;
 };
 
-/* Fills in the common part. */
+/* Fills in the common part, options as they are before anybody sets them. */
 void uk_socket_init(struct uk_socket *sock, const struct uk_socket_ops *ops, int family, int type,
 		    int protocol);
 
@@ -80,5 +127,9 @@ void uk_net_poll(void);
 int uk_socket_wait(struct uk_socket *sock, bool (*ready)(struct uk_socket *sock),
 		   uint64_t deadline);
 void uk_socket_wake(struct uk_socket *sock);
+
+/* net/options.c; under the lock. 0 or negative errno. */
+int uk_option_set(struct uk_socket *sock, int level, int name, int value, size_t size);
+int uk_option_get(struct uk_socket *sock, int level, int name, int *value);
 
 #endif

@@ -1,0 +1,65 @@
+/*
+ * TCP sockets between their files: states and what lwIP tells (tcp.c), data (tcp_data.c), what
+ * keeps strangers from using them all up (guard.c).
+ */
+#ifndef UK_NET_TCP_SOCK_H
+#define UK_NET_TCP_SOCK_H
+
+#include "stack.h"
+
+#include "lwip/tcp.h"
+
+enum sock_state { SOCK_NEW, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_DEAD };
+
+struct tcp_sock {
+	struct uk_socket base;
+	struct tcp_pcb *pcb; /* NULL once lwIP has let go of it */
+	enum sock_state state;
+	/* Both ends' names, for when the pcb is gone. */
+	ip_addr_t local, remote;
+	uint16_t local_port, remote_port;
+	struct pbuf *first, *last; /* received, each pbuf by itself */
+	uint16_t first_used;	   /* bytes of `first` that were taken */
+	uint16_t last_room;	   /* bytes free behind those of `last` */
+	uint64_t received;	   /* bytes that wait */
+	bool eof;		   /* the peer has closed its half */
+	bool read_shut, write_shut;
+	bool closed;	    /* no descriptor any more */
+	bool was_connected; /* at some time */
+	bool wants_room;    /* somebody is to be told when there is room to send again */
+	struct uk_list sent;
+	uint64_t queued;   /* bytes in `sent` that are not acknowledged */
+	uint64_t progress; /* monotonic ns: the peer acknowledged something, or nothing waited */
+	struct uk_list accept_queue; /* of a listener */
+	unsigned waiting, backlog;   /* in it, and how many may be */
+	struct uk_list accept_item;
+	struct tcp_sock *listener;
+};
+
+static inline struct tcp_sock *tcp_of(struct uk_socket *sock)
+{
+	return uk_container(sock, struct tcp_sock, base);
+}
+
+/* tcp_data.c */
+int64_t tcp_sock_send(struct uk_socket *sock, struct uk_message *message);
+int64_t tcp_sock_receive(struct uk_socket *sock, struct uk_message *message);
+bool tcp_sock_writable(struct tcp_sock *tcp);
+/* lwIP's news of data. False: that was the last of a closed socket, which may be freed. */
+bool tcp_sock_acked(struct tcp_sock *tcp, uint32_t size);
+void tcp_sock_keep(struct tcp_sock *tcp, struct pbuf *p);
+void tcp_sock_drop_received(struct tcp_sock *tcp);
+void tcp_sock_drop_sent(struct tcp_sock *tcp);
+
+/* guard.c */
+bool guard_has_room(void); /* for one more connection */
+void guard_added(void);
+void guard_removed(void);
+/* The sequence number that a cookie which came back stands for; false: none did. */
+bool guard_isn(uint32_t *isn);
+/* Frames are swallowed now: the peer has this answer already. */
+bool guard_is_quiet(void);
+/* isn.c: a keyed hash. */
+uint64_t uk_net_hash(const uint64_t *words, size_t count);
+
+#endif
