@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/process.h>
 #include <uni/base/system.h>
@@ -129,7 +131,7 @@ static int stream_pipe(struct stream *stream, int *child_end, struct uni_err *er
 }
 
 /* Starts it with both streams on pipes whose far ends only the child keeps. */
-static int start(struct uni_process **process, const char *const *argv, const char *cwd,
+static int start(struct uni_process **process, struct uni_process_spec *spec,
 		 struct stream streams[2], struct uni_err *err)
 {
 	int out UNI_AUTO_CLOSE = -1;
@@ -139,12 +141,26 @@ static int start(struct uni_process **process, const char *const *argv, const ch
 		rc = stream_pipe(&streams[1], &errors, err);
 	if (rc != 0)
 		return rc;
-	struct uni_process_spec spec = UNI_PROCESS_SPEC_INIT;
-	spec.argv = argv;
-	spec.cwd = cwd;
-	spec.stdout_fd = out;
-	spec.stderr_fd = errors;
-	return uni_process_start(process, &spec, err);
+	spec->stdout_fd = out;
+	spec->stderr_fd = errors;
+	return uni_process_start(process, spec, err);
+}
+
+static int run_to_end(struct uni_process_spec *spec, struct stream streams[2], struct uni_err *err)
+{
+	struct uni_process *process = NULL;
+	int status = 0;
+	int rc = start(&process, spec, streams, err);
+	if (rc == 0)
+		rc = collect(process, streams, err);
+	if (rc == 0)
+		rc = uni_process_wait(process, -1, &status, err);
+	if (rc == 0 && status != 0)
+		rc = status_error(uni_path_base(spec->argv[0]), status, &streams[1].tail, err);
+	uni_process_free(process);
+	stream_close(&streams[0]);
+	stream_close(&streams[1]);
+	return rc;
 }
 
 int uni_process_run(const char *const *argv, const char *cwd, struct uni_buf *out,
@@ -154,17 +170,32 @@ int uni_process_run(const char *const *argv, const char *cwd, struct uni_buf *ou
 		{ .fd = -1, .keep = out, .limit = limit },
 		{ .fd = -1, .keep = errors, .limit = limit },
 	};
-	struct uni_process *process = NULL;
-	int status = 0;
-	int rc = start(&process, argv, cwd, streams, err);
-	if (rc == 0)
-		rc = collect(process, streams, err);
-	if (rc == 0)
-		rc = uni_process_wait(process, -1, &status, err);
-	if (rc == 0 && status != 0)
-		rc = status_error(uni_path_base(argv[0]), status, &streams[1].tail, err);
-	uni_process_free(process);
-	stream_close(&streams[0]);
-	stream_close(&streams[1]);
-	return rc;
+	struct uni_process_spec spec = UNI_PROCESS_SPEC_INIT;
+	spec.argv = argv;
+	spec.cwd = cwd;
+	return run_to_end(&spec, streams, err);
+}
+
+int uni_process_ask(const char *const *argv, const void *input, size_t size, struct uni_buf *out,
+		    size_t limit, struct uni_err *err)
+{
+	struct stream streams[2] = {
+		{ .fd = -1, .keep = out, .limit = limit },
+		{ .fd = -1 },
+	};
+	struct uni_process_spec spec = UNI_PROCESS_SPEC_INIT;
+	/* A file without a name, so that nobody has to feed a pipe while it reads. */
+	int fd UNI_AUTO_CLOSE = memfd_create("input", MFD_CLOEXEC);
+	int rc;
+	if (fd < 0)
+		return uni_err_errno(err, "cannot make a program's input");
+	rc = uni_write_full(fd, input, size, "a program's input", err);
+	if (rc != 0)
+		return rc;
+	if (lseek(fd, 0, SEEK_SET) != 0)
+		return uni_err_errno(err, "cannot rewind a program's input");
+	spec.argv = argv;
+	spec.stdin_fd = fd;
+	spec.inherit_env = true;
+	return run_to_end(&spec, streams, err);
 }

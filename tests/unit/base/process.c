@@ -269,6 +269,21 @@ int unit_hold(int fd)
 	return uni_process_wait(process, -1, &status, &err);
 }
 
+static void ask_feeds_input_and_environment(void **state)
+{
+	static const char *const argv[] = { "sh", "-c", "cat; printf '%s' \"$UNI_ASK\"", NULL };
+	static const char *const failing[] = { "sh", "-c", "exit 3", NULL };
+	struct uni_buf out UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+
+	(void)state;
+	assert_int_equal(setenv("UNI_ASK", "ours", 1), 0);
+	assert_int_equal(uni_process_ask(argv, "host\n", 5, &out, 64, &err), 0);
+	assert_string_equal(uni_buf_text(&out), "host\nours");
+	assert_int_equal(unsetenv("UNI_ASK"), 0);
+	assert_int_equal(uni_process_ask(failing, "", 0, NULL, 64, &err), UNI_E_PROCESS);
+}
+
 static void find_in_path(void **state)
 {
 	(void)state;
@@ -293,6 +308,7 @@ int unit_process(void)
 		cmocka_unit_test(free_ends_the_child),
 		cmocka_unit_test(child_outlives_its_thread),
 		cmocka_unit_test(child_ends_with_us),
+		cmocka_unit_test(ask_feeds_input_and_environment),
 		cmocka_unit_test(find_in_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,10 @@ UNI_AUTO_DEFINE(uni_process)
  * error. */
 int uni_process_run(const char *const *argv, const char *cwd, struct uni_buf *out,
 		    struct uni_buf *errors, size_t limit, struct uni_err *err);
+/* The same for a program that the user named (credential helpers, signers): it gets our whole
+ * environment, and `input` to read. Its output is a secret: no message repeats it. */
+int uni_process_ask(const char *const *argv, const void *input, size_t size, struct uni_buf *out,
+		    size_t limit, struct uni_err *err);
 /* Full path of a program in PATH, NULL when there is none. */
 char *uni_process_find(const char *program);
 
