@@ -13,21 +13,10 @@
 #define PIECE UNI_VERITY_PER_BLOCK /* blocks that fill one hash block */
 #define PIECES 2u		   /* in one item of work: 1 MiB of data */
 
-struct level {
-	uint64_t blocks; /* of this level; level 0 holds the digests of the data */
-	uint64_t offset; /* bytes, in hash_fd */
-};
-
-struct shape {
-	unsigned levels;
-	struct level level[UNI_VERITY_LEVELS_MAX];
-	uint64_t size; /* bytes, with the superblock */
-};
-
-static int shape_of(uint64_t data_blocks, uint64_t hash_offset, struct shape *shape,
-		    struct uni_err *err)
+int uni_hashtree_shape_of(uint64_t data_blocks, uint64_t hash_offset,
+			  struct uni_hashtree_shape *shape, struct uni_err *err)
 {
-	*shape = (struct shape){ .levels = 0 };
+	*shape = (struct uni_hashtree_shape){ .levels = 0 };
 	if (data_blocks == 0)
 		return uni_err_set(err, UNI_E_INVAL, "a hash tree needs at least one block");
 	if (data_blocks > INT64_MAX / BLOCK / 2 || hash_offset > INT64_MAX / 2 ||
@@ -51,13 +40,13 @@ static int shape_of(uint64_t data_blocks, uint64_t hash_offset, struct shape *sh
 
 int uni_hashtree_size(uint64_t data_blocks, uint64_t *size, struct uni_err *err)
 {
-	struct shape shape;
-	int rc = shape_of(data_blocks, 0, &shape, err);
+	struct uni_hashtree_shape shape;
+	int rc = uni_hashtree_shape_of(data_blocks, 0, &shape, err);
 	*size = shape.size;
 	return rc;
 }
 
-static void superblock_fill(const struct uni_hashtree *tree, uint8_t block[UNI_VERITY_BLOCK])
+void uni_hashtree_superblock(const struct uni_hashtree *tree, uint8_t block[UNI_VERITY_BLOCK])
 {
 	struct uni_verity_superblock super = {
 		.magic = UNI_VERITY_MAGIC,
@@ -184,7 +173,7 @@ static int pass_run(struct pass *pass, struct uni_err *err)
 	return uni_pool_run(items + (pass->whole != NULL), pass->tree->threads, work, pass, err);
 }
 
-static struct pass pass_of(const struct uni_hashtree *tree, const struct shape *shape,
+static struct pass pass_of(const struct uni_hashtree *tree, const struct uni_hashtree_shape *shape,
 			   unsigned level)
 {
 	struct pass pass = {
@@ -201,8 +190,8 @@ static struct pass pass_of(const struct uni_hashtree *tree, const struct shape *
 }
 
 /* The digest of the one block at the top. */
-static int root_of(const struct uni_hashtree *tree, const struct shape *shape, uint8_t *root,
-		   struct uni_err *err)
+static int root_of(const struct uni_hashtree *tree, const struct uni_hashtree_shape *shape,
+		   uint8_t *root, struct uni_err *err)
 {
 	uint8_t block[UNI_VERITY_BLOCK];
 	struct pass pass = pass_of(tree, shape, 0);
@@ -215,23 +204,24 @@ static int root_of(const struct uni_hashtree *tree, const struct shape *shape, u
 	return rc;
 }
 
-static int check(const struct uni_hashtree *tree, struct shape *shape, struct uni_err *err)
+static int check(const struct uni_hashtree *tree, struct uni_hashtree_shape *shape,
+		 struct uni_err *err)
 {
 	if (tree->salt_size > UNI_HASHTREE_SALT_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "%s: salt of %u bytes", tree->name,
 				   tree->salt_size);
-	return shape_of(tree->data_blocks, tree->hash_offset, shape, err);
+	return uni_hashtree_shape_of(tree->data_blocks, tree->hash_offset, shape, err);
 }
 
 int uni_hashtree_make(const struct uni_hashtree *tree, uint8_t root[UNI_VERITY_DIGEST],
 		      struct uni_hash *whole, struct uni_err *err)
 {
-	struct shape shape;
+	struct uni_hashtree_shape shape;
 	uint8_t super[UNI_VERITY_BLOCK];
 	int rc = check(tree, &shape, err);
 	if (rc != 0)
 		return rc;
-	superblock_fill(tree, super);
+	uni_hashtree_superblock(tree, super);
 	rc = uni_pwrite_full(tree->hash_fd, super, sizeof(super), tree->hash_offset, tree->name,
 			     err);
 	for (unsigned i = 0; rc == 0 && i < shape.levels; i++) {
@@ -250,7 +240,7 @@ int uni_hashtree_make(const struct uni_hashtree *tree, uint8_t root[UNI_VERITY_D
 int uni_hashtree_verify(const struct uni_hashtree *tree, const uint8_t root[UNI_VERITY_DIGEST],
 			struct uni_err *err)
 {
-	struct shape shape;
+	struct uni_hashtree_shape shape;
 	uint8_t wanted[UNI_VERITY_BLOCK];
 	uint8_t super[UNI_VERITY_BLOCK];
 	uint8_t found[UNI_VERITY_DIGEST];
@@ -262,7 +252,7 @@ int uni_hashtree_verify(const struct uni_hashtree *tree, const uint8_t root[UNI_
 		rc = root_of(tree, &shape, found, err);
 	if (rc != 0)
 		return rc;
-	superblock_fill(tree, wanted);
+	uni_hashtree_superblock(tree, wanted);
 	if (memcmp(super, wanted, sizeof(super)) != 0)
 		return uni_err_set(err, UNI_E_CORRUPT,
 				   "%s: the hash tree's superblock is not as expected", tree->name);

@@ -245,6 +245,11 @@ int uni_squash_previous_open(struct uni_squash_previous **out, int fd, uint64_t 
 	return 0;
 }
 
+uint64_t uni_squash_previous_metadata(const struct uni_squash_previous *p)
+{
+	return p->meta_start;
+}
+
 void uni_squash_previous_free(struct uni_squash_previous *p)
 {
 	if (p == NULL)

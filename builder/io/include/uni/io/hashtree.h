@@ -24,6 +24,20 @@ struct uni_hashtree {
 	unsigned threads; /* 0: all processors */
 };
 
+/* Where the parts of a tree lie. */
+struct uni_hashtree_shape {
+	unsigned levels;
+	struct {
+		uint64_t blocks; /* level 0 holds the digests of the data */
+		uint64_t offset; /* bytes, in the file */
+	} level[UNI_VERITY_LEVELS_MAX];
+	uint64_t size; /* bytes, with the superblock */
+};
+int uni_hashtree_shape_of(uint64_t data_blocks, uint64_t hash_offset,
+			  struct uni_hashtree_shape *shape, struct uni_err *err);
+/* The superblock's block, of salt, UUID and data_blocks. */
+void uni_hashtree_superblock(const struct uni_hashtree *tree, uint8_t block[UNI_VERITY_BLOCK]);
+
 /* Bytes of superblock and tree, UNI_E_LIMIT for more data than the format holds. */
 int uni_hashtree_size(uint64_t data_blocks, uint64_t *size, struct uni_err *err);
 

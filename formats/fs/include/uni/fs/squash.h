@@ -64,6 +64,8 @@ int uni_squash_emit(const struct uni_squash_image *image,
  */
 int uni_squash_previous_open(struct uni_squash_previous **out, int fd, uint64_t offset,
 			     uint64_t size, const char *name, struct uni_err *err);
+/* From here on to its end lies all that opening it read, but for the superblock in front. */
+uint64_t uni_squash_previous_metadata(const struct uni_squash_previous *previous);
 void uni_squash_previous_free(struct uni_squash_previous *previous);
 UNI_AUTO_DEFINE(uni_squash_previous)
 
