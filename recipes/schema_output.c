@@ -61,6 +61,8 @@ TABLE(vmdk, vmdk_keys, "the image for VMware and VirtualBox");
 TABLE(vhd, vhd_keys, "the image for Azure and older Hyper-V");
 TABLE(vhdx, disk_keys, "the image for Hyper-V");
 TABLE(vdi, disk_keys, "the image for VirtualBox");
+TABLE(containerdisk, disk_keys, "the container image for KubeVirt");
+TABLE(ami, disk_keys, "the image for EC2, whose disk has whole GiB");
 
 #define FORM(form, what)                                                                           \
 	{                                                                                          \
@@ -93,13 +95,12 @@ static const struct schema_key output_keys[] = {
 	  .item = "format",
 	  .takes = TAKES_LIST,
 	  .form = FORM_WORD,
-	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "elf"),
-	  .reserved = WORDS("gcp", "iso", "ova", "ami", "xen", "firecracker", "libvirt",
-			    "containerdisk"),
+	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "ami", "containerdisk",
+			 "elf"),
+	  .reserved = WORDS("gcp", "iso", "ova", "xen", "firecracker", "libvirt"),
 	  .fallback = "[\"raw\", \"elf\"]",
 	  .means = "Forms to write: `raw` is a disk and `elf` a kernel that PVH loaders start "
-		   "directly; `qcow2`, `vmdk`, `vhd`, `vhdx` and `vdi` are that disk for QEMU, "
-		   "VMware, Azure, Hyper-V and VirtualBox." },
+		   "directly; the others are in [formats.md](formats.md)." },
 	{ .name = "boot",
 	  .item = "way",
 	  .takes = TAKES_LIST,
@@ -118,6 +119,8 @@ static const struct schema_key output_keys[] = {
 	FORM(vhd, "the VHD image"),
 	FORM(vhdx, "the VHDX image"),
 	FORM(vdi, "the VDI image"),
+	FORM(ami, "the image for EC2"),
+	FORM(containerdisk, "the container image for KubeVirt"),
 };
 const struct schema_table schema_output = {
 	.title = "[output]",

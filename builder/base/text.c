@@ -155,6 +155,26 @@ void uni_hex(const void *data, size_t size, char *out)
 	out[2 * size] = '\0';
 }
 
+void uni_base64(const void *data, size_t size, char *out)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i += 3) {
+		size_t left = size - i;
+		uint32_t three = (uint32_t)bytes[i] << 16;
+
+		three |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
+		three |= left > 2 ? bytes[i + 2] : 0;
+		*out++ = digits[three >> 18];
+		*out++ = digits[three >> 12 & 63];
+		*out++ = left > 1 ? digits[three >> 6 & 63] : '=';
+		*out++ = left > 2 ? digits[three & 63] : '=';
+	}
+	*out = '\0';
+}
+
 bool uni_unhex(const char *hex, void *out, size_t size)
 {
 	uint8_t *bytes = out;

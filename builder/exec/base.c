@@ -187,6 +187,20 @@ static void check_entry(struct build *b, const struct uni_base *base, const char
 		complain(b, pos, &why);
 }
 
+/* Nitro shows disks as NVMe and the network as ENA, and nothing else. */
+static void check_ami(struct build *b, const struct uni_base *base, struct uni_pos pos)
+{
+	struct uni_err why = UNI_ERR_INIT;
+	int rc = uni_base_need_device(base, "nvme", &why);
+
+	if (rc == 0 && b->recipe->config.networks.count != 0)
+		rc = uni_base_need_device(base, "ena", &why);
+	if (rc == 0)
+		return;
+	(void)uni_err_context(&why, "an AMI cannot be made of this");
+	complain(b, pos, &why);
+}
+
 static void check_outputs(struct build *b, const struct uni_base *base)
 {
 	const struct uni_recipe *recipe = b->recipe;
@@ -201,6 +215,8 @@ static void check_outputs(struct build *b, const struct uni_base *base)
 				    output != NULL ? output->pos : recipe->base.pos);
 		else
 			disks = true;
+		if (strcmp(b->formats[i], "ami") == 0)
+			check_ami(b, base, output != NULL ? output->pos : recipe->base.pos);
 	}
 	if (disks && recipe->boot.bios)
 		check_entry(b, base, "bios", recipe->boot.pos);

@@ -101,8 +101,9 @@ static bool listed_as_ours(const struct handing *h, const char *path, const char
 	for (size_t i = 0; i < uni_json_count(list); i++) {
 		const struct uni_json *artifact = uni_json_item(list, i);
 		const char *text = uni_json_text(uni_json_get(artifact, "digest"));
+		const char *listed_name = uni_json_text(uni_json_get(artifact, "name"));
 
-		if (uni_str_eq(uni_json_text(uni_json_get(artifact, "name")), name))
+		if (listed_name != NULL && uni_str_eq(listed_name, name))
 			return text != NULL && uni_digest_parse(text, &listed) &&
 			       uni_digest_file(path, &size, &digest, &ignored) == 0 &&
 			       uni_digest_eq(&digest, &listed);

@@ -5,6 +5,7 @@
 #define UNI_EXEC_INTERNAL_H
 
 #include <pthread.h>
+#include <uni/bundle/form.h>
 #include <uni/cache/store.h>
 #include <uni/exec/build.h>
 #include <uni/fs/fs.h>
@@ -200,6 +201,10 @@ struct uni_uuid kernel_partition(const struct uni_store_entry *box);
 /* op_esp.c */
 int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	   struct uni_err *err);
+/* op_form.c */
+int form_write(struct build *b, const struct uni_form *form, struct uni_disk_layout *layout,
+	       struct uni_disk_result *result, struct uni_store_record *record,
+	       struct uni_err *err);
 int op_disk(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	    struct uni_err *err);
 

@@ -376,33 +376,43 @@ static char *disk_words(const struct disk *disk, const struct uni_disk_result *r
 	return uni_buf_take(&out);
 }
 
-static int write_disk(struct build *b, const char *format, struct disk *disk,
-		      struct uni_store_record *record, struct uni_err *err)
+static int write_format(struct build *b, const char *name, const struct disk *disk,
+			struct uni_disk_result *result, struct uni_store_record *record,
+			struct uni_err *err)
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
-	struct uni_disk_result *result UNI_AUTO_FREE = uni_alloc(sizeof(*result));
-	struct uni_disk_options options;
-	struct uni_digest identity;
+	struct uni_disk_options options = uni_plan_disk_options(b->recipe, name);
 	struct uni_store_entry blob;
 	int rc = uni_store_writer_open(&writer, b->store, err);
 
-	if (rc != 0)
-		return rc;
+	if (rc == 0)
+		rc = uni_disk_write(uni_disk_find(name), &options, &disk->layout,
+				    uni_store_writer_fd(writer), result, err);
+	if (rc == 0)
+		rc = uni_store_writer_commit(writer, result->has_digest ? &result->digest : NULL,
+					     &blob, err);
+	if (rc == 0)
+		uni_store_record_add(record, name, &blob);
+	return rc;
+}
+
+static int write_disk(struct build *b, const char *format, struct disk *disk,
+		      struct uni_store_record *record, struct uni_err *err)
+{
+	struct uni_disk_result *result UNI_AUTO_FREE = uni_alloc(sizeof(*result));
+	const struct uni_form *form = uni_form_find(format);
+	struct uni_digest identity;
+	int rc;
+
 	uni_hash_add_u64(&disk->identity, disk->layout.size);
 	identity = uni_hash_end(&disk->identity);
 	disk->layout.guid = uni_uuid_derive("uni disk", &identity);
 	disk->layout.partitions = disk->partitions;
-	options = uni_plan_disk_options(b->recipe, format);
-	rc = uni_disk_write(uni_disk_find(format), &options, &disk->layout,
-			    uni_store_writer_fd(writer), result, err);
+	rc = form != NULL ? form_write(b, form, &disk->layout, result, record, err)
+			  : write_format(b, format, disk, result, record, err);
 	if (rc == 0)
-		rc = uni_store_writer_commit(writer, result->has_digest ? &result->digest : NULL,
-					     &blob, err);
-	if (rc != 0)
-		return rc;
-	uni_store_record_add(record, format, &blob);
-	record->meta = disk_words(disk, result);
-	return 0;
+		record->meta = disk_words(disk, result);
+	return rc;
 }
 
 int op_disk(struct build *b, const struct uni_step *step, struct uni_store_record *record,

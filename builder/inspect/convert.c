@@ -1,36 +1,57 @@
 /*
- * Converting: one pass from a reader to a writer.
+ * Converting: one pass from a reader to a writer. Output is made in a temporary folder beside its
+ * final place, since a form may be several files, and moved when it is whole.
  */
 #include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uni/abi/boot.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/bundle/ami.h>
+#include <uni/bundle/form.h>
 #include <uni/inspect/convert.h>
 #include <unistd.h>
 
-static int find_format(const char *name, const struct uni_disk_format **format, struct uni_err *err)
+enum { MEMORY = 128 << 20 }; /* of the machine, where a form wants to be told */
+
+struct converting {
+	const struct uni_convert *how;
+	const struct uni_disk_format *format; /* or */
+	const struct uni_form *form;
+	struct uni_ami *ami; /* of the image */
+	struct uni_disk_source *source;
+	char *name;   /* of the image */
+	char *folder; /* temporary */
+	int fd;	      /* of the file being written */
+	struct uni_converted *done;
+};
+
+static int find_format(struct converting *c, struct uni_err *err)
 {
 	UNI_AUTO_BUF struct uni_buf known = UNI_BUF_INIT;
 
-	*format = uni_disk_find(name);
-	if (*format != NULL)
+	c->format = uni_disk_find(c->how->format);
+	c->form = uni_form_find(c->how->format);
+	if (c->format != NULL || c->form != NULL)
 		return 0;
 	for (size_t i = 0; uni_disk_formats[i] != NULL; i++)
 		uni_buf_printf(&known, "%s%s", i != 0 ? ", " : "", uni_disk_formats[i]->name);
-	uni_err_set(err, UNI_E_USAGE, "an image cannot be converted to \"%s\"", name);
+	for (size_t i = 0; uni_forms[i] != NULL; i++)
+		uni_buf_printf(&known, ", %s", uni_forms[i]->name);
+	uni_err_set(err, UNI_E_USAGE, "an image cannot be converted to \"%s\"", c->how->format);
 	return uni_err_hint(err, "it can be to %s", known.data);
 }
 
-static char *output_path(const struct uni_convert *convert, const struct uni_disk_format *format)
+static char *image_name(const char *path)
 {
-	const char *base = uni_path_base(convert->image);
+	const char *base = uni_path_base(path);
 	const char *dot = strrchr(base, '.');
-	int length = dot != NULL && dot != base ? (int)(dot - base) : (int)strlen(base);
 
-	if (convert->output != NULL)
-		return uni_strdup(convert->output);
-	return uni_asprintf("%.*s.%s", length, base, format->extension);
+	return uni_strndup(base, dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base));
 }
 
 static int refuse_elf(struct uni_disk_source *source, const char *image, struct uni_err *err)
@@ -46,48 +67,178 @@ static int refuse_elf(struct uni_disk_source *source, const char *image, struct 
 	return rc;
 }
 
-static int write_output(const struct uni_convert *convert, const struct uni_disk_format *format,
-			struct uni_disk_source **source, struct uni_converted *converted,
-			struct uni_err *err)
+static int open_source(struct converting *c, struct uni_err *err)
 {
-	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
 	struct stat st;
-	int rc = uni_outfile_open(&out, converted->path, 0644, err);
+	int rc = 0;
 
+	if (stat(c->how->image, &st) == 0 && S_ISDIR(st.st_mode)) {
+		rc = uni_ami_open(&c->ami, c->how->image, err);
+		if (rc == 0)
+			c->source = uni_ami_source(c->ami);
+	} else {
+		rc = uni_disk_open_image(&c->source, c->how->image, err);
+	}
 	if (rc == 0)
-		rc = uni_disk_convert(format, &convert->options, source, uni_outfile_fd(out), err);
+		rc = refuse_elf(c->source, c->how->image, err);
 	if (rc != 0)
 		return rc;
-	converted->disk_size = (*source)->size;
-	if (fstat(uni_outfile_fd(out), &st) != 0)
-		return uni_err_errno(err, "%s", converted->path);
-	converted->size = (uint64_t)st.st_size;
-	return uni_outfile_commit(out, true, err);
+	c->done->from = c->source->form;
+	return uni_disk_source_grow(&c->source, c->how->size, err);
+}
+
+/* --- files of the output --- */
+
+static int begin_file(void *user, int *fd, struct uni_err *err)
+{
+	struct converting *c = user;
+	char *path UNI_AUTO_FREE = uni_path_join(c->folder, ".new");
+
+	c->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (c->fd < 0)
+		return uni_err_errno(err, "%s", path);
+	*fd = c->fd;
+	return 0;
+}
+
+static int end_file(void *user, const char *name, const struct uni_digest *known,
+		    struct uni_err *err)
+{
+	struct converting *c = user;
+	char *from UNI_AUTO_FREE = uni_path_join(c->folder, ".new");
+	char *to UNI_AUTO_FREE = uni_path_join(c->folder, name);
+	char *parent UNI_AUTO_FREE = uni_path_dir(to);
+	int fd UNI_AUTO_CLOSE = uni_take_fd(&c->fd);
+	struct stat st;
+
+	(void)known;
+	if (fstat(fd, &st) != 0 || fsync(fd) != 0)
+		return uni_err_errno(err, "cannot write %s", name);
+	c->done->size += (uint64_t)st.st_size;
+	if (close(uni_take_fd(&fd)) != 0)
+		return uni_err_errno(err, "cannot write %s", name);
+	if (uni_dir_make(parent, 0755, err) != 0)
+		return err->code;
+	return rename(from, to) == 0 ? 0 : uni_err_errno(err, "%s", to);
+}
+
+static int write_format(struct converting *c, struct uni_err *err)
+{
+	int fd;
+	int rc = begin_file(c, &fd, err);
+
+	if (rc == 0)
+		rc = uni_disk_convert(c->format, &c->how->options, &c->source, fd, err);
+	return rc != 0 ? rc : end_file(c, c->format->extension, NULL, err);
+}
+
+/* An image without a partition table starts by its boot sector, if at all. */
+static int see_how_it_starts(struct converting *c, struct uni_form_machine *machine,
+			     struct uni_err *err)
+{
+	UNI_AUTO(uni_disk) struct uni_disk *disk = NULL;
+	struct uni_uuid esp;
+	int rc = uni_disk_read_source(&disk, c->source, c->how->image, err);
+
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		machine->bios = true;
+		return 0;
+	}
+	if (rc != 0)
+		return rc;
+	machine->bios = disk->bios_code;
+	(void)uni_uuid_parse(UNI_GPT_ESP, &esp);
+	for (size_t i = 0; i < disk->count; i++)
+		if (memcmp(disk->entries[i].type.bytes, esp.bytes, sizeof(esp.bytes)) == 0)
+			machine->uefi = true;
+	return 0;
+}
+
+static int write_form(struct converting *c, struct uni_err *err)
+{
+	struct uni_form_machine machine = {
+		.name = c->name, .memory = MEMORY, .processors = 1, .ena = true
+	};
+	const struct uni_form_out out = { .begin = begin_file, .end = end_file, .user = c };
+	uint64_t grain = c->form->grain != 0 ? c->form->grain : UNI_DISK_SECTOR;
+	int rc = see_how_it_starts(c, &machine, err);
+
+	if (rc == 0 && c->source->size % grain != 0)
+		rc = uni_disk_source_grow(&c->source, (c->source->size / grain + 1) * grain, err);
+	return rc != 0 ? rc : c->form->write(c->source, &machine, &out, err);
+}
+
+static int move_output(struct converting *c, const char *ending, struct uni_err *err)
+{
+	char *made UNI_AUTO_FREE = uni_path_join(c->folder, ending);
+	unsigned flags = c->how->force ? 0 : RENAME_NOREPLACE;
+	const char *path = c->done->path;
+	struct stat st;
+
+	/* Nothing takes the place of a folder that is not empty, but by exchange. */
+	if (c->how->force && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		flags = RENAME_EXCHANGE;
+	if (renameat2(AT_FDCWD, made, AT_FDCWD, path, flags) == 0 ||
+	    (errno == EINVAL && rename(made, path) == 0))
+		return 0;
+	return uni_err_errno(err, "cannot give %s its name", path);
+}
+
+static int write_output(struct converting *c, struct uni_err *err)
+{
+	char *parent UNI_AUTO_FREE = uni_path_dir(c->done->path);
+	struct uni_err ignored = UNI_ERR_INIT;
+	int rc = uni_dir_tmp(parent, &c->folder, err);
+
+	if (rc != 0)
+		return rc;
+	rc = c->format != NULL ? write_format(c, err) : write_form(c, err);
+	uni_close_fd(&c->fd);
+	if (rc == 0)
+		c->done->disk_size = c->source->size;
+	if (rc == 0)
+		rc = move_output(c, c->format != NULL ? c->format->extension : c->form->ending,
+				 err);
+	(void)uni_dir_remove(c->folder, &ignored);
+	uni_tmp_forget(c->folder);
+	return rc;
+}
+
+static int run(struct converting *c, struct uni_err *err)
+{
+	struct stat st;
+	int rc = find_format(c, err);
+
+	if (rc != 0)
+		return rc;
+	c->done->path =
+		c->how->output != NULL
+			? uni_strdup(c->how->output)
+			: uni_asprintf("%s.%s", c->name,
+				       c->format != NULL ? c->format->extension : c->form->ending);
+	if (!c->how->force && lstat(c->done->path, &st) == 0) {
+		uni_err_set(err, UNI_E_EXIST, "%s stands there already", c->done->path);
+		return uni_err_hint(err, "it was kept; --force replaces it");
+	}
+	rc = open_source(c, err);
+	if (rc != 0)
+		return rc;
+	rc = write_output(c, err);
+	return rc != 0 ? uni_err_context(err, "%s", c->done->path) : 0;
 }
 
 int uni_image_convert(const struct uni_convert *convert, struct uni_converted *converted,
 		      struct uni_err *err)
 {
-	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
-	const struct uni_disk_format *format;
-	struct stat st;
-	int rc = find_format(convert->format, &format, err);
+	struct converting c = {
+		.how = convert, .fd = -1, .done = converted, .name = image_name(convert->image)
+	};
+	int rc = run(&c, err);
 
-	if (rc != 0)
-		return rc;
-	converted->path = output_path(convert, format);
-	if (!convert->force && lstat(converted->path, &st) == 0) {
-		uni_err_set(err, UNI_E_EXIST, "%s stands there already", converted->path);
-		return uni_err_hint(err, "it was kept; --force replaces it");
-	}
-	rc = uni_disk_open_image(&source, convert->image, err);
-	if (rc == 0)
-		rc = refuse_elf(source, convert->image, err);
-	if (rc == 0)
-		rc = uni_disk_source_grow(&source, convert->size, err);
-	if (rc != 0)
-		return rc;
-	converted->from = source->form;
-	rc = write_output(convert, format, &source, converted, err);
-	return rc != 0 ? uni_err_context(err, "%s", converted->path) : 0;
+	uni_disk_source_free(c.source);
+	uni_ami_free(c.ami);
+	free(c.folder);
+	free(c.name);
+	return rc;
 }

@@ -195,8 +195,12 @@ static int recognise_disk(struct uni_image *image, bool *is_disk, struct uni_err
 {
 	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
 	bool raw;
-	int rc = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
+	int rc = 0;
 
+	if (image->ami != NULL)
+		source = uni_ami_source(image->ami);
+	else
+		rc = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
 	if (rc != 0)
 		return rc;
 	image->kind = UNI_IMAGE_DISK;
@@ -255,6 +259,20 @@ static int recognise(struct uni_image *image, struct uni_err *err)
 	return 0;
 }
 
+static int open_ami(struct uni_image *image, struct uni_err *err)
+{
+	bool disk;
+	int rc = uni_ami_open(&image->ami, image->path, err);
+
+	if (rc != 0)
+		return uni_err_context(err, "%s: is a folder, so it should be NAME.ami",
+				       image->path);
+	image->size = (uint64_t)image->ami->map->count * UNI_AMI_BLOCK;
+	image->digest = image->ami->map->digest;
+	image->mapped = true;
+	return recognise_disk(image, &disk, err);
+}
+
 int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err)
 {
 	UNI_AUTO(uni_image) struct uni_image *image = uni_alloc(sizeof(*image));
@@ -266,6 +284,13 @@ int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err
 	image->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (image->fd < 0 || fstat(image->fd, &st) != 0)
 		return uni_err_errno(err, "%s", path);
+	if (S_ISDIR(st.st_mode)) {
+		if (open_ami(image, err) != 0)
+			return err->code;
+		*out = image;
+		image = NULL;
+		return 0;
+	}
 	if (!S_ISREG(st.st_mode))
 		return uni_err_set(err, UNI_E_INVAL, "%s: is not a regular file", path);
 	image->size = (uint64_t)st.st_size;
@@ -295,6 +320,7 @@ void uni_image_free(struct uni_image *image)
 		close(image->disk_fd);
 	if (image->fd >= 0)
 		close(image->fd);
+	uni_ami_free(image->ami);
 	free(image->path);
 	free(image);
 }

@@ -146,6 +146,24 @@ static void make_kernel(struct making *m)
 	m->kernel = plan_close(m->plan);
 }
 
+/* Its options and version; a form is a disk, or more than that. */
+static int describe_disk(const struct making *m, const char *name, struct uni_buf *options,
+			 unsigned *version, struct uni_err *err)
+{
+	const struct uni_disk_format *format = uni_disk_find(name);
+	const struct uni_form *form = uni_form_find(name);
+
+	if (format != NULL) {
+		*version = format->version;
+		return options_disk(m->in->recipe, format, options, err);
+	}
+	if (form == NULL)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "there is no output format %s", name);
+	*version = form->version;
+	options_form(m->in->recipe, form, options);
+	return 0;
+}
+
 static void make_box(struct making *m)
 {
 	if (m->box >= 0)
@@ -177,24 +195,22 @@ static void make_esp(struct making *m)
 static int make_disks(struct making *m, struct uni_err *err)
 {
 	for (size_t i = 0; i < m->in->format_count; i++) {
-		const struct uni_disk_format *format = uni_disk_find(m->in->formats[i]);
-		char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", m->in->formats[i]);
+		const char *name = m->in->formats[i];
+		char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", name);
 		struct uni_buf options = UNI_BUF_INIT;
+		unsigned version = 0;
 		int rc;
 
-		if (strcmp(m->in->formats[i], "elf") == 0)
+		if (strcmp(name, "elf") == 0)
 			continue;
-		if (format == NULL)
-			return uni_err_set(err, UNI_E_UNSUPPORTED, "there is no output format %s",
-					   m->in->formats[i]);
-		rc = options_disk(m->in->recipe, format, &options, err);
+		rc = describe_disk(m, name, &options, &version, err);
 		if (rc != 0) {
 			uni_buf_free(&options);
 			return rc;
 		}
 		make_box(m);
 		make_esp(m);
-		plan_add(m->plan, UNI_OP_DISK, id, format->version);
+		plan_add(m->plan, UNI_OP_DISK, id, version);
 		plan_options(m->plan, &options);
 		plan_source(m->plan, "base", &m->in->base);
 		plan_use(m->plan, "box", m->box, "box");

@@ -127,6 +127,23 @@ struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, c
 	return options;
 }
 
+static void line_disk(const struct uni_recipe *recipe, const char *format, struct uni_buf *out)
+{
+	const struct uni_recipe_output *output = uni_recipe_output_find(recipe, format);
+
+	line_text(out, "format", format);
+	line_text(out, "image", recipe->image.name);
+	if (!recipe->boot.bios)
+		line_text(out, "boot", "uefi");
+	line_number(out, "size", output != NULL ? output->size : 0);
+	for (size_t i = 0; i < recipe->volume_count; i++) {
+		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed)
+			continue;
+		line_text(out, "partition", recipe->volumes[i].name);
+		line_number(out, "size", recipe->volumes[i].size);
+	}
+}
+
 int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *format,
 		 struct uni_buf *out, struct uni_err *err)
 {
@@ -138,23 +155,22 @@ int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *
 		return uni_recipe_error(recipe,
 					output != NULL ? output->pos : (struct uni_pos){ 0 }, rc,
 					err, "[output.%s]: %s", format->name, err->text);
-	line_text(out, "format", format->name);
-	line_text(out, "image", recipe->image.name);
-	if (!recipe->boot.bios)
-		line_text(out, "boot", "uefi");
-	line_number(out, "size", output != NULL ? output->size : 0);
+	line_disk(recipe, format->name, out);
 	if (options.variant != NULL)
 		line_text(out, "variant", options.variant);
 	if (options.compression != NULL)
 		line_text(out, "compression", options.compression);
 	line_number(out, "level", options.level);
-	for (size_t i = 0; i < recipe->volume_count; i++) {
-		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed)
-			continue;
-		line_text(out, "partition", recipe->volumes[i].name);
-		line_number(out, "size", recipe->volumes[i].size);
-	}
 	return 0;
+}
+
+void options_form(const struct uni_recipe *recipe, const struct uni_form *form, struct uni_buf *out)
+{
+	line_disk(recipe, form->name, out);
+	line_text(out, "version", recipe->image.version);
+	line_number(out, "memory", recipe->machine.memory);
+	line_number(out, "processors", recipe->machine.processors);
+	line_number(out, "network", recipe->config.networks.count != 0);
 }
 
 static void line_source(struct uni_buf *out, const char *kind, const struct uni_plan_source *source)

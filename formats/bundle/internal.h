@@ -1,9 +1,10 @@
 /*
- * What the writer and the reader of packages agree on.
+ * What files of this module share: the writer and the reader of packages, and the list of forms.
  */
 #ifndef UNI_BUNDLE_INTERNAL_H
 #define UNI_BUNDLE_INTERNAL_H
 
+#include <uni/bundle/form.h>
 #include <uni/bundle/package.h>
 #include <uni/io/entry.h>
 
@@ -12,5 +13,9 @@
 
 /* The archive's entry for a file: all but path, mode and size is fixed. */
 struct uni_entry package_entry(const char *path, uint32_t mode, uint64_t size);
+
+/* The forms, as form.c lists them. */
+extern const struct uni_form form_ami;
+extern const struct uni_form form_containerdisk;
 
 #endif

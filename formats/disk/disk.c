@@ -63,6 +63,8 @@ int uni_disk_place(const struct uni_disk_layout *layout, struct uni_disk_result 
 	rc = check_guids(layout, err);
 	if (rc != 0)
 		return rc;
+	if (layout->first > at)
+		at = layout->first;
 	(void)align_up(at, UNI_DISK_ALIGN, &at);
 	for (size_t i = 0; i < layout->count; i++) {
 		const struct uni_disk_partition *p = &layout->partitions[i];
@@ -153,6 +155,31 @@ static uint64_t grain_of(const struct uni_disk_format *format,
 	return format->grain != NULL ? format->grain(options) : UNI_DISK_SECTOR;
 }
 
+static void set_grain(struct uni_disk_layout *layout, uint64_t grain)
+{
+	if (layout->grain < grain)
+		layout->grain = grain > UNI_DISK_ALIGN ? grain : UNI_DISK_ALIGN;
+}
+
+static int open_placed(struct uni_disk_source **source, const struct uni_disk_layout *layout,
+		       struct uni_disk_result *result, struct uni_err *err)
+{
+	int rc = uni_disk_source_from_layout(source, layout, result, err);
+
+	return rc != 0 ? rc : layout_digests(layout, result, err);
+}
+
+int uni_disk_open_layout(struct uni_disk_source **source, struct uni_disk_layout *layout,
+			 uint64_t grain, struct uni_disk_result *result, struct uni_err *err)
+{
+	int rc;
+
+	*source = NULL;
+	set_grain(layout, grain);
+	rc = uni_disk_place(layout, result, err);
+	return rc != 0 ? rc : open_placed(source, layout, result, err);
+}
+
 int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_options *options,
 		   const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
 		   struct uni_err *err)
@@ -160,7 +187,6 @@ int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_o
 	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
 	struct uni_disk_options how = { 0 };
 	struct uni_disk_layout sized = *layout;
-	uint64_t grain;
 	int rc;
 
 	if (options != NULL)
@@ -168,9 +194,9 @@ int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_o
 	rc = uni_disk_resolve(format, &how, err);
 	if (rc != 0)
 		return rc;
-	grain = grain_of(format, &how);
-	if (sized.grain < grain)
-		sized.grain = grain > UNI_DISK_ALIGN ? grain : UNI_DISK_ALIGN;
+	if (sized.first < format->first)
+		sized.first = format->first;
+	set_grain(&sized, grain_of(format, &how));
 	rc = uni_disk_place(&sized, result, err);
 	if (rc == 0)
 		rc = check_size(format, result->size, err);
@@ -178,9 +204,7 @@ int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_o
 		return rc;
 	if (format->write_layout != NULL)
 		return format->write_layout(&sized, fd, result, err);
-	rc = uni_disk_source_from_layout(&source, &sized, result, err);
-	if (rc == 0)
-		rc = layout_digests(&sized, result, err);
+	rc = open_placed(&source, &sized, result, err);
 	return rc != 0 ? rc : format->write(source, &how, fd, err);
 }
 

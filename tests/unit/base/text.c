@@ -6,6 +6,20 @@
 #include <string.h>
 #include <uni/base/path.h>
 
+/* RFC 4648, section 10. */
+static void base64(void **state)
+{
+	static const char *const encoded[] = { "",	   "Zg==",     "Zm8=",	  "Zm9v",
+					       "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+	char out[UNI_BASE64_ROOM(6)];
+
+	(void)state;
+	for (size_t i = 0; i < UNI_COUNT(encoded); i++) {
+		uni_base64("foobar", i, out);
+		assert_string_equal(out, encoded[i]);
+	}
+}
+
 static void err_set_and_context(void **state)
 {
 	(void)state;
@@ -285,17 +299,12 @@ static void path_inside(void **state)
 int unit_text(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_set_and_context),
-		cmocka_unit_test(err_errno_maps),
-		cmocka_unit_test(err_is_cut_between_characters),
-		cmocka_unit_test(buf_grows),
-		cmocka_unit_test(strv_is_an_argv),
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(utf8),
-		cmocka_unit_test(hex),
-		cmocka_unit_test(nearest),
-		cmocka_unit_test(paths),
+		cmocka_unit_test(base64),	  cmocka_unit_test(err_set_and_context),
+		cmocka_unit_test(err_errno_maps), cmocka_unit_test(err_is_cut_between_characters),
+		cmocka_unit_test(buf_grows),	  cmocka_unit_test(strv_is_an_argv),
+		cmocka_unit_test(numbers),	  cmocka_unit_test(sizes),
+		cmocka_unit_test(utf8),		  cmocka_unit_test(hex),
+		cmocka_unit_test(nearest),	  cmocka_unit_test(paths),
 		cmocka_unit_test(path_inside),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

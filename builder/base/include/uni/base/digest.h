@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <uni/base/err.h>
 
-#define UNI_DIGEST_TEXT 72 /* "sha256:" + 64 + NUL */
+#define UNI_DIGEST_TEXT 76 /* "map-sha256:" + 64 + NUL (uni/base/mapdigest.h) */
 
 struct uni_digest {
 	uint8_t bytes[32];

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uni/base/digest.h>
+#include <uni/bundle/ami.h>
 #include <uni/disk/disk.h>
 #include <uni/fs/read.h>
 #include <uni/kernel/config.h>
@@ -37,6 +38,8 @@ struct uni_image {
 	int fd;
 	uint64_t size;
 	struct uni_digest digest;
+	bool mapped;	       /* the digest is one of uni/base/mapdigest.h */
+	struct uni_ami *ami;   /* of a folder NAME.ami, or NULL */
 	const char *form;      /* DISK: "raw", "qcow2", ... */
 	uint64_t disk_size;    /* DISK: bytes that a machine sees */
 	struct uni_disk *disk; /* DISK; NULL when it has no partition table that is read here */

@@ -44,6 +44,7 @@ struct uni_disk_partition {
 struct uni_disk_layout {
 	struct uni_uuid guid;
 	uint64_t size;	/* least bytes of the whole; 0: UNI_DISK_LEAST */
+	uint64_t first; /* least place of the first partition; 0: behind the tables */
 	uint64_t grain; /* what the whole is a multiple of; 0: UNI_DISK_ALIGN */
 	/* BIOS first stage, at most 440 bytes, with room for where the second stage is
 	 * (uni/abi/boot.h); NULL: none. The second stage is the partition of type
@@ -81,6 +82,7 @@ struct uni_disk_format {
 	const char *extension;
 	uint32_t version;		 /* of what it writes; belongs in keys */
 	uint64_t limit;			 /* bytes of the largest disk; 0: UNI_DISK_SIZE_MAX */
+	uint64_t first;			 /* of a layout's disk: as there */
 	const char *const *variants;	 /* the default first, NULL at the end; NULL: none */
 	const char *const *compressions; /* the same */
 	/* What sizes of the disk are multiples of; NULL: sectors. */
@@ -107,6 +109,10 @@ int uni_disk_resolve(const struct uni_disk_format *format, struct uni_disk_optio
 int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_options *options,
 		   const struct uni_disk_layout *layout, int fd, struct uni_disk_result *result,
 		   struct uni_err *err);
+/* A layout made larger to a grain, as a disk to be read; `result` with the digests of partitions.
+ * The source borrows both. */
+int uni_disk_open_layout(struct uni_disk_source **source, struct uni_disk_layout *layout,
+			 uint64_t grain, struct uni_disk_result *result, struct uni_err *err);
 /* Writes what another source holds; it is grown to the form's grain (uni_disk_source_grow). */
 int uni_disk_convert(const struct uni_disk_format *format, const struct uni_disk_options *options,
 		     struct uni_disk_source **source, int fd, struct uni_err *err);

@@ -1,0 +1,107 @@
+"""Forms that clouds import, judged by others' tools and by scripts that know only their specifications."""
+
+import json
+import os
+import shutil
+import sys
+
+import scenario
+
+sys.path.insert(0, os.path.join(scenario.ROOT, "tests/peers"))
+
+import ami  # noqa: E402
+
+
+class Clouds(scenario.Scenario):
+    def base(self, *devices):
+        """The base, said to drive more than it does: these images are looked at, not started."""
+        there = os.path.join(scenario.BUILD, "packages/unibase")
+        shutil.copytree(there, os.path.join(self.work, "base"), dirs_exist_ok=True)
+        text = self.read("base/base.toml").decode()
+        more = "".join(f'"{d}", ' for d in devices if f'"{d}"' not in text)
+        self.write("base/base.toml", text.replace("devices = [", f"devices = [{more}"))
+        return '\n[base]\npath = "base"\n'
+
+    def test_ami(self):
+        self.hello(scenario.HELLO_RECIPE + self.base("nvme", "ena") + '[config]\nnetwork = "dhcp"\n'
+                   '[output]\nformats = ["ami", "raw"]\nami.size = "3G"\n')
+        self.uni("build", "recipe.toml", "-o", "out")
+        folder = os.path.join(self.work, "out/hello.ami")
+        self.assertEqual(sorted(os.listdir(folder)), ["block-map.json", "disk.blocks", "register-image.json"])
+        self.uni("convert", "out/hello.ami", "raw", "-o", "disk.raw")
+        request = ami.compare(folder, os.path.join(self.work, "disk.raw"))
+        self.assertEqual((request["BootMode"], request["EnaSupport"]), ("legacy-bios", True))
+        self.assertTrue(request["Name"].startswith("hello-1.2.3-"))
+        self.assertEqual(os.path.getsize(os.path.join(self.work, "disk.raw")), 3 << 30)
+        self.assertIn("No problems found", self.tool("sgdisk", "-v", "disk.raw"))
+        self.assertEqual(self.uni("inspect", "out/hello.ami", "cat", "/srv/page"), "from the volume\n")
+        seen = self.uni_json("inspect", "--json", "out/hello.ami")
+        self.assertEqual(seen["digest"], {t["Key"]: t["Value"] for t in request["TagSpecifications"][0]["Tags"]}["uni:digest"])
+        # The same disk, converted from its raw form, is the same AMI.
+        self.uni("convert", "disk.raw", "ami", "-o", "again.ami")
+        self.assertEqual(self.read("again.ami/block-map.json"), self.read("out/hello.ami/block-map.json"))
+        self.assertEqual(self.read("again.ami/disk.blocks"), self.read("out/hello.ami/disk.blocks"))
+        self.assertIn("the same, 4 artifacts", self.uni("verify", "out/hello.manifest.json"))
+
+    def test_ami_that_changes_is_replaced_as_a_whole(self):
+        recipe = scenario.HELLO_RECIPE + self.base("nvme") + '[output]\nformats = ["ami"]\n'
+        self.hello(recipe)
+        self.uni("build", "recipe.toml", "-o", "out")
+        first = self.read("out/hello.ami/block-map.json")
+        self.assertEqual(json.loads(self.read("out/hello.ami/register-image.json"))["EnaSupport"], False)
+        again = self.uni_json("build", "--json", "recipe.toml", "-o", "out")
+        self.assertFalse(any(a["written"] for a in again["artifacts"]))
+        self.write("site/page", "another\n")
+        self.uni("build", "recipe.toml", "-o", "out")
+        self.assertNotEqual(self.read("out/hello.ami/block-map.json"), first)
+        self.assertEqual(len(os.listdir(os.path.join(self.work, "out/hello.ami"))), 3)
+        self.assertNothingLeft(os.path.join(self.work, "out"))
+        # A file of somebody else's in the way.
+        self.write("out/hello.ami/register-image.json", "{}")
+        self.write("site/page", "a third\n")
+        self.assertIn("--force", self.fails("build", "recipe.toml", "-o", "out"))
+        self.uni("build", "recipe.toml", "-o", "out", "--force")
+
+    def test_damaged_ami(self):
+        self.hello(scenario.HELLO_RECIPE + self.base("nvme") + '[output]\nformats = ["ami"]\n')
+        self.uni("build", "recipe.toml", "-o", "out")
+        blocks, block_map = self.read("out/hello.ami/disk.blocks"), self.read("out/hello.ami/block-map.json")
+        self.write("out/hello.ami/disk.blocks", blocks[:100] + b"!" + blocks[101:])
+        self.assertIn("block 0 is damaged", self.fails("convert", "out/hello.ami", "raw"))
+        self.write("out/hello.ami/disk.blocks", blocks[:-1])
+        self.assertIn("size that its map says", self.fails("inspect", "out/hello.ami"))
+        self.write("out/hello.ami/disk.blocks", blocks)
+        for old, new in ((b'"size": 1073741824', b'"size": 1073741823'), (b'"index": 0', b'"index": 1'),
+                         (b'"block_size": 524288', b'"block_size": 4096'), (b'"index": 2047', b'"index": 99999999')):
+            self.write("out/hello.ami/block-map.json", block_map.replace(old, new))
+            self.assertIn("no sound block map", self.fails("inspect", "out/hello.ami"))
+        self.assertNothingLeft(self.work)
+
+    def test_ami_that_ec2_would_not_start(self):
+        base = self.base()
+        text = self.read("base/base.toml").decode()
+        self.write("base/base.toml", text.replace('"nvme", ', "").replace('"ena", ', ""))
+        self.hello(scenario.HELLO_RECIPE + base + '[output]\nformats = ["ami"]\n')
+        self.assertIn("cannot drive nvme", self.fails("build", "recipe.toml"))
+        self.write("base/base.toml", text.replace('"ena", ', "").replace("devices = [", 'devices = ["nvme", '))
+        self.hello(scenario.HELLO_RECIPE + base + '[config]\nnetwork = "dhcp"\n[output]\nformats = ["ami"]\n')
+        self.assertIn("cannot drive ena", self.fails("check", "recipe.toml"))
+
+    def test_containerdisk(self):
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["containerdisk", "raw"]\n')
+        self.uni("build", "recipe.toml", "-o", "out")
+        self.assertIn("Layers", self.tool("skopeo", "inspect", "oci:out/hello.containerdisk:1.2.3"))
+        self.tool("skopeo", "copy", "-q", "oci:out/hello.containerdisk:1.2.3", "dir:copied")
+        self.tool("umoci", "unpack", "--rootless", "--image", "out/hello.containerdisk:1.2.3", "bundle")
+        self.assertEqual(os.listdir(os.path.join(self.work, "bundle/rootfs")), ["disk"])
+        self.assertIn("identical", self.tool("qemu-img", "compare", "bundle/rootfs/disk/hello.qcow2", "out/hello.raw"))
+        layer = json.loads(self.read("copied/manifest.json"))["layers"][0]["digest"].split(":")[1]
+        listing = self.tool("tar", "-tvf", f"copied/{layer}", "--numeric-owner")
+        self.assertRegex(listing, r"(?m)^-r--r----- 107/107 .* disk/hello.qcow2$")
+        self.uni("convert", "out/hello.raw", "containerdisk", "-o", "again")
+        self.tool("skopeo", "inspect", "oci:again:latest")
+        self.assertIn("the same, 6 artifacts", self.uni("verify", "out/hello.manifest.json"))
+
+
+if __name__ == "__main__":
+    scenario.main()
