@@ -42,8 +42,11 @@ class Uefi(scenario.Scenario):
         self.assertIn("No problems found", self.tool("sgdisk", "-v", "out/hello.raw"))
         self.assertIn("pei-x86-64", self.tool("objdump", "-f", self.loader("out/hello.raw")))
         self.assertEqual(self.partition("out/hello.raw", "boot")[0], "EF02")
-        for args in ((), ("--firmware", "uefi")):
-            self.assertIn(GREETING, self.uni("run", "out/hello.raw", *args, status=7).replace("\r", ""))
+        for firmware in "bios", "uefi":
+            for bus in "virtio", "nvme":
+                with self.subTest(firmware=firmware, bus=bus):
+                    said = self.uni("run", "out/hello.raw", "--firmware", firmware, "--disk-bus", bus, status=7)
+                    self.assertIn(GREETING, said.replace("\r", ""))
 
     def test_uefi_alone(self):
         self.hello(BOTH.replace('"bios", ', ""))

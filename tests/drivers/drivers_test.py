@@ -77,7 +77,16 @@ WAYS = {
     "mmio 1, command line": ("microvm,acpi=off", "virtio-blk-device"),
     "mmio 2, command line": ("microvm,acpi=off", "virtio-blk-device", "-global", "virtio-mmio.force-legacy=off"),
     "microvm pci": ("microvm,pcie=on", "virtio-blk-pci"),
+    "nvme": ("q35", "nvme,serial=s"),
+    "nvme, pc": ("pc", "nvme,serial=s"),
+    "nvme, one vector": ("q35", "nvme,serial=s,msix_qsize=1"),
+    "nvme, small transfers": ("q35", "nvme,serial=s,mdts=1"),
 }
+
+
+def first_name(device):
+    return "nvme0n1" if device.startswith("nvme") else "vda"
+
 
 
 class Drivers(unittest.TestCase):
@@ -122,7 +131,7 @@ class Drivers(unittest.TestCase):
         for name, (machine, device, *more) in WAYS.items():
             with self.subTest(name):
                 text = self.run_probe(machine, ["disks"], self.disk(0, path, device, more=more))
-                self.assertEqual(text, f"vda {len(data)} rw {hash64(data):016x}\n")
+                self.assertEqual(text, f"{first_name(device)} {len(data)} rw {hash64(data):016x}\n")
 
     def test_from_disk(self):
         """SeaBIOS, both stages, and the kernel reads the disk from which it came."""
@@ -132,14 +141,15 @@ class Drivers(unittest.TestCase):
             data = loader.disk(self.stages, loader.box((elf,) + loader.places(elf), codec))
             path = self.path(data)
             for machine, device in ("pc", "virtio-blk-pci"), ("q35", "virtio-blk-pci,disable-legacy=on"), \
-                    ("pc", "virtio-blk-pci,disable-modern=on,vectors=0"):
+                    ("pc", "virtio-blk-pci,disable-modern=on,vectors=0"), ("q35", "nvme,serial=s"):
                 with self.subTest(machine=machine, device=device, codec=codec):
                     args = runner.command("", machine, 8, self.path(), self.disk(0, path, device))
                     at = args.index("-kernel")
                     del args[at:at + 2]
                     run = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
                     self.assertEqual(run.returncode, 1, run.stdout)
-                    self.assertIn(f"vda {len(data)} rw {hash64(data):016x}\nvda1 ", run.stdout.decode())
+                    name, part = first_name(device), "p1" if device.startswith("nvme") else "1"
+                    self.assertIn(f"{name} {len(data)} rw {hash64(data):016x}\n{name}{part} ", run.stdout.decode())
 
     def test_many_in_flight(self):
         for name, (machine, device, *more) in WAYS.items():
@@ -163,6 +173,18 @@ class Drivers(unittest.TestCase):
                 want = {f"{len(d)} {'ro' if i == 1 else 'rw'} {hash64(d):016x}" for i, d in enumerate(disks)}
                 self.assertEqual({line.split(" ", 1)[1] for line in lines}, want)
                 self.assertEqual(sorted(line[:3] for line in lines), ["vda", "vdb", "vdc"])
+
+    def test_namespaces(self):
+        """Each is a disk, unless its sectors are of another size."""
+        disks = [pattern(size, size) for size in (512, 1 << 20, 1 << 16)]
+        extra = ["-device", "nvme,serial=s,id=n"]
+        for i, (data, more) in enumerate(zip(disks, ("", "", ",logical_block_size=4096,physical_block_size=4096"))):
+            extra += self.disk(i, self.path(data), f"nvme-ns,bus=n,nsid={i * 3 + 1}{more}")
+        lines = self.run_probe("q35", ["disks"], extra).splitlines()
+        self.assertEqual([line for line in lines if not line.startswith("uni:")],
+                         [f"nvme0n{i * 3 + 1} {len(d)} rw {hash64(d):016x}"
+                          for i, d in enumerate(disks[:2])])
+        self.assertIn("namespace 7 is not of 512-byte sectors", "\n".join(lines))
 
     def test_behind_bridges(self):
         data = pattern(1 << 20, 3)
@@ -188,17 +210,22 @@ class Drivers(unittest.TestCase):
 
     def test_refused(self):
         path = self.path(pattern(1 << 20, 4))
-        text = self.run_probe("q35", ["refuse"], self.disk(0, path, readonly=True))
-        self.assertEqual(text, "-22 -22 -22 -22 -22\n-30 0\n0 0\nsame\n")
+        # QEMU's NVMe does not say that it is read-only; writing just fails.
+        for device, written in ("virtio-blk-pci", -30), ("nvme,serial=s", -5):
+            with self.subTest(device):
+                text = self.run_probe("q35", ["refuse"], self.disk(0, path, device, readonly=True))
+                self.assertEqual(text, f"-22 -22 -22 -22 -22\n{written} 0\n0 0\nsame\n")
 
     def test_read_error(self):
         blkdebug = self.path(b'[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "3000"\n')
         path = self.path(pattern(3 << 20, 5))
-        extra = ["-blockdev", f"driver=raw,node-name=d0,file.driver=blkdebug,file.config={blkdebug},"
-                 f"file.image.driver=file,file.image.filename={path}",
-                 "-device", "virtio-blk-pci,drive=d0,werror=report,rerror=report"]
-        text = self.run_probe("q35", ["disks"], extra, status=1)
-        self.assertRegex(text, r"^vda: error -5 at \d+\n$")
+        for device in "virtio-blk-pci,werror=report,rerror=report", "nvme,serial=s":
+            with self.subTest(device):
+                extra = ["-blockdev", f"driver=raw,node-name=d0,file.driver=blkdebug,file.config={blkdebug},"
+                         f"file.image.driver=file,file.image.filename={path}",
+                         "-device", f"{device},drive=d0"]
+                text = self.run_probe("q35", ["disks"], extra, status=1)
+                self.assertRegex(text, rf"^{first_name(device)}: error -5 at \d+\n$")
 
     def test_resize(self):
         for machine, device in ("q35", "virtio-blk-pci"), ("pc", "virtio-blk-pci,vectors=0"), \

@@ -114,6 +114,7 @@ static bool read_backup(struct uk_block_dev *disk, struct table *t, uint64_t sec
 static void add(struct uk_block_dev *disk, unsigned number, const struct uni_gpt_entry *e)
 {
 	struct uk_block_dev *dev = uk_alloc(sizeof(*dev));
+	char last;
 
 	if (dev == NULL)
 		return;
@@ -125,7 +126,9 @@ static void add(struct uk_block_dev *disk, unsigned number, const struct uni_gpt
 	dev->scanned = true;
 	memcpy(dev->guid, e->guid, sizeof(dev->guid));
 	memcpy(dev->type, e->type, sizeof(dev->type));
-	uk_snprintf(dev->name, sizeof(dev->name), "%s%u", disk->name, number);
+	last = disk->name[strlen(disk->name) - 1];
+	uk_snprintf(dev->name, sizeof(dev->name), "%s%s%u", disk->name,
+		    last >= '0' && last <= '9' ? "p" : "", number);
 	uk_block_register(dev);
 }
 

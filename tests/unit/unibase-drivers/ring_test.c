@@ -93,8 +93,8 @@ static struct uk_virtq *open_queue(uint64_t features)
 static void close_queue(struct uk_virtq *q)
 {
 	uk_page_put(uk_page_of(q->desc_paddr));
-	free(q->link);
-	free(q);
+	uk_free(q->link);
+	uk_free(q);
 }
 
 /* The device's side: says that the chain at `head` was used. */

@@ -1,5 +1,5 @@
 /*
- * Block devices. drivers/block.c keeps the list; a driver (virtio-blk, later NVMe, Xen) registers
+ * Block devices. drivers/block.c keeps the list; a driver (virtio-blk, NVMe) registers
  * what it found, memory.c makes one of an embedded part, gpt.c registers a child for each
  * partition.
  */
@@ -28,7 +28,8 @@ struct uk_block_req {
 	int status;	    /* 0 or negative errno, when done */
 	void (*done)(struct uk_block_req *req);
 	void *user;
-	struct uk_list item; /* the driver's */
+	struct uk_list item; /* the driver's, as the next */
+	void *driver;
 };
 #define UK_BLOCK_SEGS 32
 

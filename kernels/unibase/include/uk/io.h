@@ -37,6 +37,21 @@ static inline uint32_t uk_in32(uint16_t port)
 	return v;
 }
 
+/* Registers of a device, mapped by uk_io_map. Tests on the host play the device behind them. */
+#if __STDC_HOSTED__
+uint32_t uk_mmio_read32(const volatile void *at);
+void uk_mmio_write32(volatile void *at, uint32_t v);
+#else
+static inline uint32_t uk_mmio_read32(const volatile void *at)
+{
+	return *(const volatile uint32_t *)at;
+}
+static inline void uk_mmio_write32(volatile void *at, uint32_t v)
+{
+	*(volatile uint32_t *)at = v;
+}
+#endif
+
 /* A free interrupt vector that calls fn(arg) with interrupts off; its number, or -UK_ENOSPC.
  * arch/irq.c */
 int uk_irq_alloc(void (*fn)(void *arg), void *arg);
