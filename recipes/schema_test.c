@@ -50,8 +50,9 @@ static const struct schema_key http_keys[] = {
 	  .means = "Over TLS; the certificate is checked where `ca` is given." },
 	{ .name = "ca",
 	  .takes = TAKES_STRING,
-	  .form = FORM_FILE,
-	  .means = "File with the authorities (PEM) of which one must have signed the "
+	  .form = FORM_INPUT,
+	  .means = "File with the authorities (PEM), or a package of one, of which one must have "
+		   "signed the "
 		   "certificate." },
 	{ .name = "method",
 	  .takes = TAKES_STRING,

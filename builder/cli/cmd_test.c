@@ -213,6 +213,16 @@ static int test_built(struct cli *cli, const struct uni_recipe *recipe,
 	return 0;
 }
 
+static int find_authorities(struct cli *cli, struct uni_recipe *recipe, const char *dir,
+			    struct uni_err *err)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+
+	if (uni_store_open(&store, NULL, &cli->events, err) != 0)
+		return err->code;
+	return uni_test_authorities(recipe, store, dir, err);
+}
+
 static int exit_status(const struct uni_test_report *report)
 {
 	switch (uni_test_report_outcome(report)) {
@@ -243,7 +253,8 @@ static int run(struct cli *cli)
 	uni_diags_free(&diags); /* the build finds the same */
 	if (uni_dir_tmp(NULL, &dir, &err) != 0 || build(cli, dir, &paths, &diags, &err) != 0)
 		status = cli_fail_diags(cli, &diags, &err);
-	else if (test_built(cli, recipe, &paths, &report, &err) != 0)
+	else if (find_authorities(cli, recipe, dir, &err) != 0 ||
+		 test_built(cli, recipe, &paths, &report, &err) != 0)
 		status = cli_fail(cli, &err);
 	else
 		status = exit_status(&report);

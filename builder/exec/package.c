@@ -32,14 +32,6 @@ static void take_file(struct item *item, const struct uni_installed *installed, 
 	item->blob.name = NULL;
 }
 
-/* The file meant when none is named: the one the package is for, or its only one. */
-static const char *chief(const struct uni_package *package)
-{
-	if (package->member != NULL)
-		return package->member;
-	return package->file_count == 1 ? package->files[0].path : NULL;
-}
-
 int package_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
 		 struct uni_err *err)
 {
@@ -51,7 +43,7 @@ int package_item(struct build *b, const struct uni_recipe_input *input, struct i
 	if (rc != 0)
 		return rc;
 	if (member == NULL)
-		member = chief(installed->package);
+		member = uni_package_chief(installed->package);
 	if (member == NULL)
 		return uni_recipe_error(b->recipe, input->pos, UNI_E_INVAL, err,
 					"package %s has several files: say which, as \"%s/FILE\"",

@@ -208,6 +208,13 @@ static int file_cmp(const void *path, const void *file)
 	return strcmp(path, ((const struct uni_package_file *)file)->path);
 }
 
+const char *uni_package_chief(const struct uni_package *package)
+{
+	if (package->member != NULL)
+		return package->member;
+	return package->file_count == 1 ? package->files[0].path : NULL;
+}
+
 const struct uni_package_file *uni_package_find_file(const struct uni_package *package,
 						     const char *path)
 {

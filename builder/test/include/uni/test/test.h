@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uni/cache/store.h>
 #include <uni/recipes/recipe.h>
 
 struct uni_test_image {
@@ -67,6 +68,11 @@ struct uni_test_options {
 	void (*done)(void *user, const struct uni_test_result *result);
 	void *user;
 };
+
+/* Writes the authorities that the tests name in packages of the store below `dir`, and sets the
+ * inputs' paths to them. */
+int uni_test_authorities(struct uni_recipe *recipe, struct uni_store *store, const char *dir,
+			 struct uni_err *err);
 
 /* UNI_E_NOENT when no test is left by the filter, or the recipe has none; UNI_E_CANCELLED. */
 int uni_test_run(const struct uni_test_image *image, const struct uni_test_options *options,

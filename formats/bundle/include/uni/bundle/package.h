@@ -66,6 +66,8 @@ int uni_package_parse(struct uni_package **package, const char *json, size_t siz
 		      struct uni_err *err);
 struct uni_digest uni_package_digest(const struct uni_package *package);
 char *uni_package_filename(const struct uni_package *package);
+/* The file meant when none is named: the one the package is for, or its only one; or NULL. */
+const char *uni_package_chief(const struct uni_package *package);
 /* NULL when there is none. */
 const struct uni_package_file *uni_package_find_file(const struct uni_package *package,
 						     const char *path);
