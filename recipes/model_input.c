@@ -123,6 +123,37 @@ static void split_package(struct uni_recipe_input *input)
 		input->member = uni_strdup(text + 1);
 }
 
+/* What the schema found well-formed: URL[?submodules]#REST. */
+static void split_remote(struct model *m, const char *label, unsigned kinds,
+			 struct uni_recipe_input *input)
+{
+	const char *url = input->text, *mark = strchr(url, '#'), *rest = mark + 1;
+	static const char follow[] = "?submodules";
+
+	if (!uni_str_starts(url, "git+")) {
+		input->kind = UNI_INPUT_HTTPS;
+		input->url = uni_strndup(url, (size_t)(mark - url));
+		(void)uni_digest_parse(rest, &input->digest);
+		return;
+	}
+	input->kind = UNI_INPUT_GIT;
+	input->folder = (kinds & INPUT_FOLDER) != 0;
+	url += strlen("git+");
+	input->url = uni_strndup(url, (size_t)(mark - url));
+	input->submodules = uni_str_ends(input->url, follow);
+	if (input->submodules)
+		input->url[strlen(input->url) - strlen(follow)] = '\0';
+	input->commit = uni_strndup(rest, strcspn(rest, ":"));
+	rest += strcspn(rest, ":");
+	if (*rest == ':')
+		input->member = uni_strdup(rest + 1);
+	else if ((kinds & INPUT_FOLDER) == 0)
+		model_error(m, input->pos,
+			    "%s \"%s\" is a whole repository: name a file of it, as "
+			    "\"...:FILE\"",
+			    label, input->text);
+}
+
 void model_input_text(struct model *m, const char *label, const char *text, struct uni_pos pos,
 		      unsigned kinds, struct uni_recipe_input *out)
 {
@@ -130,6 +161,10 @@ void model_input_text(struct model *m, const char *label, const char *text, stru
 	out->pos = pos;
 	if (uni_str_starts(text, "pkg:")) {
 		split_package(out);
+		return;
+	}
+	if (schema_is_remote(text)) {
+		split_remote(m, label, kinds, out);
 		return;
 	}
 	out->kind = UNI_INPUT_FILE;

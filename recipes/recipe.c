@@ -155,6 +155,8 @@ static void free_input(struct uni_recipe_input *input)
 	free(input->package);
 	free(input->range);
 	free(input->member);
+	free(input->url);
+	free(input->commit);
 }
 
 static void free_inputs(struct uni_recipe_inputs *inputs)

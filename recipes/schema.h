@@ -121,6 +121,8 @@ void schema_check_required(const struct schema_context *context,
 
 /* schema_form.c. FORM_WORD and the two texts without a pattern always hold here. */
 bool schema_form_check(enum schema_form form, const char *text);
+/* Whether it is meant to be fetched, well-formed or not. */
+bool schema_is_remote(const char *text);
 bool schema_read_size(const char *text, uint64_t *bytes);
 bool schema_read_duration(const char *text, uint32_t *ms);
 

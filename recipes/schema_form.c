@@ -78,8 +78,8 @@ static bool is_absolute(const char *text)
 
 static bool is_file(const char *text)
 {
-	return text[0] != '\0' && !uni_str_starts(text, "pkg:") && strlen(text) <= PATH_BYTES_MAX &&
-	       has_short_components(text);
+	return text[0] != '\0' && !uni_str_starts(text, "pkg:") && !schema_is_remote(text) &&
+	       strlen(text) <= PATH_BYTES_MAX && has_short_components(text);
 }
 
 /* "pkg:NAME", "pkg:NAME@RANGE", "pkg:NAME/MEMBER", "pkg:NAME@RANGE/MEMBER". */
@@ -107,8 +107,59 @@ static bool is_package_input(const char *text)
 	       !uni_str_eq(member, "..") && !uni_str_starts(member, "../");
 }
 
+bool schema_is_remote(const char *text)
+{
+	return uni_str_starts(text, "https://") || uni_str_starts(text, "git+");
+}
+
+static bool is_commit(const char *text, size_t size)
+{
+	return size == 40 && strspn(text, "0123456789abcdef") >= size;
+}
+
+/* What stands before '#' is an address: printable, with a host, without a user in it. */
+static bool is_url(const char *text, size_t size)
+{
+	const char *start = strstr(text, "://");
+	size_t at;
+
+	if (start == NULL || size > PATH_BYTES_MAX || (size_t)(start - text) + 3 >= size)
+		return false;
+	for (at = 0; at < size; at++)
+		if (text[at] <= ' ' || text[at] > '~' || text[at] == '\\')
+			return false;
+	start += 3;
+	at = strcspn(start, "/?#");
+	return memchr(start, '@', at) == NULL && (at != 0 || uni_str_starts(text, "git+file:///"));
+}
+
+static bool is_remote(const char *text)
+{
+	const char *mark = strchr(text, '#'), *rest = mark != NULL ? mark + 1 : "";
+	struct uni_digest digest;
+	char *member UNI_AUTO_FREE = NULL;
+	size_t size = strcspn(rest, ":");
+
+	if (mark == NULL || !is_url(text, (size_t)(mark - text)))
+		return false;
+	if (!uni_str_starts(text, "git+"))
+		return uni_str_starts(rest, "sha256:") && uni_digest_parse(rest, &digest);
+	if (!uni_str_starts(text, "git+https://") && !uni_str_starts(text, "git+file:///"))
+		return false;
+	if (!is_commit(rest, size))
+		return false;
+	if (rest[size] == '\0')
+		return true;
+	member = uni_path_normal(rest + size + 1);
+	return strcmp(member, rest + size + 1) == 0 && is_file(member) && member[0] != '/' &&
+	       !uni_str_eq(member, ".") && !uni_str_eq(member, "..") &&
+	       !uni_str_starts(member, "../");
+}
+
 static bool is_input(const char *text)
 {
+	if (schema_is_remote(text))
+		return is_remote(text);
 	if (uni_str_starts(text, "pkg:"))
 		return is_package_input(text + 4);
 	return is_file(text);

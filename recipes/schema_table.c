@@ -457,9 +457,10 @@ const struct schema_form_info schema_forms[FORM_COUNT] = {
 	[FORM_ABSOLUTE] = { "an absolute path",
 			    "write it from /, without a slash at its end, '.', '..' or '//'",
 			    "^/([^/]+(/[^/]+)*)?$" },
-	[FORM_INPUT] = { "a path or package",
+	[FORM_INPUT] = { "a path, package or address",
 			 "write a path relative to the recipe, or pkg:NAME, pkg:NAME@RANGE or "
-			 "pkg:NAME/FILE",
+			 "pkg:NAME/FILE, or https://HOST/FILE#sha256:DIGEST, or "
+			 "git+https://HOST/REPOSITORY#COMMIT:PATH",
 			 "^.+$" },
 	[FORM_FILE] = { "a path",
 			"write a path relative to the recipe; a package cannot stand here",

@@ -1,6 +1,7 @@
 /*
  * uni build: a recipe becomes artifacts in a folder, a line of digest, size and path each.
  */
+#include <uni/base/system.h>
 #include <uni/exec/build.h>
 
 #include "build_options.h"
@@ -74,6 +75,7 @@ void cli_recipe_options(const struct cli *cli, struct uni_build_options *how)
 {
 	how->recipe = cli->args[0];
 	how->variant = cli_value(cli, "variant");
+	how->offline = cli_flag(cli, "offline") || uni_env("UNI_OFFLINE") != NULL;
 	how->allow_outside = cli_flag(cli, "allow-outside");
 }
 

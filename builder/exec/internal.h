@@ -12,6 +12,7 @@
 #include <uni/kernel/base.h>
 #include <uni/plan/make.h>
 #include <uni/recipes/recipe.h>
+#include <uni/source/fetch.h>
 #include <uni/source/package.h>
 #include <uni/tree/tree.h>
 
@@ -25,6 +26,7 @@ struct item {
 	struct uni_digest digest;
 	struct uni_store_entry blob; /* when it is one; its name is not set */
 	bool is_blob;
+	const struct uni_recipe_input *remote; /* a file by its digest, fetched when wanted */
 };
 
 struct items {
@@ -111,6 +113,9 @@ int build_make_plan(struct build *b, struct uni_err *err);
 int digest_of_file(struct build *b, const char *path, struct uni_digest *digest,
 		   struct uni_err *err);
 void item_clear(struct item *item);
+/* The recipe's input, unless it is a folder. */
+int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,
+		 struct uni_err *err);
 #define UNI_AUTO_ITEM __attribute__((cleanup(item_clear)))
 /* Makes it a blob if it is none. */
 int item_blob(struct build *b, struct item *item, struct uni_err *err);

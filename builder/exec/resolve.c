@@ -19,12 +19,26 @@ void item_clear(struct item *item)
 	free(item->path);
 }
 
+static struct uni_fetch fetch_of(struct build *b)
+{
+	return (struct uni_fetch){ .store = b->store,
+				   .events = b->events,
+				   .offline = b->options->offline };
+}
+
 int item_blob(struct build *b, struct item *item, struct uni_err *err)
 {
 	int rc;
 
 	if (item->is_blob)
 		return 0;
+	if (item->remote != NULL) {
+		struct uni_fetch fetch = fetch_of(b);
+
+		rc = uni_fetch_https(&fetch, item->remote->url, &item->digest, &item->blob, err);
+		item->is_blob = rc == 0;
+		return rc;
+	}
 	rc = uni_store_put_file(b->store, item->path, &item->blob, err);
 	if (rc != 0)
 		return rc;
@@ -53,13 +67,42 @@ static int resolve_file(struct build *b, const struct uni_recipe_input *input, s
 	return rc != 0 ? uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text) : 0;
 }
 
-static int resolve_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
-			struct uni_err *err)
+static int resolve_git(struct build *b, const struct uni_recipe_input *input, struct item *item,
+		       struct uni_err *err)
+{
+	struct uni_fetch fetch = fetch_of(b);
+	struct uni_git_source git = { .url = input->url,
+				      .commit = input->commit,
+				      .member = input->member,
+				      .submodules = input->submodules,
+				      .file = !input->folder };
+	struct uni_err why = UNI_ERR_INIT;
+	int rc = uni_fetch_git(&fetch, &git, &item->blob, NULL, &why);
+
+	item->name = uni_strdup(input->text);
+	item->digest = item->blob.digest;
+	item->is_blob = rc == 0;
+	if (rc == 0)
+		return 0;
+	uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);
+	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : rc;
+}
+
+int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,
+		 struct uni_err *err)
 {
 	if (input->kind == UNI_INPUT_NONE)
 		return 0;
 	if (input->kind == UNI_INPUT_PACKAGE)
 		return package_item(b, input, item, err);
+	if (input->kind == UNI_INPUT_GIT)
+		return resolve_git(b, input, item, err);
+	if (input->kind == UNI_INPUT_HTTPS) {
+		item->name = uni_strdup(input->text);
+		item->digest = input->digest;
+		item->remote = input;
+		return 0;
+	}
 	return resolve_file(b, input, item, err);
 }
 
@@ -78,7 +121,7 @@ static int resolve_items(struct build *b, const struct uni_recipe_inputs *inputs
 		}
 		UNI_PUSH_ROOM(items->items, items->count, items->room);
 		items->items[items->count] = (struct item){ .name = NULL };
-		rc = resolve_item(b, input, &items->items[items->count++], err);
+		rc = item_resolve(b, input, &items->items[items->count++], err);
 	}
 	return rc;
 }
@@ -93,7 +136,7 @@ static int resolve_files(struct build *b, struct uni_err *err)
 		const struct uni_recipe_file *file = &recipe->files[i];
 
 		if (file->text == NULL) {
-			rc = resolve_item(b, &file->source, &b->files_in[i], err);
+			rc = item_resolve(b, &file->source, &b->files_in[i], err);
 			continue;
 		}
 		b->files_in[i].name = uni_strdup("");
@@ -150,13 +193,13 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	if (rc == 0)
 		rc = resolve_items(b, &app->libraries, ".a", &b->libraries, err);
 	if (rc == 0)
-		rc = resolve_item(b, &app->program, &b->program, err);
+		rc = item_resolve(b, &app->program, &b->program, err);
 	if (rc == 0)
-		rc = resolve_item(b, &b->recipe->ca, &b->ca, err);
+		rc = item_resolve(b, &b->recipe->ca, &b->ca, err);
 	if (rc == 0)
-		rc = resolve_item(b, &b->recipe->boot.key, &b->boot_key, err);
+		rc = item_resolve(b, &b->recipe->boot.key, &b->boot_key, err);
 	if (rc == 0)
-		rc = resolve_item(b, &b->recipe->boot.certificate, &b->boot_certificate, err);
+		rc = item_resolve(b, &b->recipe->boot.certificate, &b->boot_certificate, err);
 	if (rc == 0)
 		rc = resolve_files(b, err);
 	if (rc == 0)

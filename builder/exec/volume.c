@@ -62,8 +62,8 @@ static int add_archive(struct build *b, const struct uni_recipe_input *input, st
 	struct item item UNI_AUTO_ITEM = { .name = NULL };
 	int rc;
 
-	if (input->kind == UNI_INPUT_PACKAGE) {
-		rc = package_item(b, input, &item, err);
+	if (input->kind != UNI_INPUT_FILE) {
+		rc = item_resolve(b, input, &item, err);
 	} else {
 		item.path = uni_strdup(input->path);
 		item.name = uni_strdup(input->text);
@@ -174,10 +174,11 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	if (rc == 0)
 		return 0;
 	/* What came from a package names the place already. */
-	if (volume->source.kind == UNI_INPUT_PACKAGE)
-		return uni_err_set(err, rc, "%s", why.text);
-	uni_recipe_error(b->recipe, volume->source.pos, rc, err, "volume \"%s\": %s", volume->name,
-			 why.text);
+	if (volume->source.kind == UNI_INPUT_PACKAGE || volume->source.kind == UNI_INPUT_GIT)
+		uni_err_set(err, rc, "%s", why.text);
+	else
+		uni_recipe_error(b->recipe, volume->source.pos, rc, err, "volume \"%s\": %s",
+				 volume->name, why.text);
 	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : rc;
 }
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uni/abi/config.h>
+#include <uni/base/digest.h>
 #include <uni/base/mem.h>
 #include <uni/recipes/diag.h>
 
@@ -33,18 +34,32 @@ struct uni_recipe_texts {
 
 /*
  * Where bytes come from. FILE: `path`. PACKAGE: written "pkg:NAME", "pkg:NAME@RANGE" or
- * "pkg:NAME/MEMBER" (both: "pkg:NAME@RANGE/MEMBER").
+ * "pkg:NAME/MEMBER" (both: "pkg:NAME@RANGE/MEMBER"). HTTPS: written "https://HOST/PATH#sha256:HEX".
+ * GIT: written "git+https://HOST/PATH#COMMIT" or "git+file:///PATH#COMMIT", with ":MEMBER" behind
+ * it for a part, and "?submodules" before the '#' where these are followed.
  */
-enum uni_recipe_input_kind { UNI_INPUT_NONE, UNI_INPUT_FILE, UNI_INPUT_PACKAGE };
+enum uni_recipe_input_kind {
+	UNI_INPUT_NONE,
+	UNI_INPUT_FILE,
+	UNI_INPUT_PACKAGE,
+	UNI_INPUT_HTTPS,
+	UNI_INPUT_GIT,
+};
 
 struct uni_recipe_input {
 	enum uni_recipe_input_kind kind;
 	char *text;    /* as it stands in the recipe, for messages and manifests */
 	char *path;    /* FILE: to open from the working folder: the recipe's folder and `text` */
-	bool folder;   /* FILE: is a folder (only volume sources and include folders may be) */
+	bool folder;   /* GIT: `member` is a folder. FILE: is a folder (only volume sources and
+			  include folders may be) */
 	char *package; /* PACKAGE: its name */
 	char *range;   /* PACKAGE: its version range (uni/recipes/version.h), or NULL for any */
-	char *member;  /* PACKAGE: path of a file inside, or NULL: what the package is for */
+	char *member; /* PACKAGE: path of a file inside, or NULL: what the package is for. GIT: of a
+			 file or folder, NULL: all */
+	char *url;    /* HTTPS, GIT: to fetch from */
+	struct uni_digest digest; /* HTTPS */
+	char *commit;		  /* GIT: 40 hex digits */
+	bool submodules;	  /* GIT: follow them; else they are an error */
 	struct uni_pos pos;
 };
 

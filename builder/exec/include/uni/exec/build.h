@@ -24,6 +24,7 @@ struct uni_build_options {
 	const char *store; /* NULL: uni_dir_cache() */
 	bool fresh;	   /* take no result from the store: every step runs */
 	bool no_output;	   /* build into the store only */
+	bool offline;	   /* fetch nothing: what is not in the store is an error */
 	bool force;	   /* replace files that no build left there */
 };
 

@@ -1,0 +1,40 @@
+/*
+ * What a recipe takes from elsewhere: files over https, known by their digest, and commits of git
+ * repositories, by libgit2. Either is fetched once and found in the store afterwards; nothing asks
+ * the network for what is there.
+ *
+ * A git commit is kept as a tar archive of its tree (or of a folder in it), normalised, which is
+ * the same for everyone who fetches the commit. A submodule is an error unless it is asked for;
+ * then its commit is fetched from the address that .gitmodules gives, and put in its place.
+ */
+#ifndef UNI_SOURCE_FETCH_H
+#define UNI_SOURCE_FETCH_H
+
+#include <uni/cache/store.h>
+#include <uni/net/net.h>
+
+/* All borrowed. */
+struct uni_fetch {
+	struct uni_store *store;
+	const struct uni_events *events;   /* or NULL */
+	bool offline;			   /* UNI_E_NOENT for what is not in the store */
+	const struct uni_net_options *net; /* NULL: by environment */
+};
+
+/* UNI_E_CORRUPT when what comes has another digest; nothing stays then. `blob` has no name. */
+int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct uni_digest *digest,
+		    struct uni_store_entry *blob, struct uni_err *err);
+
+struct uni_git_source {
+	const char *url;    /* https://... or file:///... */
+	const char *commit; /* 40 hex digits */
+	const char *member; /* path in its tree, or NULL: all */
+	bool submodules;
+	bool file; /* `member` is a file, whose content is wanted; else an archive */
+};
+
+/* `time` (or NULL): the commit's. */
+int uni_fetch_git(const struct uni_fetch *fetch, const struct uni_git_source *git,
+		  struct uni_store_entry *blob, int64_t *time, struct uni_err *err);
+
+#endif
