@@ -178,6 +178,7 @@ def options():
     p.add_argument("--on-fault", choices=ACTION)
     p.add_argument("--epoch", type=int)
     p.add_argument("--grace", type=int, help="milliseconds from SIGTERM to the end")
+    p.add_argument("--network", action="append", default=[], help="dhcp, none or ADDRESS/PREFIX[,GATEWAY]")
     p.add_argument("--log", type=int, help="0 errors to 3 debug")
     p.add_argument("--trace", action="store_true")
     p.add_argument("args", nargs="*", help="argv, argv[0] first (the program's name)")
@@ -211,6 +212,8 @@ def build(o):
         config.add("epoch", struct.pack("<q", o.epoch))
     if o.log is not None:
         config.add("log_level", o.log)
+    for network in o.network:
+        config.add("network", network)
     if o.grace is not None:
         config.add("grace", o.grace)
     if o.trace:

@@ -71,6 +71,8 @@ struct net {
 	struct uk_virtq *rx, *tx;
 	unsigned header_size;
 	struct rx_buffer *rx_free; /* not with the device, nor with the stack */
+	unsigned rx_free_count;
+	unsigned rx_posted, rx_wanted; /* with the device, and how many should be */
 	struct tx_slot *tx_free;
 	volatile bool config_changed;
 	/* A frame whose buffers came only in part. */
@@ -79,17 +81,26 @@ struct net {
 	bool frame_sums_good;
 };
 
+static struct rx_buffer *rx_new(struct net *net);
+
+/* The ring is filled up whatever the stack keeps, or a connection that nobody reads from would stop
+ * all others; what may be kept is bounded there. */
 static void rx_give(struct net *net)
 {
 	bool given = false;
 
-	while (net->rx_free != NULL) {
+	while (net->rx->free_count != 0 && net->rx_posted < net->rx_wanted) {
 		struct rx_buffer *buffer = net->rx_free;
-		struct uk_virtq_piece piece = { uk_virt_to_phys(buffer->memory), RX_BUFFER };
+		struct uk_virtq_piece piece = { .size = RX_BUFFER };
 
+		if (buffer == NULL && (buffer = rx_new(net)) == NULL)
+			break;
+		piece.paddr = uk_virt_to_phys(buffer->memory);
 		if (uk_virtq_add(net->rx, &piece, 0, 1, NULL, buffer) != 0)
 			break;
 		net->rx_free = buffer->next_free;
+		net->rx_free_count--;
+		net->rx_posted++;
 		given = true;
 	}
 	if (given)
@@ -99,9 +110,34 @@ static void rx_give(struct net *net)
 static void rx_free(struct uk_net_buf *buf)
 {
 	struct rx_buffer *buffer = uk_container(buf, struct rx_buffer, buf);
+	struct net *net = buffer->net;
 
-	buffer->next_free = buffer->net->rx_free;
-	buffer->net->rx_free = buffer;
+	if (net->rx_free_count >= net->rx_wanted) {
+		uk_free(buffer->memory);
+		uk_free(buffer);
+		return;
+	}
+	buffer->next_free = net->rx_free;
+	net->rx_free = buffer;
+	net->rx_free_count++;
+}
+
+/* One more in the list of free ones; NULL without memory. */
+static struct rx_buffer *rx_new(struct net *net)
+{
+	struct rx_buffer *buffer = uk_alloc(sizeof(*buffer));
+
+	if (buffer == NULL)
+		return NULL;
+	buffer->memory = uk_alloc(RX_BUFFER);
+	if (buffer->memory == NULL) {
+		uk_free(buffer);
+		return NULL;
+	}
+	buffer->net = net;
+	buffer->buf.free = rx_free;
+	rx_free(&buffer->buf);
+	return buffer;
 }
 
 /* One used buffer; a frame is handed on with its last. */
@@ -235,6 +271,7 @@ static bool net_poll(struct uk_netdev *dev, unsigned budget)
 	}
 	tx_reclaim(net);
 	while (budget != 0 && (buffer = uk_virtq_take(net->rx)) != NULL) {
+		net->rx_posted--;
 		rx_take(net, buffer, net->rx->taken);
 		budget--;
 	}
@@ -264,28 +301,6 @@ static void on_config(struct uk_virtio_dev *virtio)
 	uk_net_wake();
 }
 
-static int rx_fill(struct net *net)
-{
-	/* Enough for a window's worth, where there is memory for it. */
-	unsigned count = UK_MIN((unsigned)RING, uk_mem_total() < (32ull << 20) ? 64u : 256u);
-
-	for (unsigned i = 0; i < count; i++) {
-		struct rx_buffer *buffer = uk_alloc(sizeof(*buffer));
-
-		if (buffer == NULL)
-			return -UK_ENOMEM;
-		buffer->memory = uk_alloc(RX_BUFFER);
-		if (buffer->memory == NULL) {
-			uk_free(buffer);
-			return i < 16 ? -UK_ENOMEM : 0;
-		}
-		buffer->net = net;
-		buffer->buf.free = rx_free;
-		rx_free(&buffer->buf);
-	}
-	return 0;
-}
-
 static const struct uk_netdev_ops net_ops = {
 	.transmit = net_transmit,
 	.flush = net_flush,
@@ -313,8 +328,11 @@ static int net_start(struct uk_virtio_dev *virtio)
 	status = -UK_ENOMEM;
 	net->rx = uk_virtq_open(virtio, 0, RING, on_used);
 	net->tx = uk_virtq_open(virtio, 1, RING, on_used);
-	if (net->rx == NULL || net->tx == NULL || rx_fill(net) != 0)
+	if (net->rx == NULL || net->tx == NULL)
 		goto free_net;
+	/* Enough for a window's worth, where there is memory for it. */
+	net->rx_wanted =
+		UK_MIN((unsigned)net->rx->size, uk_mem_total() < (32ull << 20) ? 64u : 256u);
 	uk_virtio_config(virtio, 0, &config, sizeof(config));
 	memcpy(net->dev.mac, config.mac, sizeof(config.mac));
 	if ((virtio->features & NET_MAC) == 0) {

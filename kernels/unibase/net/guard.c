@@ -21,6 +21,8 @@
 #define CONNECTIONS_LEAST 64u
 #define TIME_WAIT_MAX 512u
 #define TRIM_EVERY 64
+#define RECEIVED_PART 8u		    /* of the memory left for frames: a connection's */
+#define RECEIVED_LEAST 8192u		    /* bytes that every connection may have waiting */
 #define COOKIE_STEP_NS (64ull * 1000000000) /* a cookie holds for one to two of these */
 #define COOKIE_STEPS 32
 #define MSS_OPTION_SIZE 4
@@ -225,12 +227,29 @@ static err_t for_listener(struct tcp_pcb_listen *pcb, struct tcp_hdr *header, u1
 	return ERR_MEM;
 }
 
+/*
+ * Whether a connection may keep what came. Memory for received frames is everybody's: the less is
+ * left the smaller is each one's part, and what is out of order goes first. What is dropped here
+ * was not acknowledged, so that the peer sends it again.
+ */
+static bool may_keep(const struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct pbuf *p)
+{
+	const struct tcp_sock *tcp = pcb->callback_arg;
+	uint64_t room = uk_net_received_room();
+
+	if (p->tot_len == 0 || tcp == NULL)
+		return true;
+	if (header->seqno != pcb->rcv_nxt)
+		return room >= uk_mem_total() / RECEIVED_PART;
+	return tcp->received < UK_MAX(room / RECEIVED_PART, (uint64_t)RECEIVED_LEAST);
+}
+
 err_t uk_lwip_tcp_input(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t options_size,
 			u16_t options_size1, u8_t *options2, struct pbuf *p)
 {
 	(void)options2;
 	if (pcb->state != LISTEN && pcb->state != TIME_WAIT)
-		return ERR_OK;
+		return may_keep(pcb, header, p) ? ERR_OK : ERR_MEM;
 	/* Options that lie in two buffers are nobody's habit. */
 	if (options_size != options_size1)
 		return ERR_MEM;

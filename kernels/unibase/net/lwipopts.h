@@ -27,6 +27,10 @@ void *uk_lwip_calloc(size_t count, size_t size);
 #define LWIP_IPV6 1
 #define LWIP_ARP 1
 #define ARP_QUEUEING 1
+#define ARP_QUEUE_LEN 48 /* the fragments of a large datagram wait together */
+#define ARP_TABLE_SIZE 127
+#define LWIP_ND6_NUM_NEIGHBORS 64
+#define LWIP_ND6_NUM_DESTINATIONS 64
 #define LWIP_ICMP 1
 #define LWIP_ICMP6 1
 #define LWIP_RAW 0

@@ -34,6 +34,9 @@
 
 #define POLL_BUDGET 64
 #define LOOP_ROUNDS 64
+#define COPY_MAX 256u	    /* bytes of a frame that is copied */
+#define RECEIVED_COST 2304u /* bytes of memory that a driver's buffer stands for */
+#define RECEIVED_SHARE 4u   /* of memory: what received frames may take, at most */
 
 struct stack_dev {
 	struct netif netif;
@@ -47,6 +50,7 @@ struct received {
 	struct uk_net_buf *buf;
 };
 
+static uint64_t received_memory; /* of drivers' buffers that sockets and lwIP keep */
 static struct uk_mutex net_mutex = UK_MUTEX_INIT(net_mutex);
 static struct uk_waitq net_wait = UK_WAITQ_INIT(net_wait);
 static volatile bool net_woken;
@@ -223,8 +227,66 @@ static void received_free(struct pbuf *p)
 {
 	struct received *received = (struct received *)(void *)p;
 
+	received_memory -= RECEIVED_COST;
 	received->buf->free(received->buf);
 	uk_free(received);
+}
+
+uint64_t uk_net_received_room(void)
+{
+	uint64_t pool = uk_mem_total() / RECEIVED_SHARE;
+
+	return pool > received_memory ? pool - received_memory : 0;
+}
+
+static void drop_frame(struct uk_net_buf *frame)
+{
+	while (frame != NULL) {
+		struct uk_net_buf *next = frame->next;
+
+		frame->free(frame);
+		frame = next;
+	}
+}
+
+/* A small frame is not worth a whole buffer for as long as it waits. */
+static struct pbuf *copy_frame(struct uk_net_buf *frame)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)frame->size, PBUF_RAM);
+
+	if (p != NULL)
+		memcpy(p->payload, frame->data, frame->size);
+	drop_frame(frame);
+	return p;
+}
+
+static struct pbuf *wrap_frame(struct uk_net_buf *frame)
+{
+	struct pbuf *whole = NULL;
+
+	while (frame != NULL) {
+		struct uk_net_buf *next = frame->next;
+		struct received *received = uk_alloc(sizeof(*received));
+		struct pbuf *p;
+
+		if (received == NULL) {
+			drop_frame(frame);
+			if (whole != NULL)
+				pbuf_free(whole);
+			return NULL;
+		}
+		received->buf = frame;
+		received->pbuf.custom_free_function = received_free;
+		received_memory += RECEIVED_COST;
+		p = pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF, &received->pbuf,
+					frame->data, (u16_t)frame->size);
+		if (whole == NULL)
+			whole = p;
+		else
+			pbuf_cat(whole, p);
+		frame = next;
+	}
+	return whole;
 }
 
 void uk_net_received(struct uk_netdev *dev, struct uk_net_buf *frame, bool sums_good)
@@ -233,31 +295,17 @@ void uk_net_received(struct uk_netdev *dev, struct uk_net_buf *frame, bool sums_
 	struct pbuf *whole = NULL;
 	uint32_t size = 0;
 
-	/* lwIP counts a frame's bytes in 16 bits. */
 	for (const struct uk_net_buf *buf = frame; buf != NULL; buf = buf->next)
 		size += buf->size;
-	if (size > UINT16_MAX)
-		stack = NULL;
-
-	while (frame != NULL) {
-		struct uk_net_buf *next = frame->next;
-		struct received *received = stack != NULL ? uk_alloc(sizeof(*received)) : NULL;
-		struct pbuf *p;
-
-		if (received == NULL) {
-			frame->free(frame);
-		} else {
-			received->buf = frame;
-			received->pbuf.custom_free_function = received_free;
-			p = pbuf_alloced_custom(PBUF_RAW, (u16_t)frame->size, PBUF_REF,
-						&received->pbuf, frame->data, (u16_t)frame->size);
-			if (whole == NULL)
-				whole = p;
-			else
-				pbuf_cat(whole, p);
-		}
-		frame = next;
-	}
+	/* lwIP counts a frame's bytes in 16 bits. */
+	if (stack == NULL || size == 0 || size > UINT16_MAX)
+		drop_frame(frame);
+	else if (size <= COPY_MAX && frame->next == NULL)
+		whole = copy_frame(frame);
+	else if (uk_net_received_room() == 0)
+		drop_frame(frame);
+	else
+		whole = wrap_frame(frame);
 	if (whole == NULL)
 		return;
 	NETIF_SET_CHECKSUM_CTRL(

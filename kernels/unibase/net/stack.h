@@ -30,6 +30,9 @@ bool uk_net_info_source(const struct uk_packet_info *info, ip_addr_t *source);
 /* Sums that the device makes, as it was when the interface came up. */
 void uk_net_device_sums(struct netif *netif);
 
+/* Bytes of memory that received frames may still take before they are dropped. */
+uint64_t uk_net_received_room(void);
+
 /* udp.c: the other side says that nobody is there. */
 void uk_udp_refused(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
 		    uint16_t remote_port);

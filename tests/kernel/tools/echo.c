@@ -1,0 +1,133 @@
+/*
+ * A server that frames are thrown at: what comes to port 7 goes back, over TCP and UDP, IPv4 and IPv6; port 9
+ * takes connections and never reads; port 19 sends without end. A datagram "quit" ends it, "open" is answered with
+ * the number of connections.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ECHO = 7, DISCARD = 9, CHARGEN = 19, FILES = 65536 };
+
+static unsigned short port_of[FILES]; /* 0: no connection */
+static bool listens[FILES];
+static int epoll, open_count;
+static char buffer[66000];
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void watch(int fd, unsigned events)
+{
+	struct epoll_event e = { .events = events, .data.fd = fd };
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0)
+		fail("epoll_ctl");
+}
+
+static int bound(int type, int port)
+{
+	struct sockaddr_in6 name = { .sin6_family = AF_INET6, .sin6_port = htons((unsigned short)port) };
+	int fd = socket(AF_INET6, type | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0)
+		fail("bind");
+	if (type == SOCK_STREAM) {
+		if (listen(fd, 512) != 0)
+			fail("listen");
+		listens[fd] = true;
+		port_of[fd] = (unsigned short)port;
+	}
+	watch(fd, EPOLLIN);
+	return fd;
+}
+
+static void accept_all(int listener)
+{
+	int fd;
+
+	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+		if (fd >= FILES) {
+			close(fd);
+			continue;
+		}
+		port_of[fd] = port_of[listener];
+		open_count++;
+		watch(fd, port_of[fd] == CHARGEN ? EPOLLOUT : port_of[fd] == ECHO ? EPOLLIN : EPOLLRDHUP);
+	}
+}
+
+static void datagram(int fd)
+{
+	struct sockaddr_in6 from;
+	socklen_t size = sizeof(from);
+	ssize_t got;
+
+	while ((got = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &size)) >= 0) {
+		if (got == 4 && memcmp(buffer, "quit", 4) == 0)
+			exit(0);
+		if (got == 4 && memcmp(buffer, "open", 4) == 0)
+			got = sprintf(buffer, "%d", open_count);
+		sendto(fd, buffer, (size_t)got, 0, (struct sockaddr *)&from, size);
+		size = sizeof(from);
+	}
+}
+
+static void end(int fd)
+{
+	close(fd);
+	open_count--;
+}
+
+static void data(int fd)
+{
+	ssize_t got = port_of[fd] == DISCARD ? 0 : sizeof(buffer);
+
+	if (port_of[fd] == ECHO)
+		got = recv(fd, buffer, sizeof(buffer), 0);
+	if (got > 0)
+		got = send(fd, buffer, (size_t)got, MSG_NOSIGNAL);
+	if (got == 0 || (got < 0 && errno != EAGAIN))
+		end(fd);
+}
+
+int main(void)
+{
+	struct rlimit most = { FILES, FILES };
+	int udp;
+
+	epoll = epoll_create1(0);
+	setrlimit(RLIMIT_NOFILE, &most);
+	bound(SOCK_STREAM, ECHO);
+	bound(SOCK_STREAM, DISCARD);
+	bound(SOCK_STREAM, CHARGEN);
+	udp = bound(SOCK_DGRAM, ECHO);
+	printf("ready\n");
+	fflush(stdout);
+	for (;;) {
+		struct epoll_event events[64];
+		int count = epoll_wait(epoll, events, 64, -1);
+
+		for (int i = 0; i < count; i++) {
+			int fd = events[i].data.fd;
+
+			if (fd == udp)
+				datagram(fd);
+			else if (listens[fd])
+				accept_all(fd);
+			else
+				data(fd);
+		}
+	}
+}
