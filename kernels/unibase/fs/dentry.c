@@ -161,6 +161,54 @@ size_t fs_dentry_shrink(size_t wanted)
 	return uk_mem_free() > before ? (uk_mem_free() - before) >> UK_PAGE_SHIFT : 0;
 }
 
+/* Takes the unused names of a file system out of the cache; false: there was none. */
+static bool prune_pass(const struct uk_super *super)
+{
+	struct uk_list victims;
+	struct uk_dentry *victim;
+	uint64_t state;
+	bool some = false;
+
+	uk_list_init(&victims);
+	state = uk_spin_lock(&lock);
+	for (struct uk_list *item = unused.next, *next; item != &unused; item = next) {
+		const struct uk_inode *inode;
+
+		victim = uk_list_entry(item, struct uk_dentry, lru);
+		next = item->next;
+		inode = victim->inode != NULL ? victim->inode : victim->parent->inode;
+		if (inode->super != super)
+			continue;
+		uk_list_remove(&victim->lru);
+		unused_count--;
+		unhash(victim);
+		uk_list_push_back(&victims, &victim->lru);
+	}
+	uk_spin_unlock(&lock, state);
+	while ((victim = uk_list_first(&victims, struct uk_dentry, lru)) != NULL) {
+		uk_list_remove(&victim->lru);
+		fs_dentry_put(destroy(victim));
+		some = true;
+	}
+	return some;
+}
+
+void fs_dentry_prune(const struct uk_super *super)
+{
+	/* A folder is unused when the names in it are gone. */
+	while (prune_pass(super))
+		;
+}
+
+bool fs_dentry_is_last(const struct uk_dentry *dentry)
+{
+	uint64_t state = uk_spin_lock(&lock);
+	bool last = dentry->refs == 1;
+
+	uk_spin_unlock(&lock, state);
+	return last;
+}
+
 static char *name_room(struct uk_dentry *dentry, size_t size)
 {
 	return size < sizeof(dentry->room) ? dentry->room : uk_alloc(size + 1);

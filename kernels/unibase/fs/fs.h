@@ -68,6 +68,8 @@ struct uk_dentry *fs_dentry_parent(struct uk_dentry *dentry); /* "..": a referen
 int fs_dentry_path(struct uk_dentry *dentry, char *path, size_t room);
 void fs_dentry_start(void);
 size_t fs_dentry_shrink(size_t wanted);
+void fs_dentry_prune(const struct uk_super *super);	/* forgets its names that nobody holds */
+bool fs_dentry_is_last(const struct uk_dentry *dentry); /* one reference is left */
 
 /* mount.c */
 struct fs_mount {
@@ -83,6 +85,25 @@ int fs_mount_add(struct uk_dentry *point, struct uk_super *super, const char *so
 struct uk_dentry *fs_mount_root(void); /* borrowed */
 /* The root of what is mounted on `dentry`, on and on; consumes and gives a reference. */
 struct uk_dentry *fs_mount_cross(struct uk_dentry *dentry);
+struct fs_mount *fs_mount_of(const struct uk_super *super);
+/* From now on a walk finds `super` there, which is consumed; *before is what holds the old one for
+ * those who are in it. On an error nothing changed. */
+int fs_mount_replace(struct fs_mount *mount, struct uk_super *super, struct fs_mount **before);
+/* Unmounts and frees it when nobody is in it any more; false: somebody is. */
+bool fs_mount_release(struct fs_mount *before);
+
+/* live.c: volumes whose content is replaced, see uni/abi/live.h */
+void fs_live_mount(const struct uni_config_mount *what, const char *path, char *source, size_t room,
+		   struct uk_super **super);
+void fs_live_mounted(struct uk_super *super); /* it has its place */
+void fs_live_start(void);		      /* all are mounted: listens from now on */
+int fs_live_open(struct uk_inode *inode, struct uk_file *file); /* /proc/live */
+
+/* bell.c: where a machine is told of new content, and answers */
+struct uni_bell_answer;
+bool fs_bell_start(void (*rung)(void)); /* `rung` is called in interrupts; false: there is none */
+void fs_bell_answer(unsigned index,
+		    struct uni_bell_answer *answer); /* fills what is not its sender's */
 
 /*
  * From path to name. A walk stops before the last component, which the caller may look up, follow

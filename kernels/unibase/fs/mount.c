@@ -1,6 +1,7 @@
 /*
  * Mounts: which file system stands on which folder. Each super is mounted once, so a dentry alone
- * says where one is. Mounts are made at start and stay.
+ * says where one is. Mounts are made at start and stay; what a live volume's mount shows may be
+ * replaced.
  */
 #include <uk/log.h>
 #include <uk/vfs.h>
@@ -50,11 +51,64 @@ struct uk_dentry *fs_mount_cross(struct uk_dentry *dentry)
 	struct fs_mount *mount;
 
 	while ((mount = dentry->mounted) != NULL) {
-		fs_dentry_get(mount->root);
+		uint64_t state = uk_spin_lock(&lock);
+		struct uk_dentry *below = mount->root;
+
+		fs_dentry_get(below);
+		uk_spin_unlock(&lock, state);
 		fs_dentry_put(dentry);
-		dentry = mount->root;
+		dentry = below;
 	}
 	return dentry;
+}
+
+struct fs_mount *fs_mount_of(const struct uk_super *super)
+{
+	uk_list_each (item, &fs_mounts) {
+		struct fs_mount *mount = uk_list_entry(item, struct fs_mount, item);
+
+		if (mount->super == super)
+			return mount;
+	}
+	return NULL;
+}
+
+int fs_mount_replace(struct fs_mount *mount, struct uk_super *super, struct fs_mount **before)
+{
+	struct fs_mount *old = uk_alloc(sizeof(*old));
+	struct uk_dentry *below;
+	uint64_t state;
+
+	if (old == NULL)
+		return -UK_ENOMEM;
+	uk_inode_get(super->root);
+	below = fs_dentry_new(NULL, "/", 1, super->root);
+	if (below == NULL) {
+		uk_free(old);
+		return -UK_ENOMEM;
+	}
+	super->type = mount->super->type;
+	below->mount = mount;
+	state = uk_spin_lock(&lock);
+	*old = *mount;
+	uk_list_init(&old->item);
+	old->root->mount = old;
+	mount->super = super;
+	mount->root = below;
+	uk_spin_unlock(&lock, state);
+	*before = old;
+	return 0;
+}
+
+bool fs_mount_release(struct fs_mount *old)
+{
+	fs_dentry_prune(old->super);
+	if (!fs_dentry_is_last(old->root))
+		return false;
+	fs_dentry_put(old->root);
+	old->super->ops->unmount(old->super);
+	uk_free(old);
+	return true;
 }
 
 void uk_vfs_sync(void)

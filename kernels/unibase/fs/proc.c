@@ -46,6 +46,7 @@ static uint32_t mode_of(const struct fs_proc_entry *entry)
 		return UK_S_IFLNK | 0777;
 	case FS_PROC_TEXT:
 	case FS_PROC_SHOW:
+	case FS_PROC_OPEN:
 		break;
 	}
 	return UK_S_IFREG | 0444;
@@ -64,6 +65,7 @@ static const struct uk_inode_ops *ops_of(const struct fs_proc_entry *entry)
 		return &jump_ops;
 	case FS_PROC_TEXT:
 	case FS_PROC_SHOW:
+	case FS_PROC_OPEN:
 		break;
 	}
 	return &text_ops;
@@ -140,6 +142,8 @@ static int text_open(struct uk_inode *inode, struct uk_file *file)
 
 	if (fs_can_write(file))
 		return -UK_EACCES;
+	if (entry->kind == FS_PROC_OPEN)
+		return entry->open(inode, file);
 	text = uk_alloc(sizeof(*text));
 	if (text == NULL)
 		return -UK_ENOMEM;

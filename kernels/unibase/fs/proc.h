@@ -12,6 +12,7 @@ enum fs_proc_kind {
 	FS_PROC_FOLDER,
 	FS_PROC_TEXT, /* always the same: `text` */
 	FS_PROC_SHOW, /* made when it is opened: `show` */
+	FS_PROC_OPEN, /* opens itself: `open` */
 	FS_PROC_LINK, /* `text` is the target */
 	FS_PROC_JUMP, /* to a name: `jump`, whose path is the target */
 	FS_PROC_FDS,  /* the folder of descriptors */
@@ -23,6 +24,7 @@ struct fs_proc_entry {
 	const char *text;
 	void (*show)(struct fs_text *text);
 	struct uk_dentry *(*jump)(void); /* a reference, or uk_err_ptr */
+	int (*open)(struct uk_inode *inode, struct uk_file *file);
 };
 extern const struct fs_proc_entry fs_proc_entries[];
 extern const unsigned fs_proc_count;

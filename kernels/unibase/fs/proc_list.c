@@ -380,23 +380,23 @@ static void show_status(struct fs_text *t)
 
 #define FOLDER(path)                                                                               \
 	{                                                                                          \
-		path, FS_PROC_FOLDER, NULL, NULL, NULL                                             \
+		path, FS_PROC_FOLDER, NULL, NULL, NULL, NULL                                       \
 	}
 #define TEXT(path, text)                                                                           \
 	{                                                                                          \
-		path, FS_PROC_TEXT, text, NULL, NULL                                               \
+		path, FS_PROC_TEXT, text, NULL, NULL, NULL                                         \
 	}
 #define SHOW(path, show)                                                                           \
 	{                                                                                          \
-		path, FS_PROC_SHOW, NULL, show, NULL                                               \
+		path, FS_PROC_SHOW, NULL, show, NULL, NULL                                         \
 	}
 #define LINK(path, text)                                                                           \
 	{                                                                                          \
-		path, FS_PROC_LINK, text, NULL, NULL                                               \
+		path, FS_PROC_LINK, text, NULL, NULL, NULL                                         \
 	}
 #define JUMP(path, jump)                                                                           \
 	{                                                                                          \
-		path, FS_PROC_JUMP, NULL, NULL, jump                                               \
+		path, FS_PROC_JUMP, NULL, NULL, jump, NULL                                         \
 	}
 
 const struct fs_proc_entry fs_proc_entries[] = {
@@ -407,7 +407,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	JUMP("1/cwd", jump_cwd),
 	SHOW("1/environ", show_environ),
 	JUMP("1/exe", jump_exe),
-	{ "1/fd", FS_PROC_FDS, NULL, NULL, NULL },
+	{ "1/fd", FS_PROC_FDS, NULL, NULL, NULL, NULL },
 	SHOW("1/limits", show_limits),
 	SHOW("1/maps", show_maps),
 	SHOW("1/mountinfo", show_mountinfo),
@@ -420,6 +420,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	TEXT("cmdline", ""),
 	SHOW("cpuinfo", show_cpuinfo),
 	TEXT("filesystems", "nodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\tsquashfs"),
+	{ "live", FS_PROC_OPEN, NULL, NULL, NULL, fs_live_open },
 	SHOW("loadavg", show_loadavg),
 	SHOW("meminfo", show_meminfo),
 	LINK("mounts", "self/mounts"),

@@ -163,6 +163,11 @@ static void mount_configured(const struct uni_config_mount *what, char *path)
 		fs_volume_mount(what, path, source, sizeof(source), &super);
 		mount(make_folder(path, 0755), super, "squashfs", source);
 		break;
+	case UNI_FS_LIVE:
+		fs_live_mount(what, path, source, sizeof(source), &super);
+		mount(make_folder(path, 0755), super, "squashfs", source);
+		fs_live_mounted(super);
+		break;
 	default:
 		uk_panic("mount %s: this kernel has no file system of kind %u", path, what->fs);
 	}
@@ -229,6 +234,7 @@ void uk_vfs_start(void)
 	mount(make_top_folder("/proc", 0555), fs_proc_new(), "proc", "proc");
 	place_program();
 	mount_volumes();
+	fs_live_start();
 	fs_tty_start();
 	open_console();
 	enter_folder();

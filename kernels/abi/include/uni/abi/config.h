@@ -67,6 +67,8 @@ enum uni_config_fs {
 enum {
 	UNI_MOUNT_READ_ONLY = 1,
 	UNI_MOUNT_VERITY = 2, /* data_blocks, hash_offset, root_hash and salt hold */
+	UNI_MOUNT_SIGNED = 4, /* of UNI_FS_LIVE: root_hash is the Ed25519 public key by which each
+				 generation must be signed */
 };
 
 struct uni_config_mount {
@@ -74,7 +76,8 @@ struct uni_config_mount {
 			     UUID */
 	uint32_t fs;	  /* enum uni_config_fs */
 	uint32_t flags;	  /* UNI_MOUNT_* */
-	uint64_t data_blocks;  /* 4096-byte blocks under the hash tree */
+	uint64_t data_blocks;  /* 4096-byte blocks under the hash tree; of UNI_FS_LIVE: the least
+				  generation that is taken */
 	uint64_t hash_offset;  /* bytes from the volume's start to the verity superblock */
 	uint64_t size;	       /* bytes: of the volume; for tmpfs its limit, 0 for half of memory */
 	uint32_t salt_size;    /* 0 to 32 */
