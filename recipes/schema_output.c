@@ -62,6 +62,7 @@ TABLE(vhd, vhd_keys, "the image for Azure and older Hyper-V");
 TABLE(vhdx, disk_keys, "the image for Hyper-V");
 TABLE(vdi, disk_keys, "the image for VirtualBox");
 TABLE(containerdisk, disk_keys, "the container image for KubeVirt");
+TABLE(iso, disk_keys, "the CD image, which is a disk as well");
 TABLE(ami, disk_keys, "the image for EC2, whose disk has whole GiB");
 
 #define FORM(form, what)                                                                           \
@@ -95,9 +96,9 @@ static const struct schema_key output_keys[] = {
 	  .item = "format",
 	  .takes = TAKES_LIST,
 	  .form = FORM_WORD,
-	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "ami", "containerdisk",
-			 "elf"),
-	  .reserved = WORDS("gcp", "iso", "ova", "xen", "firecracker", "libvirt"),
+	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", "ami",
+			 "containerdisk", "elf"),
+	  .reserved = WORDS("gcp", "ova", "xen", "firecracker", "libvirt"),
 	  .fallback = "[\"raw\", \"elf\"]",
 	  .means = "Forms to write: `raw` is a disk and `elf` a kernel that PVH loaders start "
 		   "directly; the others are in [formats.md](formats.md)." },
@@ -119,6 +120,7 @@ static const struct schema_key output_keys[] = {
 	FORM(vhd, "the VHD image"),
 	FORM(vhdx, "the VHDX image"),
 	FORM(vdi, "the VDI image"),
+	FORM(iso, "the CD image"),
 	FORM(ami, "the image for EC2"),
 	FORM(containerdisk, "the container image for KubeVirt"),
 };

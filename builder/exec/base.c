@@ -201,6 +201,22 @@ static void check_ami(struct build *b, const struct uni_base *base, struct uni_p
 	complain(b, pos, &why);
 }
 
+/* The BIOS reads the kernel from the CD, and after that nobody reads it. */
+static void warn_iso(struct build *b)
+{
+	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
+
+		if (volume->format == UNI_FS_TMPFS || volume->embed)
+			continue;
+		uni_diags_warning(b->diags, b->recipe->path, volume->pos,
+				  "volume \"%s\" is out of reach of a machine started from the ISO "
+				  "as a CD: its kernel drives no CD",
+				  volume->name);
+		uni_diags_hint(b->diags, "embed = true puts it into the kernel");
+	}
+}
+
 static void check_outputs(struct build *b, const struct uni_base *base)
 {
 	const struct uni_recipe *recipe = b->recipe;
@@ -215,6 +231,8 @@ static void check_outputs(struct build *b, const struct uni_base *base)
 				    output != NULL ? output->pos : recipe->base.pos);
 		else
 			disks = true;
+		if (strcmp(b->formats[i], "iso") == 0)
+			warn_iso(b);
 		if (strcmp(b->formats[i], "ami") == 0)
 			check_ami(b, base, output != NULL ? output->pos : recipe->base.pos);
 	}

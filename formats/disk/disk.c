@@ -9,7 +9,8 @@
 
 const struct uni_disk_format *const uni_disk_formats[] = {
 	&uni_disk_raw, /* the disk as it is */
-	&uni_disk_qcow2, &uni_disk_vmdk, &uni_disk_vhd, &uni_disk_vhdx, &uni_disk_vdi, NULL,
+	&uni_disk_qcow2, &uni_disk_vmdk, &uni_disk_vhd, &uni_disk_vhdx,
+	&uni_disk_vdi,	 &uni_disk_iso,	 NULL,
 };
 
 const struct uni_disk_format *uni_disk_find(const char *name)

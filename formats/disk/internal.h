@@ -11,6 +11,7 @@
 /* The forms, as disk.c lists them. */
 extern const struct uni_disk_format uni_disk_raw;
 extern const struct uni_disk_format uni_disk_qcow2;
+extern const struct uni_disk_format uni_disk_iso;
 extern const struct uni_disk_format uni_disk_vdi;
 extern const struct uni_disk_format uni_disk_vhd;
 extern const struct uni_disk_format uni_disk_vhdx;

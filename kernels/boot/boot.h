@@ -21,9 +21,13 @@ void crc_start(uint32_t polynomial); /* makes the tables for what follows */
 /* Continues `crc` (0 at the start) while copying; `to` may be NULL. Ranges do not overlap. */
 uint32_t crc_copy(uint32_t crc, void *to, const void *from, size_t size);
 
-/* Sectors into the bounce buffer's `slot`, at most SLOT_SECTORS. */
+#define CD_SECTOR 2048
+#define CD_HEAD 64 /* the primary volume descriptor's sector of 512 bytes */
+/* Sectors of 512 bytes into the bounce buffer's `slot`, at most SLOT_SECTORS; of a CD three less.
+ */
 const char *disk_read(unsigned slot, uint64_t lba, unsigned count);
-/* Sectors into all slots from the first, SLOT_SECTORS in each but the last. */
+/* Sectors into all slots from the first, SLOT_SECTORS in each but the last; `lba` starts a sector
+ * of a CD. */
 const char *disk_read_slots(uint64_t lba, unsigned count);
 void *disk_slot(unsigned slot);
 

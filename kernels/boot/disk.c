@@ -1,5 +1,6 @@
 /*
- * Reading the boot disk through INT 13h, into the bounce buffer below 1 MiB.
+ * Reading the boot disk through INT 13h, into the bounce buffer below 1 MiB. Everybody else counts
+ * sectors of 512 bytes; those of a CD have 2048, and what is asked for may start inside one.
  */
 #include "boot.h"
 #include "places.h"
@@ -43,22 +44,37 @@ static const char *run(struct packet *packets, unsigned count)
 	return read_error(result & 0xff);
 }
 
+/* How many of our sectors make one of the disk's, as a power of two. */
+static unsigned shift(void)
+{
+	return boot_disk.sector_size == CD_SECTOR ? 2 : 0;
+}
+
 static void fill(struct packet *p, unsigned slot, uint64_t lba, unsigned count)
 {
+	unsigned inside = (unsigned)lba & ((1u << shift()) - 1);
+
+	count = (inside + count + (1u << shift()) - 1) >> shift();
 	p->size = sizeof(*p);
 	p->zero = 0;
 	p->count = (uint16_t)count;
 	p->offset = 0;
 	p->segment = (uint16_t)((BOUNCE_BASE + slot * BOUNCE_SLOT) >> 4);
-	p->lba = lba;
+	p->lba = lba >> shift();
 }
 
 const char *disk_read(unsigned slot, uint64_t lba, unsigned count)
 {
 	static struct packet packet;
+	size_t skip = ((size_t)lba & ((1u << shift()) - 1)) * 512;
+	uint8_t *data = disk_slot(slot);
+	const char *reason;
 
 	fill(&packet, slot, lba, count);
-	return run(&packet, 1);
+	reason = run(&packet, 1);
+	for (size_t i = 0; reason == NULL && skip != 0 && i < (size_t)count * 512; i++)
+		data[i] = data[i + skip];
+	return reason;
 }
 
 const char *disk_read_slots(uint64_t lba, unsigned count)

@@ -13,6 +13,8 @@
 
 #define LOW_END 0x9ffffull
 #define PACKED_MAX (1ull << 30) /* bytes of a box */
+#define CD_ENTRIES 128		/* of a partition table on a CD, behind two sectors of 512 bytes */
+#define CD_TABLES 20480u	/* bytes that hold it, whole blocks and pages */
 #define MAP_SLACK 16		/* entries that allocations of ours may add to the memory map */
 
 efi_status EFI_CALL efi_main(efi_handle image, struct efi_system *system);
@@ -75,7 +77,36 @@ static bool is_partition(const struct efi_device_path *path, const uint8_t guid[
 	}
 }
 
-static const char *read_box(struct efi_block_io *io, uint8_t **box)
+/*
+ * Firmware sees no partitions of 512-byte sectors on a CD, so its table is read here. What is in it
+ * need not be sound: the box that it leads to is compared with the seal. Gives the partition's
+ * first block, 0 when there is none.
+ */
+static uint64_t find_on_cd(struct efi_block_io *io, const uint8_t guid[16])
+{
+	const struct efi_block_media *m = io->media;
+	const struct uni_gpt_header *h;
+	uint64_t address = 0, first = 0;
+
+	if (!m->present || m->partition || m->block_size != CD_SECTOR ||
+	    m->last_block < CD_TABLES / CD_SECTOR ||
+	    bs->allocate_pages(EFI_ANY_PAGES, EFI_LOADER_DATA, CD_TABLES / EFI_PAGE, &address) != 0)
+		return 0;
+	h = (const void *)(uintptr_t)(address + UNI_GPT_SECTOR);
+	if (io->read(io, m->id, 0, CD_TABLES, (void *)(uintptr_t)address) == 0 &&
+	    h->entries_lba == 2 && h->entry_size == sizeof(struct uni_gpt_entry))
+		for (uint32_t i = 0; first == 0 && i < h->entry_count && i < CD_ENTRIES; i++) {
+			struct uni_gpt_entry e;
+
+			memcpy(&e, (const uint8_t *)h + UNI_GPT_SECTOR + i * sizeof(e), sizeof(e));
+			if (same_guid(e.guid, guid))
+				first = e.first_lba / (CD_SECTOR / UNI_GPT_SECTOR);
+		}
+	(void)bs->free_pages(address, CD_TABLES / EFI_PAGE);
+	return first;
+}
+
+static const char *read_box(struct efi_block_io *io, uint64_t first, uint8_t **box)
 {
 	const struct efi_block_media *m = io->media;
 	uint64_t size = efi_seal.size, address = 0;
@@ -83,13 +114,13 @@ static const char *read_box(struct efi_block_io *io, uint8_t **box)
 	if (!m->present || m->block_size == 0 || m->block_size > EFI_PAGE)
 		return "the kernel's partition cannot be read";
 	size = (size + m->block_size - 1) / m->block_size * m->block_size;
-	if (size / m->block_size > m->last_block + 1)
+	if (first > m->last_block || size / m->block_size > m->last_block + 1 - first)
 		return "the kernel is longer than its partition";
 	if (bs->allocate_pages(EFI_ANY_PAGES, EFI_LOADER_DATA, (size + EFI_PAGE - 1) / EFI_PAGE,
 			       &address) != 0)
 		return "too little memory for the kernel";
 	*box = (uint8_t *)(uintptr_t)address;
-	if (io->read(io, m->id, 0, size, *box) != 0)
+	if (io->read(io, m->id, first, size, *box) != 0)
 		return "the disk cannot be read";
 	if (!efi_seal_matches(*box))
 		return "the kernel is not the one that this loader was made for";
@@ -109,12 +140,17 @@ static const char *find_box(uint8_t **box)
 	for (uint64_t i = 0; i < count; i++) {
 		struct efi_device_path *path;
 		struct efi_block_io *io;
+		uint64_t first = 0;
 
 		if (bs->handle_protocol(handles[i], &device_path, (void **)&path) != 0 ||
-		    bs->handle_protocol(handles[i], &block_io, (void **)&io) != 0 ||
-		    !is_partition(path, efi_seal.partition))
+		    bs->handle_protocol(handles[i], &block_io, (void **)&io) != 0)
 			continue;
-		reason = read_box(io, box);
+		if (!is_partition(path, efi_seal.partition)) {
+			first = find_on_cd(io, efi_seal.partition);
+			if (first == 0)
+				continue;
+		}
+		reason = read_box(io, first, box);
 		if (reason == NULL)
 			break;
 	}

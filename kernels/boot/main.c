@@ -117,10 +117,28 @@ static const char *read_box(uint64_t first, uint64_t sectors, struct uni_box_hea
 	return crc == h->stored_crc32c ? NULL : "the kernel is damaged: its checksum differs";
 }
 
+/* Sectors of 512 bytes of the disk, 0 when that cannot be told. BIOSes do not know how large a CD
+ * is: its primary volume descriptor says so (ECMA-119, 8.4). */
+static uint64_t disk_sectors(void)
+{
+	const uint8_t *head = disk_slot(0);
+	uint32_t blocks;
+
+	if (!boot_disk_known)
+		return 0;
+	if (boot_disk.sector_size == 512)
+		return boot_disk.sectors;
+	if (boot_disk.sector_size != CD_SECTOR || disk_read(0, CD_HEAD, 1) != NULL ||
+	    memcmp(head, "\1CD001", 6) != 0)
+		return 0;
+	memcpy(&blocks, head + 80, sizeof(blocks));
+	return (uint64_t)blocks * (CD_SECTOR / 512);
+}
+
 static void load(struct box_place *place)
 {
 	static struct uni_box_header header;
-	uint64_t sectors = boot_disk_known ? boot_disk.sectors : 0, first = 0, count = 0;
+	uint64_t sectors = 0, first = 0, count = 0;
 	uint8_t type[16];
 	const char *reason = NULL;
 
@@ -129,7 +147,9 @@ static void load(struct box_place *place)
 		reason = "too little memory below 640 KiB";
 	if (reason == NULL)
 		reason = a20_enable();
-	if (reason == NULL && (sectors < 3 || boot_disk.sector_size != 512))
+	if (reason == NULL)
+		sectors = disk_sectors();
+	if (reason == NULL && sectors < 3)
 		reason = "the BIOS does not tell the disk's size";
 	if (reason == NULL)
 		reason = gpt_find(sectors, type, &first, &count);

@@ -18,7 +18,17 @@ start:
 	.org start + 4
 	.long STAGE2_MAGIC
 enter:
-	/* Stage 1 left: DL the drive, CS DS ES SS 0, SP STACK_TOP. */
+	/* DL is the drive. Stage 1 has set up the rest; a CD's BIOS, which comes here at once,
+	 * perhaps not. */
+	cli
+	ljmp $0, $0f
+0:	xorw %ax, %ax
+	movw %ax, %ds
+	movw %ax, %es
+	movw %ax, %ss
+	movw $STACK_TOP, %sp
+	sti
+	cld
 	movw $bss_start, %di
 	movw $bss_words, %cx
 	xorl %eax, %eax

@@ -41,7 +41,7 @@ source = "small"
 embed = true
 compression = "lz4"
 [output]
-formats = ["raw", "elf", "qcow2", "vmdk", "vhd", "vhdx", "vdi"]
+formats = ["raw", "elf", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", "containerdisk"]
 qcow2.compression = "zstd"
 vmdk.variant = "streamOptimized"
 vhd.variant = "dynamic"

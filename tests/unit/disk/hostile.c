@@ -43,11 +43,13 @@ static void test_truncated(void **state)
 		uint64_t size = sample_size(fd);
 		bool fixed = strcmp(form->form, "vhd") == 0 &&
 			     strcmp(form->options.variant, "fixed") == 0;
+		/* Where a form says what it is: a CD does so at 32 KiB. */
+		uint64_t least = strcmp(form->form, "iso") == 0 ? 34816 : 512;
 
 		assert_int_equal(read_all(fd, size), 0);
 		/* Without its end a fixed VHD is a raw disk, and nobody can tell. The last sectors
 		 * of other forms may hold nothing that a reader needs. */
-		for (uint64_t cut = size / 3 * 2; !fixed && cut > 512; cut = cut / 3 * 2)
+		for (uint64_t cut = size / 3 * 2; !fixed && cut > least; cut = cut / 3 * 2)
 			if (read_all(fd, cut) != UNI_E_CORRUPT)
 				fail_msg("%s of %llu bytes cut to %llu is read", form->form,
 					 (unsigned long long)size, (unsigned long long)cut);

@@ -18,6 +18,7 @@ const struct sample_form sample_forms[] = {
 	{ "vhd", { .variant = "dynamic" }, true },
 	{ "vhdx", { 0 }, true },
 	{ "vdi", { 0 }, true },
+	{ "iso", { 0 }, false },
 	{ 0 },
 };
 
