@@ -5,12 +5,13 @@
 #include "virtio.h"
 #include <uk/start.h>
 
-extern const struct uk_pci_driver uk_nvme, uk_virtio_pci;
+extern const struct uk_pci_driver uk_ena, uk_nvme, uk_virtio_pci;
 extern const struct uk_virtio_driver uk_virtio_blk, uk_virtio_net, uk_virtio_random;
 
 const struct uk_pci_driver *const uk_pci_drivers[] = {
 	&uk_virtio_pci,
 	&uk_nvme,
+	&uk_ena,
 	NULL,
 };
 

@@ -184,10 +184,14 @@ void uk_mmio_write32(volatile void *at, uint32_t v)
 volatile void *uk_pci_map(const struct uk_pci_dev *dev, unsigned index, uint64_t offset,
 			  uint64_t size)
 {
+	uint64_t first = index == 2 ? played->second : 0;
+	uint64_t end = index == 0 && played->second != 0 ? played->second : played->size;
+
 	(void)dev;
-	if (index != 0 || offset + size > played->size)
+	if ((index == 2 && played->second == 0) || (index != 0 && index != 2) ||
+	    offset > end - first || size > end - first - offset)
 		return NULL;
-	return played->window + offset;
+	return played->window + first + offset;
 }
 
 void uk_pci_enable(const struct uk_pci_dev *dev, unsigned bits)

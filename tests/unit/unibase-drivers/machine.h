@@ -20,6 +20,7 @@ extern unsigned machine_log_lines;
 struct machine_device {
 	uint8_t *window; /* never touched: its addresses stand for the registers */
 	size_t size;
+	size_t second; /* where in it BAR 2 begins; 0: there is none */
 	uint32_t (*read)(size_t offset);
 	void (*write)(size_t offset, uint32_t v);
 	int (*msix)(unsigned index, void (*fn)(void *arg), void *arg);

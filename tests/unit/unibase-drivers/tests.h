@@ -15,5 +15,6 @@ int aml_tests(void);
 int gpt_tests(void);
 int ring_tests(void);
 int nvme_tests(void);
+int ena_tests(void);
 
 #endif
