@@ -378,7 +378,7 @@ static void make_super(const struct ext4 *fs, uint64_t free_blocks, struct uni_e
 		return;
 	s->feature_compat |= UNI_EXT4_DIR_INDEX;
 	s->feature_incompat |= UNI_EXT4_EXTENTS | UNI_EXT4_64BIT | UNI_EXT4_FLEX_BG;
-	s->feature_ro_compat |= UNI_EXT4_HUGE_FILE | UNI_EXT4_DIR_NLINK | UNI_EXT4_EXTRA_ISIZE |
+	s->feature_ro_compat |= UNI_EXT4_HUGE_FILE | UNI_EXT4_DIR_NLINK | UNI_EXT4_EXTRA_FIELDS |
 				UNI_EXT4_METADATA_CSUM;
 	s->desc_size = (uint16_t)fs->desc_size;
 	s->min_extra_isize = UNI_EXT4_EXTRA_ISIZE;

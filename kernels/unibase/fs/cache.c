@@ -14,7 +14,7 @@
 
 #include "fs.h"
 
-enum { FAN_BITS = 6, FAN = 1 << FAN_BITS, HEIGHT_MAX = 9, BATCH = 32 };
+enum { FAN_BITS = 6, FAN = 1 << FAN_BITS, HEIGHT_MAX = 9, BATCH = 32, RUN_MAX = 256 };
 _Static_assert(FAN_BITS *HEIGHT_MAX >= 63 - UK_PAGE_SHIFT, "every file offset has a place");
 
 struct node {
@@ -33,6 +33,7 @@ static struct uk_list clock_list = UK_LIST_INIT(clock_list);
 static struct uk_list fills = UK_LIST_INIT(fills);
 static struct uk_waitq fills_end = UK_WAITQ_INIT(fills_end);
 static uint64_t page_total;
+static uint64_t dirty_total; /* of file systems with a disk */
 
 /* -- the tree -- */
 
@@ -179,9 +180,38 @@ static bool page_is_dirty(const struct uk_page *page)
 	return page_is_own(page) && (page->flags & UK_PAGE_DIRTY) != 0;
 }
 
+static void set_dirty(struct uk_inode *inode, struct uk_page *page, bool charged)
+{
+	page->flags |= UK_PAGE_DIRTY;
+	if (charged)
+		page->flags |= UK_PAGE_CHARGED;
+	inode->pages.dirty++;
+	if (inode->ops->write_pages != NULL)
+		dirty_total++;
+}
+
+static void set_clean(struct uk_inode *inode, struct uk_page *page)
+{
+	page->flags &= (uint16_t)~UK_PAGE_DIRTY;
+	inode->pages.dirty--;
+	if (inode->ops->write_pages != NULL)
+		dirty_total--;
+}
+
+static bool is_charged(const struct uk_page *page)
+{
+	return page_is_own(page) && (page->flags & UK_PAGE_CHARGED) != 0;
+}
+
+/* With an eighth of memory dirty, who makes more of it waits for the disk. */
+bool fs_cache_crowded(void)
+{
+	return dirty_total > uk_mem_total() / 8 >> UK_PAGE_SHIFT;
+}
+
 /* Enters a page whose reference the caller gives. */
 static void page_enter(struct uk_inode *inode, uint64_t index, struct uk_page *page, void **place,
-		       bool dirty)
+		       bool dirty, bool charged)
 {
 	*place = page;
 	inode->pages.count++;
@@ -192,12 +222,10 @@ static void page_enter(struct uk_inode *inode, uint64_t index, struct uk_page *p
 	page->owner = inode;
 	page->index = index;
 	uk_list_init(&page->list);
-	if (dirty) {
-		page->flags |= UK_PAGE_DIRTY;
-		inode->pages.dirty++;
-	} else {
+	if (dirty)
+		set_dirty(inode, page, charged);
+	else
 		uk_list_push_back(&clock_list, &page->list);
-	}
 }
 
 /* Takes a page out; the caller gets the cache's reference. */
@@ -209,10 +237,10 @@ static void page_leave(struct uk_inode *inode, struct uk_page *page, void **plac
 		return;
 	page_total--;
 	if (page_is_dirty(page))
-		inode->pages.dirty--;
+		set_clean(inode, page);
 	uk_list_remove(&page->list);
 	page->flags &=
-		(uint16_t) ~(UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED | UK_PAGE_DIRTY);
+		(uint16_t) ~(UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED | UK_PAGE_CHARGED);
 	page->owner = NULL;
 }
 
@@ -237,7 +265,8 @@ struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index)
 	return page;
 }
 
-int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty)
+int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty,
+		 bool charged)
 {
 	struct spares spares = { .count = 0 };
 	int error = 0;
@@ -248,7 +277,7 @@ int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, b
 
 		if (place != NULL && *place == NULL) {
 			uk_page_get(page);
-			page_enter(inode, index, page, place, dirty);
+			page_enter(inode, index, page, place, dirty, charged);
 		} else if (place != NULL) {
 			error = -UK_EEXIST;
 		}
@@ -279,7 +308,7 @@ struct uk_page *fs_zero_page(void)
 
 int uk_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page)
 {
-	return fs_cache_add(inode, index, page, false);
+	return fs_cache_add(inode, index, page, false, false);
 }
 
 uint64_t uk_cache_pages(void)
@@ -308,6 +337,11 @@ static bool fill_is_free(struct uk_inode *inode, uint64_t first, uint64_t count)
 
 	uk_spin_unlock(&cache_lock, state);
 	return !overlaps;
+}
+
+void fs_cache_settle(struct uk_inode *inode, uint64_t first, uint64_t count)
+{
+	uk_wait_event(&fills_end, fill_is_free(inode, first, count), UK_FOREVER, false);
 }
 
 enum begun { BEGUN, PRESENT, BUSY };
@@ -375,7 +409,7 @@ int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page)
 /* -- writing -- */
 
 /* Puts a copy in the place of a frame that may not be written. */
-static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *old,
+static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *old, bool charged,
 			struct uk_page **own)
 {
 	struct uk_page *copy = uk_page_alloc(0, false);
@@ -394,7 +428,7 @@ static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *
 	}
 	page_leave(inode, old, place);
 	uk_page_get(copy);
-	page_enter(inode, index, copy, place, true);
+	page_enter(inode, index, copy, place, true, charged);
 	uk_spin_unlock(&cache_lock, state);
 	uk_page_put(old);
 	*own = copy;
@@ -402,7 +436,8 @@ static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *
 }
 
 /* Turns a page of the cache dirty unless it left meanwhile; whether it was dirty already. */
-static int page_mark(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool *was)
+static int page_mark(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool charged,
+		     bool *was)
 {
 	uint64_t state = uk_spin_lock(&cache_lock);
 	bool stays = tree_find(&inode->pages, index) == page;
@@ -410,8 +445,7 @@ static int page_mark(struct uk_inode *inode, uint64_t index, struct uk_page *pag
 	*was = stays && page_is_dirty(page);
 	if (stays && !*was) {
 		uk_list_remove(&page->list);
-		page->flags |= UK_PAGE_DIRTY;
-		inode->pages.dirty++;
+		set_dirty(inode, page, charged);
 	}
 	uk_spin_unlock(&cache_lock, state);
 	return stays ? 0 : -UK_EAGAIN;
@@ -421,24 +455,24 @@ static int page_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **p
 {
 	struct uk_page *own;
 	bool was = false;
-	int error;
+	int error, charged;
 
 	if (page_is_dirty(*page))
 		return 0;
-	error = inode->ops->reserve != NULL ? inode->ops->reserve(inode) : 0;
-	if (error != 0)
-		return error;
+	charged = inode->ops->reserve != NULL ? inode->ops->reserve(inode, index) : 0;
+	if (charged < 0)
+		return charged;
 	if (page_is_own(*page)) {
-		error = page_mark(inode, index, *page, &was);
+		error = page_mark(inode, index, *page, charged != 0, &was);
 	} else {
-		error = page_replace(inode, index, *page, &own);
+		error = page_replace(inode, index, *page, charged != 0, &own);
 		if (error == 0) {
 			uk_page_put(*page);
 			*page = own;
 			uk_map_forget_file(inode, index); /* what was mapped is the old frame */
 		}
 	}
-	if ((error != 0 || was) && inode->ops->unreserve != NULL)
+	if ((error != 0 || was) && charged != 0)
 		inode->ops->unreserve(inode, 1);
 	return error;
 }
@@ -458,17 +492,18 @@ int uk_cache_get_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **
 	return error;
 }
 
-/* Takes up to BATCH pages from `index` on out of the tree; how many, and how many were dirty. */
+/* Takes up to BATCH pages from `index` on out of the tree; how many, and how many of them had room
+ * set aside. */
 static unsigned take_batch(struct uk_inode *inode, uint64_t index, struct uk_page *batch[BATCH],
-			   unsigned *dirty)
+			   unsigned *charged)
 {
 	uint64_t state = uk_spin_lock(&cache_lock);
 	struct uk_page *page;
 	unsigned count = 0;
 
-	*dirty = 0;
+	*charged = 0;
 	while (count < BATCH && (page = tree_next(&inode->pages, index, &index)) != NULL) {
-		*dirty += page_is_dirty(page);
+		*charged += is_charged(page);
 		page_leave(inode, page, tree_place(&inode->pages, index));
 		batch[count++] = page;
 	}
@@ -493,14 +528,14 @@ static void tree_drop_empty(struct uk_inode *inode)
 void uk_cache_truncate(struct uk_inode *inode, uint64_t index)
 {
 	struct uk_page *batch[BATCH];
-	unsigned count, dirty;
+	unsigned count, charged;
 
 	do {
-		count = take_batch(inode, index, batch, &dirty);
+		count = take_batch(inode, index, batch, &charged);
 		for (unsigned i = 0; i < count; i++)
 			uk_page_put(batch[i]);
-		if (dirty != 0 && inode->ops->unreserve != NULL)
-			inode->ops->unreserve(inode, dirty);
+		if (charged != 0)
+			inode->ops->unreserve(inode, charged);
 	} while (count == BATCH);
 	tree_drop_empty(inode);
 }
@@ -511,7 +546,7 @@ void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end)
 		uint64_t state = uk_spin_lock(&cache_lock);
 		uint64_t index = 0;
 		struct uk_page *page = tree_next(&inode->pages, first, &index);
-		bool dirty = page != NULL && page_is_dirty(page);
+		bool charged = page != NULL && is_charged(page);
 
 		if (page == NULL || index >= end) {
 			uk_spin_unlock(&cache_lock, state);
@@ -520,60 +555,94 @@ void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end)
 		page_leave(inode, page, tree_place(&inode->pages, index));
 		uk_spin_unlock(&cache_lock, state);
 		uk_page_put(page);
-		if (dirty && inode->ops->unreserve != NULL)
+		if (charged)
 			inode->ops->unreserve(inode, 1);
 		first = index + 1;
 	}
 }
 
-static struct uk_page *next_dirty(struct uk_inode *inode, uint64_t *index)
+struct outgoing {
+	struct uk_page *pages[RUN_MAX];
+	bool charged[RUN_MAX];
+	unsigned count;
+};
+
+/* The next dirty pages that lie one behind the other, clean from now on: a store while they are
+ * written marks them again. */
+static bool next_run(struct uk_inode *inode, uint64_t *index, struct outgoing *out)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
+	uint64_t state = uk_spin_lock(&cache_lock), at = *index;
 	struct uk_page *page;
 
-	while ((page = tree_next(&inode->pages, *index, index)) != NULL && !page_is_dirty(page))
-		++*index;
-	if (page != NULL)
-		uk_page_get(page);
-	uk_spin_unlock(&cache_lock, state);
-	return page;
-}
-
-static void page_clean(struct uk_inode *inode, struct uk_page *page)
-{
-	uint64_t state = uk_spin_lock(&cache_lock);
-
-	if (page->owner == inode && page_is_dirty(page)) {
-		page->flags &= (uint16_t)~UK_PAGE_DIRTY;
-		inode->pages.dirty--;
-		uk_list_push_back(&clock_list, &page->list);
+	out->count = 0;
+	while (out->count < RUN_MAX && (page = tree_next(&inode->pages, at, &at)) != NULL) {
+		if (out->count != 0 && at != *index)
+			break;
+		if (page_is_dirty(page)) {
+			out->charged[out->count] = is_charged(page);
+			out->pages[out->count++] = page;
+			uk_page_get(page);
+			set_clean(inode, page);
+			page->flags &= (uint16_t)~UK_PAGE_CHARGED;
+			uk_list_push_back(&clock_list, &page->list);
+		} else if (out->count != 0) {
+			break;
+		}
+		*index = ++at;
 	}
 	uk_spin_unlock(&cache_lock, state);
+	return out->count != 0;
+}
+
+static void run_done(struct uk_inode *inode, struct outgoing *out, int error)
+{
+	unsigned charged = 0;
+
+	for (unsigned i = 0; i < out->count; i++) {
+		struct uk_page *page = out->pages[i];
+		bool was = true;
+
+		if (error != 0)
+			(void)page_mark(inode, page->index, page, out->charged[i], &was);
+		charged += was && out->charged[i];
+		uk_page_put(page);
+	}
+	if (charged != 0)
+		inode->ops->unreserve(inode, charged);
+}
+
+int fs_cache_sync(struct uk_inode *inode)
+{
+	struct outgoing *out;
+	uint64_t index = 0;
+	int error = 0;
+
+	if (inode->ops->write_pages == NULL)
+		return 0;
+	uk_map_clean_file(inode);
+	if (inode->pages.dirty == 0)
+		return 0;
+	out = uk_alloc(sizeof(*out));
+	if (out == NULL)
+		return -UK_ENOMEM;
+	while (error == 0 && next_run(inode, &index, out)) {
+		error = inode->ops->write_pages(inode, out->pages, out->count);
+		run_done(inode, out, error);
+	}
+	uk_free(out);
+	return error;
 }
 
 int uk_cache_sync(struct uk_inode *inode)
 {
-	struct uk_page *page;
-	int result = 0;
+	int error;
 
-	if (inode->ops->write_page == NULL)
+	if (inode->ops->write_pages == NULL)
 		return 0;
-	uk_map_clean_file(inode);
-	/* A store during the write marks the page again, so clean comes first. */
-	for (uint64_t index = 0; (page = next_dirty(inode, &index)) != NULL; index++) {
-		int error;
-
-		page_clean(inode, page);
-		error = inode->ops->write_page(inode, page);
-		if (error != 0) {
-			bool was;
-
-			(void)page_mark(inode, index, page, &was);
-			result = error;
-		}
-		uk_page_put(page);
-	}
-	return result;
+	uk_mutex_lock(&inode->lock);
+	error = fs_cache_sync(inode);
+	uk_mutex_unlock(&inode->lock);
+	return error;
 }
 
 /* -- giving back -- */
@@ -596,7 +665,9 @@ static unsigned clock_turn(struct uk_page *batch[BATCH], size_t wanted, size_t *
 		uk_list_push_back(&clock_list, &page->list);
 		if ((page->flags & UK_PAGE_ACCESSED) != 0) {
 			page->flags &= (uint16_t)~UK_PAGE_ACCESSED;
-		} else if (page->refs == 1) {
+		} else if (page->refs == 1 && !fill_overlaps(page->owner, page->index, 1)) {
+			/* While a unit is filled, what of it is newer must not go before it came.
+			 */
 			struct uk_inode *inode = page->owner;
 
 			page_leave(inode, page, tree_place(&inode->pages, page->index));

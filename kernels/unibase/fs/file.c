@@ -196,7 +196,8 @@ static int may_open(const struct uk_dentry *dentry, uint32_t flags)
 		return -UK_ELOOP;
 	if (fs_is_dir(dentry) && wants_write(flags))
 		return -UK_EISDIR;
-	if ((UK_S_IS(inode->mode, REG) || fs_is_dir(dentry)) && (flags & UK_O_DIRECT) != 0)
+	if ((UK_S_IS(inode->mode, REG) || fs_is_dir(dentry)) && (flags & UK_O_DIRECT) != 0 &&
+	    inode->ops->write_pages == NULL)
 		return -UK_EINVAL;
 	return UK_S_IS(inode->mode, REG) && wants_write(flags) ? fs_may_write(inode) : 0;
 }
@@ -248,16 +249,14 @@ static struct uk_file *open_nameless(int dirfd, const char *path, uint32_t flags
 	if (error != 0)
 		return uk_err_ptr(error);
 	error = fs_may_write(dir->inode);
-	if (error == 0 && !fs_is_tmpfs(dir->inode->super))
+	if (error == 0 && dir->inode->ops->nameless == NULL)
 		error = -UK_EOPNOTSUPP;
-	if (error != 0) {
-		fs_dentry_put(dir);
-		return uk_err_ptr(error);
-	}
-	inode = fs_tmpfs_nameless(dir->inode->super, UK_S_IFREG | (mode & UK_S_ALL & ~fs_umask));
+	if (error == 0)
+		error = dir->inode->ops->nameless(
+			dir->inode, UK_S_IFREG | (mode & UK_S_ALL & ~fs_umask), &inode);
 	fs_dentry_put(dir);
-	if (inode == NULL)
-		return uk_err_ptr(-UK_ENOSPC);
+	if (error != 0)
+		return uk_err_ptr(error);
 	inode->linkable = (flags & UK_O_EXCL) == 0;
 	file = fs_file_nameless(inode, "/tmp/# (deleted)", flags & ~(uint32_t)UK_O_TMPFILE);
 	return file;

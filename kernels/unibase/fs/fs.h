@@ -14,11 +14,16 @@ struct fs_mount;
 
 /* cache.c */
 /* As uk_cache_add; `dirty` ones were reserved by the caller. */
-int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty);
+int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty,
+		 bool charged);
 /* A page of zeros with a reference: the kernel's own, which like the boot image's is never
  * written; NULL: out of memory. */
 struct uk_page *fs_zero_page(void);
 void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end);
+/* Waits until nobody fills pages in this range: what they fill was read before. */
+void fs_cache_settle(struct uk_inode *inode, uint64_t first, uint64_t count);
+int fs_cache_sync(struct uk_inode *inode); /* uk_cache_sync under the inode's lock */
+bool fs_cache_crowded(void);		   /* more pages wait for their disk than may */
 size_t fs_cache_shrink(size_t wanted);
 
 /* inode.c */
@@ -227,6 +232,9 @@ int fs_volume_frame(struct fs_volume *volume, uint64_t offset, struct uk_page **
  * when that cannot be. */
 void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
 		     size_t room, struct uk_super **super);
+/* The same of a volume that may be written to. */
+void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
+			  size_t room, struct uk_super **super);
 /* The block device that carries a volume with this UUID, or NULL. */
 struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount);
 
@@ -240,6 +248,9 @@ int fs_verity_super_read(struct uk_block_dev *dev, uint64_t offset,
 			 struct uni_verity_superblock *out);
 /* Whether the 4096 bytes are data block `block`; 0 or -UK_EIO, which was logged. */
 int fs_verity_check(struct fs_verity *verity, uint64_t block, const void *data);
+
+/* ext4*.c */
+int fs_ext4_mount(struct uk_block_dev *dev, bool read_only, struct uk_super **out);
 
 /* squashfs*.c */
 int fs_squashfs_mount(struct fs_volume *volume, struct uk_super **out); /* takes the volume */

@@ -111,6 +111,16 @@ bool fs_mount_release(struct fs_mount *old)
 	return true;
 }
 
+void uk_vfs_stop(void)
+{
+	uk_list_each (item, &fs_mounts) {
+		struct uk_super *super = uk_list_entry(item, struct fs_mount, item)->super;
+
+		if (super->ops->stop != NULL && super->ops->stop(super) != 0)
+			uk_log(UK_LOG_ERROR, "%s: not everything could be written", super->type);
+	}
+}
+
 void uk_vfs_sync(void)
 {
 	/* Mounts are only ever added, at the end. */

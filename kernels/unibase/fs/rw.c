@@ -64,16 +64,17 @@ static int64_t write_new_page(struct uk_inode *inode, uint64_t index, size_t at,
 	struct uk_page *page, *other;
 	int64_t moved;
 	char *bytes;
-	int error;
+	int error, charged;
 
-	if (inode->ops->reserve != NULL && inode->ops->reserve(inode) != 0)
-		return -UK_ENOSPC;
+	charged = inode->ops->reserve != NULL ? inode->ops->reserve(inode, index) : 0;
+	if (charged < 0)
+		return charged;
 	page = uk_page_alloc(0, size < UK_PAGE_SIZE);
 	bytes = page != NULL ? uk_page_virt(page) : NULL;
 	moved = page == NULL ? -UK_ENOMEM : uk_iter_get(from, bytes + at, size);
 	if (moved > 0) {
 		memset(bytes + at + moved, 0, size - (size_t)moved);
-		error = fs_cache_add(inode, index, page, true);
+		error = fs_cache_add(inode, index, page, true, charged != 0);
 		if (error == 0) {
 			uk_page_put(page);
 			return moved;
@@ -89,7 +90,7 @@ static int64_t write_new_page(struct uk_inode *inode, uint64_t index, size_t at,
 	}
 	if (page != NULL)
 		uk_page_put(page);
-	if (inode->ops->unreserve != NULL)
+	if (charged != 0)
 		inode->ops->unreserve(inode, 1);
 	return moved;
 }
@@ -132,19 +133,66 @@ static int64_t write_locked(struct uk_inode *inode, struct uk_iter *from, uint64
 			inode->size = *offset;
 		if ((size_t)moved < wanted)
 			return done != 0 ? done : -UK_EFAULT;
+		if (inode->ops->write_pages != NULL && fs_cache_crowded()) {
+			int error = fs_cache_sync(inode);
+
+			if (error != 0)
+				return done;
+		}
 	}
 	return done;
+}
+
+/* What stood behind the old end must read as zeros when the file grows over it. */
+static int zero_behind(struct uk_inode *inode)
+{
+	size_t at = inode->size & UK_PAGE_MASK;
+	struct uk_page *page;
+	int error;
+
+	if (at == 0 || inode->ops->write_pages == NULL)
+		return 0;
+	error = uk_cache_get_dirty(inode, inode->size >> UK_PAGE_SHIFT, &page);
+	if (error != 0)
+		return error;
+	memset((char *)uk_page_virt(page) + at, 0, UK_PAGE_SIZE - at);
+	uk_page_put(page);
+	return 0;
+}
+
+/* O_SYNC and O_DSYNC: what was written is on the disk when the call returns. O_DIRECT: it has left
+ * the cache. */
+static int write_through(struct uk_file *file)
+{
+	struct uk_inode *inode = file->inode;
+	int error = 0;
+
+	if (inode->ops->write_pages == NULL)
+		return 0;
+	if ((file->flags & (UK_O_DSYNC | UK_O_DIRECT)) != 0)
+		error = uk_cache_sync(inode);
+	if (error == 0 && (file->flags & UK_O_DSYNC) != 0 && inode->ops->sync != NULL)
+		error = inode->ops->sync(inode, (file->flags & UK_O_SYNC) != UK_O_SYNC);
+	return error;
+}
+
+static bool is_direct_fit(const struct uk_file *file, uint64_t offset, uint64_t size)
+{
+	return (file->flags & UK_O_DIRECT) == 0 || (offset | size) % 512 == 0;
 }
 
 static int64_t regular_write(struct uk_file *file, struct uk_iter *from, uint64_t *offset)
 {
 	struct uk_inode *inode = file->inode;
 	int64_t done = 0;
+	int error = 0;
 
 	uk_mutex_lock(&inode->lock);
 	if ((file->flags & UK_O_APPEND) != 0)
 		*offset = inode->size;
-	if (from->left != 0) {
+	if (!is_direct_fit(file, *offset, from->left))
+		done = -UK_EINVAL;
+	else if (from->left != 0) {
 		if ((inode->seals & FS_SEAL_WRITE) != 0 ||
 		    ((inode->seals & FS_SEAL_GROW) != 0 && *offset + from->left > inode->size))
 			done = -UK_EPERM;
@@ -152,13 +200,19 @@ static int64_t regular_write(struct uk_file *file, struct uk_iter *from, uint64_
 			done = -UK_EFBIG;
 		else {
 			from->left = UK_MIN(from->left, inode->super->size_max - *offset);
-			done = write_locked(inode, from, offset);
+			done = *offset > inode->size ? zero_behind(inode) : 0;
+			if (done == 0)
+				done = write_locked(inode, from, offset);
 		}
 	}
 	if (done > 0)
 		fs_touch(inode, true);
 	uk_mutex_unlock(&inode->lock);
-	return done;
+	if (done > 0)
+		error = write_through(file);
+	if (inode->ops->write_pages != NULL && fs_cache_crowded())
+		inode->super->ops->balance(inode->super);
+	return error != 0 ? error : done;
 }
 
 const struct uk_file_ops fs_regular_ops = { .read = regular_read, .write = regular_write };
@@ -176,8 +230,31 @@ static void cut_pages(struct uk_inode *inode, uint64_t size)
 	}
 	if (page != NULL)
 		uk_page_put(page);
+	fs_cache_settle(inode, index, UINT64_MAX >> UK_PAGE_SHIFT);
 	uk_cache_truncate(inode, index);
 	uk_map_forget_file(inode, index);
+}
+
+/* Before the end moves: bytes behind it must not come to light, on the disk neither. */
+static int settle_end(struct uk_inode *inode, uint64_t size)
+{
+	struct uk_page *page;
+	int error;
+
+	if (inode->ops->write_pages == NULL || size == inode->size)
+		return 0;
+	if (size > inode->size) {
+		error = zero_behind(inode);
+		return error != 0 || (inode->size & UK_PAGE_MASK) == 0 ? error
+								       : fs_cache_sync(inode);
+	}
+	if ((size & UK_PAGE_MASK) == 0)
+		return 0;
+	error = uk_cache_get_dirty(inode, size >> UK_PAGE_SHIFT, &page);
+	if (error == 0)
+		uk_page_put(page);
+	/* Full as the volume may be, a file can be cut. */
+	return error == -UK_ENOSPC ? 0 : error;
 }
 
 int fs_truncate(struct uk_inode *inode, uint64_t size)
@@ -195,6 +272,8 @@ int fs_truncate(struct uk_inode *inode, uint64_t size)
 	    (size > inode->size && (inode->seals & FS_SEAL_GROW) != 0))
 		error = -UK_EPERM;
 	else
+		error = settle_end(inode, size);
+	if (error == 0)
 		error = inode->ops->truncate(inode, size);
 	if (error == 0) {
 		bool shorter = size < inode->size;
@@ -256,6 +335,13 @@ int fs_allocate(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep
 	error = fs_may_write(inode);
 	if (error == 0 && (inode->seals & FS_SEAL_GROW) != 0 && end > inode->size)
 		error = -UK_EPERM;
+	if (error == 0 && inode->ops->allocate != NULL) {
+		if (!keep_size && end > inode->size)
+			error = settle_end(inode, end);
+		if (error == 0)
+			error = inode->ops->allocate(inode, offset, end, keep_size);
+		last = 0;
+	}
 	for (uint64_t i = offset >> UK_PAGE_SHIFT; error == 0 && i < last; i++) {
 		struct uk_page *page;
 
@@ -309,7 +395,11 @@ int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **pa
 	if (error == 0)
 		error = (file->inode->seals & FS_SEAL_WRITE) != 0 ? -UK_EPERM
 								  : fs_may_write(file->inode);
-	return error != 0 ? error : uk_cache_get_dirty(file->inode, index, page);
+	if (error != 0)
+		return error;
+	if (file->inode->ops->write_pages != NULL && fs_cache_crowded())
+		file->inode->super->ops->balance(file->inode->super);
+	return uk_cache_get_dirty(file->inode, index, page);
 }
 
 /* -- folders -- */

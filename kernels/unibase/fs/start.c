@@ -168,6 +168,10 @@ static void mount_configured(const struct uni_config_mount *what, char *path)
 		mount(make_folder(path, 0755), super, "squashfs", source);
 		fs_live_mounted(super);
 		break;
+	case UNI_FS_EXT4:
+		fs_ext4_volume_mount(what, path, source, sizeof(source), &super);
+		mount(make_folder(path, 0755), super, "ext4", source);
+		break;
 	default:
 		uk_panic("mount %s: this kernel has no file system of kind %u", path, what->fs);
 	}

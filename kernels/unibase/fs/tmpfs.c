@@ -294,6 +294,12 @@ static int folder_create(struct uk_inode *dir, const char *name, size_t size, ui
 	return 0;
 }
 
+static int folder_nameless(struct uk_inode *dir, uint32_t mode, struct uk_inode **out)
+{
+	*out = fs_tmpfs_nameless(dir->super, mode);
+	return *out != NULL ? 0 : -UK_ENOSPC;
+}
+
 static int folder_symlink(struct uk_inode *dir, const char *name, size_t size, const char *target,
 			  struct uk_inode **out)
 {
@@ -452,16 +458,17 @@ static int file_fill(struct uk_inode *inode, uint64_t index, uint64_t first, uns
 	return error == -UK_EEXIST ? 0 : error;
 }
 
-static int file_reserve(struct uk_inode *inode)
+static int file_reserve(struct uk_inode *inode, uint64_t index)
 {
 	struct tmpfs *fs = tmpfs_of(inode);
 
+	(void)index;
 	if (__atomic_add_fetch(&fs->used, 1, __ATOMIC_RELAXED) > fs->limit) {
 		__atomic_sub_fetch(&fs->used, 1, __ATOMIC_RELAXED);
 		return -UK_ENOSPC;
 	}
 	__atomic_add_fetch(&inode->blocks, UK_PAGE_SIZE / 512, __ATOMIC_RELAXED);
-	return 0;
+	return 1;
 }
 
 static void file_unreserve(struct uk_inode *inode, uint64_t pages)
@@ -501,6 +508,7 @@ static const struct uk_inode_ops folder_ops = {
 	.lookup = folder_lookup,
 	.readdir = folder_readdir,
 	.create = folder_create,
+	.nameless = folder_nameless,
 	.symlink = folder_symlink,
 	.link = folder_link,
 	.unlink = folder_unlink,

@@ -178,7 +178,7 @@ void uk_process_end(unsigned kind, int status, uint64_t ip, uint64_t address, co
 	uk_spin_unlock(&uk_process.lock, state);
 	if (!first)
 		uk_process_park();
-	uk_vfs_sync();
+	uk_vfs_stop();
 	action = uk_config_u32(fault ? UNI_CONFIG_ON_FAULT : UNI_CONFIG_ON_EXIT, UNI_ACTION_OFF);
 	if (action != UNI_ACTION_OFF && kind != UNI_EXIT_POWER)
 		uk_machine_restart(kind, status, ip, address, text);

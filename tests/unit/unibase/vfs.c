@@ -52,17 +52,18 @@ static int test_fill(struct uk_inode *inode, uint64_t index, uint64_t first, uns
 	return 0;
 }
 
-static int test_write_page(struct uk_inode *inode, struct uk_page *page)
+static int test_write_pages(struct uk_inode *inode, struct uk_page **pages, unsigned count)
 {
 	(void)inode;
-	writes++;
+	writes += count;
 	if (fill_error != 0)
 		return fill_error;
-	written[page->index % sizeof(written)] = *(char *)uk_page_virt(page);
+	for (unsigned i = 0; i < count; i++)
+		written[pages[i]->index % sizeof(written)] = *(char *)uk_page_virt(pages[i]);
 	return 0;
 }
 
-static const struct uk_inode_ops test_ops = { .fill = test_fill, .write_page = test_write_page };
+static const struct uk_inode_ops test_ops = { .fill = test_fill, .write_pages = test_write_pages };
 
 static struct uk_inode *file_new(unsigned order)
 {

@@ -36,6 +36,7 @@ enum {
 	UK_PAGE_VALID = 4,     /* page cache: content read and checked */
 	UK_PAGE_CACHE = 8,     /* belongs to the page cache */
 	UK_PAGE_ACCESSED = 16, /* page cache: used since the last look at it */
+	UK_PAGE_CHARGED = 32,  /* page cache: room was set aside for it (ops->reserve) */
 	/* mm/'s own: */
 	UK_PAGE_FREE = 0x1000,	/* head of a free block */
 	UK_PAGE_SLAB = 0x2000,	/* holds small allocations */

@@ -52,12 +52,14 @@ struct uk_inode_ops {
 	 * time; the others are added when that costs little. Zero behind the end of the file.
 	 */
 	int (*fill)(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count);
-	/* A page turns dirty for the first time, or the file grows by one: -UK_ENOSPC. */
-	int (*reserve)(struct uk_inode *inode);
-	/* A dirty page was dropped by truncation: the other half of `reserve`. */
+	/* A page turns dirty. 1: room was set aside for it; 0: it needs none; -UK_ENOSPC. */
+	int (*reserve)(struct uk_inode *inode, uint64_t index);
+	/* Pages for which room was set aside were dropped or written. */
 	void (*unreserve)(struct uk_inode *inode, uint64_t pages);
 	int (*create)(struct uk_inode *dir, const char *name, size_t size, uint32_t mode,
 		      uint64_t rdev, struct uk_inode **out);
+	/* One without a name, which may get one (O_TMPFILE). */
+	int (*nameless)(struct uk_inode *dir, uint32_t mode, struct uk_inode **out);
 	int (*symlink)(struct uk_inode *dir, const char *name, size_t size, const char *target,
 		       struct uk_inode **out);
 	int (*link)(struct uk_inode *dir, const char *name, size_t size, struct uk_inode *inode);
@@ -71,9 +73,14 @@ struct uk_inode_ops {
 	int (*truncate)(struct uk_inode *inode, uint64_t size);
 	/* Whole pages [first, end) read as zeros from now on; drops pages itself. */
 	int (*punch)(struct uk_inode *inode, uint64_t first, uint64_t end);
+	/* Room for [offset, end), which reads as before; unset: pages of zeros are made dirty. */
+	int (*allocate)(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep_size);
 	int (*setattr)(struct uk_inode *inode); /* mode, owner, times were changed in memory */
+	/* What is written so far survives a crash from now on. */
 	int (*sync)(struct uk_inode *inode, bool data_only);
-	int (*write_page)(struct uk_inode *inode, struct uk_page *page); /* dirty page to disk */
+	/* Pages one behind the other go to the disk. Set: the file system has a disk. Called with
+	 * the inode's lock. */
+	int (*write_pages)(struct uk_inode *inode, struct uk_page **pages, unsigned count);
 	/* An extended attribute, or (name NULL) the list of their names; its size, also when room
 	 * is 0; -UK_ENODATA, -UK_ERANGE. */
 	int64_t (*xattr)(struct uk_inode *inode, const char *name, void *value, size_t room);
@@ -123,6 +130,8 @@ void uk_inode_put(struct uk_inode *inode);
 struct uk_super_ops {
 	int (*statfs)(struct uk_super *super, struct uk_linux_statfs *out);
 	int (*sync)(struct uk_super *super);
+	void (*balance)(struct uk_super *super); /* writes dirty pages out: there are too many */
+	int (*stop)(struct uk_super *super);	 /* the machine goes off: everything to the disk */
 	void (*unmount)(struct uk_super *super);
 };
 struct uk_super {
@@ -155,7 +164,7 @@ int uk_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page);
 int uk_cache_get_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **page);
 /* Drops pages from `index` on, dirty ones too. */
 void uk_cache_truncate(struct uk_inode *inode, uint64_t index);
-/* Every dirty page through ops->write_page. */
+/* Every dirty page through ops->write_pages; takes the inode's lock. */
 int uk_cache_sync(struct uk_inode *inode);
 /* Fills in the background, some pages from `index` on. */
 void uk_cache_ahead(struct uk_inode *inode, uint64_t index, unsigned count);
@@ -235,5 +244,6 @@ void uk_fd_set_limit(uint64_t limit);
  * program's file, mounts the configured volumes, opens 0, 1, 2. Panics with the reason when a mount
  * is impossible. */
 void uk_vfs_sync(void);
+void uk_vfs_stop(void); /* the last before the machine goes off: nothing is written any more */
 
 #endif

@@ -242,6 +242,14 @@ struct uk_block_dev *shim_block_data(const char *name, void *data, size_t size)
 	return dev;
 }
 
+struct uk_block_dev *shim_block_disk(const char *name, void *data, size_t size)
+{
+	struct uk_block_dev *dev = shim_block_data(name, data, size);
+
+	dev->read_only = false;
+	return dev;
+}
+
 void shim_block_forget(void)
 {
 	uk_list_each_safe (item, &devices) {

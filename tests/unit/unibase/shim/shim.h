@@ -41,7 +41,17 @@ int shim_signal(void);		  /* the last one raised since then, 0: none */
 /* -- block devices -- */
 struct uk_block_dev *shim_block_file(const char *name, const char *path);
 struct uk_block_dev *shim_block_data(const char *name, void *data, size_t size); /* borrowed */
-void shim_block_forget(void);							 /* all of them */
+/* The same, to be written to. */
+struct uk_block_dev *shim_block_disk(const char *name, void *data, size_t size);
+struct shim_write {
+	uint64_t offset;
+	size_t size; /* 0: a flush */
+	void *data;
+};
+void shim_disk_log(bool on); /* from now on; forgets what was logged */
+const struct shim_write *shim_disk_writes(size_t *count);
+void shim_disk_fail(size_t nth); /* the nth transfer and all behind it fail; 0: none */
+void shim_block_forget(void);	 /* all of them */
 size_t shim_block_reads(void);
 
 /* -- start -- */

@@ -48,7 +48,7 @@ enum { /* super->feature_ro_compat */
        UNI_EXT4_HUGE_FILE = 0x8,
        UNI_EXT4_GDT_CSUM = 0x10,
        UNI_EXT4_DIR_NLINK = 0x20,
-       UNI_EXT4_EXTRA_ISIZE = 0x40,
+       UNI_EXT4_EXTRA_FIELDS = 0x40,
        UNI_EXT4_METADATA_CSUM = 0x400,
        UNI_EXT4_RO_READONLY = 0x1000,
 };
