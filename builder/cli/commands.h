@@ -29,5 +29,16 @@ extern const struct cli_command cli_cmd_schema;
 extern const struct cli_command cli_cmd_stop;
 extern const struct cli_command cli_cmd_test;
 extern const struct cli_command cli_cmd_verify;
+extern const struct cli_command cli_cmd_volume_cat;
+extern const struct cli_command cli_cmd_volume_copy;
+extern const struct cli_command cli_cmd_volume_create;
+extern const struct cli_command cli_cmd_volume_diff;
+extern const struct cli_command cli_cmd_volume_history;
+extern const struct cli_command cli_cmd_volume_ls;
+extern const struct cli_command cli_cmd_volume_resize;
+extern const struct cli_command cli_cmd_volume_rollback;
+extern const struct cli_command cli_cmd_volume_snapshot;
+extern const struct cli_command cli_cmd_volume_stat;
+extern const struct cli_command cli_cmd_volume_verify;
 
 #endif

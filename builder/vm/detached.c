@@ -32,6 +32,11 @@ void uni_detached_free(struct uni_detached *machine)
 	free(machine->dir);
 	free(machine->image);
 	free(machine->forwards);
+	for (size_t i = 0; i < machine->volume_count; i++) {
+		free(machine->volumes[i].name);
+		free(machine->volumes[i].path);
+	}
+	free(machine->volumes);
 	free(machine->boot);
 	free(machine);
 }
@@ -193,6 +198,12 @@ static struct uni_detached *describe(const char *name, const char *dir, const ch
 	made->forward_count = spec->forward_count;
 	for (size_t i = 0; i < spec->forward_count; i++)
 		made->forwards[i] = spec->forwards[i];
+	made->volumes = uni_alloc_array(spec->volume_count + 1, sizeof(*made->volumes));
+	for (; made->volume_count < spec->volume_count; made->volume_count++)
+		made->volumes[made->volume_count] = (struct uni_vm_volume){
+			.name = uni_strdup(spec->volumes[made->volume_count].name),
+			.path = uni_path_absolute(spec->volumes[made->volume_count].path),
+		};
 	return made;
 }
 
@@ -283,6 +294,28 @@ static int press(const struct uni_detached *machine)
 		(void)uni_qmp_command(qmp, "system_powerdown", CONTROL_MS, NULL, &ignored);
 	/* Closed: the machine ends, perhaps before the emulator could answer. */
 	return ignored.code == UNI_E_NETWORK ? 0 : ignored.code;
+}
+
+int uni_detached_knock(const struct uni_detached *machine, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *path = uni_path_join(machine->dir, VM_CONTROL);
+	UNI_AUTO_FREE char *arguments =
+		uni_asprintf("{\"node-name\": \"" VM_BELL_NODE "\", \"size\": %u}", UNI_BELL_SIZE);
+	UNI_AUTO(uni_qmp) struct uni_qmp *qmp = NULL;
+
+	if (uni_qmp_open(&qmp, path, CONTROL_MS, err) != 0)
+		return err->code;
+	return uni_qmp_command_with(qmp, "block_resize", arguments, CONTROL_MS, NULL, err);
+}
+
+int uni_detached_answer(const char *name, unsigned index, struct uni_bell_answer *answer,
+			struct uni_err *err)
+{
+	UNI_AUTO_FREE char *all = machines_dir();
+	UNI_AUTO_FREE char *dir = uni_path_join(all, name);
+	UNI_AUTO_FREE char *path = uni_path_join(dir, VM_BELL);
+
+	return vm_bell_read(path, index, answer, err);
 }
 
 /* The emulator ends in order on SIGTERM. */

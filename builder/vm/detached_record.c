@@ -102,6 +102,17 @@ static void write_forwards(const struct uni_detached *machine, struct uni_buf *t
 	}
 }
 
+static void write_volumes(const struct uni_detached *machine, struct uni_buf *text)
+{
+	for (size_t i = 0; i < machine->volume_count; i++) {
+		uni_buf_puts(text, i != 0 ? ",\n    {\"name\": " : "\n    {\"name\": ");
+		uni_json_string(text, machine->volumes[i].name);
+		uni_buf_puts(text, ", \"path\": ");
+		uni_json_string(text, machine->volumes[i].path);
+		uni_buf_putc(text, '}');
+	}
+}
+
 int vm_detached_write(const struct uni_detached *machine, struct uni_err *err)
 {
 	UNI_AUTO_FREE char *path = uni_path_join(machine->dir, RECORD);
@@ -118,6 +129,8 @@ int vm_detached_write(const struct uni_detached *machine, struct uni_err *err)
 		       (long long)machine->started, (unsigned long long)machine->memory,
 		       machine->processors);
 	write_forwards(machine, &text);
+	uni_buf_puts(&text, "],\n  \"volumes\": [");
+	write_volumes(machine, &text);
 	uni_buf_puts(&text, "]\n}\n");
 	return uni_file_write(path, text.data, text.size, 0600, err);
 }
@@ -140,6 +153,27 @@ static bool take_forward(const struct uni_json *from, struct uni_vm_forward *for
 	strcpy(forward->address, address);
 	forward->host = (uint16_t)host;
 	forward->guest = (uint16_t)guest;
+	return true;
+}
+
+/* Machines from before there were live volumes have none. */
+static bool take_volumes(const struct uni_json *from, struct uni_detached *machine)
+{
+	size_t count = uni_json_count(from);
+
+	if (count > UNI_BELL_MOUNTS_MAX)
+		return false;
+	machine->volumes = uni_alloc_array(count + 1, sizeof(*machine->volumes));
+	for (; machine->volume_count < count; machine->volume_count++) {
+		const struct uni_json *item = uni_json_item(from, machine->volume_count);
+		const char *name = uni_json_text(uni_json_get(item, "name"));
+		const char *path = uni_json_text(uni_json_get(item, "path"));
+
+		if (name == NULL || path == NULL)
+			return false;
+		machine->volumes[machine->volume_count] =
+			(struct uni_vm_volume){ uni_strdup(name), uni_strdup(path) };
+	}
 	return true;
 }
 
@@ -169,7 +203,7 @@ static bool take_record(const struct uni_json *from, struct uni_detached *machin
 		if (!take_forward(uni_json_item(forwards, machine->forward_count),
 				  &machine->forwards[machine->forward_count]))
 			return false;
-	return true;
+	return take_volumes(uni_json_get(from, "volumes"), machine);
 }
 
 int vm_detached_read(struct uni_detached **machine, const char *dir, const char *name,

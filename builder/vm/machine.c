@@ -43,6 +43,7 @@ static int start_emulator(struct uni_machine *machine, const struct uni_vm_spec 
 	UNI_AUTO_FREE char *console = uni_path_join(machine->dir, VM_CONSOLE);
 	UNI_AUTO_FREE char *record = uni_path_join(machine->dir, VM_EXIT);
 	UNI_AUTO_FREE char *control = uni_path_join(machine->dir, VM_CONTROL);
+	UNI_AUTO_FREE char *bell = uni_path_join(machine->dir, VM_BELL);
 	UNI_AUTO_CLOSE int listener = -1, log = -1;
 	struct uni_process_spec child = UNI_PROCESS_SPEC_INIT;
 	struct uni_vm_spec whole = *spec;
@@ -50,6 +51,11 @@ static int start_emulator(struct uni_machine *machine, const struct uni_vm_spec 
 	whole.console = console;
 	whole.exit_record = record;
 	whole.control = true;
+	if (spec->volume_count != 0) {
+		if (vm_bell_make(bell, err) != 0)
+			return err->code;
+		whole.bell = bell;
+	}
 	if (uni_vm_command(&whole, &argv, err) != 0 || vm_forwards_check(spec, err) != 0 ||
 	    open_log(machine->dir, VM_EMULATOR_LOG, &log, err) != 0 ||
 	    uni_qmp_listen(control, &listener, err) != 0 ||

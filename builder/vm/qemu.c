@@ -89,6 +89,21 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 	uni_strv_take(argv, uni_buf_take(&device));
 }
 
+/* Its node's name is what a knock names. */
+static void add_bell(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	if (spec->bell == NULL)
+		return;
+	add_option(argv, "-blockdev",
+		   "driver=raw,node-name=" VM_BELL_NODE
+		   ",file.driver=file,file.locking=off,file.filename=",
+		   spec->bell, "");
+	uni_strv_add(argv, "-device");
+	uni_strv_addf(argv, "%s,drive=" VM_BELL_NODE,
+		      uni_str_eq(spec->machine, "microvm") ? "virtio-blk-device"
+							   : "virtio-blk-pci");
+}
+
 static void add_network(struct uni_strv *argv, const struct uni_vm_spec *spec)
 {
 	UNI_AUTO_BUF struct uni_buf net = UNI_BUF_INIT;
@@ -269,6 +284,9 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 		add_disk(argv, spec, spec->disk, number++);
 	for (const char *const *disk = spec->data; disk != NULL && *disk != NULL; disk++)
 		add_disk(argv, spec, *disk, number++);
+	for (size_t i = 0; i < spec->volume_count; i++)
+		add_disk(argv, spec, spec->volumes[i].path, number++);
+	add_bell(argv, spec);
 	add_network(argv, spec);
 	if (spec->config != NULL)
 		add_option(argv, "-fw_cfg", "name=opt/org.uni/config,file=", spec->config, "");

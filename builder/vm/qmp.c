@@ -178,11 +178,20 @@ static uint64_t limit_of(int timeout_ms)
 int uni_qmp_command(struct uni_qmp *qmp, const char *command, int timeout_ms,
 		    struct uni_json **answer, struct uni_err *err)
 {
+	return uni_qmp_command_with(qmp, command, NULL, timeout_ms, answer, err);
+}
+
+int uni_qmp_command_with(struct uni_qmp *qmp, const char *command, const char *arguments,
+			 int timeout_ms, struct uni_json **answer, struct uni_err *err)
+{
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
 	uint64_t limit_ns = limit_of(timeout_ms), id;
 
 	qmp->serial++;
-	uni_buf_printf(&text, "{\"execute\": \"%s\", \"id\": %u}\n", command, qmp->serial);
+	uni_buf_printf(&text, "{\"execute\": \"%s\", \"id\": %u", command, qmp->serial);
+	if (arguments != NULL)
+		uni_buf_printf(&text, ", \"arguments\": %s", arguments);
+	uni_buf_puts(&text, "}\n");
 	if (send_all(qmp, &text, limit_ns, err) != 0)
 		return err->code;
 	for (;;) {

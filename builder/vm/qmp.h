@@ -24,6 +24,9 @@ int uni_qmp_greet(struct uni_qmp *qmp, int timeout_ms, struct uni_err *err);
 /* A command without arguments; its answer goes to `answer` (NULL: not wanted). */
 int uni_qmp_command(struct uni_qmp *qmp, const char *command, int timeout_ms,
 		    struct uni_json **answer, struct uni_err *err);
+/* With arguments, a JSON object, or NULL. */
+int uni_qmp_command_with(struct uni_qmp *qmp, const char *command, const char *arguments,
+			 int timeout_ms, struct uni_json **answer, struct uni_err *err);
 void uni_qmp_free(struct uni_qmp *qmp);
 UNI_AUTO_DEFINE(uni_qmp)
 

@@ -29,6 +29,14 @@ int vm_machine_greet(struct uni_machine *machine, struct uni_err *err);
 #define VM_EMULATOR_LOG "emulator.log"
 #define VM_EXIT "exit"
 #define VM_CONTROL "control"
+#define VM_BELL "bell"
+#define VM_BELL_NODE "bell" /* in the emulator */
+
+/* bell.c: a new doorbell. */
+int vm_bell_make(const char *path, struct uni_err *err);
+struct uni_bell_answer;
+int vm_bell_read(const char *path, unsigned index, struct uni_bell_answer *answer,
+		 struct uni_err *err);
 
 /* Whether the ports that are to be forwarded are free; UNI_E_BUSY names the first that is not. */
 int vm_forwards_check(const struct uni_vm_spec *spec, struct uni_err *err);

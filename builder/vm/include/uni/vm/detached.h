@@ -7,6 +7,7 @@
 #ifndef UNI_VM_DETACHED_H
 #define UNI_VM_DETACHED_H
 
+#include <uni/abi/live.h>
 #include <uni/vm/vm.h>
 
 #define UNI_DETACHED_NAME_MAX 64
@@ -21,6 +22,8 @@ struct uni_detached {
 	unsigned processors;
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
+	struct uni_vm_volume *volumes; /* live ones, by absolute path */
+	size_t volume_count;
 	pid_t pid;
 	bool running;
 	struct uni_vm_result result; /* when it does not run; without a record it was cut off */
@@ -60,6 +63,12 @@ int uni_detached_list(struct uni_detached_list **list, struct uni_err *err);
  */
 int uni_detached_stop(struct uni_detached *machine, int grace_ms, bool *forced,
 		      struct uni_err *err);
+
+/* Rings the doorbell of one with live volumes. */
+int uni_detached_knock(const struct uni_detached *machine, struct uni_err *err);
+/* What the machine of this name has said last about its `index`-th volume; UNI_E_NOENT: nothing. */
+int uni_detached_answer(const char *name, unsigned index, struct uni_bell_answer *answer,
+			struct uni_err *err);
 
 /*
  * Hands the console to `write` from its start, then, with `follow`, what is added until the machine

@@ -35,6 +35,13 @@ enum uni_vm_network {
 	UNI_VM_NETWORK_TAP,  /* a tap device of this machine */
 };
 
+/* A live volume (uni/abi/live.h), in the order of the image's mounts; opened read-only, and by
+ * others too. */
+struct uni_vm_volume {
+	char *name;
+	char *path;
+};
+
 struct uni_vm_spec {
 	const char *emulator; /* program to start; NULL: found in PATH */
 	const char *accel;    /* "kvm", "tcg", or NULL: the faster one here (uni_vm_accel) */
@@ -45,6 +52,10 @@ struct uni_vm_spec {
 	const char *disk_bus; /* of disks: one of uni_vm_disk_buses; NULL: virtio */
 	const char *firmware; /* "bios", "uefi" or an image of firmware; NULL: bios */
 	const char *kernel; /* bootable ELF, started directly; NULL: the firmware starts the disk */
+	const struct uni_vm_volume *volumes;
+	size_t volume_count;
+	const char *bell; /* file of the doorbell for them, or NULL; a machine beside us has its
+			     own */
 	const char *const *data; /* NULL, or NULL-terminated: further raw disks, read-only */
 	const char *config;	 /* file with a runtime boot configuration record, or NULL */
 	const char *exit_record; /* file that the guest's exit record is kept in */

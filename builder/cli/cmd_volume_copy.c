@@ -1,0 +1,63 @@
+/*
+ * uni volume copy: content from place to place, into machines that run as well.
+ */
+#include "commands.h"
+#include "volumes.h"
+
+static const struct cli_option options[] = {
+	CLI_VOLUME_WAIT,
+	CLI_VOLUME_TIMEOUT,
+	CLI_VOLUME_SIGN,
+	{ "verify-all", 0, NULL, "read back the whole slot, not only what was written" },
+	{ 0 },
+};
+
+static int run(struct cli *cli)
+{
+	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
+	struct uni_volume_copy copy = { .time = cli_volume_time(),
+					.verify_all = cli_flag(cli, "verify-all") };
+	struct uni_err err = UNI_ERR_INIT;
+	int status;
+
+	if (cli_volume_key(cli, &key, &err) != 0 || cli_volume_wait(cli, &copy.wait_ms, &err) != 0)
+		return cli_fail(cli, &err);
+	copy.key = key;
+	status = uni_volume_copy(cli->args[0], cli->args[1], &copy, &err) == 0
+			 ? cli_volume_report(cli, &copy, copy.wait_ms != 0)
+			 : cli_fail(cli, &err);
+	uni_volume_copy_clear(&copy);
+	return status;
+}
+
+static const struct cli_example examples[] = {
+	{ "uni volume copy site/ site.vol", "a new generation" },
+	{ "uni volume copy site/ vm:'web-*'/content --wait",
+	  "into every machine of that name, without a restart" },
+	{ "uni volume copy index.html site.vol:/index.html", "one file" },
+	{ "uni volume copy site.vol out/", "all files, into a folder" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_volume_copy = {
+	.name = "volume copy",
+	.arguments = "SRC DST",
+	.summary = "Put content into a volume, or take it out",
+	.text = "SRC is a folder, a tar archive, a volume's file, or FILE:/PATH in one. DST is a "
+		"live "
+		"volume,\n"
+		"which gets a new generation; FILE:/PATH, where only that part is replaced; a "
+		"folder; a file\n"
+		"that ends in .tar; a new file, which becomes a copy of the volume; or "
+		"vm:NAME/VOLUME, the\n"
+		"volume of running machines, with * and ? in NAME. Only blocks of 4 KiB that "
+		"differ are\n"
+		"written. With --wait the exit status is 1 when a machine does not serve it in "
+		"time, and\n"
+		"each that does not is named.",
+	.options = options,
+	.least = 2,
+	.most = 2,
+	.examples = examples,
+	.run = run,
+};

@@ -1,0 +1,138 @@
+/*
+ * uni volume create: a volume in a file, from a folder, an archive or another volume.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/fs/fs.h>
+#include <uni/fs/squash.h>
+
+#include "commands.h"
+#include "volumes.h"
+
+static const struct cli_option options[] = {
+	{ "from", 0, "PLACE", "a folder, a tar archive, a volume, or FILE:/PATH in one" },
+	{ "format", 0, "NAME", "live, squashfs or ext4 (default: live)" },
+	{ "size", 0, "SIZE", "of the volume's file (default: twice what the content needs)" },
+	{ "label", 0, "TEXT",
+	  "its name; of a live volume also its identity (default: the file's)" },
+	{ "compression", 0, "NAME", "zstd, lz4, gzip or none (default: zstd)" },
+	CLI_VOLUME_SIGN,
+	{ 0 },
+};
+
+static int read_size(const struct cli *cli, uint64_t *size, struct uni_err *err)
+{
+	const char *text = cli_value(cli, "size");
+
+	if (text == NULL || (uni_str_size(text, size) && *size != 0))
+		return 0;
+	return uni_err_set(err, UNI_E_USAGE, "--size \"%s\" is not a size", text);
+}
+
+static int create_live(const struct cli *cli, const struct uni_tree *tree, const char *label,
+		       struct uni_err *err)
+{
+	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
+	struct uni_live_options how = { .compression = cli_value(cli, "compression"),
+					    .time = cli_volume_time() };
+	struct uni_volume_copy result = { .volumes = 1 };
+	uint64_t size = 0;
+	int rc = read_size(cli, &size, err);
+
+	if (rc == 0)
+		rc = cli_volume_key(cli, &key, err);
+	how.key = key;
+	if (rc == 0)
+		rc = uni_live_create(cli->args[0], label, NULL, size, tree, &how, &result.made,
+				     err);
+	return rc == 0 ? cli_volume_report(cli, &result, false) : cli_fail(cli, err);
+}
+
+/* Formats of the registry write to a name of ours, which then becomes theirs. */
+static int create_plain(const struct cli *cli, const struct uni_tree *tree, const char *name,
+			const char *label, struct uni_err *err)
+{
+	const struct uni_fs_format *format = uni_fs_find(name);
+	struct uni_fs_options how = { .volume = label,
+					  .image = label,
+					  .compression = cli_value(cli, "compression") };
+	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
+	struct uni_fs_result result;
+	uint64_t size = 0;
+	int rc;
+
+	if (format == NULL)
+		return uni_err_set(err, UNI_E_USAGE, "there is no format \"%s\"", name);
+	rc = read_size(cli, &size, err);
+	how.size = size;
+	how.writable = strcmp(name, "ext4") == 0;
+	if (rc == 0)
+		rc = format->resolve(&how, err);
+	if (rc == 0)
+		rc = uni_outfile_open(&out, cli->args[0], 0666, err);
+	if (rc == 0)
+		rc = format->write(tree, &how, uni_outfile_tmp(out), &result, err);
+	return rc == 0 ? uni_outfile_commit(out, true, err) : rc;
+}
+
+/* "out/site.vol" is "site". */
+static char *label_of(const struct cli *cli)
+{
+	char *label = uni_strdup(cli_value(cli, "label") != NULL ? cli_value(cli, "label")
+								 : uni_path_base(cli->args[0]));
+	char *dot = strrchr(label, '.');
+
+	if (cli_value(cli, "label") == NULL && dot != NULL && dot != label)
+		*dot = '\0';
+	return label;
+}
+
+static int run(struct cli *cli)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *source = NULL;
+	UNI_AUTO_FREE char *label = label_of(cli);
+	const char *format = cli_value(cli, "format");
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_tree *tree;
+
+	if (cli_value(cli, "from") == NULL) {
+		uni_err_set(&err, UNI_E_USAGE, "--from is missing");
+		return cli_fail(cli, &err);
+	}
+	if (uni_file_exists(cli->args[0])) {
+		uni_err_set(&err, UNI_E_EXIST, "%s: exists already", cli->args[0]);
+		uni_err_hint(&err, "uni volume copy gives it new content");
+		return cli_fail(cli, &err);
+	}
+	if (uni_volume_source_open(&source, cli_value(cli, "from"), &err) != 0)
+		return cli_fail(cli, &err);
+	tree = uni_volume_source_tree(source);
+	if (format == NULL || strcmp(format, "live") == 0)
+		return create_live(cli, tree, label, &err);
+	return create_plain(cli, tree, format, label, &err) == 0 ? UNI_EXIT_OK
+								 : cli_fail(cli, &err);
+}
+
+static const struct cli_example examples[] = {
+	{ "uni volume create site.vol --from site/", "a live volume of a folder" },
+	{ "uni volume create site.vol --from site.tar --size 1G --sign key.pem",
+	  "signed, with room to grow" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_volume_create = {
+	.name = "volume create",
+	.arguments = "FILE",
+	.summary = "Make a volume",
+	.text = "A live volume takes new content while machines serve from it: uni volume copy.\n"
+		"Of its size each generation has about half. Volumes of the same label have the "
+		"same\n"
+		"identity, by which a machine finds its volume.",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.examples = examples,
+	.run = run,
+};

@@ -1,0 +1,265 @@
+/*
+ * Content from place to place. Files that several machines share are written once; the rest is
+ * written side by side.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <uni/base/file.h>
+#include <uni/base/mem.h>
+#include <uni/base/path.h>
+#include <uni/base/pool.h>
+#include <uni/io/sink.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* A volume's file and those who have it. */
+struct target {
+	const char *path;
+	struct uni_volume_users users;
+	struct uni_live_made made;
+};
+
+struct copying {
+	struct target *targets;
+	size_t count;
+	struct uni_tree *tree; /* NULL: back to the generation before */
+	const struct uni_volume_copy *how;
+};
+
+void uni_volume_copy_clear(struct uni_volume_copy *copy)
+{
+	uni_volume_users_clear(&copy->users);
+}
+
+static int write_one(void *user, size_t index, struct uni_err *err)
+{
+	struct copying *c = user;
+	struct target *t = &c->targets[index];
+	const struct uni_live_options options = { .time = c->how->time,
+						  .key = c->how->key,
+						  .verify_all = c->how->verify_all };
+	UNI_AUTO(uni_live) struct uni_live *live = NULL;
+	const struct uni_live_super *before;
+	int rc = uni_live_open(&live, t->path, true, err);
+
+	if (rc != 0)
+		return rc;
+	before = uni_live_before(live);
+	if (c->tree == NULL)
+		return uni_live_rollback(live, &options, &t->made, err);
+	rc = volume_users_clear_slot(&t->users, uni_live_current(live)->generation,
+				     before != NULL ? before->generation : 0, c->how->wait_ms, err);
+	if (rc != 0)
+		return uni_err_context(err, "%s", t->path);
+	return uni_live_commit(live, c->tree, &options, &t->made, err);
+}
+
+static int tell_one(void *user, size_t index, struct uni_err *err)
+{
+	struct copying *c = user;
+	struct target *t = &c->targets[index];
+
+	(void)err;
+	volume_users_tell(&t->users, t->made.generation, c->how->wait_ms);
+	return 0;
+}
+
+static void targets_free(struct copying *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		uni_volume_users_clear(&c->targets[i].users);
+	free(c->targets);
+}
+
+/* Moves what was found out about users to the caller. */
+static void give_results(struct copying *c, struct uni_volume_copy *copy)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct target *t = &c->targets[i];
+
+		copy->made = t->made;
+		copy->volumes++;
+		copy->users.items =
+			uni_realloc_array(copy->users.items, copy->users.count + t->users.count,
+					  sizeof(*copy->users.items));
+		for (size_t k = 0; k < t->users.count; k++)
+			copy->users.items[copy->users.count++] = t->users.items[k];
+		t->users.count = 0;
+	}
+}
+
+static int run(struct copying *c, struct uni_volume_copy *copy, struct uni_err *err)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	int rc = uni_pool_run(c->count, 0, write_one, c, err);
+
+	if (rc == 0) {
+		(void)uni_pool_run(c->count, (unsigned)c->count, tell_one, c, &ignored);
+		give_results(c, copy);
+	}
+	targets_free(c);
+	return rc;
+}
+
+static int add_target(struct copying *c, const char *path, struct uni_err *err)
+{
+	struct target *t;
+
+	c->targets = uni_realloc_array(c->targets, c->count + 1, sizeof(*c->targets));
+	t = &c->targets[c->count++];
+	*t = (struct target){ .path = path };
+	/* All who have the file are told, whoever was named. */
+	return uni_volume_users_of(path, &t->users, err);
+}
+
+static bool has_target(const struct copying *c, const char *path)
+{
+	struct stat a;
+	struct stat b;
+
+	if (stat(path, &a) != 0)
+		return false;
+	for (size_t i = 0; i < c->count; i++)
+		if (stat(c->targets[i].path, &b) == 0 && a.st_dev == b.st_dev &&
+		    a.st_ino == b.st_ino)
+			return true;
+	return false;
+}
+
+static int run_machines(struct copying *c, const char *pattern, struct uni_volume_copy *copy,
+			struct uni_err *err)
+{
+	struct uni_volume_users named = { .items = NULL };
+	int rc = uni_volume_users_find(pattern, &named, err);
+
+	for (size_t i = 0; rc == 0 && i < named.count; i++)
+		if (!has_target(c, named.items[i].path))
+			rc = add_target(c, named.items[i].path, err);
+	if (rc == 0)
+		rc = run(c, copy, err);
+	else
+		targets_free(c);
+	uni_volume_users_clear(&named);
+	return rc;
+}
+
+static int run_file(struct copying *c, const char *path, struct uni_volume_copy *copy,
+		    struct uni_err *err)
+{
+	int rc = add_target(c, path, err);
+
+	if (rc == 0)
+		return run(c, copy, err);
+	targets_free(c);
+	return rc;
+}
+
+/* --- other targets --- */
+
+static int write_tar(const char *source, const char *path, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
+	UNI_AUTO(uni_sink) struct uni_sink *sink = NULL;
+	int rc = uni_volume_source_open(&from, source, err);
+
+	if (rc == 0)
+		rc = uni_sink_to_file(&sink, path, 0666, true, err);
+	if (rc == 0)
+		rc = uni_tree_write_tar(uni_volume_source_tree(from), sink, NULL, err);
+	return rc == 0 ? uni_sink_finish(sink, err) : rc;
+}
+
+static int write_folder(const char *source, const char *path, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume) struct uni_volume *volume = NULL;
+	int rc = uni_volume_open(&volume, source, false, err);
+
+	return rc == 0 ? uni_volume_extract(uni_volume_reader(volume), uni_volume_inside(volume),
+					    path, err)
+		       : rc;
+}
+
+/* The whole file, at a moment when nobody writes it. */
+static int copy_file(const char *source, const char *path, struct uni_err *err)
+{
+	UNI_AUTO(uni_live) struct uni_live *live = NULL;
+	UNI_AUTO_FREE char *file = NULL;
+	UNI_AUTO_FREE char *inside = NULL;
+	int rc = uni_volume_locate(source, &file, &inside, err);
+
+	if (rc == 0)
+		rc = uni_live_open(&live, file, true, err);
+	return rc == 0 ? uni_file_copy(file, path, 0666, err) : rc;
+}
+
+static int write_part(struct copying *c, const char *source, const char *target,
+		      struct uni_volume_copy *copy, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume) struct uni_volume *volume = NULL;
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *whole = NULL;
+	UNI_AUTO_FREE char *file = NULL;
+	UNI_AUTO_FREE char *inside = NULL;
+	int rc = uni_volume_locate(target, &file, &inside, err);
+
+	if (rc == 0)
+		rc = uni_volume_open(&volume, file, false, err);
+	if (rc == 0)
+		rc = volume_source_replace(&whole, volume, inside, source, err);
+	if (rc != 0)
+		return rc;
+	c->tree = uni_volume_source_tree(whole);
+	return run_file(c, file, copy, err);
+}
+
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : uni_str_ends(path, "/");
+}
+
+static int write_content(struct copying *c, const char *source, const char *target,
+			 struct uni_volume_copy *copy, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
+	int rc = uni_volume_source_open(&from, source, err);
+
+	if (rc != 0)
+		return rc;
+	c->tree = uni_volume_source_tree(from);
+	if (uni_str_starts(target, "vm:"))
+		return run_machines(c, target + strlen("vm:"), copy, err);
+	return run_file(c, target, copy, err);
+}
+
+int uni_volume_copy(const char *source, const char *target, struct uni_volume_copy *copy,
+		    struct uni_err *err)
+{
+	struct copying c = { .how = copy };
+
+	if (strstr(target, ":/") != NULL)
+		return write_part(&c, source, target, copy, err);
+	if (is_folder(target))
+		return write_folder(source, target, err);
+	if (uni_str_ends(target, ".tar"))
+		return write_tar(source, target, err);
+	if (!uni_str_starts(target, "vm:") && !uni_file_exists(target)) {
+		if (is_folder(source)) {
+			uni_err_set(err, UNI_E_NOENT, "%s: does not exist", target);
+			return uni_err_hint(err, "uni volume create %s --from %s makes it", target,
+					    source);
+		}
+		return copy_file(source, target, err);
+	}
+	return write_content(&c, source, target, copy, err);
+}
+
+int uni_volume_rollback(const char *target, struct uni_volume_copy *copy, struct uni_err *err)
+{
+	struct copying c = { .how = copy };
+
+	if (uni_str_starts(target, "vm:"))
+		return run_machines(&c, target + strlen("vm:"), copy, err);
+	return run_file(&c, target, copy, err);
+}

@@ -1,0 +1,103 @@
+/*
+ * Volumes as people handle them: a place is a folder, a tar archive, a volume's file or a path in
+ * it
+ * ("site.vol:/img"), or a volume of running machines ("vm:web-1/content", "vm:web-*" + "/content").
+ * Content goes from place to place; what runs is told, and asked whether it serves it.
+ */
+#ifndef UNI_VOLUME_VOLUME_H
+#define UNI_VOLUME_VOLUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uni/base/event.h>
+#include <uni/base/text.h>
+#include <uni/fs/live.h>
+#include <uni/fs/read.h>
+
+/* --- looking into a file --- */
+
+struct uni_volume;
+/* "FILE" or "FILE:/PATH", also "vm:NAME/VOLUME[:/PATH]"; of a live volume the generation that is
+ * served, or the one before. UNI_E_NOENT when there is no such generation. */
+int uni_volume_open(struct uni_volume **volume, const char *place, bool before,
+		    struct uni_err *err);
+void uni_volume_free(struct uni_volume *volume);
+UNI_AUTO_DEFINE(uni_volume)
+struct uni_fs_reader *uni_volume_reader(const struct uni_volume *volume);
+const char *uni_volume_inside(const struct uni_volume *volume); /* "/" without a path */
+/* NULL when it is no live volume. */
+const struct uni_live *uni_volume_live(const struct uni_volume *volume);
+const struct uni_live_super *uni_volume_super(const struct uni_volume *volume);
+/* The file that a place lies in: "FILE" of "FILE:/PATH" and the path, or "vm:"s record of it. */
+int uni_volume_locate(const char *place, char **file, char **inside, struct uni_err *err);
+
+/* --- content --- */
+
+struct uni_tree;
+struct uni_volume_source;
+/* A folder, a tar archive (also zstd's), a volume or a path in one. Digests of files that did not
+ * change since they were last read are known, others are made. */
+int uni_volume_source_open(struct uni_volume_source **source, const char *place,
+			   struct uni_err *err);
+struct uni_tree *uni_volume_source_tree(const struct uni_volume_source *source);
+void uni_volume_source_free(struct uni_volume_source *source);
+UNI_AUTO_DEFINE(uni_volume_source)
+
+/* Everything at and below `inside` into `folder`, which is made. Links are made as they are and
+ * never followed; what is there already is not written over. */
+int uni_volume_extract(struct uni_fs_reader *reader, const char *inside, const char *folder,
+		       struct uni_err *err);
+
+enum uni_volume_change { UNI_VOLUME_ADDED, UNI_VOLUME_REMOVED, UNI_VOLUME_CHANGED };
+typedef int uni_volume_diff_fn(void *user, enum uni_volume_change change, const char *path,
+			       const struct uni_fs_stat *stat, struct uni_err *err);
+/* Names in order; of what was changed and added `stat` is that in `b`, of what is gone in `a`. */
+int uni_volume_diff(struct uni_fs_reader *a, struct uni_fs_reader *b, uni_volume_diff_fn *fn,
+		    void *user, struct uni_err *err);
+
+/* --- machines --- */
+
+struct uni_volume_user { /* a machine that has a volume */
+	char *machine;
+	char *volume;
+	char *path;	/* of its file */
+	unsigned index; /* of its answers */
+	bool has_bell;
+	/* after uni_volume_copy */
+	bool serves;   /* the new generation */
+	char *trouble; /* why not, or NULL: nobody waited */
+};
+struct uni_volume_users {
+	struct uni_volume_user *items;
+	size_t count;
+};
+void uni_volume_users_clear(struct uni_volume_users *users);
+/* Running machines by "NAME/VOLUME", NAME with "*" and "?"; UNI_E_NOENT when there is none. */
+int uni_volume_users_find(const char *pattern, struct uni_volume_users *users, struct uni_err *err);
+/* Those that have this file open. */
+int uni_volume_users_of(const char *path, struct uni_volume_users *users, struct uni_err *err);
+
+struct uni_volume_copy {
+	const struct uni_live_key *key; /* to sign with */
+	int wait_ms;			/* for answers; 0: not waited */
+	int64_t time;			/* seconds since 1970 */
+	bool verify_all;
+	/* results */
+	struct uni_live_made made; /* of the last volume written */
+	size_t volumes;		   /* files that were written */
+	struct uni_volume_users users;
+};
+void uni_volume_copy_clear(struct uni_volume_copy *copy);
+
+/*
+ * `source` to `target`: a live volume gets a new generation, a path in one its part of it; a folder
+ * or a .tar file is written. The users of a volume are told, and asked when wait_ms is not 0: those
+ * that do not serve it are in copy->users with their trouble, and the copy itself has succeeded.
+ * UNI_E_BUSY names machines that hold the slot that is to be written for longer than wait_ms.
+ */
+int uni_volume_copy(const char *source, const char *target, struct uni_volume_copy *copy,
+		    struct uni_err *err);
+/* The generation before, as a new one, told and asked for in the same way. */
+int uni_volume_rollback(const char *target, struct uni_volume_copy *copy, struct uni_err *err);
+
+#endif
