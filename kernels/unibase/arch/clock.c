@@ -2,12 +2,12 @@
  * Time: the processor's counter (TSC), scaled; and the local APIC's timer as a one-shot alarm.
  *
  * Nothing is measured before somebody asks for the time. The counter's rate comes from, in this
- * order: kvmclock (KVM documentation, "KVM-specific MSRs"), the hypervisor's CPUID leaf 0x40000010,
- * Xen's CPUID leaf 3, CPUID leaf 0x15, or else a short measurement against the APIC timer where its
- * rate is known (QEMU and KVM count nanoseconds) or against the PIT. Measured against the APIC
- * timer it is right to about 0.01 %: both counters are read together, the quickest of many readings
- * counts. (Longer measurements, from alarm to alarm, were worse on a busy host: interrupts come
- * late.)
+ * order: kvmclock (KVM documentation, "KVM-specific MSRs") or Xen's clock, which is the same
+ * record, the hypervisor's CPUID leaf 0x40000010, CPUID leaf 0x15, or else a short measurement
+ * against the APIC timer where its rate is known (QEMU and KVM count nanoseconds) or against the
+ * PIT. Measured against the APIC timer it is right to about 0.01 %: both counters are read
+ * together, the quickest of many readings counts. (Longer measurements, from alarm to alarm, were
+ * worse on a busy host: interrupts come late.)
  */
 #include <uk/clock.h>
 #include <uk/cpu.h>
@@ -17,6 +17,7 @@
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/start.h>
+#include <uk/xen.h>
 
 #define MSR_KVM_WALL 0x4b564d00
 #define MSR_KVM_CLOCK 0x4b564d01
@@ -49,17 +50,20 @@ struct pvclock {
 	int8_t shift;
 	uint8_t flags;
 	uint8_t pad[2];
-} __attribute__((aligned(64)));
+};
 
 struct pvwall {
 	volatile uint32_t version;
 	uint32_t sec, nsec;
-} __attribute__((aligned(64)));
+};
 
-enum rate { RATE_UNKNOWN, RATE_KVMCLOCK, RATE_TOLD, RATE_MEASURED };
+enum rate { RATE_UNKNOWN, RATE_PARAVIRTUAL, RATE_TOLD, RATE_MEASURED };
 
-static struct pvclock pvclock;
-static struct pvwall pvwall;
+static struct pvclock kvm_clock __attribute__((aligned(64)));
+static struct pvwall kvm_wall __attribute__((aligned(64)));
+static const struct pvclock *pv; /* KVM's or Xen's */
+static uint64_t pv_start;	 /* what it said at our monotonic 0: Xen's is the host's */
+static bool xen_alarm;
 static enum rate rate;
 static struct uk_spinlock start_lock = UK_SPINLOCK_INIT;
 
@@ -92,31 +96,41 @@ static bool hypervisor_is(const char *name)
 	return uk_cpu_has.hypervisor_leaf != 0 && strcmp(uk_cpu_has.hypervisor, name) == 0;
 }
 
-static bool start_kvmclock(void)
+static uint64_t read_paravirtual(void);
+
+static bool start_paravirtual(void)
 {
-	if (!hypervisor_is("KVMKVMKVM") || !(uk_cpuid(0x40000001, 0).a & KVM_FEATURE_CLOCK2))
+	if (hypervisor_is("KVMKVMKVM") && (uk_cpuid(0x40000001, 0).a & KVM_FEATURE_CLOCK2)) {
+		uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&kvm_clock) | 1);
+		pv = &kvm_clock;
+	} else {
+		pv = uk_xen_clock();
+	}
+	if (pv == NULL || pv->mul == 0)
 		return false;
-	uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&pvclock) | 1);
-	if (pvclock.mul == 0)
-		return false;
-	hertz = (NS << 32) / pvclock.mul;
-	hertz = pvclock.shift < 0 ? hertz << -pvclock.shift : hertz >> pvclock.shift;
+	hertz = (NS << 32) / pv->mul;
+	hertz = pv->shift < 0 ? hertz << -pv->shift : hertz >> pv->shift;
+	if (pv != &kvm_clock) {
+		pv_start = read_paravirtual();
+		last_ns = 0;
+	}
 	return true;
 }
 
-static uint64_t read_kvmclock(void)
+static uint64_t read_paravirtual(void)
 {
 	uint32_t version;
 	uint64_t ns, delta, last;
 
 	do {
-		version = __atomic_load_n(&pvclock.version, __ATOMIC_ACQUIRE);
-		delta = uk_rdtsc() - pvclock.tsc;
-		delta = pvclock.shift < 0 ? delta >> -pvclock.shift : delta << pvclock.shift;
-		ns = pvclock.system_time + multiply_shift32(delta, pvclock.mul);
+		version = __atomic_load_n(&pv->version, __ATOMIC_ACQUIRE);
+		delta = uk_rdtsc() - pv->tsc;
+		delta = pv->shift < 0 ? delta >> -pv->shift : delta << pv->shift;
+		ns = pv->system_time + multiply_shift32(delta, pv->mul);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while ((version & 1) != 0 || version != pvclock.version);
-	if (pvclock.flags & PVCLOCK_STABLE)
+	} while ((version & 1) != 0 || version != pv->version);
+	ns -= pv_start;
+	if (pv->flags & PVCLOCK_STABLE)
 		return ns;
 	last = last_ns;
 	while (ns > last)
@@ -135,11 +149,6 @@ static uint64_t told_rate(void)
 		r = uk_cpuid(0x40000010, 0);
 		if (r.a != 0)
 			return r.a * 1000ull;
-	}
-	if (hypervisor_is("XenVMMXenVMM")) {
-		r = uk_cpuid(0x40000003, 0);
-		if (r.c != 0)
-			return r.c * 1000ull;
 	}
 	if (uk_cpu_has.max_leaf >= 0x15) {
 		r = uk_cpuid(0x15, 0);
@@ -243,8 +252,8 @@ static void start_rate(void)
 	enum rate found = RATE_TOLD;
 
 	if (rate == RATE_UNKNOWN) {
-		if (start_kvmclock()) {
-			found = RATE_KVMCLOCK;
+		if (start_paravirtual()) {
+			found = RATE_PARAVIRTUAL;
 		} else {
 			base_tsc = uk_boot.tsc;
 			hz = told_rate();
@@ -266,8 +275,8 @@ uint64_t uk_time_mono(void)
 {
 	if (uk_unlikely(__atomic_load_n(&rate, __ATOMIC_ACQUIRE) == RATE_UNKNOWN))
 		start_rate();
-	if (rate == RATE_KVMCLOCK)
-		return read_kvmclock();
+	if (rate == RATE_PARAVIRTUAL)
+		return read_paravirtual();
 	return multiply_shift32(uk_rdtsc() - base_tsc, mult);
 }
 
@@ -285,11 +294,16 @@ uint64_t uk_clock_ns(uint64_t ticks)
 
 int64_t uk_clock_wall(void)
 {
+	const struct pvwall *wall = &kvm_wall;
+
 	uk_time_mono();
-	if (rate != RATE_KVMCLOCK)
+	if (rate != RATE_PARAVIRTUAL)
 		return 0;
-	uk_wrmsr(MSR_KVM_WALL, uk_virt_to_phys(&pvwall));
-	return (int64_t)pvwall.sec * (int64_t)NS + pvwall.nsec;
+	if (pv == &kvm_clock)
+		uk_wrmsr(MSR_KVM_WALL, uk_virt_to_phys(wall));
+	else
+		wall = uk_xen_wall();
+	return (int64_t)(wall->sec * NS + wall->nsec + pv_start);
 }
 
 static void tick(void *arg)
@@ -306,6 +320,10 @@ static void start_alarm(void)
 	soon = 0;
 	uk_time_mono();
 	uk_irq_set(UK_VECTOR_TIMER, tick, NULL);
+	alarm_ready = true;
+	xen_alarm = uk_xen_alarm_start(tick);
+	if (xen_alarm)
+		return;
 	deadline_mode = uk_cpu_has.tsc_deadline && rate != RATE_MEASURED;
 	if (deadline_mode) {
 		uk_apic_write(APIC_LVT_TIMER, APIC_DEADLINE_MODE | UK_VECTOR_TIMER);
@@ -321,7 +339,6 @@ static void start_alarm(void)
 		apic_hertz = scale(UINT32_MAX - uk_apic_read(APIC_TIMER_CURRENT), hertz,
 				   uk_rdtsc() - start);
 	}
-	alarm_ready = true;
 }
 
 void uk_clock_arm(uint64_t deadline)
@@ -332,6 +349,10 @@ void uk_clock_arm(uint64_t deadline)
 		if (deadline == UK_FOREVER)
 			return;
 		start_alarm();
+	}
+	if (xen_alarm) {
+		uk_xen_alarm_set(deadline == UK_FOREVER ? deadline : deadline + pv_start);
+		return;
 	}
 	now = uk_time_mono();
 	wait = deadline > now ? deadline - now : 0;
@@ -351,7 +372,7 @@ void uk_clock_arm(uint64_t deadline)
 /* The APIC's rate is taken for a nanosecond a count: elsewhere it is slower by tens at most. */
 bool uk_clock_soon(uint64_t ns)
 {
-	if (alarm_ready)
+	if (alarm_ready || uk_xen_start())
 		return false;
 	if (!uk_apic_start())
 		uk_panic("no memory for the timer");

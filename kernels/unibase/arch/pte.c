@@ -148,6 +148,16 @@ const void *uk_phys_map(uk_paddr_t paddr, size_t size)
 	return uk_phys_to_virt(paddr);
 }
 
+volatile void *uk_shared_map(uk_paddr_t paddr)
+{
+	void *virt = uk_phys_to_virt(paddr);
+
+	if (paddr >= UK_DIRECT_SIZE || uk_page_of(paddr) != NULL ||
+	    !map_kernel((uintptr_t)virt, paddr, 1, UK_PTE_WRITE | UK_PTE_DIRTY))
+		return NULL;
+	return virt;
+}
+
 uk_paddr_t uk_virt_to_phys(const void *virt)
 {
 	uint64_t v = (uintptr_t)virt;

@@ -7,6 +7,7 @@
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/start.h>
+#include <uk/xen.h>
 
 extern const struct uni_parts uk_parts;
 
@@ -160,6 +161,9 @@ static void *read_runtime(void)
 		void *record = uk_alloc(room);
 		int64_t size =
 			record != NULL ? uk_fwcfg_read(UNI_CONFIG_FWCFG, record, room) : -UK_ENOMEM;
+
+		if (size == -UK_ENOENT)
+			size = uk_xen_config_read(UNI_CONFIG_XENSTORE, record, room);
 
 		if (size > 0 && uni_config_check(record, (size_t)size))
 			return record;

@@ -12,6 +12,7 @@
 
 static void (*poweroff[SWITCHES_MAX])(void);
 static void (*reboot[SWITCHES_MAX])(void);
+static void (*hypervisor)(const struct uni_exit_record *record, bool again);
 
 static void add(void (**list)(void), void (*fn)(void))
 {
@@ -34,23 +35,33 @@ void uk_reboot_register(void (*fn)(void))
 	add(reboot, fn);
 }
 
-static void write_record(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
+void uk_end_register(void (*fn)(const struct uni_exit_record *record, bool again))
 {
-	struct uni_exit_record r = {
+	hypervisor = fn;
+}
+
+static void make_record(struct uni_exit_record *r, unsigned kind, int status, uint64_t ip,
+			uint64_t address, const char *text)
+{
+	*r = (struct uni_exit_record){
 		.magic = UNI_EXIT_MAGIC,
-		.size = sizeof(r),
+		.size = sizeof(*r),
 		.kind = kind,
 		.status = status,
 		.ip = ip,
 		.address = address,
 	};
-	const uint8_t *bytes = (const uint8_t *)&r;
+	uk_strlcpy(r->text, text != NULL ? text : "", sizeof(r->text));
+	r->crc32c = uni_crc32c(0, r, sizeof(*r));
+}
+
+static void write_record(const struct uni_exit_record *r)
+{
+	const uint8_t *bytes = (const uint8_t *)r;
 
 	if (uk_in8(UNI_EXIT_RECORD_PORT) != PRESENT)
 		return;
-	uk_strlcpy(r.text, text != NULL ? text : "", sizeof(r.text));
-	r.crc32c = uni_crc32c(0, &r, sizeof(r));
-	for (size_t i = 0; i < sizeof(r); i++)
+	for (size_t i = 0; i < sizeof(*r); i++)
 		uk_out8(UNI_EXIT_RECORD_PORT, bytes[i]);
 }
 
@@ -74,8 +85,13 @@ static uint32_t debug_code(unsigned kind, int status)
 
 void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
 {
+	struct uni_exit_record record;
+
 	uk_irq_off();
-	write_record(kind, status, ip, address, text);
+	make_record(&record, kind, status, ip, address, text);
+	write_record(&record);
+	if (hypervisor != NULL)
+		hypervisor(&record, true);
 	for (unsigned i = 0; i < SWITCHES_MAX; i++)
 		if (reboot[i] != NULL)
 			reboot[i]();
@@ -84,9 +100,14 @@ void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address
 
 void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
 {
+	struct uni_exit_record record;
+
 	uk_irq_off();
-	write_record(kind, status, ip, address, text);
+	make_record(&record, kind, status, ip, address, text);
+	write_record(&record);
 	uk_out32(UNI_EXIT_DEBUG_PORT, debug_code(kind, status));
+	if (hypervisor != NULL)
+		hypervisor(&record, false);
 	for (unsigned i = 0; i < SWITCHES_MAX; i++)
 		if (poweroff[i] != NULL)
 			poweroff[i]();

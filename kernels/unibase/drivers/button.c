@@ -5,6 +5,7 @@
  */
 #include "drivers.h"
 #include "fadt.h"
+#include <uk/xen.h>
 
 #define BUTTON (1u << 8) /* in PM1's status and enable */
 #define GED_BUTTON 2	 /* in the event device's selector */
@@ -73,6 +74,8 @@ int uk_power_button_listen(void (*fn)(void))
 {
 	struct uk_fadt f;
 
+	if (uk_xen_shutdown_listen(fn) == 0)
+		return 0;
 	if (!uk_fadt_read(&f))
 		return -UK_ENODEV;
 	pressed = fn;

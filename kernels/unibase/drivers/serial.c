@@ -1,6 +1,7 @@
 /*
- * The console: the first serial port, a 16550 (National Semiconductor PC16550D data sheet). Output
- * polls and waits as long as the line takes, input comes by interrupt, and neither loses a byte.
+ * The console: the first serial port, a 16550 (National Semiconductor PC16550D data sheet), or
+ * where there is none Xen's (xen/console.c). Output polls and waits as long as the line takes,
+ * input comes by interrupt, and neither loses a byte.
  *
  * The FIFOs stay as the firmware left them, and are not relied upon. Switching them on empties
  * them, and a byte that arrives between a look at the status and that write would be gone: input is
@@ -9,6 +10,7 @@
  */
 #include "drivers.h"
 #include <uk/lock.h>
+#include <uk/xen.h>
 
 #define PORT 0x3f8
 #define GSI 4	     /* ISA interrupt 4 */
@@ -55,18 +57,28 @@ static size_t write_piece(const char *data, size_t size)
 	uint64_t state = uk_spin_lock(&lock);
 	size_t at = 0;
 
-	if (!ready)
-		set_up();
-	if (absent)
-		at = wanted;
 	for (; at < wanted && (uk_in8(LINE_STATUS) & STATUS_EMPTY) != 0; at++)
 		uk_out8(DATA, (uint8_t)data[at]);
 	uk_spin_unlock(&lock, state);
 	return at;
 }
 
+static bool is_absent(void)
+{
+	uint64_t state = uk_spin_lock(&lock);
+
+	if (!ready)
+		set_up();
+	uk_spin_unlock(&lock, state);
+	return absent;
+}
+
 void uk_console_write(const char *data, size_t size)
 {
+	if (is_absent()) {
+		uk_xen_console_write(data, size);
+		return;
+	}
 	while (size != 0) {
 		size_t part = write_piece(data, size);
 
@@ -87,15 +99,13 @@ static void receive(void *arg)
 
 void uk_console_listen(void (*fn)(uint8_t byte))
 {
-	uint64_t state = uk_spin_lock(&lock);
 	int vector;
 
-	if (!ready)
-		set_up();
-	uk_spin_unlock(&lock, state);
 	input = fn;
-	if (absent)
+	if (is_absent()) {
+		uk_xen_console_listen(fn);
 		return;
+	}
 	vector = uk_irq_alloc(receive, NULL);
 	if (vector < 0 || uk_irq_route_gsi(GSI, vector, false, false) != 0)
 		return;

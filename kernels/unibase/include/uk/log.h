@@ -32,5 +32,9 @@ void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address
  * order. */
 void uk_poweroff_register(void (*fn)(void));
 void uk_reboot_register(void (*fn)(void));
+/* The hypervisor's own way, tried before those: it is told how the machine ended, and whether it is
+ * to start again. */
+struct uni_exit_record;
+void uk_end_register(void (*fn)(const struct uni_exit_record *record, bool again));
 
 #endif

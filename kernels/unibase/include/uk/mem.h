@@ -77,5 +77,8 @@ volatile void *uk_io_map(uk_paddr_t paddr, size_t size);
 /* Memory that may be firmware's rather than RAM (ACPI tables), to be read only. NULL when out of
  * memory or outside of the direct map. */
 const void *uk_phys_map(uk_paddr_t paddr, size_t size);
+/* A page outside of RAM that is memory all the same, which the hypervisor shares with us. NULL when
+ * out of memory, when it is RAM, or outside of the direct map. */
+volatile void *uk_shared_map(uk_paddr_t paddr);
 
 #endif

@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""unibase as a guest of the real Xen: hypervisor, dom0 and xl from Debian's packages, under QEMU.
+
+One start of Xen serves several guests, one after the other; each test judges its part of the
+report. UNI_SOAK=1 adds what takes longer.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", name) for name in ("kernel", "drivers", "cli")]
+import drivers_test
+import lab
+import mkimage
+import scenario
+
+PROBE = UNIBASE = None
+
+CFG = """name = "{name}"
+type = "pvh"
+kernel = "/guest/{kernel}"
+memory = {memory}
+on_poweroff = "preserve"
+on_reboot = "preserve"
+on_crash = "preserve"
+{more}
+"""
+
+
+class Guests:
+    """Files for dom0 and the script that runs the guests there."""
+
+    def __init__(self):
+        self.files, self.script = {}, ""
+
+    def add(self, name, image, script="start {name}\nended {name} 20\n", memory=24, more=""):
+        self.files[f"{name}.elf"] = image
+        self.files[f"{name}.cfg"] = CFG.format(name=name, kernel=f"{name}.elf", memory=memory,
+                                               more=more).encode()
+        self.script += f"mark {name}\n{script.format(name=name)}"
+        self.script += f"mark {name}-said\nsaid {name}\n"
+
+    def disk(self, name, data):
+        """In /guest of dom0, which writes it anew."""
+        self.files[name] = data
+        return f"format=raw,vdev={{}},access={{}},target=/guest/{name}"
+
+
+def image(kernel, arguments, program=None):
+    parser = mkimage.options()
+    options = parser.parse_args(["--kernel", kernel, "-o", "-", *(["--program", program] if program else []),
+                                 "--", *arguments])
+    return mkimage.build(options)
+
+
+def probe(*arguments):
+    return image(PROBE, arguments)
+
+
+def program(folder, source):
+    """A static program of these few lines of C, joined to the kernel."""
+    path = os.path.join(folder, "program")
+    with open(path + ".c", "w", encoding="utf-8") as f:
+        f.write(source)
+    subprocess.run(["musl-gcc", "-static", "-O1", "-o", path, path + ".c"], check=True)
+    return image(UNIBASE, ["program", "argument"], path)
+
+
+def disks(*specs):
+    return "disk = [" + ", ".join(f'"{spec}"' for spec in specs) + "]"
+
+
+class Case(unittest.TestCase):
+    def check(self, name, said, state="---s--", exit="status 0"):
+        part = self.report.part
+        self.assertIn(name, part, self.report.whole)
+        self.assertIn(f"state {state}\n", part[name], self.report.whole)
+        self.assertRegex(part[name], rf"(?m)^exit {exit}$", self.report.whole)
+        self.assertRegex(part[name + "-said"], said)
+
+
+class Xen(Case):
+    """One start: a program's status, a fault, disks; the stock site over a network interface."""
+
+    @classmethod
+    def setUpClass(cls):
+        guests = Guests()
+        with tempfile.TemporaryDirectory() as folder:
+            guests.add("status", program(folder, """
+                #include <stdio.h>
+                int main(int argc, char **argv) { printf("%d %s\\n", argc, argv[1]); return 3; }
+                """))
+            guests.add("fault", program(folder, "int main(void) { *(volatile int *)8 = 1; return 0; }"))
+        cls.parts = drivers_test.gpt(2048, [(40, 1000), (1001, 2000)])
+        table = guests.disk("table.img", cls.parts)
+        odd = guests.disk("odd.img", drivers_test.pattern(513 * 512, 3))
+        guests.add("disks", probe("disks"), more=disks(
+            table.format("xvda", "ro"), odd.format("xvdb", "rw")))
+        cls.site(guests)
+        cls.report = lab.run(guests.script, guests.files)
+
+    @classmethod
+    def site(cls, guests):
+        """The stock recipe as it is: an address comes by xenstore, pages by the disk of its image."""
+        build = scenario.Scenario()
+        build.setUp()
+        try:
+            build.uni("build", os.path.join(lab.ROOT, "recipes/stock/site/recipe.toml"), "-o", "out")
+            with open(os.path.join(build.work, "out/site.raw"), "rb") as f:
+                disk = guests.disk("site.img", f.read())
+            with open(os.path.join(build.work, "out/site.elf"), "rb") as f:
+                kernel = f.read()
+        finally:
+            build.doCleanups()
+        config = mkimage.Config()
+        config.add("network", "10.9.0.2/24")
+        record = config.record().hex()
+        script = f"""
+            brctl addbr br0; ip addr add 10.9.0.1/24 dev br0; ip link set br0 up
+            xl create -q -p /guest/site.cfg
+            xenstore-write /local/domain/$(xl domid site)/uni/config/0 {record[:40]} \
+                /local/domain/$(xl domid site)/uni/config/1 {record[40:]}
+            xl unpause site
+            for i in $(seq 30); do
+                wget -q -O /page http://10.9.0.2/ 2>/wget.log && break
+                usleep 100000
+            done
+            cat /page /wget.log
+            xl shutdown site
+            ended site 20
+            """
+        guests.add("site", kernel, script.replace("{", "{{").replace("}", "}}"),
+                   more=disks(disk.format("xvda", "ro")) + '\nvif = ["bridge=br0"]')
+
+    def test_status(self):
+        self.check("status", "2 argument\n", exit="status 3")
+
+    def test_fault(self):
+        """What ends by itself is a crash for the toolstack."""
+        self.check("fault", "SIGSEGV at address 0x8 in main", state="---sc-", exit="fault 11.*")
+
+    def test_disks(self):
+        odd = drivers_test.pattern(513 * 512, 3)
+        first, second = self.parts[40 * 512:1001 * 512], self.parts[1001 * 512:2001 * 512]
+        lines = []
+        for name, mode, data in (("xvda", "ro", self.parts), ("xvdb", "rw", odd),
+                                 ("xvda1", "ro", first), ("xvda2", "ro", second)):
+            lines.append(f"{name} {len(data)} {mode} {drivers_test.hash64(data):016x}")
+        for line in lines:
+            self.check("disks", line)
+
+    def test_site(self):
+        self.check("site", "site: serving\nsite: stopped\n", exit="power 0: told to stop")
+        with open(os.path.join(lab.ROOT, "recipes/stock/site/www/index.html"), encoding="utf-8") as f:
+            self.assertIn(f.read(), self.report.part["site"])
+
+
+@unittest.skipUnless(os.environ.get("UNI_SOAK"), "long; UNI_SOAK=1")
+class Soak(Case):
+    """Everything the drivers' own test tries on QEMU's machines, here."""
+
+    @classmethod
+    def setUpClass(cls):
+        guests = Guests()
+        disk = guests.disk("big.img", bytes(20 << 20))
+        guests.add("fly", probe("fly"), memory=64, more=disks(disk.format("xvda", "rw")))
+        guests.add("small", probe("fly"), memory=16, more=disks(disk.format("xvda", "rw")))
+        guests.add("refuse", probe("refuse"), more=disks(disk.format("xvda", "ro")))
+        guests.add("flood", probe("flood"))
+        guests.add("restart", probe("restart"))
+        guests.add("echo", probe("echo"), "start {name}\n"
+                   "(sleep 1; echo abcdefgh; sleep 1; echo q) | xl console {name} >/dev/null\nended {name} 20\n")
+        guests.add("button", probe("button"), "start {name}\nsleep 1; xl shutdown {name}\nended {name} 20\n")
+        guests.add("reboot", probe("button"), "start {name}\nsleep 1; xl reboot {name}\nended {name} 20\n")
+        guests.add("resize", probe("resize"), "start {name}\nsleep 1\n"
+                   "dd if=/dev/zero of=/guest/big.img bs=1M count=30 2>/dev/null; losetup -c /dev/loop0\n"
+                   "ended {name} 20\n", more=disks(disk.format("xvda", "rw")))
+        guests.add("detach", probe("fly"), "start {name}\nxl block-detach {name} xvda; ended {name} 20\n",
+                   memory=64, more=disks(disk.format("xvda", "rw")))
+        cls.report = lab.run(guests.script, guests.files, timeout=300, memory=1024, dom0=640)
+
+    def test_disk(self):
+        for name in ("fly", "small"):
+            self.check(name, "all came back")
+        self.check("refuse", "same")
+
+    def test_console(self):
+        said = "".join(f"line {i} of the flood, of some length so that the port is kept busy\n" for i in range(4000))
+        self.check("flood", "line 3999")
+        self.assertIn(said, self.report.part["flood-said"])
+        self.check("echo", "ready\n.*abcdefgh")
+
+    def test_orders(self):
+        self.check("button", "listening 0\npressed\n")
+        self.check("reboot", "listening 0\npressed\n")
+        self.check("restart", "")
+
+    def test_changes(self):
+        self.check("resize", "size 31457280")
+        self.check("detach", "all came back|error -5", exit="status [01]")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--probe", required=True)
+    parser.add_argument("--unibase", required=True)
+    options, rest = parser.parse_known_args()
+    PROBE, UNIBASE = options.probe, options.unibase
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
