@@ -63,6 +63,8 @@ TABLE(vhdx, disk_keys, "the image for Hyper-V");
 TABLE(vdi, disk_keys, "the image for VirtualBox");
 TABLE(containerdisk, disk_keys, "the container image for KubeVirt");
 TABLE(iso, disk_keys, "the CD image, which is a disk as well");
+TABLE(gcp, disk_keys, "the archive for Google Cloud, whose disk has whole GiB");
+TABLE(ova, disk_keys, "the archive for VMware and VirtualBox");
 TABLE(ami, disk_keys, "the image for EC2, whose disk has whole GiB");
 
 #define FORM(form, what)                                                                           \
@@ -96,9 +98,9 @@ static const struct schema_key output_keys[] = {
 	  .item = "format",
 	  .takes = TAKES_LIST,
 	  .form = FORM_WORD,
-	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", "ami",
+	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "gcp", "iso", "ova", "ami",
 			 "containerdisk", "elf"),
-	  .reserved = WORDS("gcp", "ova", "xen", "firecracker", "libvirt"),
+	  .reserved = WORDS("xen", "firecracker", "libvirt"),
 	  .fallback = "[\"raw\", \"elf\"]",
 	  .means = "Forms to write: `raw` is a disk and `elf` a kernel that PVH loaders start "
 		   "directly; the others are in [formats.md](formats.md)." },
@@ -121,6 +123,8 @@ static const struct schema_key output_keys[] = {
 	FORM(vhdx, "the VHDX image"),
 	FORM(vdi, "the VDI image"),
 	FORM(iso, "the CD image"),
+	FORM(gcp, "the archive for Google Cloud"),
+	FORM(ova, "the archive for VMware and VirtualBox"),
 	FORM(ami, "the image for EC2"),
 	FORM(containerdisk, "the container image for KubeVirt"),
 };

@@ -3,8 +3,11 @@
  * most commands need not pay.
  */
 #include <dlfcn.h>
+#include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <string.h>
+#include <uni/base/mem.h>
 #include <uni/base/system.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -42,4 +45,22 @@ int uni_lazy_load(const char *soname, const char *const *names, size_t count, vo
 	int rc = fill(soname, names, count, table, err);
 	pthread_mutex_unlock(&lock);
 	return rc;
+}
+
+int uni_lazy_file(const char *soname, char **path, struct uni_err *err)
+{
+	void *library = dlopen(soname, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+	struct link_map *map = NULL;
+	char real[PATH_MAX];
+
+	*path = NULL;
+	if (library == NULL)
+		return uni_err_set(err, UNI_E_MISSING_TOOL, "cannot load library %s: %s", soname,
+				   dlerror());
+	if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && realpath(map->l_name, real) != NULL)
+		*path = uni_strdup(real);
+	dlclose(library);
+	return *path != NULL ? 0
+			     : uni_err_set(err, UNI_E_MISSING_TOOL,
+					   "the file of library %s was not found", soname);
 }

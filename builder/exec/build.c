@@ -134,6 +134,8 @@ static void clear_inputs(struct build *b)
 	tool_set_clear(&b->compile_tools);
 	tool_set_clear(&b->link_tools);
 	tool_set_clear(&b->box_tools);
+	tool_set_clear(&b->deflate_tools);
+	tool_set_clear(&b->zstd_tools);
 }
 
 void build_close(struct build *b)

@@ -100,6 +100,7 @@ struct build {
 	struct item *files_in; /* one for each [[file]]; those with text have only a digest */
 	struct volume_input *volumes;
 	struct tool_set compile_tools, link_tools, box_tools;
+	struct tool_set deflate_tools, zstd_tools; /* codecs of forms */
 
 	struct uni_plan *plan;
 	struct run *runs;

@@ -3,6 +3,7 @@
  */
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <uni/kernel/kernel.h>
 #include <uni/link/link.h>
@@ -163,6 +164,37 @@ static int list_box(void *user, struct uni_strv *files, struct uni_err *err)
 	return uni_box_tools(files, err);
 }
 
+static int list_codec(void *user, struct uni_strv *files, struct uni_err *err)
+{
+	return uni_disk_codec_file(user, files, err);
+}
+
+/* The set of a form's codec, or NULL. */
+static struct tool_set *codec_set(struct build *b, const char *format, char codec[16])
+{
+	const char *name = uni_plan_codec(b->recipe, format);
+
+	if (name == NULL)
+		return NULL;
+	(void)snprintf(codec, 16, "%s", name);
+	return strcmp(name, "libzstd") == 0 ? &b->zstd_tools : &b->deflate_tools;
+}
+
+static int resolve_codecs(struct build *b, struct uni_err *err)
+{
+	static const char *const none[] = { NULL };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < b->format_count; i++) {
+		char codec[16];
+		struct tool_set *set = codec_set(b, b->formats[i], codec);
+
+		if (set != NULL && set->count == 0)
+			rc = tool_set_resolve(b, codec, none, list_codec, codec, set, err);
+	}
+	return rc;
+}
+
 static int resolve_tools(struct build *b, struct uni_err *err)
 {
 	static const char *const compile[] = { "musl-gcc", "as", NULL };
@@ -179,7 +211,7 @@ static int resolve_tools(struct build *b, struct uni_err *err)
 	for (size_t i = 0; rc == 0 && i < b->format_count; i++)
 		if (strcmp(b->formats[i], "elf") != 0 && b->box_tools.count == 0)
 			rc = tool_set_resolve(b, "box", none, list_box, NULL, &b->box_tools, err);
-	return rc;
+	return rc != 0 ? rc : resolve_codecs(b, err);
 }
 
 int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
@@ -253,7 +285,10 @@ int build_make_plan(struct build *b, struct uni_err *err)
 		uni_alloc_array(b->recipe->volume_count + 1, sizeof(*volume_tools));
 	size_t mentioned_count;
 	struct uni_plan_source *mentioned UNI_AUTO_FREE = manifest_sources(b, &mentioned_count);
+	struct uni_plan_tools *format_tools UNI_AUTO_FREE =
+		uni_alloc_array(b->format_count + 1, sizeof(*format_tools));
 	struct uni_plan_inputs in = {
+		.format_tools = format_tools,
 		.recipe = b->recipe,
 		.recipe_digest = uni_digest_of(b->normal.data, b->normal.size),
 		.formats = b->formats,
@@ -292,6 +327,13 @@ int build_make_plan(struct build *b, struct uni_err *err)
 			.cold = b->volumes[i].cold,
 		};
 		volume_tools[i] = from_tools(&b->volumes[i].tools);
+	}
+	for (size_t i = 0; i < b->format_count; i++) {
+		char codec[16];
+		const struct tool_set *set = codec_set(b, b->formats[i], codec);
+
+		if (set != NULL)
+			format_tools[i] = from_tools(set);
 	}
 	return uni_plan_make(&b->plan, &in, err);
 }

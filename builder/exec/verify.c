@@ -141,7 +141,8 @@ static const struct uni_step_tool *find_tool(const struct tool_set *set, const c
 static int check_tool(struct verify *v, const struct build *b, const struct uni_json *tool,
 		      struct uni_err *err)
 {
-	const struct tool_set *sets[3] = { &b->compile_tools, &b->link_tools, &b->box_tools };
+	const struct tool_set *sets[] = { &b->compile_tools, &b->link_tools, &b->box_tools,
+					  &b->deflate_tools, &b->zstd_tools };
 	const char *name = uni_json_text(uni_json_get(tool, "name"));
 	const struct uni_json *digest = uni_json_get(tool, "digest");
 	const struct uni_digest *found = NULL;

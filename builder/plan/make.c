@@ -212,6 +212,8 @@ static int make_disks(struct making *m, struct uni_err *err)
 		make_esp(m);
 		plan_add(m->plan, UNI_OP_DISK, id, version);
 		plan_options(m->plan, &options);
+		if (m->in->format_tools != NULL)
+			plan_tools(m->plan, &m->in->format_tools[i]);
 		plan_source(m->plan, "base", &m->in->base);
 		plan_use(m->plan, "box", m->box, "box");
 		if (m->esp >= 0)

@@ -127,6 +127,18 @@ struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, c
 	return options;
 }
 
+const char *uni_plan_codec(const struct uni_recipe *recipe, const char *format)
+{
+	const struct uni_disk_format *disk = uni_disk_find(format);
+	const struct uni_form *form = uni_form_find(format);
+	struct uni_disk_options options = uni_plan_disk_options(recipe, format);
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (disk != NULL && uni_disk_resolve(disk, &options, &ignored) == 0)
+		return uni_disk_codec(&options);
+	return form != NULL && form->deflate ? "libdeflate" : NULL;
+}
+
 static void line_disk(const struct uni_recipe *recipe, const char *format, struct uni_buf *out)
 {
 	const struct uni_recipe_output *output = uni_recipe_output_find(recipe, format);

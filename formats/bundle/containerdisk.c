@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-enum { QEMU = 107, CHUNK = 1 << 20 };
+enum { QEMU = 107 };
 
 static struct uni_entry entry_of(const char *path, enum uni_entry_type type, uint32_t mode,
 				 uint64_t size)
@@ -19,22 +19,6 @@ static struct uni_entry entry_of(const char *path, enum uni_entry_type type, uin
 	return (struct uni_entry){
 		.path = path, .type = type, .mode = mode, .uid = QEMU, .gid = QEMU, .size = size
 	};
-}
-
-static int copy_data(struct uni_tar_writer *tar, int fd, uint64_t size, struct uni_err *err)
-{
-	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
-	int rc = 0;
-
-	for (uint64_t at = 0; rc == 0 && at < size;) {
-		size_t step = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
-
-		rc = uni_pread_full(fd, chunk, step, at, "disk", err);
-		if (rc == 0)
-			rc = uni_tar_writer_data(tar, chunk, step, err);
-		at += step;
-	}
-	return rc;
 }
 
 /* A tar with /disk/NAME.qcow2 alone. */
@@ -58,7 +42,7 @@ static int write_layer(int disk, const char *name, int fd, struct uni_oci_descri
 	if (rc == 0)
 		rc = uni_tar_writer_entry(tar, &file, err);
 	if (rc == 0)
-		rc = copy_data(tar, disk, file.size, err);
+		rc = bundle_tar_copy(tar, disk, file.size, err);
 	if (rc == 0)
 		rc = uni_tar_writer_end(tar, err);
 	if (rc == 0)
@@ -143,5 +127,6 @@ const struct uni_form form_containerdisk = {
 	.name = "containerdisk",
 	.ending = "containerdisk",
 	.version = 1,
+	.deflate = true,
 	.write = containerdisk_write,
 };

@@ -5,7 +5,10 @@
 
 #include "internal.h"
 
-const struct uni_form *const uni_forms[] = { &form_ami, &form_containerdisk, NULL };
+enum { CHUNK = 1 << 20 };
+
+const struct uni_form *const uni_forms[] = { &form_gcp, &form_ova, &form_ami, &form_containerdisk,
+					     NULL };
 
 const struct uni_form *uni_form_find(const char *name)
 {
@@ -25,4 +28,20 @@ int uni_form_put(const struct uni_form_out *out, const char *name, const void *d
 	if (rc == 0)
 		rc = uni_pwrite_full(fd, data, size, 0, name, err);
 	return rc != 0 ? rc : out->end(out->user, name, &digest, err);
+}
+
+int bundle_tar_copy(struct uni_tar_writer *tar, int fd, uint64_t size, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
+	int rc = 0;
+
+	for (uint64_t at = 0; rc == 0 && at < size;) {
+		size_t step = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+
+		rc = uni_pread_full(fd, chunk, step, at, "disk", err);
+		if (rc == 0)
+			rc = uni_tar_writer_data(tar, chunk, step, err);
+		at += step;
+	}
+	return rc;
 }

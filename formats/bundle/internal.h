@@ -6,7 +6,7 @@
 
 #include <uni/bundle/form.h>
 #include <uni/bundle/package.h>
-#include <uni/io/entry.h>
+#include <uni/io/tar.h>
 
 #define PACKAGE_JSON "package.json"
 #define PACKAGE_LEVEL 19 /* of zstd: packages are written once and read often */
@@ -17,5 +17,10 @@ struct uni_entry package_entry(const char *path, uint32_t mode, uint64_t size);
 /* The forms, as form.c lists them. */
 extern const struct uni_form form_ami;
 extern const struct uni_form form_containerdisk;
+extern const struct uni_form form_gcp;
+extern const struct uni_form form_ova;
+
+/* form.c: a file's bytes from its start as the data of a tar's entry. */
+int bundle_tar_copy(struct uni_tar_writer *tar, int fd, uint64_t size, struct uni_err *err);
 
 #endif

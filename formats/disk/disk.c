@@ -3,6 +3,7 @@
  * only the wrapping of one disk.
  */
 #include <string.h>
+#include <uni/base/system.h>
 
 #include "gpt.h"
 #include "internal.h"
@@ -138,6 +139,26 @@ int uni_disk_resolve(const struct uni_disk_format *format, struct uni_disk_optio
 								: format->name,
 				   options->level, most);
 	return 0;
+}
+
+const char *uni_disk_codec(const struct uni_disk_options *options)
+{
+	if (options->variant != NULL && strcmp(options->variant, "streamOptimized") == 0)
+		return "libdeflate";
+	if (options->compression == NULL || strcmp(options->compression, "none") == 0)
+		return NULL;
+	return strcmp(options->compression, "zstd") == 0 ? "libzstd" : "libdeflate";
+}
+
+int uni_disk_codec_file(const char *codec, struct uni_strv *files, struct uni_err *err)
+{
+	char *path;
+	int rc = uni_lazy_file(strcmp(codec, "libzstd") == 0 ? "libzstd.so.1" : "libdeflate.so.0",
+			       &path, err);
+
+	if (rc == 0)
+		uni_strv_take(files, path);
+	return rc;
 }
 
 static int check_size(const struct uni_disk_format *format, uint64_t size, struct uni_err *err)

@@ -82,7 +82,9 @@ struct disk_reader {
 	int (*open)(struct uni_disk_source **source, const struct disk_image *image,
 		    struct uni_err *err);
 };
+extern const struct disk_reader disk_read_gcp;
 extern const struct disk_reader disk_read_iso;
+extern const struct disk_reader disk_read_ova;
 extern const struct disk_reader disk_read_qcow2;
 extern const struct disk_reader disk_read_vdi;
 extern const struct disk_reader disk_read_vhd;

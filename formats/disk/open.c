@@ -11,8 +11,8 @@
 
 static const struct disk_reader *const readers[] = {
 	&disk_read_qcow2, /* by their first bytes */
-	&disk_read_iso,	  &disk_read_vmdk, &disk_read_vhdx,
-	&disk_read_vdi,	  &disk_read_vhd, /* by its last as well */
+	&disk_read_iso,	  &disk_read_ova, &disk_read_gcp, &disk_read_vmdk,
+	&disk_read_vhdx,  &disk_read_vdi, &disk_read_vhd, /* by its last as well */
 };
 
 int uni_disk_open_fd(struct uni_disk_source **source, int fd, uint64_t size, const char *name,

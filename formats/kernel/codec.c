@@ -4,10 +4,8 @@
  */
 #include "codec.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <lz4.h>
-#include <string.h>
 #include <uni/base/system.h>
 
 #define LZ4_FNS(X)                                                                                 \
@@ -66,16 +64,10 @@ int codec_lz4_unpack(const void *data, size_t size, void *out, size_t room, stru
 
 int codec_lz4_file(struct uni_strv *files, struct uni_err *err)
 {
-	Dl_info info;
-	char path[PATH_MAX];
-	void *address;
-	int rc = load(err);
+	char *path;
+	int rc = uni_lazy_file("liblz4.so.1", &path, err);
 
-	if (rc != 0)
-		return rc;
-	memcpy(&address, &lz4.LZ4_compressBound, sizeof(address));
-	if (dladdr(address, &info) == 0 || realpath(info.dli_fname, path) == NULL)
-		return uni_err_set(err, UNI_E_MISSING_TOOL, "the file of liblz4 was not found");
-	uni_strv_add(files, path);
-	return 0;
+	if (rc == 0)
+		uni_strv_take(files, path);
+	return rc;
 }

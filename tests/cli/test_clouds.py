@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import xml.etree.ElementTree
 
 import scenario
 
@@ -101,6 +102,60 @@ class Clouds(scenario.Scenario):
         self.uni("convert", "out/hello.raw", "containerdisk", "-o", "again")
         self.tool("skopeo", "inspect", "oci:again:latest")
         self.assertIn("the same, 6 artifacts", self.uni("verify", "out/hello.manifest.json"))
+
+    def test_gcp(self):
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["gcp", "raw"]\n')
+        self.uni("build", "recipe.toml", "-o", "out")
+        archive = "out/hello.gcp.tar.gz"
+        self.assertRegex(self.tool("tar", "-tvf", archive), r"(?m)^-rw-r--r-- 0/0\s+1073741824 1970-01-01 .* disk.raw$")
+        self.tool("tar", "-xf", archive)
+        self.assertIn("No problems found", self.tool("sgdisk", "-v", "disk.raw"))
+        self.assertLess(os.stat(os.path.join(self.work, "disk.raw")).st_blocks * 512, 4 << 20)
+        self.assertEqual(self.uni("inspect", archive, "cat", "/srv/page"), "from the volume\n")
+        self.uni("convert", archive, "raw", "-o", "back.raw")
+        self.tool("cmp", "back.raw", "disk.raw")
+        # As others pack it, sparse and whole; and holes that are written zeros change nothing.
+        self.tool("tar", "--format=oldgnu", "-Sczf", "theirs.tar.gz", "disk.raw")
+        self.tool("tar", "--format=gnu", "-czf", "whole.tar.gz", "disk.raw")
+        for name in ("theirs", "whole"):
+            self.uni("convert", f"{name}.tar.gz", "gcp", "-o", f"{name}.gcp", "--force")
+            self.assertEqual(self.read(f"{name}.gcp"), self.read(archive), name)
+        data = self.read(archive)
+        self.write("cut.tar.gz", data[:-1000])
+        self.assertIn("truncated", self.fails("inspect", "cut.tar.gz"))
+        self.write("cut.tar.gz", data[:5000] + bytes(50) + data[5050:])
+        self.fails("convert", "cut.tar.gz", "raw", "-o", "none")
+        self.assertFalse(os.path.exists(os.path.join(self.work, "none")))
+        self.tool("tar", "-czf", "other.tar.gz", "recipe.toml")
+        self.assertIn("first file is not disk.raw", self.fails("convert", "other.tar.gz", "raw"))
+
+    def test_ova(self):
+        self.hello(scenario.HELLO_RECIPE + '[config]\nnetwork = "dhcp"\n[output]\nformats = ["ova", "raw"]\n')
+        self.uni("build", "recipe.toml", "-o", "out")
+        names = self.tool("tar", "-tf", "out/hello.ova").split()
+        self.assertEqual(names, ["hello.ovf", "hello.mf", "hello-disk1.vmdk"])
+        self.tool("tar", "-xf", "out/hello.ova")
+        for line in self.read("hello.mf").decode().splitlines():
+            name, digest = line.removeprefix("SHA256(").split(")= ")
+            self.assertIn(digest, self.tool("sha256sum", name))
+        self.assertIn("identical", self.tool("qemu-img", "compare", "hello-disk1.vmdk", "out/hello.raw"))
+        ns = {"ovf": "http://schemas.dmtf.org/ovf/envelope/1",
+              "rasd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"}
+        ovf = xml.etree.ElementTree.fromstring(self.read("hello.ovf"))
+        disk, file = ovf.find("ovf:DiskSection/ovf:Disk", ns), ovf.find("ovf:References/ovf:File", ns)
+        attribute = "{%s}" % ns["ovf"]
+        self.assertEqual(int(disk.get(attribute + "capacity")), os.path.getsize(os.path.join(self.work, "out/hello.raw")))
+        self.assertEqual(disk.get(attribute + "fileRef"), file.get(attribute + "id"))
+        self.assertEqual(int(file.get(attribute + "size")), os.path.getsize(os.path.join(self.work, "hello-disk1.vmdk")))
+        for item in ovf.iterfind(".//ovf:Item", ns):
+            names = [element.tag for element in item]
+            self.assertEqual(names, sorted(names), "the schema wants elements in order")
+        self.assertEqual(len(ovf.findall(".//ovf:Network", ns)), 1)
+        self.assertEqual(self.uni("inspect", "out/hello.ova", "cat", "/srv/page"), "from the volume\n")
+        self.uni("convert", "out/hello.ova", "raw", "-o", "back.raw")
+        self.assertEqual(self.read("back.raw"), self.read("out/hello.raw"))
+        self.write("cut.ova", self.read("out/hello.ova")[:9000])
+        self.assertIn("shorter than what it holds", self.fails("inspect", "cut.ova"))
 
 
 if __name__ == "__main__":

@@ -37,5 +37,8 @@ int uni_check_cancel(struct uni_err *err); /* UNI_E_CANCELLED when set */
 #define UNI_LAZY_NAME(fn) #fn,
 int uni_lazy_load(const char *soname, const char *const *names, size_t count, void *table,
 		  struct uni_err *err);
+/* The file that such a library comes from, links resolved: it is an input where its bytes matter.
+ * Owned by the caller. */
+int uni_lazy_file(const char *soname, char **path, struct uni_err *err);
 
 #endif

@@ -29,6 +29,7 @@ struct uni_plan_inputs {
 	bool outer_epoch;		 /* the recipe's times were overridden */
 	const char *const *formats;	 /* "raw", "elf" */
 	size_t format_count;
+	const struct uni_plan_tools *format_tools; /* one for each format */
 	struct uni_plan_source base; /* everything in it that goes into an image or a link */
 	/* One for each C source of the recipe; digests of the preprocessed text. */
 	const struct uni_plan_source *sources;
@@ -77,6 +78,8 @@ struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe);
 void uni_plan_fs_options(const struct uni_recipe_volume *volume, struct uni_fs_options *options);
 /* What the recipe says of a form of the disk; strings are borrowed from it. */
 struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, const char *format);
+/* The library whose version is in a form's bytes (uni_disk_codec_file), or NULL. */
+const char *uni_plan_codec(const struct uni_recipe *recipe, const char *format);
 /* Where the program appears as a file, "/bin/NAME"; owned by the caller. */
 char *uni_plan_program_path(const struct uni_recipe *recipe);
 /* Every path at which programs look for a CA bundle; the first is the file, the others are links

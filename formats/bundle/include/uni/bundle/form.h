@@ -41,6 +41,7 @@ struct uni_form {
 	const char *ending; /* of the file, or of the folder: "ami" */
 	uint32_t version;   /* of what it writes; belongs in keys */
 	uint64_t grain;	    /* what the disk's size is a multiple of; 0: any */
+	bool deflate;	    /* its bytes depend on libdeflate (uni_disk_codec_file) */
 	/* Files are named ENDING or ENDING/...; `source`'s size is on the grain. */
 	int (*write)(struct uni_disk_source *source, const struct uni_form_machine *machine,
 		     const struct uni_form_out *out, struct uni_err *err);

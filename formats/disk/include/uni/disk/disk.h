@@ -104,6 +104,11 @@ const struct uni_disk_format *uni_disk_find(const char *name);
 /* Fills in defaults; UNI_E_INVAL for what the form has not, naming what it has. */
 int uni_disk_resolve(const struct uni_disk_format *format, struct uni_disk_options *options,
 		     struct uni_err *err);
+/* Which library's version is in the bytes ("libdeflate", "libzstd"; NULL: none), for keys; options
+ * are resolved. And the file that it is loaded from. */
+const char *uni_disk_codec(const struct uni_disk_options *options);
+int uni_disk_codec_file(const char *codec, struct uni_strv *files, struct uni_err *err);
+
 /* Writes a layout, made larger to the form's grain; `result` with the digests of partitions.
  * `options` may be NULL. */
 int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_options *options,
