@@ -6,6 +6,7 @@ report. UNI_SOAK=1 adds what takes longer.
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -92,8 +93,19 @@ class Xen(Case):
         with tempfile.TemporaryDirectory() as folder:
             guests.add("status", program(folder, """
                 #include <stdio.h>
-                int main(int argc, char **argv) { printf("%d %s\\n", argc, argv[1]); return 3; }
-                """))
+                #include <time.h>
+                int main(int argc, char **argv)
+                {
+                    struct timespec wait = { 0, 250000000 }, before, after;
+                    clock_gettime(CLOCK_MONOTONIC, &before);
+                    nanosleep(&wait, NULL);
+                    clock_gettime(CLOCK_MONOTONIC, &after);
+                    printf("%d %s\\nslept %ld\\ntime %ld\\n", argc, argv[1],
+                           (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000,
+                           (long)time(NULL));
+                    return 3;
+                }
+                """), "start {name}\nended {name} 20\necho time $(date +%s)\n")
             guests.add("fault", program(folder, "int main(void) { *(volatile int *)8 = 1; return 0; }"))
         cls.parts = drivers_test.gpt(2048, [(40, 1000), (1001, 2000)])
         table = guests.disk("table.img", cls.parts)
@@ -138,6 +150,13 @@ class Xen(Case):
 
     def test_status(self):
         self.check("status", "2 argument\n", exit="status 3")
+
+    def test_clock(self):
+        """Time passes for the guest as for dom0, whose wall clock is Xen's too."""
+        told = [int(re.search(r"time (\d+)", self.report.part[name]).group(1)) for name in ("status-said", "status")]
+        self.assertLess(abs(told[1] - told[0]), 120)
+        slept = int(re.search(r"slept (\d+)", self.report.part["status-said"]).group(1))
+        self.assertGreaterEqual(slept, 250)
 
     def test_fault(self):
         """What ends by itself is a crash for the toolstack."""
@@ -197,8 +216,8 @@ class Soak(Case):
 
     def test_orders(self):
         self.check("button", "listening 0\npressed\n")
-        self.check("reboot", "listening 0\npressed\n")
-        self.check("restart", "")
+        self.check("reboot", "listening 0\npressed\n", state="---sr-")
+        self.check("restart", "", state="---sr-")
 
     def test_changes(self):
         self.check("resize", "size 31457280")
