@@ -13,8 +13,25 @@
 #include <unistd.h>
 
 #define JOBS_MAX 1024
+#define WAIT_STEP_MS 100
 
 volatile int uni_cancelled;
+
+int uni_wait_ms(unsigned ms, struct uni_err *err)
+{
+	int rc = uni_check_cancel(err);
+
+	while (rc == 0 && ms != 0) {
+		unsigned step = ms < WAIT_STEP_MS ? ms : WAIT_STEP_MS;
+		const struct timespec wait = { .tv_nsec = (long)step * 1000000 };
+
+		(void)nanosleep(&wait,
+				NULL); /* a signal that cuts it short is the one looked for */
+		ms -= step;
+		rc = uni_check_cancel(err);
+	}
+	return rc;
+}
 
 int uni_check_cancel(struct uni_err *err)
 {

@@ -8,6 +8,8 @@
 
 bool uni_str_eq(const char *a, const char *b)
 {
+	if (a == NULL || b == NULL)
+		return a == b;
 	return strcmp(a, b) == 0;
 }
 

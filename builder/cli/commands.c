@@ -4,6 +4,11 @@
 #include "commands.h"
 
 const struct cli_command *const cli_commands[] = {
+	&cli_cmd_ami_copy,
+	&cli_cmd_ami_deregister,
+	&cli_cmd_ami_gc,
+	&cli_cmd_ami_list,
+	&cli_cmd_ami_show,
 	&cli_cmd_build,
 	&cli_cmd_cache_gc,
 	&cli_cmd_cache_ls,
@@ -21,6 +26,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_pack,
 	&cli_cmd_plan,
 	&cli_cmd_ps,
+	&cli_cmd_push,
 	&cli_cmd_remove,
 	&cli_cmd_run,
 	&cli_cmd_schema,

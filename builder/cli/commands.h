@@ -6,6 +6,11 @@
 
 #include "command.h"
 
+extern const struct cli_command cli_cmd_ami_copy;
+extern const struct cli_command cli_cmd_ami_deregister;
+extern const struct cli_command cli_cmd_ami_gc;
+extern const struct cli_command cli_cmd_ami_list;
+extern const struct cli_command cli_cmd_ami_show;
 extern const struct cli_command cli_cmd_build;
 extern const struct cli_command cli_cmd_cache_gc;
 extern const struct cli_command cli_cmd_cache_ls;
@@ -23,6 +28,7 @@ extern const struct cli_command cli_cmd_man;
 extern const struct cli_command cli_cmd_pack;
 extern const struct cli_command cli_cmd_plan;
 extern const struct cli_command cli_cmd_ps;
+extern const struct cli_command cli_cmd_push;
 extern const struct cli_command cli_cmd_remove;
 extern const struct cli_command cli_cmd_run;
 extern const struct cli_command cli_cmd_schema;

@@ -489,6 +489,11 @@ int uni_net_do(struct uni_net *net, const struct uni_net_request *request,
 	return rc;
 }
 
+void uni_net_drop(struct uni_net *net)
+{
+	drop_all(net);
+}
+
 size_t uni_net_pending(const struct uni_net *net)
 {
 	return net->pending;

@@ -137,6 +137,9 @@ static enum verdict judge_failure(struct transfer *t, CURLcode result, int *rc, 
 
 static bool status_passes(const struct transfer *t)
 {
+	if (t->request.passes != NULL && !t->request.once && !net_status_ok(t->answer.status) &&
+	    t->request.passes(t->request.authorise_user, &t->answer))
+		return true;
 	switch (t->answer.status) {
 	case 429:
 		return !t->request.once; /* it says that it did nothing */

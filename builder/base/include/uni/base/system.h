@@ -10,10 +10,11 @@
 #include <stdint.h>
 #include <uni/base/err.h>
 
-int64_t uni_clock_now(void);	       /* seconds since 1970 */
-int64_t uni_clock_now_ns(void);	       /* to compare with file times */
-uint64_t uni_clock_mono_ns(void);      /* for durations */
-const char *uni_env(const char *name); /* NULL when absent or empty */
+int64_t uni_clock_now(void);			   /* seconds since 1970 */
+int64_t uni_clock_now_ns(void);			   /* to compare with file times */
+uint64_t uni_clock_mono_ns(void);		   /* for durations */
+int uni_wait_ms(unsigned ms, struct uni_err *err); /* UNI_E_CANCELLED when cut short */
+const char *uni_env(const char *name);		   /* NULL when absent or empty */
 void uni_random(void *data, size_t size);
 unsigned uni_processors(void); /* at least 1; obeys affinity and UNI_JOBS */
 /* XDG folders, created by nobody here: $XDG_CACHE_HOME/uni or ~/.cache/uni, and so on. Owned by the

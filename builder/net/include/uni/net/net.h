@@ -113,6 +113,10 @@ struct uni_net_request {
 			 struct uni_strv *headers, struct uni_err *err);
 	void *authorise_user;
 
+	/* Whether an answer that is no success will pass: a service that does nothing and says
+	 * "throttled" with a 400. Gets authorise_user. */
+	bool (*passes)(void *user, const struct uni_net_answer *answer);
+
 	bool repeatable;      /* a POST or PATCH may be repeated; other methods always may */
 	bool once;	      /* never repeated */
 	bool no_redirect;     /* 3xx is the answer */
@@ -135,6 +139,8 @@ int uni_net_run(struct uni_net *net, struct uni_err *err);
  * when 0 is returned. */
 int uni_net_do(struct uni_net *net, const struct uni_net_request *request,
 	       struct uni_net_answer *answer, struct uni_err *err);
+/* Forgets all that was started; `done` is not called for it. */
+void uni_net_drop(struct uni_net *net);
 /* How many are queued or under way. */
 size_t uni_net_pending(const struct uni_net *net);
 

@@ -1,0 +1,175 @@
+/*
+ * uni push: an image goes where machines are started from it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <uni/base/file.h>
+#include <uni/base/json.h>
+#include <uni/base/path.h>
+#include <uni/dest/dest.h>
+#include <uni/exec/build.h>
+
+#include "build_options.h"
+#include "commands.h"
+
+static const struct cli_option options[] = {
+	{ "tag", 0, "KEY=VALUE", "put it on image and snapshot, too; may be repeated" },
+	{ "share", 0, "ACCOUNT", "let that account start it, too; may be repeated" },
+	{ "wait", 0, NULL, "until it can be started everywhere" },
+	{ "dry-run", 0, NULL, "say which requests would be made" },
+	{ "profile", 0, "NAME", "credentials of this profile" },
+	{ "explain-credentials", 0, NULL, "say where credentials were looked for, and stop" },
+	CLI_RECIPE_OPTIONS,
+	{ 0 },
+};
+
+struct printing {
+	const struct cli *cli;
+	struct uni_buf json;
+};
+
+static void print_note(void *user, const struct uni_dest_note *note)
+{
+	struct printing *p = user;
+
+	if (!p->cli->json) {
+		if (uni_str_eq(note->what, "request"))
+			cli_out("%-26s %6" PRIu64 " calls  %10s  %s\n", note->where, note->calls,
+				uni_size_text(note->bytes), note->text);
+		else
+			cli_out("%s  %s  %s  %s\n", note->what, note->where, note->id, note->text);
+		return;
+	}
+	uni_buf_printf(&p->json,
+		       "%s\n  {\"what\": \"%s\", \"where\": ", p->json.size != 0 ? "," : "",
+		       note->what);
+	uni_json_string(&p->json, note->where);
+	uni_buf_puts(&p->json, ", \"id\": ");
+	uni_json_string(&p->json, note->id);
+	uni_buf_puts(&p->json, ", \"text\": ");
+	uni_json_string(&p->json, note->text);
+	uni_buf_printf(&p->json, ", \"calls\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", note->calls,
+		       note->bytes);
+}
+
+/* Builds the form that the destination takes into a folder of its own. */
+static int build(struct cli *cli, const struct uni_dest *dest, const char *folder, char **path)
+{
+	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
+	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
+	const char *const formats[] = { dest->format };
+	struct uni_build_options how = { .out_dir = folder, .formats = formats, .format_count = 1 };
+	struct uni_err err = UNI_ERR_INIT;
+	int status = UNI_EXIT_OK;
+
+	cli_recipe_options(cli, &how);
+	if (uni_build(&how, &result, &cli->events, &diags, &err) != 0)
+		status = cli_fail_diags(cli, &diags, &err);
+	else
+		*path = uni_asprintf("%s/%s.%s", folder, result.name, dest->format);
+	cli_print_diags(cli, &diags);
+	uni_build_result_free(&result);
+	return status;
+}
+
+static int explain(struct cli *cli, const struct uni_dest *dest, const struct uni_dest_job *job)
+{
+	struct uni_strv lines UNI_AUTO_STRV = { 0 };
+	struct uni_err err = UNI_ERR_INIT;
+	int rc = dest->explain(job, &lines, &err);
+
+	for (size_t i = 0; i < lines.count; i++)
+		cli_out("%s\n", lines.items[i]);
+	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
+}
+
+static void take_repeats(const struct cli *cli, struct uni_dest_job *job)
+{
+	for (char **r = cli->repeats; r != NULL && *r != NULL; r++) {
+		if (uni_str_starts(*r, "tag="))
+			uni_strv_add(&job->tags, *r + strlen("tag="));
+		else if (uni_str_starts(*r, "share="))
+			uni_strv_add(&job->shares, *r + strlen("share="));
+	}
+}
+
+static int push(struct cli *cli, const struct uni_dest *dest, struct uni_dest_job *job)
+{
+	struct printing printing = { .cli = cli, .json = UNI_BUF_INIT };
+	struct uni_err err = UNI_ERR_INIT;
+	int rc;
+
+	job->note = print_note;
+	job->user = &printing;
+	rc = dest->push(job, &err);
+	cli_progress_end(cli);
+	if (cli->json)
+		cli_out("[%s\n]\n", uni_buf_text(&printing.json));
+	uni_buf_free(&printing.json);
+	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
+}
+
+static int run(struct cli *cli)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	const struct uni_dest *dest = uni_dest_find(cli->args[1], &err);
+	struct uni_dest_job job = { .source = cli->args[0],
+				    .address = cli->args[1],
+				    .profile = cli_value(cli, "profile"),
+				    .dry_run = cli_flag(cli, "dry-run"),
+				    .wait = cli_flag(cli, "wait"),
+				    .events = &cli->events };
+	char *folder UNI_AUTO_FREE = NULL;
+	char *path UNI_AUTO_FREE = NULL;
+	int status = UNI_EXIT_OK;
+
+	if (dest == NULL)
+		return cli_fail(cli, &err);
+	if (cli_flag(cli, "explain-credentials"))
+		return explain(cli, dest, &job);
+	if (uni_str_ends(cli->args[0], ".toml")) {
+		if (uni_dir_tmp(NULL, &folder, &err) != 0)
+			return cli_fail(cli, &err);
+		status = build(cli, dest, folder, &path);
+		job.source = path;
+	}
+	take_repeats(cli, &job);
+	if (status == UNI_EXIT_OK)
+		status = push(cli, dest, &job);
+	uni_strv_free(&job.tags);
+	uni_strv_free(&job.shares);
+	if (folder != NULL && uni_dir_remove(folder, &err) == 0)
+		uni_tmp_forget(folder);
+	return status;
+}
+
+static const struct cli_example examples[] = {
+	{ "uni push recipe.toml ec2://eu-central-1,us-east-1/ --wait",
+	  "builds, makes a snapshot and an image, copies it to the second region" },
+	{ "uni push out/site.ami ec2://eu-central-1/ --dry-run", "what that would take" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_push = {
+	.name = "push",
+	.arguments = "RECIPE|IMAGE ADDRESS",
+	.summary = "Send an image to EC2",
+	.text = "ec2://REGION[,REGION...]/ takes a recipe, or the folder NAME.ami that\n"
+		"`uni build --format ami` writes. Blocks that are not zero go into a snapshot by "
+		"the "
+		"EBS\n"
+		"direct APIs, without a bucket or a role; that becomes an image named\n"
+		"NAME-VERSION-<16 digits of its digest>. One that is there already is taken. After "
+		"a "
+		"push\n"
+		"from this machine the next one of that name sends only blocks that differ. One "
+		"that "
+		"was\n"
+		"interrupted goes on when the command is given again.\n\n"
+		"Credentials are those of AWS's own tools, looked for in the same order.",
+	.options = options,
+	.least = 2,
+	.most = 2,
+	.examples = examples,
+	.run = run,
+};

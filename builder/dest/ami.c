@@ -1,0 +1,107 @@
+/*
+ * Images in EC2 after they were pushed.
+ */
+#include <string.h>
+#include <uni/dest/ami.h>
+
+int uni_ami_address(const char *address, char **region, char **image, struct uni_err *err)
+{
+	const char *at = address + strlen("ec2://");
+	const char *slash;
+
+	*region = *image = NULL;
+	if (!uni_str_starts(address, "ec2://"))
+		return uni_err_set(err, UNI_E_USAGE,
+				   "\"%s\" is not ec2://REGION or ec2://REGION/IMAGE", address);
+	slash = at + strcspn(at, "/");
+	*region = uni_strndup(at, (size_t)(slash - at));
+	if (*slash == '/' && slash[1] != '\0')
+		*image = uni_strdup(slash + 1);
+	if (!uni_aws_region_valid(*region))
+		return uni_err_set(err, UNI_E_USAGE, "%s: \"%s\" is no region's name", address,
+				   *region);
+	return 0;
+}
+
+int uni_ami_list(struct uni_aws *aws, const char *region, struct uni_ec2_images *images,
+		 struct uni_err *err)
+{
+	return uni_ec2_images(aws, region, "tag-key", UNI_AMI_TAG_DIGEST, images, err);
+}
+
+int uni_ami_find(struct uni_aws *aws, const char *region, const char *image,
+		 struct uni_ec2_images *images, struct uni_err *err)
+{
+	bool id = uni_str_starts(image, "ami-");
+	int rc = uni_ec2_images(aws, region, id ? "image-id" : "name", image, images, err);
+
+	if (rc == 0 && images->count == 0)
+		rc = uni_err_set(err, UNI_E_NOENT, "%s has no image \"%s\" of yours", region,
+				 image);
+	if (rc == 0 && images->count > 1)
+		rc = uni_err_set(err, UNI_E_EXIST, "%s has %zu images \"%s\": name one by its id",
+				 region, images->count, image);
+	return rc;
+}
+
+int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, struct uni_err *err)
+{
+	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
+	int rc = uni_ami_find(aws, region, image, &images, err);
+
+	if (rc == 0)
+		rc = uni_ec2_deregister(aws, region, images.items[0].id, err);
+	for (size_t i = 0; rc == 0 && i < images.items[0].snapshots.count; i++)
+		rc = uni_ec2_delete_snapshot(aws, region, images.items[0].snapshots.items[i], err);
+	return rc;
+}
+
+int uni_ami_copy(struct uni_aws *aws, const char *region, const char *image, const char *to,
+		 char copy[UNI_EC2_ID], struct uni_err *err)
+{
+	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
+	const struct uni_ec2_image *from;
+	struct uni_digest digest;
+	char token[33];
+	int rc = uni_ami_find(aws, region, image, &images, err);
+
+	if (rc != 0)
+		return rc;
+	from = &images.items[0];
+	/* The same copy, however often it is asked for. */
+	digest = uni_digest_of(from->id, strlen(from->id));
+	uni_hex(digest.bytes, 16, token);
+	return uni_ec2_copy_image(aws, region, from->id, to, from->name, &from->tags, token, copy,
+				  err);
+}
+
+static bool is_used(const struct uni_ec2_images *images, const char *snapshot)
+{
+	for (size_t i = 0; i < images->count; i++)
+		if (uni_strv_has(&images->items[i].snapshots, snapshot))
+			return true;
+	return false;
+}
+
+int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struct uni_strv *removed,
+		    struct uni_err *err)
+{
+	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
+	struct uni_ec2_snapshots snapshots UNI_AUTO_EC2_SNAPSHOTS = { 0 };
+	/* Snapshots first: an image that is made meanwhile then has none that looks unused. */
+	int rc = uni_ec2_snapshots(aws, region, "tag-key", UNI_AMI_TAG_DIGEST, &snapshots, err);
+
+	if (rc == 0)
+		rc = uni_ec2_images(aws, region, NULL, NULL, &images, err);
+	for (size_t i = 0; rc == 0 && i < snapshots.count; i++) {
+		const char *id = snapshots.items[i].id;
+
+		if (is_used(&images, id))
+			continue;
+		if (!dry_run)
+			rc = uni_ec2_delete_snapshot(aws, region, id, err);
+		if (rc == 0)
+			uni_strv_add(removed, id);
+	}
+	return rc;
+}

@@ -1,0 +1,225 @@
+/*
+ * A push under way is a file of lines: "snapshot ID PARENT COUNT", then a number for each block
+ * that is there. It only grows, so that a kill anywhere leaves one that can be read. A block that
+ * is there and not in it is sent again, which does no harm.
+ */
+#include "ec2_state.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <uni/base/file.h>
+#include <uni/base/json.h>
+#include <uni/base/system.h>
+#include <unistd.h>
+
+#define PROGRESS_LIMIT (16u << 20)
+#define PUSHED_LIMIT (64u << 20)
+#define BLOCKS_MAX (UNI_EBS_GIB_MAX * 2048u)
+
+static char *state_path(const char *kind, const char *region, const char *name)
+{
+	char *state UNI_AUTO_FREE = uni_dir_state();
+
+	return uni_asprintf("%s/ec2/%s/%s/%s", state, kind, region, name);
+}
+
+static int make_parent(const char *path, struct uni_err *err)
+{
+	char *folder UNI_AUTO_FREE = uni_strdup(path);
+
+	*strrchr(folder, '/') = '\0';
+	return uni_dir_make(folder, 0700, err);
+}
+
+static bool take_id(char out[UNI_EBS_ID], const char *text, size_t size)
+{
+	if (size >= UNI_EBS_ID || (size != 0 && strncmp(text, "snap-", 5) != 0))
+		return false;
+	memcpy(out, text, size);
+	out[size] = '\0';
+	return true;
+}
+
+/* "snapshot ID PARENT COUNT TOKEN"; PARENT may be "-". False: not such a line. */
+static bool parse_head(struct ec2_progress *p, const char *line)
+{
+	char id[UNI_EBS_ID], parent[UNI_EBS_ID], token[33];
+	unsigned long count;
+	int end = 0;
+
+	if (sscanf(line, "snapshot %63s %63s %lu %32s%n", id, parent, &count, token, &end) != 4 ||
+	    line[end] != '\0' || count > BLOCKS_MAX || !take_id(p->snapshot, id, strlen(id)))
+		return false;
+	if (!take_id(p->parent, parent, uni_str_eq(parent, "-") ? 0 : strlen(parent)))
+		return false;
+	memcpy(p->token, token, strlen(token) + 1);
+	p->count = count;
+	return true;
+}
+
+static void parse(struct ec2_progress *p, char *text)
+{
+	char *save = NULL, *line = strtok_r(text, "\n", &save);
+
+	if (line == NULL || !parse_head(p, line)) {
+		p->snapshot[0] = '\0';
+		return;
+	}
+	p->sent = uni_alloc_array(p->count != 0 ? p->count : 1, 1);
+	while ((line = strtok_r(NULL, "\n", &save)) != NULL) {
+		uint64_t i;
+
+		if (uni_str_u64(line, &i) && i < p->count)
+			p->sent[i] = 1;
+	}
+}
+
+static void new_token(char token[33])
+{
+	uint8_t random[16];
+
+	uni_random(random, sizeof(random));
+	uni_hex(random, sizeof(random), token);
+}
+
+int ec2_progress_open(struct ec2_progress **progress, const char *region,
+		      const struct uni_digest *image, struct uni_err *err)
+{
+	struct ec2_progress *p UNI_AUTO(ec2_progress) = uni_alloc(sizeof(*p));
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	char hex[65];
+	int rc;
+
+	p->fd = -1;
+	uni_hex(image->bytes, sizeof(image->bytes), hex);
+	p->path = state_path("under-way", region, hex);
+	rc = make_parent(p->path, err);
+	if (rc != 0)
+		return rc;
+	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (p->fd < 0)
+		return uni_err_errno(err, "cannot open %s", p->path);
+	if (flock(p->fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK
+			       ? uni_err_set(err, UNI_E_BUSY,
+					     "another push of this image to %s runs", region)
+			       : uni_err_errno(err, "cannot lock %s", p->path);
+	rc = uni_file_read(p->path, PROGRESS_LIMIT, &text, err);
+	if (rc != 0)
+		return rc;
+	new_token(p->token);
+	if (text.size != 0)
+		parse(p, text.data);
+	*progress = p;
+	p = NULL;
+	return 0;
+}
+
+int ec2_progress_begin(struct ec2_progress *p, const char *snapshot, const char *parent,
+		       size_t count, struct uni_err *err)
+{
+	char *line UNI_AUTO_FREE = uni_asprintf("snapshot %s %s %zu %s\n", snapshot,
+						parent != NULL ? parent : "-", count, p->token);
+	int rc;
+
+	if (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)
+		return uni_err_errno(err, "cannot write %s", p->path);
+	rc = uni_write_full(p->fd, line, strlen(line), p->path, err);
+	if (rc == 0 && fsync(p->fd) != 0)
+		rc = uni_err_errno(err, "cannot write %s", p->path);
+	if (rc != 0)
+		return rc;
+	take_id(p->snapshot, snapshot, strlen(snapshot));
+	take_id(p->parent, parent != NULL ? parent : "", parent != NULL ? strlen(parent) : 0);
+	free(p->sent);
+	p->sent = uni_alloc_array(count != 0 ? count : 1, 1);
+	p->count = count;
+	return 0;
+}
+
+int ec2_progress_sent(struct ec2_progress *p, size_t i, struct uni_err *err)
+{
+	char line[24];
+	int size = snprintf(line, sizeof(line), "%zu\n", i);
+
+	if (lseek(p->fd, 0, SEEK_END) < 0)
+		return uni_err_errno(err, "cannot write %s", p->path);
+	p->sent[i] = 1;
+	return uni_write_full(p->fd, line, (size_t)size, p->path, err);
+}
+
+void ec2_progress_forget(struct ec2_progress *p)
+{
+	(void)unlink(p->path);
+}
+
+void ec2_progress_free(struct ec2_progress *p)
+{
+	struct stat st;
+
+	if (p == NULL)
+		return;
+	/* One that never began is nothing to go on from. */
+	if (p->fd >= 0 && fstat(p->fd, &st) == 0 && st.st_size == 0)
+		(void)unlink(p->path);
+	uni_close_fd(&p->fd);
+	free(p->path);
+	free(p->sent);
+	free(p);
+}
+
+/* --- ended: "snapshot ID\n" and the block map's JSON --- */
+
+void ec2_pushed_free(struct ec2_pushed *pushed)
+{
+	uni_ami_map_free(pushed->map);
+	pushed->map = NULL;
+}
+
+int ec2_pushed_load(struct ec2_pushed *pushed, const char *region, const char *name,
+		    struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = state_path("pushed", region, name);
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc = uni_file_read(path, PUSHED_LIMIT, &text, err);
+	char *end;
+
+	if (rc == UNI_E_NOENT) {
+		uni_err_clear(err);
+		return 0;
+	}
+	if (rc != 0)
+		return rc;
+	end = memchr(uni_buf_text(&text), '\n', text.size);
+	if (end == NULL || !uni_str_starts(text.data, "snapshot ") ||
+	    !take_id(pushed->snapshot, text.data + 9, (size_t)(end - text.data) - 9) ||
+	    uni_ami_map_parse(&pushed->map, path, end + 1,
+			      text.size - (size_t)(end + 1 - text.data), err) != 0) {
+		uni_err_clear(err); /* damaged: as if it were not there */
+		return 0;
+	}
+	return 1;
+}
+
+int ec2_pushed_save(const char *region, const char *name, const char *snapshot,
+		    const struct uni_ami_map *map, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = state_path("pushed", region, name);
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc = make_parent(path, err);
+
+	if (rc != 0)
+		return rc;
+	uni_buf_printf(&text, "snapshot %s\n", snapshot);
+	uni_ami_map_json(map, &text);
+	return uni_file_write(path, text.data, text.size, 0600, err);
+}
+
+void ec2_pushed_forget(const char *region, const char *name)
+{
+	char *path UNI_AUTO_FREE = state_path("pushed", region, name);
+
+	(void)unlink(path);
+}

@@ -1,0 +1,32 @@
+/*
+ * The images that `uni push` made in EC2, told by their tags: listing, copying, removing them with
+ * their snapshots.
+ */
+#ifndef UNI_DEST_AMI_H
+#define UNI_DEST_AMI_H
+
+#include <uni/aws/ec2.h>
+
+/* Tags of what uni made. */
+#define UNI_AMI_TAG_DIGEST "uni:digest"
+#define UNI_AMI_TAG_NAME "uni:name"
+
+/* "ec2://REGION[/IMAGE]"; `image` is NULL where none is named. Both owned by the caller. */
+int uni_ami_address(const char *address, char **region, char **image, struct uni_err *err);
+
+int uni_ami_list(struct uni_aws *aws, const char *region, struct uni_ec2_images *images,
+		 struct uni_err *err);
+/* One, by its id ("ami-...") or its name; UNI_E_NOENT. The only item of `images`. */
+int uni_ami_find(struct uni_aws *aws, const char *region, const char *image,
+		 struct uni_ec2_images *images, struct uni_err *err);
+/* The image, then its snapshots. */
+int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, struct uni_err *err);
+/* A copy in another region, under the same name and tags. */
+int uni_ami_copy(struct uni_aws *aws, const char *region, const char *image, const char *to,
+		 char copy[UNI_EC2_ID], struct uni_err *err);
+/* Removes snapshots of ours that no image has: what was left of pushes. `removed` gets their ids;
+ * with `dry_run` they stay. */
+int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struct uni_strv *removed,
+		    struct uni_err *err);
+
+#endif

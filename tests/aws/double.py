@@ -1,0 +1,470 @@
+"""A strict double of the calls that uni makes of EC2, EBS and STS, for faults that no emulator makes.
+
+It believes nothing: signatures are computed anew from the request as it came, blocks are hashed, counts and aggregated
+checksums compared, states kept. It can refuse, delay, cut off and forget. Only the standard library is used."""
+
+import base64
+import datetime
+import hashlib
+import hmac
+import http.server
+import json
+import socket
+import socketserver
+import threading
+import time
+import urllib.parse
+from xml.sax.saxutils import escape
+
+BLOCK = 524288
+ALLOWED_SKEW = 300
+
+
+
+class Refused(Exception):
+    """An answer that is an error of the service."""
+
+    def __init__(self, status, code, message="", headers=None):
+        super().__init__(code)
+        self.status, self.code, self.message, self.headers = status, code, message, headers or {}
+
+
+class Fault:
+    """What happens to calls of one action: `kind` is a status with a code, "cut", "stall", "late" or "lost"."""
+
+    def __init__(self, action, kind, times=1, code="InternalError", after=0, seconds=0.0, headers=None):
+        self.action, self.kind, self.times, self.code = action, kind, times, code
+        self.after, self.seconds, self.headers = after, seconds, headers or {}
+
+
+class Account:
+    """Users and what they may do, and everything that was made."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.keys = {"AKIDEXAMPLE": {"secret": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token": None,
+                                     "allowed": None}}
+        self.snapshots, self.images, self.tokens = {}, {}, {}
+        self.serial = 0
+        self.calls = []
+        self.faults = []
+        self.clock = time.time
+        self.copies_wait = 0
+        self.encrypt = False
+
+    def new_id(self, prefix):
+        self.serial += 1
+        return f"{prefix}-{self.serial:017x}"
+
+    def count(self, action):
+        return sum(1 for call in self.calls if call["action"] == action)
+
+
+def quote(text, safe="-._~"):
+    return urllib.parse.quote(text, safe=safe)
+
+
+def canonical_query(query):
+    pairs = [part.partition("=")[::2] for part in query.split("&") if part]
+    plain = [(urllib.parse.unquote(k), urllib.parse.unquote(v)) for k, v in pairs]
+    return "&".join(f"{k}={v}" for k, v in sorted((quote(k), quote(v)) for k, v in plain))
+
+
+def signature(secret, method, path, query, headers, signed, payload, scope, date):
+    lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in signed)
+    canonical = "\n".join([method, quote(path, "/-._~"), canonical_query(query), lines, ";".join(signed), payload])
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", date, "/".join(scope),
+                         hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope:
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+def authenticate(account, method, target, headers, body, service):
+    """Who calls; refuses what is not signed as Signature Version 4 says."""
+    form, _, rest = headers.get("authorization", "").partition(" ")
+    fields = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
+    if form != "AWS4-HMAC-SHA256" or set(fields) != {"Credential", "SignedHeaders", "Signature"}:
+        raise Refused(403, "MissingAuthenticationToken", "not signed")
+    access, *scope = fields["Credential"].split("/")
+    user = account.keys.get(access)
+    if user is None:
+        raise Refused(403, "InvalidClientTokenId", "no such key")
+    date, signed = headers.get("x-amz-date", ""), fields["SignedHeaders"].split(";")
+    stamp = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
+    if abs(stamp - account.clock()) > ALLOWED_SKEW:
+        raise Refused(403, "RequestTimeTooSkewed", "the clocks differ")
+    if len(scope) != 4 or scope[0] != date[:8] or scope[2] != service or scope[3] != "aws4_request":
+        raise Refused(403, "SignatureDoesNotMatch", f"credential for {scope}, not {service}")
+    must = {"host"} | {name for name in headers if name.startswith("x-amz-")}
+    if signed != sorted(signed) or not must <= set(signed):
+        raise Refused(403, "SignatureDoesNotMatch", f"unsigned: {must - set(signed)}")
+    if headers.get("x-amz-security-token") != user["token"]:
+        raise Refused(403, "InvalidClientTokenId", "wrong session token")
+    payload = headers.get("x-amz-content-sha256", "")
+    if payload != "UNSIGNED-PAYLOAD" and payload != hashlib.sha256(body).hexdigest():
+        raise Refused(403, "SignatureDoesNotMatch", "the body is not what was signed")
+    path, _, query = target.partition("?")
+    wanted = signature(user["secret"], method, path, query, headers, signed, payload, scope, date)
+    if not hmac.compare_digest(wanted, fields["Signature"]):
+        raise Refused(403, "SignatureDoesNotMatch", "the signature is another")
+    return user, scope[1]
+
+
+def allow(user, service, action):
+    if user["allowed"] is not None and f"{service}:{action}" not in user["allowed"]:
+        raise Refused(400 if service == "ebs" else 403,
+                      "AccessDeniedException" if service == "ebs" else "UnauthorizedOperation",
+                      f"not authorized to perform {service}:{action}")
+
+
+def tags_of(form, prefix):
+    tags, n = {}, 1
+    while f"{prefix}.{n}.Key" in form:
+        tags[form[f"{prefix}.{n}.Key"]] = form.get(f"{prefix}.{n}.Value", "")
+        n += 1
+    return tags
+
+
+def spec_tags(form, kind):
+    n = 1
+    while f"TagSpecification.{n}.ResourceType" in form:
+        if form[f"TagSpecification.{n}.ResourceType"] == kind:
+            return tags_of(form, f"TagSpecification.{n}.Tag")
+        n += 1
+    return {}
+
+
+def tag_xml(tags):
+    return "<tagSet>" + "".join(f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>"
+                                for k, v in tags.items()) + "</tagSet>"
+
+
+class Ebs:
+    """The direct APIs."""
+
+    def __init__(self, account):
+        self.account = account
+
+    @staticmethod
+    def action(method, parts):
+        if method == "POST" and parts == ["snapshots"]:
+            return "StartSnapshot"
+        if method == "POST" and parts[:2] == ["snapshots", "completion"]:
+            return "CompleteSnapshot"
+        if len(parts) == 4 and parts[2] == "blocks":
+            return {"PUT": "PutSnapshotBlock", "GET": "GetSnapshotBlock"}.get(method)
+        if method == "GET" and len(parts) == 3 and parts[2] == "blocks":
+            return "ListSnapshotBlocks"
+        return None
+
+    def snapshot(self, region, name):
+        found = self.account.snapshots.get(name)
+        if found is None or found["region"] != region:
+            raise Refused(404, "ResourceNotFoundException", "no such snapshot")
+        return found
+
+    def start(self, region, body):
+        ask = json.loads(body)
+        if not 1 <= ask["VolumeSize"] <= 65536:
+            raise Refused(400, "ValidationException", "VolumeSize")
+        token = ask.get("ClientToken")
+        if token in self.account.tokens:
+            name = self.account.tokens[token]
+        else:
+            name = self.account.new_id("snap")
+            blocks = {}
+            if "ParentSnapshotId" in ask:
+                parent = self.snapshot(region, ask["ParentSnapshotId"])
+                if parent["state"] != "completed" or parent["size"] > ask["VolumeSize"]:
+                    raise Refused(400, "ValidationException", "ParentSnapshotId")
+                blocks = dict(parent["blocks"])
+            self.account.snapshots[name] = {
+                "region": region, "size": ask["VolumeSize"], "state": "pending", "blocks": blocks, "put": {},
+                "tags": {t["Key"]: t["Value"] for t in ask.get("Tags", [])}, "parent": ask.get("ParentSnapshotId"),
+                "description": ask.get("Description", "")}
+            if token:
+                self.account.tokens[token] = name
+        answer = {"SnapshotId": name, "BlockSize": BLOCK, "VolumeSize": ask["VolumeSize"], "Status": "pending"}
+        if self.account.encrypt:
+            answer["KmsKeyArn"] = "arn:aws:kms:r:1:key/k"
+        return 201, answer
+
+    def put(self, region, name, index, headers, body):
+        snapshot, index = self.snapshot(region, name), int(index)
+        digest = hashlib.sha256(body).digest()
+        if headers.get("x-amz-content-sha256") != "UNSIGNED-PAYLOAD":
+            raise Refused(400, "ValidationException", "x-amz-content-sha256")
+        if headers.get("x-amz-data-length") != str(BLOCK) or len(body) != BLOCK:
+            raise Refused(400, "ValidationException", "x-amz-data-length")
+        if headers.get("x-amz-checksum-algorithm") != "SHA256" or \
+                headers.get("x-amz-checksum") != base64.b64encode(digest).decode():
+            raise Refused(400, "ValidationException", "x-amz-checksum")
+        if snapshot["state"] != "pending":
+            raise Refused(400, "ValidationException", "the snapshot is sealed")
+        if index >= snapshot["size"] * 2048:
+            raise Refused(400, "ValidationException", "beyond the volume")
+        with self.account.lock:
+            snapshot["put"][index] = digest
+            snapshot["blocks"][index] = body
+        return 201, {}
+
+    def complete(self, region, name, headers):
+        snapshot = self.snapshot(region, name)
+        linear = hashlib.sha256(b"".join(snapshot["put"][i] for i in sorted(snapshot["put"]))).digest()
+        if headers.get("x-amz-changedblockscount") != str(len(snapshot["put"])):
+            raise Refused(400, "ValidationException", "x-amz-ChangedBlocksCount")
+        if headers.get("x-amz-checksum-aggregation-method") != "LINEAR" or \
+                headers.get("x-amz-checksum") != base64.b64encode(linear).decode():
+            raise Refused(400, "ValidationException", "x-amz-Checksum")
+        snapshot["state"] = "completed"
+        return 202, {"Status": "completed"}
+
+    def answer(self, region, method, parts, headers, body):
+        action = self.action(method, parts)
+        if action == "StartSnapshot":
+            return self.start(region, body)
+        if action == "PutSnapshotBlock":
+            return self.put(region, parts[1], parts[3], headers, body)
+        if action == "CompleteSnapshot":
+            return self.complete(region, parts[2], headers)
+        raise Refused(404, "UnknownOperationException", "/".join(parts))
+
+
+class Ec2:
+    """The query form."""
+
+    def __init__(self, account):
+        self.account = account
+
+    @staticmethod
+    def matches(form, values):
+        n = 1
+        while f"Filter.{n}.Name" in form:
+            have = values(form[f"Filter.{n}.Name"])
+            if have is None or (have is not True and form[f"Filter.{n}.Value.1"] not in have):
+                return False
+            n += 1
+        return True
+
+    def describe_images(self, region, form):
+        items = ""
+        for name, image in self.account.images.items():
+            if image["region"] != region or form.get("ImageId.1", name) != name:
+                continue
+            values = {"name": [image["name"]], "image-id": [name], "tag-key": list(image["tags"])}
+            if not self.matches(form, values.get):
+                continue
+            if image["wait"] > 0:
+                image["wait"] -= 1
+            items += (f"<item><imageId>{name}</imageId><name>{escape(image['name'])}</name>"
+                      f"<imageState>{'pending' if image['wait'] else 'available'}</imageState>"
+                      "<creationDate>2026-01-01T00:00:00.000Z</creationDate><blockDeviceMapping><item><deviceName>"
+                      f"/dev/xvda</deviceName><ebs><snapshotId>{image['snapshot']}</snapshotId></ebs></item>"
+                      f"</blockDeviceMapping>{tag_xml(image['tags'])}</item>")
+        if "ImageId.1" in form and not items:
+            raise Refused(400, "InvalidAMIID.NotFound", form["ImageId.1"])
+        return f"<imagesSet>{items}</imagesSet>"
+
+    def describe_snapshots(self, region, form):
+        items = ""
+        for name, snapshot in self.account.snapshots.items():
+            if snapshot["region"] != region or form.get("SnapshotId.1", name) != name:
+                continue
+            if self.matches(form, {"tag-key": list(snapshot["tags"])}.get):
+                items += (f"<item><snapshotId>{name}</snapshotId><status>{snapshot['state']}</status>"
+                          f"<startTime>2026-01-01T00:00:00.000Z</startTime>{tag_xml(snapshot['tags'])}</item>")
+        if "SnapshotId.1" in form and not items:
+            raise Refused(400, "InvalidSnapshot.NotFound", form["SnapshotId.1"])
+        return f"<snapshotSet>{items}</snapshotSet>"
+
+    def register_image(self, region, form):
+        wanted = {"Architecture": "x86_64", "VirtualizationType": "hvm", "RootDeviceName": "/dev/xvda",
+                  "ImdsSupport": "v2.0", "BlockDeviceMapping.1.DeviceName": "/dev/xvda",
+                  "BlockDeviceMapping.1.Ebs.DeleteOnTermination": "true"}
+        for key, value in wanted.items():
+            if form.get(key) != value:
+                raise Refused(400, "InvalidParameterValue", f"{key} is {form.get(key)}")
+        if form.get("BootMode") not in ("legacy-bios", "uefi", "uefi-preferred"):
+            raise Refused(400, "InvalidParameterValue", "BootMode")
+        snapshot = self.account.snapshots.get(form.get("BlockDeviceMapping.1.Ebs.SnapshotId"))
+        if snapshot is None or snapshot["state"] != "completed" or snapshot["region"] != region:
+            raise Refused(400, "InvalidSnapshot.NotFound", "BlockDeviceMapping.1.Ebs.SnapshotId")
+        if form.get("BlockDeviceMapping.1.Ebs.VolumeSize") != str(snapshot["size"]):
+            raise Refused(400, "InvalidParameterValue", "VolumeSize")
+        return self.add_image(region, form["Name"], form["BlockDeviceMapping.1.Ebs.SnapshotId"],
+                              spec_tags(form, "image"), form)
+
+    def add_image(self, region, name, snapshot, tags, form, wait=0):
+        if any(i["name"] == name and i["region"] == region for i in self.account.images.values()):
+            raise Refused(400, "InvalidAMIName.Duplicate", name)
+        image = self.account.new_id("ami")
+        self.account.images[image] = {"region": region, "name": name, "snapshot": snapshot, "tags": tags,
+                                      "form": form, "shares": [], "wait": wait}
+        return f"<imageId>{image}</imageId>"
+
+    def copy_image(self, region, form):
+        token = form.get("ClientToken")
+        if token in self.account.tokens:
+            return f"<imageId>{self.account.tokens[token]}</imageId>"
+        source = self.image(form["SourceRegion"], form["SourceImageId"])
+        snapshot = self.account.new_id("snap")
+        self.account.snapshots[snapshot] = dict(self.account.snapshots[source["snapshot"]], region=region,
+                                                tags=spec_tags(form, "snapshot"))
+        answer = self.add_image(region, form["Name"], snapshot, spec_tags(form, "image"), form,
+                                self.account.copies_wait)
+        self.account.tokens[token] = answer[len("<imageId>"):-len("</imageId>")]
+        return answer
+
+    def image(self, region, name):
+        found = self.account.images.get(name)
+        if found is None or found["region"] != region:
+            raise Refused(400, "InvalidAMIID.NotFound", name)
+        return found
+
+    def modify_image_attribute(self, region, form):
+        self.image(region, form["ImageId"])["shares"].append(form["LaunchPermission.Add.1.UserId"])
+        return "<return>true</return>"
+
+    def deregister_image(self, region, form):
+        self.image(region, form["ImageId"])
+        del self.account.images[form["ImageId"]]
+        return "<return>true</return>"
+
+    def delete_snapshot(self, _region, form):
+        name = form["SnapshotId"]
+        if name not in self.account.snapshots:
+            raise Refused(400, "InvalidSnapshot.NotFound", name)
+        if any(image["snapshot"] == name for image in self.account.images.values()):
+            raise Refused(400, "InvalidSnapshot.InUse", name)
+        del self.account.snapshots[name]
+        return "<return>true</return>"
+
+    def answer(self, region, action, form):
+        calls = {"DescribeImages": self.describe_images, "DescribeSnapshots": self.describe_snapshots,
+                 "RegisterImage": self.register_image, "CopyImage": self.copy_image,
+                 "ModifyImageAttribute": self.modify_image_attribute, "DeregisterImage": self.deregister_image,
+                 "DeleteSnapshot": self.delete_snapshot}
+        if form.get("Version") != "2016-11-15" or action not in calls:
+            raise Refused(400, "InvalidAction", action)
+        return calls[action](region, form)
+
+
+def assume_role(account, action, form):
+    """Keys of their own for a role; what they may do is what the role's name says."""
+    account.serial += 1
+    key = f"ASIA{account.serial:012d}"
+    account.keys[key] = {"secret": f"secret-{account.serial}", "token": f"token-{account.serial}", "allowed": None}
+    expires = datetime.datetime.fromtimestamp(account.clock() + 3600, datetime.timezone.utc)
+    return (f"<{action}Result><Credentials><AccessKeyId>{key}</AccessKeyId>"
+            f"<SecretAccessKey>secret-{account.serial}</SecretAccessKey>"
+            f"<SessionToken>token-{account.serial}</SessionToken>"
+            f"<Expiration>{expires.strftime('%Y-%m-%dT%H:%M:%SZ')}</Expiration></Credentials></{action}Result>")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    account = None
+
+    def log_message(self, *args):
+        pass
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(self.account.clock())
+
+    def send(self, status, body, kind, headers=None):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def fault(self, action):
+        with self.account.lock:
+            for fault in self.account.faults:
+                if fault.action != action or fault.times <= 0:
+                    continue
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
+                fault.times -= 1
+                return fault
+        return None
+
+    def cut(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def refuse(self, service, refused):
+        if service == "ebs":
+            body = json.dumps({"Message": refused.message}).encode()
+            self.send(refused.status, body, "application/json",
+                      {"x-amzn-ErrorType": refused.code, **refused.headers})
+        else:
+            body = (f"<Response><Errors><Error><Code>{refused.code}</Code><Message>{escape(refused.message)}"
+                    "</Message></Error></Errors></Response>").encode()
+            self.send(refused.status, body, "text/xml", refused.headers)
+
+    def serve(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        form = {}
+        if parts[0] == "snapshots":
+            service, action = "ebs", Ebs.action(self.command, parts)
+        else:
+            form = {k: v[0] for k, v in urllib.parse.parse_qs(body.decode(), keep_blank_values=True).items()}
+            action = form.get("Action")
+            service = "sts" if action in ("AssumeRole", "AssumeRoleWithWebIdentity") else "ec2"
+        fault = self.fault(action)
+        if fault is not None and fault.seconds:
+            time.sleep(fault.seconds)
+        try:
+            if fault is not None and fault.kind == "cut":
+                return self.cut()
+            if fault is not None and isinstance(fault.kind, int):
+                raise Refused(fault.kind, fault.code, "as the test wants", fault.headers)
+            if action == "AssumeRoleWithWebIdentity":
+                user, region = {"allowed": None}, "us-east-1"
+            else:
+                user, region = authenticate(self.account, self.command, self.path, headers, body, service)
+            with self.account.lock:
+                self.account.calls.append({"action": action, "region": region, "form": form, "headers": headers,
+                                           "size": len(body)})
+            allow(user, service, action)
+            if service == "ebs":
+                status, answer = Ebs(self.account).answer(region, self.command, parts, headers, body)
+                answer, kind = json.dumps(answer).encode(), "application/json"
+            else:
+                with self.account.lock:
+                    inner = assume_role(self.account, action, form) if service == "sts" else \
+                        Ec2(self.account).answer(region, action, form)
+                status, kind = 200, "text/xml"
+                answer = f"<?xml version='1.0'?><{action}Response>{inner}</{action}Response>".encode()
+        except Refused as refused:
+            return self.refuse(service, refused)
+        if fault is not None and fault.kind == "lost":
+            return self.cut()  # it was done, and nobody hears of it
+        return self.send(status, answer, kind)
+
+    do_GET = do_PUT = do_POST = do_DELETE = serve
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+def start(account):
+    """Serves the account on loopback; the server, whose address is `url`."""
+    handler = type("Handler", (Handler,), {"account": account})
+    server = Server(("127.0.0.1", 0), handler)
+    server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
