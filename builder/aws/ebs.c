@@ -12,7 +12,6 @@
 #define APPEAR_STEP_MS 500u
 #define APPEAR_STEP_MAX_MS 5000u
 #define BLOCK_DEADLINE_MS 600000u
-#define PAGES_MAX 100000u
 
 /* A header line with a digest in base64. */
 #define CHECKSUM "x-amz-Checksum: "
@@ -350,102 +349,4 @@ int uni_ebs_complete(struct uni_aws *aws, const struct uni_ebs_snapshot *snapsho
 					   .repeatable = true };
 
 	return uni_aws_do(aws, &call, &answer, NULL, err);
-}
-
-/* --- download --- */
-
-static int get_block(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot, uint32_t index,
-		     const char *token,
-		     int (*each)(void *user, uint32_t index, const void *data, struct uni_err *err),
-		     void *user, struct uni_err *err)
-{
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	struct uni_buf query UNI_AUTO_BUF = UNI_BUF_INIT;
-	char wanted[UNI_BASE64_ROOM(sizeof(struct uni_digest))];
-	char *path UNI_AUTO_FREE = uni_asprintf("/snapshots/%s/blocks/%u", snapshot->id, index);
-	struct uni_aws_call call = { .service = "ebs",
-				     .action = "GetSnapshotBlock",
-				     .region = snapshot->region,
-				     .method = "GET",
-				     .path = path };
-	struct uni_digest digest;
-	const char *checksum;
-	int rc;
-
-	uni_buf_puts(&query, "blockToken=");
-	uni_aws_encode(&query, token);
-	call.query = query.data;
-	rc = uni_aws_do(aws, &call, &answer, NULL, err);
-	if (rc != 0)
-		return rc;
-	digest = uni_digest_of(uni_buf_text(&answer.body), answer.body.size);
-	uni_base64(digest.bytes, sizeof(digest.bytes), wanted);
-	checksum = uni_net_answer_header(&answer, "x-amz-checksum");
-	if (answer.body.size != UNI_EBS_BLOCK ||
-	    (checksum != NULL && !uni_str_eq(checksum, wanted)))
-		return uni_err_set(err, UNI_E_CORRUPT, "block %u of %s came damaged", index,
-				   snapshot->id);
-	return each(user, index, answer.body.data, err);
-}
-
-/* One page of the list; `*next` is its token for the page behind, NULL at the end. */
-static int get_page(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot, char **next,
-		    int (*each)(void *user, uint32_t index, const void *data, struct uni_err *err),
-		    void *user, struct uni_err *err)
-{
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	struct uni_json *json UNI_AUTO(uni_json) = NULL;
-	struct uni_buf query UNI_AUTO_BUF = UNI_BUF_INIT;
-	char *path UNI_AUTO_FREE = uni_asprintf("/snapshots/%s/blocks", snapshot->id);
-	struct uni_aws_call call = { .service = "ebs",
-				     .action = "ListSnapshotBlocks",
-				     .region = snapshot->region,
-				     .method = "GET",
-				     .path = path };
-	const struct uni_json *list;
-	const char *token;
-	int rc;
-
-	if (*next != NULL) {
-		uni_buf_puts(&query, "pageToken=");
-		uni_aws_encode(&query, *next);
-		call.query = query.data;
-	}
-	rc = uni_aws_do(aws, &call, &answer, NULL, err);
-	if (rc == 0)
-		rc = uni_json_parse(&json, "ListSnapshotBlocks", uni_buf_text(&answer.body),
-				    answer.body.size, err);
-	if (rc != 0)
-		return rc;
-	list = uni_json_get(json, "Blocks");
-	for (size_t i = 0; rc == 0 && i < uni_json_count(list); i++) {
-		const struct uni_json *item = uni_json_item(list, i);
-		uint64_t index = 0;
-
-		token = uni_json_text(uni_json_get(item, "BlockToken"));
-		if (!uni_json_u64(uni_json_get(item, "BlockIndex"), &index) || token == NULL ||
-		    index > UINT32_MAX)
-			return uni_err_set(err, UNI_E_NETWORK,
-					   "ListSnapshotBlocks: no block's entry");
-		rc = get_block(aws, snapshot, (uint32_t)index, token, each, user, err);
-	}
-	token = uni_json_text(uni_json_get(json, "NextToken"));
-	free(*next);
-	*next = token != NULL && *token != '\0' ? uni_strdup(token) : NULL;
-	return rc;
-}
-
-int uni_ebs_download(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
-		     int (*each)(void *user, uint32_t index, const void *data, struct uni_err *err),
-		     void *user, struct uni_err *err)
-{
-	char *next UNI_AUTO_FREE = NULL;
-	int rc = 0;
-
-	for (unsigned page = 0; rc == 0 && page < PAGES_MAX; page++) {
-		rc = get_page(aws, snapshot, &next, each, user, err);
-		if (next == NULL)
-			break;
-	}
-	return rc;
 }

@@ -306,21 +306,6 @@ int uni_ec2_share(struct uni_aws *aws, const char *region, const char *image, co
 	return tell(aws, region, "ModifyImageAttribute", &form, err);
 }
 
-int uni_ec2_tag(struct uni_aws *aws, const char *region, const char *resource,
-		const struct uni_strv *tags, struct uni_err *err)
-{
-	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
-
-	uni_ec2_add(&form, "ResourceId.1", resource);
-	for (size_t i = 0; i < tags->count; i++) {
-		char *key UNI_AUTO_FREE = tag_key(tags->items[i]);
-
-		uni_ec2_addf(&form, key, "Tag.%zu.Key", i + 1);
-		uni_ec2_addf(&form, tag_value(tags->items[i]), "Tag.%zu.Value", i + 1);
-	}
-	return tell(aws, region, "CreateTags", &form, err);
-}
-
 int uni_ec2_deregister(struct uni_aws *aws, const char *region, const char *image,
 		       struct uni_err *err)
 {

@@ -16,9 +16,13 @@
 	X(XML_ParserFree)                                                                          \
 	X(XML_SetUserData)                                                                         \
 	X(XML_SetElementHandler)                                                                   \
-	X(XML_SetCharacterDataHandler) X(XML_SetStartDoctypeDeclHandler) X(XML_Parse)              \
-		X(XML_StopParser) X(XML_GetErrorCode) X(XML_ErrorString)                           \
-			X(XML_GetCurrentLineNumber)
+	X(XML_SetCharacterDataHandler)                                                             \
+	X(XML_SetStartDoctypeDeclHandler)                                                          \
+	X(XML_Parse)                                                                               \
+	X(XML_StopParser)                                                                          \
+	X(XML_GetErrorCode)                                                                        \
+	X(XML_ErrorString)                                                                         \
+	X(XML_GetCurrentLineNumber)
 static struct {
 	FNS(UNI_LAZY_FIELD)
 } lib;
@@ -171,11 +175,6 @@ const struct aws_xml *aws_xml_get(const struct aws_xml *element, const char *pat
 const struct aws_xml *aws_xml_next(const struct aws_xml *element)
 {
 	return find(element->next, element->name, strlen(element->name));
-}
-
-const char *aws_xml_name(const struct aws_xml *element)
-{
-	return element->name;
 }
 
 const char *aws_xml_text(const struct aws_xml *element, const char *path)

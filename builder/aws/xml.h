@@ -21,7 +21,6 @@ UNI_AUTO_DEFINE(aws_xml)
 const struct aws_xml *aws_xml_get(const struct aws_xml *element, const char *path);
 /* The next one with the same name beside it. */
 const struct aws_xml *aws_xml_next(const struct aws_xml *element);
-const char *aws_xml_name(const struct aws_xml *element);
 /* Text of the element at `path` ("" is this one); NULL when it is not there. */
 const char *aws_xml_text(const struct aws_xml *element, const char *path);
 

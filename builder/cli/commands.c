@@ -3,6 +3,7 @@
  */
 #include "commands.h"
 
+/* clang-format off: a line a command, so that a new one changes one line */
 const struct cli_command *const cli_commands[] = {
 	&cli_cmd_ami_copy,
 	&cli_cmd_ami_deregister,
@@ -46,3 +47,4 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_volume_verify,
 	NULL,
 };
+/* clang-format on */

@@ -267,7 +267,7 @@ class Push(Ec2):
         with open(os.path.join(self.work, "out/hello.ami/disk.blocks"), "r+b") as f:
             f.write(b"damage")
         done = self.push_fails()
-        self.assertIn("disk.blocks", done)
+        self.assertIn("block 0 is damaged", done)
         self.assertEqual(self.account.images, {})
         self.assertEqual(self.account.snapshots, {})
 

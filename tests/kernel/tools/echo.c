@@ -1,7 +1,7 @@
 /*
- * A server that frames are thrown at: what comes to port 7 goes back, over TCP and UDP, IPv4 and IPv6; port 9
- * takes connections and never reads; port 19 sends without end. A datagram "quit" ends it, "open" is answered with
- * the number of connections.
+ * A server that frames are thrown at: what comes to port 7 goes back, over TCP and UDP, IPv4 and
+ * IPv6; port 9 takes connections and never reads; port 19 sends without end. A datagram "quit" ends
+ * it, "open" is answered with the number of connections.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,7 +38,8 @@ static void watch(int fd, unsigned events)
 
 static int bound(int type, int port)
 {
-	struct sockaddr_in6 name = { .sin6_family = AF_INET6, .sin6_port = htons((unsigned short)port) };
+	struct sockaddr_in6 name = { .sin6_family = AF_INET6,
+				     .sin6_port = htons((unsigned short)port) };
 	int fd = socket(AF_INET6, type | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(name)) != 0)
@@ -64,7 +65,9 @@ static void accept_all(int listener)
 		}
 		port_of[fd] = port_of[listener];
 		open_count++;
-		watch(fd, port_of[fd] == CHARGEN ? EPOLLOUT : port_of[fd] == ECHO ? EPOLLIN : EPOLLRDHUP);
+		watch(fd, port_of[fd] == CHARGEN ? EPOLLOUT
+			  : port_of[fd] == ECHO	 ? EPOLLIN
+						 : EPOLLRDHUP);
 	}
 }
 
@@ -74,7 +77,8 @@ static void datagram(int fd)
 	socklen_t size = sizeof(from);
 	ssize_t got;
 
-	while ((got = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &size)) >= 0) {
+	while ((got = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &size)) >=
+	       0) {
 		if (got == 4 && memcmp(buffer, "quit", 4) == 0)
 			exit(0);
 		if (got == 4 && memcmp(buffer, "open", 4) == 0)

@@ -1,6 +1,6 @@
 /*
- * Snapshots written and read block by block: the EBS direct APIs (Amazon EBS API Reference,
- * StartSnapshot, PutSnapshotBlock, CompleteSnapshot, ListSnapshotBlocks, GetSnapshotBlock). No
+ * Snapshots written block by block: the EBS direct APIs (Amazon EBS API Reference,
+ * StartSnapshot, PutSnapshotBlock, CompleteSnapshot). No
  * bucket, no import queue, no role.
  *
  * A block is 512 KiB; the last one of a volume is filled up with zeros. Only blocks that are sent
@@ -62,11 +62,5 @@ int uni_ebs_complete(struct uni_aws *aws, const struct uni_ebs_snapshot *snapsho
 		     const struct uni_ebs_block *blocks, size_t count, struct uni_err *err);
 /* SHA-256 over the raw digests in the order of indexes ("LINEAR"). */
 struct uni_digest uni_ebs_linear(const struct uni_ebs_block *blocks, size_t count);
-
-/* Blocks of a snapshot that is complete, one after another by rising index; `each` gets 512 KiB
- * whose checksum was compared. */
-int uni_ebs_download(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
-		     int (*each)(void *user, uint32_t index, const void *data, struct uni_err *err),
-		     void *user, struct uni_err *err);
 
 #endif

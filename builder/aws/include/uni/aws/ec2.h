@@ -1,6 +1,6 @@
 /*
- * What uni asks of EC2 (Amazon EC2 API Reference, version 2016-11-15, query form): images,
- * snapshots, tags, and a few calls about instances.
+ * What uni asks of EC2 (Amazon EC2 API Reference, version 2016-11-15, query form): images
+ * and snapshots with their tags.
  */
 #ifndef UNI_AWS_EC2_H
 #define UNI_AWS_EC2_H
@@ -64,8 +64,6 @@ int uni_ec2_copy_image(struct uni_aws *aws, const char *from_region, const char 
 /* Lets an account start it. */
 int uni_ec2_share(struct uni_aws *aws, const char *region, const char *image, const char *account,
 		  struct uni_err *err);
-int uni_ec2_tag(struct uni_aws *aws, const char *region, const char *resource,
-		const struct uni_strv *tags, struct uni_err *err);
 int uni_ec2_deregister(struct uni_aws *aws, const char *region, const char *image,
 		       struct uni_err *err);
 int uni_ec2_delete_snapshot(struct uni_aws *aws, const char *region, const char *snapshot,
