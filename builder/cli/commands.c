@@ -3,7 +3,8 @@
  */
 #include "commands.h"
 
-/* clang-format off: a line a command, so that a new one changes one line */
+/* A line a command, so that a new one changes one line. */
+/* clang-format off */
 const struct cli_command *const cli_commands[] = {
 	&cli_cmd_ami_copy,
 	&cli_cmd_ami_deregister,
