@@ -254,7 +254,8 @@ static void on_kernel(const struct story *story)
 	text->size = 0;
 	kernel_call(SYS_close_range, 3, ~0u, 0, 0, 0, 0);
 	assert_int_equal(K1(chdir, point), 0);
-	for (const char *name = "out"; name != NULL; name = strcmp(name, "out") == 0 ? "in" : NULL) {
+	for (const char *name = "out"; name != NULL;
+	     name = strcmp(name, "out") == 0 ? "in" : NULL) {
 		if (K2(mkdir, name, 0755) != 0)
 			fail_msg("mkdir: %s", shim_log());
 		assert_int_equal(K1(chdir, name), 0);
