@@ -8,7 +8,7 @@
 
 bool uni_str_eq(const char *a, const char *b)
 {
-	return strcmp(a, b) == 0;
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
 bool uni_str_starts(const char *text, const char *prefix)

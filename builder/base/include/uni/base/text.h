@@ -49,7 +49,7 @@ void uni_strv_addf(struct uni_strv *v, const char *fmt, ...) __attribute__((form
 bool uni_strv_has(const struct uni_strv *v, const char *text);
 void uni_strv_sort(struct uni_strv *v); /* by bytes */
 
-bool uni_str_eq(const char *a, const char *b);
+bool uni_str_eq(const char *a, const char *b); /* NULL equals nothing */
 bool uni_str_starts(const char *text, const char *prefix);
 bool uni_str_ends(const char *text, const char *suffix);
 /* Whole text as decimal (or 0x...) number; false on anything else or overflow. */
