@@ -36,7 +36,7 @@ static int create_live(const struct cli *cli, const struct uni_tree *tree, const
 {
 	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
 	struct uni_live_options how = { .compression = cli_value(cli, "compression"),
-					    .time = cli_volume_time() };
+					.time = cli_volume_time() };
 	struct uni_volume_copy result = { .volumes = 1 };
 	uint64_t size = 0;
 	int rc = read_size(cli, &size, err);
@@ -56,8 +56,8 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 {
 	const struct uni_fs_format *format = uni_fs_find(name);
 	struct uni_fs_options how = { .volume = label,
-					  .image = label,
-					  .compression = cli_value(cli, "compression") };
+				      .image = label,
+				      .compression = cli_value(cli, "compression") };
 	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
 	struct uni_fs_result result;
 	uint64_t size = 0;
