@@ -133,27 +133,54 @@ static void build_modes(const struct uni_toml_value *table, struct uni_recipe_vo
 	}
 }
 
+/* What only a live volume has, and what it has not. */
+static void build_live(struct model *m, const struct uni_toml_value *table,
+		       struct uni_recipe_volume *volume)
+{
+	static const char *const refused[] = { "embed", "verity" };
+	const struct uni_toml_value *key = model_get(table, "key");
+	char label[LABEL_MAX];
+
+	label_volume(volume, "", label);
+	refuse_keys(m, table, label, "live volume", refused, UNI_COUNT(refused));
+	volume->verity = false;
+	volume->embed = false;
+	volume->least_generation = model_size(table, "least-generation", 1);
+	volume->has_key = key != NULL;
+	if (key == NULL || uni_unhex(key->string.data, volume->key, sizeof(volume->key)))
+		return;
+	model_error(m, key->pos, "%s: key is not 64 hex digits", label);
+	model_hint(m, "openssl pkey -in KEY.pem -pubout -outform DER | tail -c 32 | xxd -p -c 32");
+}
+
 static void build_format(struct model *m, const struct uni_toml_value *table,
 			 struct uni_recipe_volume *volume)
 {
 	static const char *const squashfs_only[] = { "source",	   "compression", "level",
 						     "block-size", "mode",	  "embed",
 						     "verity",	   "epoch" };
+	static const char *const live_only[] = { "key", "least-generation" };
 	static const enum uni_recipe_compression compressions[] = { UNI_COMPRESSION_ZSTD,
 								    UNI_COMPRESSION_LZ4,
 								    UNI_COMPRESSION_GZIP,
 								    UNI_COMPRESSION_NONE };
 	const struct schema_table *schema = model_schema("volume");
+	unsigned format = model_word(table, schema, "format", "squashfs");
 	char label[LABEL_MAX];
 
 	label_volume(volume, "", label);
-	if (model_word(table, schema, "format", "squashfs") == 1) {
+	if (format != 2)
+		refuse_keys(m, table, label, format == 1 ? "tmpfs" : "squashfs", live_only,
+			    UNI_COUNT(live_only));
+	if (format == 1) {
 		volume->format = UNI_FS_TMPFS;
 		volume->verity = false;
 		refuse_keys(m, table, label, "tmpfs", squashfs_only, UNI_COUNT(squashfs_only));
 		return;
 	}
-	volume->format = UNI_FS_SQUASHFS;
+	volume->format = format == 2 ? UNI_FS_LIVE : UNI_FS_SQUASHFS;
+	if (format == 2)
+		build_live(m, table, volume);
 	volume->compression = compressions[model_word(table, schema, "compression", "zstd")];
 	/* A format that is wrong in itself leaves open what else is needed. */
 	if (!model_has(table, "source") &&

@@ -133,6 +133,11 @@ const char *uni_recipe_compression_name(enum uni_recipe_compression compression)
 	return names[compression];
 }
 
+bool uni_recipe_volume_beside(const struct uni_recipe_volume *volume)
+{
+	return volume->format == UNI_FS_LIVE;
+}
+
 const char *uni_recipe_format_name(enum uni_config_fs format)
 {
 	switch (format) {

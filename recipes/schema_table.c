@@ -316,11 +316,12 @@ static const struct schema_key volume_keys[] = {
 	{ .name = "format",
 	  .takes = TAKES_STRING,
 	  .form = FORM_WORD,
-	  .words = WORDS("squashfs", "tmpfs"),
-	  .reserved = WORDS("ext4", "live"),
+	  .words = WORDS("squashfs", "tmpfs", "live"),
+	  .reserved = WORDS("ext4"),
 	  .fallback = "\"squashfs\"",
 	  .means = "`squashfs` is read-only and part of the image; `tmpfs` is empty, writable, and "
-		   "lives in memory." },
+		   "lives in memory; `live` takes new content while machines serve from it (`uni "
+		   "volume copy`), and is a disk of its own, NAME.VOLUME.vol beside the image." },
 	{ .name = "compression",
 	  .takes = TAKES_STRING,
 	  .form = FORM_WORD,
@@ -375,6 +376,17 @@ static const struct schema_key volume_keys[] = {
 	  .most = EPOCH_MOST,
 	  .fallback = "(the image's)",
 	  .means = "Time of its files." },
+	{ .name = "key",
+	  .takes = TAKES_STRING,
+	  .form = FORM_LINE,
+	  .means = "Of a live volume: the Ed25519 public key, 64 hex digits, by which each new "
+		   "content must be signed. Without it any is taken." },
+	{ .name = "least-generation",
+	  .takes = TAKES_INTEGER,
+	  .least = 1,
+	  .most = INT32_MAX,
+	  .fallback = "1",
+	  .means = "Of a live volume: older content than this is not taken." },
 };
 static const struct schema_table volume_table = {
 	.title = "[[volume]]",

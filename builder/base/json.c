@@ -6,6 +6,8 @@
 #include <uni/base/json.h>
 #include <uni/base/system.h>
 
+#define CANONICAL_DEPTH 64
+
 #define FNS(X)                                                                                     \
 	X(json_loadb)                                                                              \
 	X(json_delete)                                                                             \
@@ -14,7 +16,11 @@
 	X(json_array_size)                                                                         \
 	X(json_array_get)                                                                          \
 	X(json_string_value)                                                                       \
-	X(json_integer_value)
+	X(json_integer_value)                                                                      \
+	X(json_object_iter)                                                                        \
+	X(json_object_iter_next)                                                                   \
+	X(json_object_iter_key)                                                                    \
+	X(json_object_iter_value)
 
 static struct {
 	FNS(UNI_LAZY_FIELD)
@@ -155,4 +161,129 @@ bool uni_json_only(const struct uni_json *object, const char *const *keys, size_
 	for (size_t i = 0; i < count; i++)
 		known += uni_json_get(object, keys[i]) != NULL;
 	return is(object, JSON_OBJECT) && known == uni_json_count(object);
+}
+
+struct member {
+	const char *key;
+	const struct uni_json *value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
+}
+
+/* Sorted, owned by the caller; uni_json_count of them. */
+static struct member *members(const struct uni_json *object)
+{
+	size_t count = uni_json_count(object), used = 0;
+	struct member *list = uni_alloc_array(count + 1, sizeof(*list));
+	/* jansson's iterator wants an object that it may change; it does not. */
+	json_t *changeable;
+
+	memcpy(&changeable, &object, sizeof(object));
+	for (void *at = lib.json_object_iter(changeable); at != NULL && used < count;
+	     at = lib.json_object_iter_next(changeable, at))
+		list[used++] = (struct member){
+			.key = lib.json_object_iter_key(at),
+			.value = (const struct uni_json *)lib.json_object_iter_value(at)
+		};
+	qsort(list, used, sizeof(*list), by_key);
+	return list;
+}
+
+int uni_json_each(const struct uni_json *object,
+		  int (*fn)(void *user, const char *key, const struct uni_json *value,
+			    struct uni_err *err),
+		  void *user, struct uni_err *err)
+{
+	if (!is(object, JSON_OBJECT))
+		return 0;
+	struct member *list UNI_AUTO_FREE = members(object);
+	size_t count = uni_json_count(object);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = fn(user, list[i].key, list[i].value, err);
+	return rc;
+}
+
+void uni_json_canonical_text(const char *text, struct uni_buf *out)
+{
+	uni_buf_putc(out, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			uni_buf_putc(out, '\\');
+		uni_buf_putc(out, *text);
+	}
+	uni_buf_putc(out, '"');
+}
+
+static int canonical(const struct uni_json *value, unsigned depth, struct uni_buf *out,
+		     struct uni_err *err);
+
+static int canonical_object(const struct uni_json *value, unsigned depth, struct uni_buf *out,
+			    struct uni_err *err)
+{
+	struct member *list UNI_AUTO_FREE = members(value);
+	size_t count = uni_json_count(value);
+	int rc = 0;
+
+	uni_buf_putc(out, '{');
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (i != 0)
+			uni_buf_putc(out, ',');
+		uni_json_canonical_text(list[i].key, out);
+		uni_buf_putc(out, ':');
+		rc = canonical(list[i].value, depth + 1, out, err);
+	}
+	uni_buf_putc(out, '}');
+	return rc;
+}
+
+static int canonical(const struct uni_json *value, unsigned depth, struct uni_buf *out,
+		     struct uni_err *err)
+{
+	int rc = 0;
+
+	if (depth > CANONICAL_DEPTH)
+		return uni_err_set(err, UNI_E_LIMIT, "nested too deeply");
+	switch (json_typeof(value_of(value))) {
+	case JSON_OBJECT:
+		return canonical_object(value, depth, out, err);
+	case JSON_ARRAY:
+		uni_buf_putc(out, '[');
+		for (size_t i = 0; rc == 0 && i < uni_json_count(value); i++) {
+			if (i != 0)
+				uni_buf_putc(out, ',');
+			rc = canonical(uni_json_item(value, i), depth + 1, out, err);
+		}
+		uni_buf_putc(out, ']');
+		return rc;
+	case JSON_STRING:
+		uni_json_canonical_text(uni_json_text(value), out);
+		return 0;
+	case JSON_INTEGER:
+		uni_buf_printf(out, "%" JSON_INTEGER_FORMAT,
+			       lib.json_integer_value(value_of(value)));
+		return 0;
+	case JSON_TRUE:
+		uni_buf_puts(out, "true");
+		return 0;
+	case JSON_FALSE:
+		uni_buf_puts(out, "false");
+		return 0;
+	case JSON_NULL:
+		uni_buf_puts(out, "null");
+		return 0;
+	case JSON_REAL:
+	default:
+		return uni_err_set(err, UNI_E_PARSE, "a number that is not whole");
+	}
+}
+
+int uni_json_canonical(const struct uni_json *value, struct uni_buf *out, struct uni_err *err)
+{
+	return value == NULL ? uni_err_set(err, UNI_E_PARSE, "nothing is there")
+			     : canonical(value, 0, out, err);
 }

@@ -8,9 +8,7 @@
 
 bool uni_str_eq(const char *a, const char *b)
 {
-	if (a == NULL || b == NULL)
-		return a == b;
-	return strcmp(a, b) == 0;
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
 bool uni_str_starts(const char *text, const char *prefix)
@@ -240,4 +238,47 @@ const char *uni_str_nearest(const char *word, const char *const *known, size_t c
 		}
 	}
 	return best;
+}
+
+static int base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+bool uni_unbase64(const char *text, void *out, size_t room, size_t *size)
+{
+	uint8_t *to = out;
+	size_t length = strlen(text), pad = 0, used = 0;
+
+	while (pad < 2 && pad < length && text[length - 1 - pad] == '=')
+		pad++;
+	if (length % 4 != 0)
+		return false;
+	for (size_t i = 0; i < length; i += 4) {
+		uint32_t group = 0;
+		size_t bytes = i + 4 == length ? 3 - pad : 3;
+
+		for (size_t j = 0; j < 4; j++) {
+			int value = j > bytes ? 0 : base64_value(text[i + j]);
+
+			if (value < 0)
+				return false;
+			group = group << 6 | (uint32_t)value;
+		}
+		/* One value has one text: what is cut off is zero. */
+		if (used + bytes > room || (group & ((1u << (8 * (3 - bytes))) - 1)) != 0)
+			return false;
+		for (size_t j = 0; j < bytes; j++)
+			to[used++] = (uint8_t)(group >> (16 - 8 * j));
+	}
+	*size = used;
+	return true;
 }

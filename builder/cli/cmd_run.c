@@ -14,6 +14,7 @@
 #include <uni/exec/build.h>
 #include <uni/inspect/image.h>
 #include <uni/vm/vm.h>
+#include <uni/volume/volume.h>
 
 #include "build_options.h"
 #include "commands.h"
@@ -38,6 +39,9 @@ static const struct cli_option options[] = {
 	{ "port", 'p', "HOST:GUEST",
 	  "a port of this machine leads to the guest's; repeats "
 	  "([ADDRESS:]HOST:GUEST[/udp])" },
+	{ "volume", 0, "FILE",
+	  "a live volume that the image mounts (default: the .vol file beside the image); "
+	  "repeats" },
 	{ "tap", 0, "NAME", "connect the guest to this tap device" },
 	{ "detach", 'd', NULL, "leave the machine running: see uni ps, logs and stop" },
 	{ "name", 0, "NAME", "of the machine with --detach (default: the image's)" },
@@ -60,6 +64,7 @@ struct target {
 	bool wants_network;  /* the image's configuration names one */
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
+	struct uni_volume_list volumes; /* live ones */
 };
 
 static void target_release(struct target *target)
@@ -75,6 +80,7 @@ static void target_release(struct target *target)
 	free(target->kernel);
 	free(target->argv0);
 	free(target->forwards);
+	uni_volume_list_clear(&target->volumes);
 	uni_strv_free(&target->env);
 }
 
@@ -83,16 +89,37 @@ static int target_dir(struct target *target, struct uni_err *err)
 	return target->dir != NULL ? 0 : uni_dir_tmp(NULL, &target->dir, err);
 }
 
-static void note_config(struct target *target, const struct uni_boot_config *config)
+/* In the order of the mounts, in which the guest answers for them. */
+static int find_volumes(struct cli *cli, struct target *target,
+			const struct uni_boot_config *config, const char *image,
+			struct uni_err *err)
+{
+	UNI_AUTO_STRV struct uni_strv named = { 0 };
+	int status = 0;
+
+	for (char **item = cli->repeats; item != NULL && *item != NULL; item++)
+		if (uni_str_starts(*item, "volume="))
+			uni_strv_add(&named, *item + strlen("volume="));
+	for (size_t i = 0; status == 0 && i < config->mount_count; i++)
+		if (config->mounts[i].wire.fs == UNI_FS_LIVE)
+			status = uni_volume_attach(&target->volumes, config->mounts[i].wire.uuid,
+						   config->mounts[i].path,
+						   (const char *const *)named.items, image, err);
+	return status;
+}
+
+static int note_config(struct cli *cli, struct target *target, const struct uni_boot_config *config,
+		       const char *image, struct uni_err *err)
 {
 	if (config == NULL)
-		return;
+		return 0;
 	if (config->args.count != 0 && target->argv0 == NULL)
 		target->argv0 = uni_strdup(config->args.items[0]);
 	for (size_t i = 0; i < config->env.count; i++)
 		uni_strv_add(&target->env, config->env.items[i]);
 	target->wants_network =
 		config->networks.count != 0 && !uni_strv_has(&config->networks, "none");
+	return find_volumes(cli, target, config, image, err);
 }
 
 /* Builds into the user's state folder, so that what is run stays there and an unchanged image is
@@ -126,7 +153,7 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 		target->argv0 = uni_strdup(result.name);
 		status = uni_image_open(&image, target->kernel, err);
 		if (status == 0)
-			note_config(target, image->config);
+			status = note_config(cli, target, image->config, target->kernel, err);
 	}
 	uni_build_result_free(&result);
 	return status;
@@ -149,7 +176,8 @@ static int open_image(struct cli *cli, struct target *target, struct uni_err *er
 
 	if (uni_image_open(&image, path, err) != 0)
 		return err->code;
-	note_config(target, image->config);
+	if (note_config(cli, target, image->config, path, err) != 0)
+		return err->code;
 	if (image->kind == UNI_IMAGE_VOLUME)
 		return uni_err_set(err, UNI_E_INVAL, "%s: is a volume, not an image", path);
 	if (image->kind == UNI_IMAGE_KERNEL) {
@@ -263,6 +291,8 @@ static int make_network(struct cli *cli, struct target *target, struct uni_vm_sp
 	spec->tap = cli_value(cli, "tap");
 	if (spec->tap != NULL && target->forward_count != 0)
 		return uni_err_set(err, UNI_E_USAGE, "--port and --tap exclude each other");
+	spec->volumes = target->volumes.items;
+	spec->volume_count = target->volumes.count;
 	spec->forwards = target->forwards;
 	spec->forward_count = target->forward_count;
 	if (spec->tap != NULL)

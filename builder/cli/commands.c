@@ -20,6 +20,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_convert,
 	&cli_cmd_doctor,
 	&cli_cmd_help,
+	&cli_cmd_import,
 	&cli_cmd_inspect,
 	&cli_cmd_install,
 	&cli_cmd_list,

@@ -20,6 +20,7 @@ extern const struct cli_command cli_cmd_completion;
 extern const struct cli_command cli_cmd_convert;
 extern const struct cli_command cli_cmd_doctor;
 extern const struct cli_command cli_cmd_help;
+extern const struct cli_command cli_cmd_import;
 extern const struct cli_command cli_cmd_inspect;
 extern const struct cli_command cli_cmd_install;
 extern const struct cli_command cli_cmd_list;

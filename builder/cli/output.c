@@ -85,8 +85,7 @@ void cli_print_diags(const struct cli *cli, const struct uni_diags *diags)
 	for (size_t i = 0; i < diags->count; i++) {
 		uni_buf_clear(&line);
 		uni_diag_text(&diags->items[i], &line);
-		fprintf(stderr, "uni: %s%s\n", line.data,
-			diags->items[i].severity == UNI_SEVERITY_WARNING ? " (warning)" : "");
+		fprintf(stderr, "uni: %s\n", line.data);
 		if (diags->items[i].hint != NULL)
 			fprintf(stderr, "  %s\n", diags->items[i].hint);
 	}

@@ -207,7 +207,8 @@ static void warn_iso(struct build *b)
 	for (size_t i = 0; i < b->recipe->volume_count; i++) {
 		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
 
-		if (volume->format == UNI_FS_TMPFS || volume->embed)
+		if (volume->format == UNI_FS_TMPFS || volume->embed ||
+		    uni_recipe_volume_beside(volume))
 			continue;
 		uni_diags_warning(b->diags, b->recipe->path, volume->pos,
 				  "volume \"%s\" is out of reach of a machine started from the ISO "

@@ -178,14 +178,26 @@ int artifact_step(const struct build *b, const char *format)
 	return uni_plan_find(b->plan, id);
 }
 
+int volume_step(const struct build *b, const struct uni_recipe_volume *volume)
+{
+	char *id UNI_AUTO_FREE = uni_asprintf("volume:%s", volume->name);
+
+	return uni_plan_find(b->plan, id);
+}
+
 int build_artifacts(struct build *b, struct uni_err *err)
 {
-	int *wanted UNI_AUTO_FREE = uni_alloc_array(b->format_count + 1, sizeof(*wanted));
+	size_t count = 0;
+	int *wanted UNI_AUTO_FREE =
+		uni_alloc_array(b->format_count + b->recipe->volume_count + 1, sizeof(*wanted));
 
 	for (size_t i = 0; i < b->format_count; i++)
-		wanted[i] = artifact_step(b, b->formats[i]);
-	wanted[b->format_count] = uni_plan_find(b->plan, "manifest");
-	return build_walk(b, wanted, b->format_count + 1, err);
+		wanted[count++] = artifact_step(b, b->formats[i]);
+	for (size_t i = 0; i < b->recipe->volume_count; i++)
+		if (uni_recipe_volume_beside(&b->recipe->volumes[i]))
+			wanted[count++] = volume_step(b, &b->recipe->volumes[i]);
+	wanted[count++] = uni_plan_find(b->plan, "manifest");
+	return build_walk(b, wanted, count, err);
 }
 
 /* Before anything is built for it. */

@@ -6,7 +6,7 @@
 
 #include <fcntl.h>
 #include <uni/base/file.h>
-#include <uni/kernel/elf.h>
+#include <uni/kernel/calls.h>
 #include <unistd.h>
 
 static void complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
@@ -62,22 +62,87 @@ static void check_objects(struct build *b, const struct uni_recipe_inputs *input
 	}
 }
 
+/* The base's table of calls; NULL when it is not there, or has none. */
+static struct uni_calls *open_calls(struct build *b)
+{
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	const struct uni_base *base = b->base.base;
+	struct uni_calls *calls = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (base == NULL || base->calls.path == NULL ||
+	    uni_file_read(base->calls.path, UNI_CALLS_TABLE_MAX, &text, &ignored) != 0 ||
+	    uni_calls_parse(&calls, base->calls.member, uni_buf_text(&text), text.size, &ignored) !=
+		    0)
+		return NULL;
+	return calls;
+}
+
+/* What it can ask for and will not get; that other programs cannot be started is the worst. */
+static void check_calls(struct build *b, const struct uni_elf *elf, struct uni_pos pos,
+			struct uni_err *err)
+{
+	static const char *const starters[] = { "fork", "vfork", "execve", "execveat" };
+	UNI_AUTO(uni_calls) struct uni_calls *table = open_calls(b);
+	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
+	struct uni_elf_calls made, starts = { .computed = 0 };
+
+	if (table == NULL || uni_elf_calls(elf, &made, err) != 0)
+		return;
+	starts.forks = made.forks;
+	for (size_t i = 0; i < UNI_COUNT(starters); i++) {
+		int number = uni_calls_find(table, starters[i]);
+
+		if (number >= 0)
+			starts.made[number] = made.made[number];
+	}
+	if (!uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
+		return;
+	uni_diags_warning(b->diags, b->recipe->path, pos,
+			  "%s can start other processes (%s), which base %s refuses", elf->name,
+			  names.data, b->base.name);
+	uni_diags_hint(b->diags, "what never does so works; what forks for each connection, as "
+				 "busybox's httpd, does not");
+}
+
+static int open_program(struct build *b, const struct uni_recipe_input *input, int *fd,
+			struct uni_err *err)
+{
+	UNI_AUTO_FREE char *blob = NULL;
+	const char *path = input->path;
+	struct item item = { .name = NULL };
+
+	if (input->kind == UNI_INPUT_PACKAGE) {
+		if (package_item(b, input, &item, err) != 0)
+			return err->code;
+		free(item.name);
+		if (uni_store_blob_path(b->store, &item.blob, &blob, err) != 0)
+			return err->code;
+		path = blob;
+	}
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? uni_err_errno(err, "%s", path) : 0;
+}
+
 static void check_program(struct build *b, const struct uni_recipe_input *input)
 {
 	struct uni_elf *elf UNI_AUTO(uni_elf) = NULL;
 	struct uni_err why = UNI_ERR_INIT;
+	size_t before = b->diags->errors;
 	int fd UNI_AUTO_CLOSE = -1;
 	off_t size;
 
 	check_package(b, input);
-	if (input->kind != UNI_INPUT_FILE)
+	if (input->kind == UNI_INPUT_NONE || b->diags->errors != before)
 		return;
-	fd = open(input->path, O_RDONLY | O_CLOEXEC);
-	size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	if (size < 0)
-		uni_err_errno(&why, "%s", input->path);
-	else if (uni_elf_open(&elf, fd, 0, (uint64_t)size, input->text, &why) == 0)
-		(void)uni_elf_check_program(elf, &why);
+	if (open_program(b, input, &fd, &why) == 0) {
+		size = lseek(fd, 0, SEEK_END);
+		if (size < 0)
+			uni_err_errno(&why, "%s", input->text);
+		else if (uni_elf_open(&elf, fd, 0, (uint64_t)size, input->text, &why) == 0 &&
+			 uni_elf_check_program(elf, &why) == 0)
+			check_calls(b, elf, input->pos, &why);
+	}
 	if (why.code != 0)
 		complain(b, input->pos, &why);
 }

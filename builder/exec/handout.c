@@ -14,6 +14,7 @@
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/path.h>
+#include <uni/fs/live.h>
 
 #define MANIFEST_SUFFIX ".manifest.json"
 #define MANIFEST_MAX (64u << 20)
@@ -143,6 +144,21 @@ static void read_manifest(struct handing *h)
 
 /* --- handing out --- */
 
+/*
+ * A build makes the first content of a live volume. One of the same identity that stands there has
+ * content of its own by now, and maybe machines that serve from it: it is left alone.
+ */
+static bool has_moved_on(const struct build *b, const char *path, const char *suffix)
+{
+	char *name UNI_AUTO_FREE = uni_strndup(suffix, strlen(suffix) - strlen(".vol"));
+	const struct uni_uuid uuid = uni_live_uuid(b->recipe->image.name, name);
+	struct uni_live *live UNI_AUTO(uni_live) = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	return uni_live_open(&live, path, false, &ignored) == 0 &&
+	       memcmp(uni_live_current(live)->uuid, uuid.bytes, sizeof(uuid.bytes)) == 0;
+}
+
 static int add_artifact(struct handing *h, struct uni_store_entry *blob, const char *format,
 			const char *suffix, struct uni_err *err)
 {
@@ -157,10 +173,26 @@ static int add_artifact(struct handing *h, struct uni_store_entry *blob, const c
 		.size = blob->size,
 		.digest = blob->digest,
 	};
+	if (uni_str_eq(format, "volume") && has_moved_on(h->b, artifact->path, suffix))
+		return 0;
 	if (h->b->options->no_output || same(artifact->path, name, blob, h->remembered))
 		return 0;
 	artifact->written = true;
 	return may_replace(h, artifact->path, name, err);
+}
+
+/* A volume that is a disk of its own. */
+static int each_beside(struct handing *h, const struct uni_recipe_volume *volume,
+		       int (*fn)(struct handing *h, struct uni_store_entry *blob,
+				 const char *format, const char *suffix, struct uni_err *err),
+		       struct uni_err *err)
+{
+	char *suffix UNI_AUTO_FREE = uni_asprintf("%s.vol", volume->name);
+
+	if (!uni_recipe_volume_beside(volume))
+		return 0;
+	return fn(h, &h->b->runs[volume_step(h->b, volume)].record.entries[0], "volume", suffix,
+		  err);
 }
 
 static int each_artifact(struct handing *h,
@@ -180,6 +212,8 @@ static int each_artifact(struct handing *h,
 			rc = fn(h, &record->entries[j], b->formats[i], record->entries[j].name,
 				err);
 	}
+	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++)
+		rc = each_beside(h, &b->recipe->volumes[i], fn, err);
 	/* Last: a manifest stands for artifacts that are there. */
 	if (rc == 0)
 		rc = fn(h, &b->runs[manifest].record.entries[0], "manifest", MANIFEST_SUFFIX + 1,

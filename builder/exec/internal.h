@@ -248,6 +248,7 @@ int build_prepare(struct build *b, bool hash_all, struct uni_err *err);
 int build_artifacts(struct build *b, struct uni_err *err); /* into the store */
 /* Number of the step that makes a format; owned by the plan. */
 int artifact_step(const struct build *b, const char *format);
+int volume_step(const struct build *b, const struct uni_recipe_volume *volume);
 
 /* compare.c: the first byte in which two files differ, or -1. */
 int first_difference(const char *a, const char *b, int64_t *offset, struct uni_err *err);

@@ -26,7 +26,7 @@ static int write_volume(struct build *b, size_t index, struct uni_store_writer *
 	struct uni_fs_options options;
 	int rc;
 
-	uni_plan_fs_options(volume, &options);
+	uni_plan_fs_options(b->recipe, volume, &options);
 	options.events = b->events;
 	rc = format->resolve(&options, err);
 	if (rc == 0)

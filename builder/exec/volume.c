@@ -138,6 +138,7 @@ static int digest_tree(struct build *b, const struct uni_recipe_volume *volume,
 }
 
 struct listing {
+	const struct uni_recipe *recipe;
 	const struct uni_recipe_volume *volume;
 	const struct uni_fs_format *format;
 };
@@ -148,7 +149,7 @@ static int list_tools(void *user, struct uni_strv *files, struct uni_err *err)
 	struct uni_fs_options options;
 	int rc;
 
-	uni_plan_fs_options(listing->volume, &options);
+	uni_plan_fs_options(listing->recipe, listing->volume, &options);
 	rc = listing->format->resolve(&options, err);
 	return rc != 0 ? rc : listing->format->tools(&options, files, err);
 }
@@ -205,7 +206,9 @@ int volumes_tools(struct build *b, struct uni_err *err)
 	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++) {
 		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
 		const char *format = uni_recipe_format_name(volume->format);
-		struct listing listing = { .volume = volume, .format = uni_fs_find(format) };
+		struct listing listing = { .recipe = b->recipe,
+					   .volume = volume,
+					   .format = uni_fs_find(format) };
 		char *name UNI_AUTO_FREE = uni_asprintf(
 			"%s %s", format, uni_recipe_compression_name(volume->compression));
 

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <uni/fs/live.h>
 
 /*
  * Where programs look for CA certificates. Go's crypto/x509 (root_linux.go, root_bsd.go,
@@ -49,6 +50,18 @@ static void add_limit(struct uni_boot_config *config, enum uni_config_limit_kind
 		uni_boot_config_limit(config, kind, value);
 }
 
+/* Its content is none of the image's business: its identity follows from names. */
+static void fill_live(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
+		      struct uni_config_mount *wire)
+{
+	const struct uni_uuid uuid = uni_live_uuid(recipe->image.name, volume->name);
+
+	memcpy(wire->uuid, uuid.bytes, sizeof(wire->uuid));
+	wire->flags = UNI_MOUNT_READ_ONLY | (volume->has_key ? (uint32_t)UNI_MOUNT_SIGNED : 0);
+	wire->data_blocks = volume->least_generation;
+	memcpy(wire->root_hash, volume->key, sizeof(wire->root_hash));
+}
+
 static void add_mounts(struct uni_boot_config *config, const struct uni_recipe *recipe)
 {
 	for (size_t i = 0; i < recipe->volume_count; i++) {
@@ -57,6 +70,8 @@ static void add_mounts(struct uni_boot_config *config, const struct uni_recipe *
 
 		if (volume->format == UNI_FS_TMPFS)
 			wire.size = volume->size;
+		else if (volume->format == UNI_FS_LIVE)
+			fill_live(recipe, volume, &wire);
 		else
 			wire.flags = UNI_MOUNT_READ_ONLY |
 				     (volume->verity ? (uint32_t)UNI_MOUNT_VERITY : 0);

@@ -119,7 +119,7 @@ static void use_volumes(struct making *m)
 	for (size_t i = 0; i < recipe->volume_count; i++) {
 		char *name UNI_AUTO_FREE = uni_asprintf("volume/%s", recipe->volumes[i].name);
 
-		if (m->volumes[i] >= 0)
+		if (m->volumes[i] >= 0 && !uni_recipe_volume_beside(&recipe->volumes[i]))
 			plan_use(m->plan, name, m->volumes[i], "volume");
 	}
 }

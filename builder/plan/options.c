@@ -56,7 +56,7 @@ int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volu
 	struct uni_fs_options options;
 	int rc;
 
-	uni_plan_fs_options(volume, &options);
+	uni_plan_fs_options(recipe, volume, &options);
 	rc = format->resolve(&options, err);
 	if (rc != 0)
 		return uni_recipe_error(recipe, volume->pos, rc, err, "volume \"%s\": %s",
@@ -68,15 +68,24 @@ int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volu
 	line_number(out, "block-size", options.block_size);
 	line_epoch(out, options.epoch);
 	line_number(out, "verity", options.verity);
+	if (options.image != NULL) {
+		line_text(out, "image", options.image);
+		line_number(out, "size", options.size);
+	}
 	line_number(out, "modes", volume->modes);
 	uni_buf_printf(out, "mode %04o\n", volume->mode);
 	return 0;
 }
 
-void uni_plan_fs_options(const struct uni_recipe_volume *volume, struct uni_fs_options *options)
+void uni_plan_fs_options(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
+			 struct uni_fs_options *options)
 {
+	bool beside = uni_recipe_volume_beside(volume);
+
 	*options = (struct uni_fs_options){
 		.volume = volume->name,
+		.image = beside ? recipe->image.name : NULL,
+		.size = beside ? volume->size : 0,
 		.compression = uni_recipe_compression_name(volume->compression),
 		.level = volume->level,
 		.block_size = volume->block_size,
@@ -149,7 +158,8 @@ static void line_disk(const struct uni_recipe *recipe, const char *format, struc
 		line_text(out, "boot", "uefi");
 	line_number(out, "size", output != NULL ? output->size : 0);
 	for (size_t i = 0; i < recipe->volume_count; i++) {
-		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed)
+		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed ||
+		    uni_recipe_volume_beside(&recipe->volumes[i]))
 			continue;
 		line_text(out, "partition", recipe->volumes[i].name);
 		line_number(out, "size", recipe->volumes[i].size);

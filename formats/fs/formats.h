@@ -9,6 +9,7 @@ enum { FS_BLOCK = 4096 };
 extern const struct uni_fs_format fs_squashfs;
 extern const struct uni_fs_format fs_fat;
 extern const struct uni_fs_format fs_ext4, fs_ext2;
+extern const struct uni_fs_format fs_live;
 
 /* An empty file at `path`, readable and writable. */
 int fs_create(const char *path, int *fd, struct uni_err *err);

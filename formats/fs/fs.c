@@ -8,8 +8,8 @@
 
 #include "formats.h"
 
-const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, &fs_fat, &fs_ext4, &fs_ext2,
-						       NULL };
+const struct uni_fs_format *const uni_fs_formats[] = { &fs_squashfs, &fs_fat,  &fs_live,
+						       &fs_ext4,     &fs_ext2, NULL };
 
 const struct uni_fs_format *uni_fs_find(const char *name)
 {

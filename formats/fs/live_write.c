@@ -272,11 +272,22 @@ static void derive_salt(struct uni_live_super *s)
 	s->salt_size = sizeof(s->salt);
 }
 
+struct uni_uuid uni_live_uuid(const char *image, const char *volume)
+{
+	struct uni_hash hash;
+	struct uni_digest digest;
+
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, image);
+	uni_hash_add_text(&hash, volume);
+	digest = uni_hash_end(&hash);
+	return uni_uuid_derive("uni live volume", &digest);
+}
+
 static int first_super(const char *label, const struct uni_uuid *uuid, struct uni_live_super *s,
 		       struct uni_err *err)
 {
-	struct uni_digest digest = uni_digest_of(label, strlen(label));
-	struct uni_uuid derived = uni_uuid_derive("uni live volume", &digest);
+	struct uni_uuid derived = uni_live_uuid(NULL, label);
 
 	memset(s, 0, sizeof(*s));
 	if (strlen(label) > sizeof(s->label))

@@ -30,6 +30,7 @@ static const struct key keys[] = {
 	KEY(NULL, "version", KEY_TEXT, true, version),
 	KEY(NULL, "arch", KEY_TEXT, true, arch),
 	KEY(NULL, "kernel", KEY_FILE, true, kernel),
+	KEY(NULL, "calls", KEY_FILE, false, calls),
 	KEY(NULL, "entries", KEY_TEXTS, true, entries),
 	KEY(NULL, "devices", KEY_TEXTS, true, devices),
 	KEY(NULL, "filesystems", KEY_TEXTS, true, filesystems),

@@ -45,6 +45,10 @@ base_file(kernel.elf ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/unibase.elf)
 base_file(boot/stage1.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage1.bin)
 base_file(boot/stage2.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage2.bin)
 base_file(boot/BOOTX64.EFI ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/BOOTX64.EFI)
+add_custom_command(OUTPUT ${base_dir}/calls.txt
+	COMMAND python3 ${base_source}/tools/calls-page.py --table ${base_dir}/calls.txt
+	DEPENDS ${base_source}/tools/calls-page.py ${base_source}/sys/table.def VERBATIM)
+list(APPEND base_outputs ${base_dir}/calls.txt)
 configure_file(${base_source}/base.toml.in ${base_dir}/base.toml @ONLY)
 configure_file(${base_source}/package.toml.in ${base_dir}/package.toml @ONLY)
 

@@ -140,6 +140,10 @@ class Wire:
                 return None
         return None
 
+    def quit(self):
+        self.drain()
+        self.send(udp(3001, 7, b"quit"))
+
     def segment(self, port, wanted=lambda s: True, timeout=10.0):
         found = self.payload(TCP, lambda d: Segment(d).to == port and wanted(Segment(d)), timeout)
         return Segment(found) if found is not None else None

@@ -5,97 +5,14 @@
 
 After each trouble the guest must still answer what is in order.
 """
-import json
-import os
 import random
-import select
-import socket
 import struct
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 
-import boot
 import ether
-import mkimage
-from ether import ACK, FIN, IP6, GUEST6, RST, SYN, Client, Segment, Wire
-
-STATIC = ("10.9.0.2/24,10.9.0.1", "fd00:9::2/64")
-
-
-class Guest:
-    """A machine with the echo server; leaving it ends the server and takes the machine's end."""
-
-    def __init__(self, kernel, program, network=STATIC, memory=32, machine="microvm"):
-        self.folder = tempfile.TemporaryDirectory()
-        image, self.record = self.path("image"), self.path("record")
-        words = ["--kernel", kernel, "-o", image, "--program", program, "--log", "2"]
-        words += [w for n in network for w in ("--network", n)]
-        with open(image, "wb") as f:
-            f.write(mkimage.build(mkimage.options().parse_args(words)))
-        self.wire = Wire(self.folder.name)
-        device = "virtio-net-device" if machine == "microvm" else "virtio-net-pci"
-        self.qemu = subprocess.Popen(
-            boot.command(image, machine, memory, self.record, self.wire.options(device) +
-                         ["-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        self.console, self.changed = b"", threading.Condition()
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def read(self):
-        while True:
-            part = os.read(self.qemu.stdout.fileno(), 4096)
-            with self.changed:
-                self.console += part
-                self.changed.notify_all()
-            if not part:
-                return
-
-    def says(self, text, timeout=30):
-        with self.changed:
-            return self.changed.wait_for(lambda: text in self.console, timeout)
-
-    def monitor(self, command, **arguments):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.path("qmp"))
-            lines = s.makefile("rw")
-            for ask in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                lines.write(json.dumps(ask) + "\n")
-                lines.flush()
-                while "return" not in (answer := json.loads(lines.readline() or '{"return": 0}')):
-                    expect("error" not in answer, f"QEMU refuses: {answer}")
-
-    def __enter__(self):
-        expect(self.says(b"ready"), "the server does not start")
-        return self
-
-    def __exit__(self, kind, value, trace):
-        try:
-            if kind is None:
-                for _ in range(20):
-                    self.wire.send(ether.udp(3001, 7, b"quit"))
-                    try:
-                        self.qemu.wait(0.5)
-                        break
-                    except subprocess.TimeoutExpired:
-                        self.wire.drain()
-                expect(self.qemu.poll() == 1, "the server does not end")
-        finally:
-            self.qemu.kill()
-            self.qemu.wait()
-            if sys.exc_info()[0] or kind:
-                sys.stderr.write(self.console.decode(errors="replace"))
-            self.folder.cleanup()
-
-
-def expect(holds, what):
-    if not holds:
-        raise AssertionError(what)
+from ether import ACK, FIN, IP6, GUEST6, RST, SYN, Client, Wire
+from guest import Guest, expect
 
 
 def in_order(guest, port, what):
@@ -335,7 +252,7 @@ def main():
     for name in names or SCENARIOS:
         scenario, machine = SCENARIOS[name]
         start = time.monotonic()
-        with Guest(kernel, program, **machine) as guest:
+        with Guest(kernel, program, Wire, **machine) as guest:
             try:
                 scenario(guest)
             except AssertionError as e:

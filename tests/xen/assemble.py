@@ -20,17 +20,21 @@ import tempfile
 
 import cpio
 
-VERSION = "1"  # of what is made here
+VERSION = "3"  # of what is made here
 XEN = "4.17"
 PACKAGES = [f"xen-hypervisor-{XEN}-amd64", f"xen-utils-{XEN}", f"libxenmisc{XEN}", "xenstore-utils",
             "libxenstore4", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
             "libxenforeignmemory1", "libxengnttab1", "libxentoolcore1", "libxentoollog1",
             "libxenhypfs1", "libyajl2", "libgcc-s1",
-            "busybox-static"]
+            "busybox-static", "qemu-system-xen", "qemu-system-data",
+            "seabios"]
 # Private tools of the toolstack, and what they call by name.
 TOOLS = ["xl", "xenstored", "xenconsoled", "xenconsole", "xen-init-dom0", "libxl-save-helper"]
 MODULES = ["xen-privcmd", "xenfs", "xen-evtchn", "xen-gntdev", "loop", "xen-blkback", "llc", "stp",
            "bridge", "xen-netback"]
+# What an HVM guest needs besides: the device model, and what it and its firmware load.
+MODEL = ["usr/libexec/xen-qemu-system-i386", f"usr/lib/xen-{XEN}/boot/hvmloader",
+         "usr/share/seabios/bios-256k.bin", "usr/share/qemu/keymaps/en-us"]
 FOLDERS = ["bin", "dev", "etc/xen/scripts", "guest", "lib/modules", "lib/x86_64-linux-gnu", "lib64",
            "proc", "run/xen", "sys", "tmp", "usr/bin", "usr/lib", f"usr/lib/xen-{XEN}/bin", "var/lib/xen",
            "var/lib/xenstored", "var/lock", "var/log/xen/console"]
@@ -117,34 +121,46 @@ def libraries(files, root):
     return sorted(found | {os.path.join(own[1], "libgcc_s.so.1")})
 
 
+def copy(archive, path, source):
+    with open(source, "rb") as f:
+        archive.file(path, f.read(), True)
+
+
+def folders(archive, paths):
+    every = {path[:i] for path in paths for i in range(len(path)) if path[i] == "/"}
+    for folder in sorted(every):
+        archive.folder(folder)
+
+
 def initramfs(root):
     archive = cpio.Archive()
-
-    def copy(path, source, executable=True):
-        with open(source, "rb") as f:
-            archive.file(path, f.read(), executable)
-
-    made = set()
-    for folder in FOLDERS:
-        parts = folder.split("/")
-        for i in range(len(parts)):
-            made.add("/".join(parts[:i + 1]))
-    for folder in sorted(made):
-        archive.folder(folder)
-    copy("bin/busybox", os.path.join(root, "bin/busybox"))
+    folders(archive, [folder + "/" for folder in FOLDERS])
+    copy(archive, "bin/busybox", os.path.join(root, "bin/busybox"))
     archive.link("usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu")
     archive.link("var/run", "/run")
     archive.file("etc/xen/xl.conf", b"")
     binaries = [f"usr/lib/xen-{XEN}/bin/{name}" for name in TOOLS]
     binaries += [f"usr/bin/xenstore-{verb}" for verb in ("ls", "read", "rm", "write")]
     for binary in binaries:
-        copy(binary, os.path.join(root, binary))
+        copy(archive, binary, os.path.join(root, binary))
     for library in libraries([os.path.join(root, binary) for binary in binaries], root):
-        copy(f"lib/x86_64-linux-gnu/{os.path.basename(library)}", library)
-    copy("lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2")
+        copy(archive, f"lib/x86_64-linux-gnu/{os.path.basename(library)}", library)
+    copy(archive, "lib64/ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2")
     for name in MODULES:
-        copy(f"lib/modules/{name}.ko",
+        copy(archive, f"lib/modules/{name}.ko",
              *glob.glob(os.path.join(root, f"lib/modules/**/{name}.ko"), recursive=True))
+    return archive.finish()
+
+
+def model(root):
+    """For lab.run(hvm=True); to follow the initramfs. The device model's libraries are those of the
+    machine's own QEMU."""
+    archive = cpio.Archive()
+    folders(archive, MODEL)
+    for path in MODEL:
+        copy(archive, path, os.path.join(root, path))
+    for library in libraries([os.path.join(root, MODEL[0])], root):
+        copy(archive, f"lib/x86_64-linux-gnu/{os.path.basename(library)}", library)
     return archive.finish()
 
 
@@ -161,7 +177,8 @@ def assemble(folder):
             root = os.path.join(temporary, "root")
             for package in Apt(temporary).download():
                 subprocess.run(["dpkg-deb", "-x", package, root], check=True)
-            for name, make in (("xen", xen), ("vmlinux", vmlinux), ("dom0.cpio", initramfs)):
+            for name, make in (("xen", xen), ("vmlinux", vmlinux), ("dom0.cpio", initramfs),
+                               ("model.cpio", model)):
                 with open(os.path.join(temporary, name), "wb") as f:
                     f.write(make(root))
                 os.replace(os.path.join(temporary, name), os.path.join(folder, name))

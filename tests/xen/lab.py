@@ -69,8 +69,14 @@ fi
 exit 0
 """
 BLOCK = r"""#!/bin/sh
-# xvda to loop0, xvdb to loop1, ...
-loop=/dev/loop$(((${XENBUS_PATH##*/} - 51712) / 16))
+# xvda to loop0, xvdb to loop1, ...; hda to loop8
+number=${XENBUS_PATH##*/}
+if [ "$number" -ge 51712 ]; then
+	loop=/dev/loop$(((number - 51712) / 16))
+else
+	loop=/dev/loop$((8 + (number - 768) / 64))
+	[ -e "$loop" ] || mknod "$loop" b 7 "${loop#/dev/loop}"
+fi
 if [ "$1" = add ]; then
 	file=$(xenstore-read "$XENBUS_PATH/params")
 	losetup -d "$loop" 2>/dev/null
@@ -108,14 +114,15 @@ def initramfs(script, files):
     return archive.finish()
 
 
-def run(script, files=None, timeout=200, memory=768, dom0=448):
+def run(script, files=None, timeout=200, memory=768, dom0=448, hvm=False):
     """Runs the shell `script` in dom0, with `files` (name to bytes) in /guest."""
     assemble.assemble(FOLDER)
     with tempfile.TemporaryDirectory(prefix="uni-xen-") as temporary:
         ramdisk = os.path.join(temporary, "dom0.cpio")
         with open(ramdisk, "wb") as f:
-            with open(os.path.join(FOLDER, "dom0.cpio"), "rb") as base:
-                f.write(base.read())
+            for name in ("dom0.cpio", "model.cpio")[:2 if hvm else 1]:
+                with open(os.path.join(FOLDER, name), "rb") as base:
+                    f.write(base.read())
             f.write(initramfs(script, files or {}))
         # Xen needs hardware help for PVH, which TCG has in AMD's form; not scrubbing memory and one
         # processor for dom0 spare seconds.

@@ -21,15 +21,30 @@ import scenario
 
 PROBE = UNIBASE = None
 
+KEPT = """
+on_poweroff = "preserve"
+on_reboot = "preserve"
+on_crash = "preserve"
+"""
 CFG = """name = "{name}"
 type = "pvh"
 kernel = "/guest/{kernel}"
 memory = {memory}
-on_poweroff = "preserve"
-on_reboot = "preserve"
-on_crash = "preserve"
 {more}
-"""
+""" + KEPT
+# As EC2's older instances are: firmware, an emulated disk to start from, the same disk by blkfront.
+HVM = """name = "{name}"
+type = "hvm"
+memory = 64
+boot = "c"
+vga = "none"
+nographic = 1
+vnc = 0
+usb = 0
+disk = ["format=raw,vdev=hda,access=rw,target=/guest/site.img"]
+vif = ["bridge=br0,type=vif"]
+{more}
+""" + KEPT
 
 
 class Guests:
@@ -75,6 +90,39 @@ def disks(*specs):
     return "disk = [" + ", ".join(f'"{spec}"' for spec in specs) + "]"
 
 
+def site():
+    """The stock recipe as it is: kernel and disk."""
+    build = scenario.Scenario()
+    build.setUp()
+    try:
+        build.uni("build", os.path.join(lab.ROOT, "recipes/stock/site/recipe.toml"), "-o", "out")
+        return [build.read(f"out/site.{form}") for form in ("elf", "raw")]
+    finally:
+        build.doCleanups()
+
+
+def serve(name, more=""):
+    """The script for it: an address by xenstore, a page for dom0, an order to stop."""
+    config = mkimage.Config()
+    config.add("network", "10.9.0.2/24")
+    record = config.record().hex()
+    return f"""
+        brctl addbr br0 2>/dev/null && ip addr add 10.9.0.1/24 dev br0 && ip link set br0 up
+        xl create -q -p /guest/{name}.cfg
+        xenstore-write /local/domain/$(xl domid {name})/uni/config/0 {record[:40]} \
+            /local/domain/$(xl domid {name})/uni/config/1 {record[40:]}
+        xl unpause {name}
+        for i in $(seq 30); do
+            wget -q -O /page http://10.9.0.2/ 2>/wget.log && break
+            usleep 100000
+        done
+        cat /page /wget.log
+        {more}
+        xl shutdown {name}
+        ended {name} 20
+        """.replace("{", "{{").replace("}", "}}")
+
+
 class Case(unittest.TestCase):
     def check(self, name, said, state="---s--", exit="status 0"):
         part = self.report.part
@@ -82,6 +130,11 @@ class Case(unittest.TestCase):
         self.assertIn(f"state {state}\n", part[name], self.report.whole)
         self.assertRegex(part[name], rf"(?m)^exit {exit}$", self.report.whole)
         self.assertRegex(part[name + "-said"], said)
+
+    def check_site(self, name):
+        self.check(name, "site: serving\nsite: stopped\n", exit="power 0: told to stop")
+        with open(os.path.join(lab.ROOT, "recipes/stock/site/www/index.html"), encoding="utf-8") as f:
+            self.assertIn(f.read(), self.report.part[name])
 
 
 class Xen(Case):
@@ -112,41 +165,10 @@ class Xen(Case):
         odd = guests.disk("odd.img", drivers_test.pattern(513 * 512, 3))
         guests.add("disks", probe("disks"), more=disks(
             table.format("xvda", "ro"), odd.format("xvdb", "rw")))
-        cls.site(guests)
+        kernel, disk = site()
+        guests.add("site", kernel, serve("site"), more=disks(guests.disk("site.img", disk).format("xvda", "ro")) +
+                   '\nvif = ["bridge=br0"]')
         cls.report = lab.run(guests.script, guests.files)
-
-    @classmethod
-    def site(cls, guests):
-        """The stock recipe as it is: an address comes by xenstore, pages by the disk of its image."""
-        build = scenario.Scenario()
-        build.setUp()
-        try:
-            build.uni("build", os.path.join(lab.ROOT, "recipes/stock/site/recipe.toml"), "-o", "out")
-            with open(os.path.join(build.work, "out/site.raw"), "rb") as f:
-                disk = guests.disk("site.img", f.read())
-            with open(os.path.join(build.work, "out/site.elf"), "rb") as f:
-                kernel = f.read()
-        finally:
-            build.doCleanups()
-        config = mkimage.Config()
-        config.add("network", "10.9.0.2/24")
-        record = config.record().hex()
-        script = f"""
-            brctl addbr br0; ip addr add 10.9.0.1/24 dev br0; ip link set br0 up
-            xl create -q -p /guest/site.cfg
-            xenstore-write /local/domain/$(xl domid site)/uni/config/0 {record[:40]} \
-                /local/domain/$(xl domid site)/uni/config/1 {record[40:]}
-            xl unpause site
-            for i in $(seq 30); do
-                wget -q -O /page http://10.9.0.2/ 2>/wget.log && break
-                usleep 100000
-            done
-            cat /page /wget.log
-            xl shutdown site
-            ended site 20
-            """
-        guests.add("site", kernel, script.replace("{", "{{").replace("}", "}}"),
-                   more=disks(disk.format("xvda", "ro")) + '\nvif = ["bridge=br0"]')
 
     def test_status(self):
         self.check("status", "2 argument\n", exit="status 3")
@@ -173,9 +195,7 @@ class Xen(Case):
             self.check("disks", line)
 
     def test_site(self):
-        self.check("site", "site: serving\nsite: stopped\n", exit="power 0: told to stop")
-        with open(os.path.join(lab.ROOT, "recipes/stock/site/www/index.html"), encoding="utf-8") as f:
-            self.assertIn(f.read(), self.report.part["site"])
+        self.check_site("site")
 
 
 @unittest.skipUnless(os.environ.get("UNI_SOAK"), "long; UNI_SOAK=1")
@@ -223,6 +243,29 @@ class Soak(Case):
         self.check("resize", "size 31457280")
         self.check("detach", "xvda was taken away\n")
         self.assertIn("detached\n", self.report.part["detach"])
+
+
+@unittest.skipUnless(os.environ.get("UNI_SOAK"), "long; UNI_SOAK=1")
+class Firmware(Case):
+    """HVM: the disk starts by SeaBIOS from an emulated drive, and goes on with Xen's own devices."""
+
+    @classmethod
+    def setUpClass(cls):
+        guests = Guests()
+        guests.files["site.img"] = site()[1]
+        model = "/proc/$(pidof xen-qemu-system-i386)/fd"
+        for name, more, log in (("serial", 'serial = "file:/guest/serial"', "cat /guest/serial"),
+                                ("console", "", "said console")):
+            guests.files[f"{name}.cfg"] = HVM.format(name=name, more=more).encode()
+            guests.script += f"mark {name}\n" + serve(name, f"echo emulated $(ls -l {model} | grep -c site.img)")
+            guests.script += f"mark {name}-said\n{log}\n"
+        guests.script = guests.script.replace("{{", "{").replace("}}", "}")
+        cls.report = lab.run(guests.script, guests.files, timeout=300, memory=1200, dom0=768, hvm=True)
+
+    def test_site(self):
+        for name in ("serial", "console"):
+            self.check_site(name)
+            self.assertIn("emulated 0\n", self.report.part[name])
 
 
 if __name__ == "__main__":

@@ -275,6 +275,11 @@ static void free_chain(struct uk_virtq *q, uint16_t head)
 
 void *uk_virtq_take(struct uk_virtq *q)
 {
+	return uk_virtq_take_after(q, 0);
+}
+
+void *uk_virtq_take_after(struct uk_virtq *q, unsigned more)
+{
 	const volatile uint32_t *entry;
 	uint16_t ready = used_index(q);
 	uint32_t id;
@@ -285,7 +290,7 @@ void *uk_virtq_take(struct uk_virtq *q)
 	if (ready == q->seen) {
 		if ((q->dev->features & UK_VIRTIO_EVENT_INDEX) == 0)
 			return NULL;
-		q->available[2 + q->size] = q->seen;
+		q->available[2 + q->size] = (uint16_t)(q->seen + more);
 		fence();
 		ready = used_index(q);
 		if (ready == q->seen)

@@ -129,5 +129,7 @@ void uk_virtq_kick(struct uk_virtq *q);
 /* The token of a used chain, NULL when there is none; after NULL an interrupt will come for the
  * next. */
 void *uk_virtq_take(struct uk_virtq *q);
+/* The same, but the interrupt comes only when `more` chains were used beyond the next. */
+void *uk_virtq_take_after(struct uk_virtq *q, unsigned more);
 
 #endif

@@ -173,11 +173,13 @@ static void rx_take(struct net *net, struct rx_buffer *buffer, uint32_t used)
 		uk_net_received(&net->dev, net->frame, net->frame_sums_good);
 }
 
+/* What was sent is taken back when something else is done; an interrupt comes only when the ring
+ * would run full. */
 static void tx_reclaim(struct net *net)
 {
 	struct tx_slot *slot;
 
-	while ((slot = uk_virtq_take(net->tx)) != NULL) {
+	while ((slot = uk_virtq_take_after(net->tx, net->tx->size / 2u)) != NULL) {
 		void *token = slot->token;
 
 		slot->next = net->tx_free;
@@ -227,6 +229,7 @@ static int net_transmit(struct uk_netdev *dev, const struct uk_net_seg *segs, un
 		pieces[i + 1] =
 			(struct uk_virtq_piece){ uk_virt_to_phys(segs[i].data), segs[i].size };
 	if (uk_virtq_add(net->tx, pieces, count + 1, 0, slot->table, slot) != 0) {
+		uk_virtq_kick(net->tx);
 		tx_reclaim(net);
 		if (uk_virtq_add(net->tx, pieces, count + 1, 0, slot->table, slot) != 0) {
 			slot->next = net->tx_free;
@@ -313,7 +316,8 @@ static int net_start(struct uk_virtio_dev *virtio)
 	struct net *net = uk_alloc(sizeof(*net));
 	struct net_config config;
 	uint64_t wanted = NET_CSUM | NET_GUEST_CSUM | NET_MTU | NET_MAC | NET_MRG_RXBUF |
-			  NET_STATUS | NET_GUEST_TSO4 | NET_GUEST_TSO6;
+			  NET_STATUS | NET_GUEST_TSO4 | NET_GUEST_TSO6 | NET_HOST_TSO4 |
+			  NET_HOST_TSO6;
 	int status;
 
 	if (net == NULL)
@@ -343,6 +347,8 @@ static int net_start(struct uk_virtio_dev *virtio)
 			       ? UK_MIN(config.mtu, 1500)
 			       : 1500;
 	net->dev.can_checksum = (virtio->features & NET_CSUM) != 0;
+	net->dev.can_segment4 = net->dev.can_checksum && (virtio->features & NET_HOST_TSO4) != 0;
+	net->dev.can_segment6 = net->dev.can_checksum && (virtio->features & NET_HOST_TSO6) != 0;
 	net->dev.ops = &net_ops;
 	net->dev.driver = net;
 	virtio->config_changed = on_config;

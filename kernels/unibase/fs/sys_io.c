@@ -254,7 +254,10 @@ static int64_t move_cached(struct uk_file *in, uint64_t offset, struct uk_file *
 		return error == -UK_EFAULT ? 0 : error; /* it was cut meanwhile */
 	uk_iter_kernel(&it, (char *)uk_page_virt(page[0]) + at,
 		       UK_MIN(most, count * UK_PAGE_SIZE - at));
-	size = fs_write(out, &it, out_offset);
+	if (out->ops->write_pages != NULL)
+		size = out->ops->write_pages(out, &it, page[0], it.left < most);
+	else
+		size = fs_write(out, &it, out_offset);
 	while (count != 0)
 		uk_page_put(page[--count]);
 	return size;

@@ -248,8 +248,10 @@ err_t uk_lwip_tcp_input(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t optio
 			u16_t options_size1, u8_t *options2, struct pbuf *p)
 {
 	(void)options2;
-	if (pcb->state != LISTEN && pcb->state != TIME_WAIT)
+	if (pcb->state != LISTEN && pcb->state != TIME_WAIT) {
+		large_window(pcb, header->wnd);
 		return may_keep(pcb, header, p) ? ERR_OK : ERR_MEM;
+	}
 	/* Options that lie in two buffers are nobody's habit. */
 	if (options_size != options_size1)
 		return ERR_MEM;

@@ -45,6 +45,8 @@ struct stack_dev {
 	bool blocked; /* a frame found no room */
 };
 
+static err_t link_output(struct netif *netif, struct pbuf *p);
+
 struct received {
 	struct pbuf_custom pbuf; /* first: lwIP gives this back */
 	struct uk_net_buf *buf;
@@ -183,6 +185,25 @@ static bool offload_checksum(struct pbuf *p, struct uk_net_offload *offload)
 	return true;
 }
 
+/* A frame that the device cuts: by what the network takes. */
+static void offload_segments(const struct stack_dev *stack, const uint8_t *frame,
+			     struct uk_net_offload *offload)
+{
+	unsigned header = offload->checksum_start + (frame[offload->checksum_start + 12] >> 4) * 4u;
+
+	offload->ipv6 = frame[12] == 0x86;
+	offload->header_size = (uint16_t)header;
+	offload->segment_size = (uint16_t)(stack->netif.mtu + SIZEOF_ETH_HDR - header);
+}
+
+bool uk_net_segments(const struct netif *netif, bool ipv6)
+{
+	const struct stack_dev *stack = netif->state;
+
+	return netif->linkoutput == link_output &&
+	       (ipv6 ? stack->dev->can_segment6 : stack->dev->can_segment4);
+}
+
 static err_t link_output(struct netif *netif, struct pbuf *p)
 {
 	struct stack_dev *stack = netif->state;
@@ -207,6 +228,8 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 	} else {
 		pbuf_ref(frame);
 	}
+	if (frame->tot_len > stack->netif.mtu + SIZEOF_ETH_HDR)
+		offload_segments(stack, frame->payload, &offload);
 	for (struct pbuf *q = frame; q != NULL; q = q->next)
 		if (q->len != 0)
 			segs[count++] = (struct uk_net_seg){ q->payload, q->len };
@@ -401,6 +424,7 @@ void uk_net_poll(void)
 	}
 	deliver_loopback();
 	sys_check_timeouts();
+	large_tick();
 	flush_devices();
 }
 

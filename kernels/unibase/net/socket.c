@@ -200,6 +200,14 @@ static int64_t file_write(struct uk_file *file, struct uk_iter *from, uint64_t *
 	return uk_socket_send(file->data, &message, (file->flags & UK_O_NONBLOCK) != 0);
 }
 
+static int64_t file_write_pages(struct uk_file *file, struct uk_iter *from, struct uk_page *page,
+				bool more)
+{
+	struct uk_message message = { .data = from, .page = page, .flags = more ? UK_MSG_MORE : 0 };
+
+	return uk_socket_send(file->data, &message, (file->flags & UK_O_NONBLOCK) != 0);
+}
+
 static unsigned file_poll(struct uk_file *file, struct uk_poll *poll)
 {
 	struct uk_socket *sock = file->data;
@@ -247,6 +255,7 @@ static int file_describe(struct uk_file *file, char *to, size_t room)
 const struct uk_file_ops uk_socket_file_ops = {
 	.read = file_read,
 	.write = file_write,
+	.write_pages = file_write_pages,
 	.poll = file_poll,
 	.ioctl = file_ioctl,
 	.release = file_release,

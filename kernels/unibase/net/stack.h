@@ -30,6 +30,8 @@ bool uk_net_info_source(const struct uk_packet_info *info, ip_addr_t *source);
 /* Sums that the device makes, as it was when the interface came up. */
 void uk_net_device_sums(struct netif *netif);
 
+/* Whether the interface's device cuts large TCP segments of this version of IP. */
+bool uk_net_segments(const struct netif *netif, bool ipv6);
 /* Bytes of memory that received frames may still take before they are dropped. */
 uint64_t uk_net_received_room(void);
 

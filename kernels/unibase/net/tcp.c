@@ -58,7 +58,9 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t size)
 	if (!tcp_sock_acked(tcp, size)) {
 		detach(tcp);
 		tcp_destroy(tcp);
+		return ERR_OK;
 	}
+	large_fit(tcp);
 	return ERR_OK;
 }
 
@@ -129,6 +131,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error)
 	tcp->state = SOCK_CONNECTED;
 	tcp->was_connected = true;
 	pcb->cwnd = (tcpwnd_size_t)10 * pcb->mss; /* RFC 6928 */
+	large_decide(tcp);
 	remember_names(tcp);
 	uk_socket_wake(&tcp->base);
 	return ERR_OK;
@@ -344,6 +347,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 	tcp->base.bound = true;
 	set_callbacks(tcp);
 	inherit(tcp, listener);
+	large_decide(tcp);
 	remember_names(tcp);
 	listener->waiting++;
 	uk_list_push_back(&listener->accept_queue, &tcp->accept_item);

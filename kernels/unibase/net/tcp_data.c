@@ -11,6 +11,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #define CHUNK_ORDER 2		  /* 16 KiB */
+#define PAGES_MOST 61440u	  /* bytes of pages that one write refers to */
 #define SMALL_MAX 2048u		  /* of a chunk from the slabs */
 #define GATHER_BELOW 512u	  /* bytes of a segment */
 #define GATHER_SIZE 1900u	  /* with lwIP's header one slab object */
@@ -18,13 +19,14 @@
 #define SEND_LOW (48ull * 1024)	  /* room that is worth waking the program for */
 #define QUEUE_RESERVE 64	  /* of lwIP's queue, for the segments of one write */
 
-/* What was sent and not acknowledged; the data lies behind. */
+/* What was sent and not acknowledged; the data lies behind, or in pages of the cache. */
 struct sent_chunk {
 	struct uk_list item;
 	struct uk_net_later later;
 	uint32_t size;
 	uint32_t acked;
 	uint32_t whole; /* bytes of memory */
+	struct uk_page *page;
 	uint8_t data[];
 };
 
@@ -57,12 +59,49 @@ static struct sent_chunk *chunk_new(uint64_t wanted)
 	return chunk;
 }
 
+/* As many as the data lies in. */
+static unsigned page_count(const struct sent_chunk *chunk)
+{
+	return (unsigned)((chunk->whole - sizeof(*chunk)) / UK_PAGE_SIZE);
+}
+
+static void put_pages(struct sent_chunk *chunk)
+{
+	char *first = uk_page_virt(chunk->page);
+
+	for (unsigned i = 0; i < page_count(chunk); i++)
+		uk_page_put(uk_page_of(uk_virt_to_phys(first + i * UK_PAGE_SIZE)));
+	uk_free(chunk);
+}
+
+/* `size` bytes of pages of the cache. */
+static struct sent_chunk *chunk_of_pages(const uint8_t *data, uint64_t size)
+{
+	struct sent_chunk *chunk = uk_alloc(sizeof(*chunk));
+	char *first = (char *)UK_ALIGN_DOWN((uintptr_t)data, UK_PAGE_SIZE);
+
+	if (chunk == NULL)
+		return NULL;
+	memset(chunk, 0, sizeof(*chunk));
+	chunk->page = uk_page_of(uk_virt_to_phys(first));
+	chunk->size = (uint32_t)size;
+	chunk->whole =
+		(uint32_t)(sizeof(*chunk) +
+			   UK_ALIGN_UP((uint64_t)(data - (uint8_t *)first) + size, UK_PAGE_SIZE));
+	for (unsigned i = 0; i < page_count(chunk); i++)
+		uk_page_get(uk_page_of(uk_virt_to_phys(first + i * UK_PAGE_SIZE)));
+	sent_memory += chunk->whole;
+	return chunk;
+}
+
 static void chunk_free(struct uk_net_later *later)
 {
 	struct sent_chunk *chunk = uk_container(later, struct sent_chunk, later);
 
 	sent_memory -= chunk->whole;
-	if (chunk->whole <= SMALL_MAX)
+	if (chunk->page != NULL)
+		put_pages(chunk);
+	else if (chunk->whole <= SMALL_MAX)
 		uk_free(chunk);
 	else
 		uk_page_put(uk_page_of(uk_virt_to_phys(chunk)));
@@ -143,15 +182,35 @@ static int64_t send_state(struct tcp_sock *tcp)
 	return tcp->state == SOCK_CONNECTED && !tcp->write_shut && tcp->pcb != NULL ? 0 : -UK_EPIPE;
 }
 
+static int64_t chunk_write(struct tcp_sock *tcp, struct sent_chunk *chunk, const void *data,
+			   bool more)
+{
+	uint32_t size = chunk->size;
+	err_t error = large_write(tcp, data, (uint16_t)size, more ? TCP_WRITE_FLAG_MORE : 0);
+
+	if (error != ERR_OK) {
+		chunk_free(&chunk->later);
+		return error == ERR_MEM ? -UK_EAGAIN : uk_lwip_errno(error);
+	}
+	if (tcp->queued == 0)
+		tcp->progress = uk_time_mono();
+	tcp->queued += size;
+	uk_list_push_back(&tcp->sent, &chunk->item);
+	return size;
+}
+
+static bool has_more(const struct uk_message *message)
+{
+	return message->data->left != 0 || (message->flags & UK_MSG_MORE) != 0;
+}
+
 /* One buffer's worth of the message; bytes, or negative errno. */
 static int64_t send_chunk(struct tcp_sock *tcp, struct uk_message *message, uint64_t room)
 {
 	uint64_t limit = ((uint64_t)UK_PAGE_SIZE << CHUNK_ORDER) - sizeof(struct sent_chunk);
 	uint64_t size = UK_MIN(UK_MIN(message->data->left, room), limit);
 	struct sent_chunk *chunk = chunk_new(size);
-	bool more;
 	int64_t got;
-	err_t error;
 
 	if (chunk == NULL)
 		return tcp->queued != 0 ? -UK_EAGAIN : -UK_ENOBUFS;
@@ -161,17 +220,26 @@ static int64_t send_chunk(struct tcp_sock *tcp, struct uk_message *message, uint
 		return got;
 	}
 	chunk->size = (uint32_t)got;
-	more = message->data->left != 0 || (message->flags & UK_MSG_MORE) != 0;
-	error = tcp_write(tcp->pcb, chunk->data, (u16_t)got, more ? TCP_WRITE_FLAG_MORE : 0);
-	if (error != ERR_OK) {
-		chunk_free(&chunk->later);
-		return error == ERR_MEM ? -UK_EAGAIN : uk_lwip_errno(error);
+	return chunk_write(tcp, chunk, chunk->data, has_more(message));
+}
+
+/* The same for pages of the cache, which are referred to and not copied. */
+static int64_t send_pages(struct tcp_sock *tcp, struct uk_message *message, uint64_t room)
+{
+	struct uk_iter *data = message->data;
+	uint64_t size = UK_MIN(UK_MIN(data->left, room), (uint64_t)PAGES_MOST);
+	struct sent_chunk *chunk = chunk_of_pages(data->kernel, size);
+	int64_t done;
+
+	if (chunk == NULL)
+		return tcp->queued != 0 ? -UK_EAGAIN : -UK_ENOBUFS;
+	done = chunk_write(tcp, chunk, data->kernel,
+			   size < data->left || (message->flags & UK_MSG_MORE) != 0);
+	if (done > 0) {
+		data->kernel += done;
+		data->left -= (uint64_t)done;
 	}
-	if (tcp->queued == 0)
-		tcp->progress = uk_time_mono();
-	tcp->queued += (uint64_t)got;
-	uk_list_push_back(&tcp->sent, &chunk->item);
-	return got;
+	return done;
 }
 
 /* Whether what was written last may wait for more: asked for, and less than a segment. lwIP's slow
@@ -180,7 +248,7 @@ static bool holds_back(const struct tcp_sock *tcp, const struct uk_message *mess
 {
 	return (tcp->base.option[UK_OPT_CORK] || (message->flags & UK_MSG_MORE) != 0) &&
 	       tcp->pcb->unsent != NULL && tcp->pcb->unsent->next == NULL &&
-	       tcp->pcb->unsent->len < tcp->pcb->mss;
+	       tcp->pcb->unsent->len < large_size(tcp);
 }
 
 int64_t tcp_sock_send(struct uk_socket *sock, struct uk_message *message)
@@ -195,17 +263,25 @@ int64_t tcp_sock_send(struct uk_socket *sock, struct uk_message *message)
 	while (message->data->left != 0) {
 		uint64_t room = send_room(tcp);
 
-		status = room != 0 ? send_chunk(tcp, message, room) : -UK_EAGAIN;
+		if (room == 0)
+			status = -UK_EAGAIN;
+		else if (message->page != NULL)
+			status = send_pages(tcp, message, room);
+		else
+			status = send_chunk(tcp, message, room);
 		if (status <= 0)
 			break;
 		done += status;
 	}
 	tcp->wants_room |= message->data->left != 0;
-	if (done == 0)
-		return status < 0 ? status : -UK_EAGAIN;
-	if (!holds_back(tcp, message))
+	if (done == 0 && status == 0)
+		status = -UK_EAGAIN;
+	/* What was held back goes before anybody waits for room. */
+	if (message->data->left != 0 || !holds_back(tcp, message)) {
+		large_fit(tcp);
 		tcp_output(tcp->pcb);
-	return done;
+	}
+	return done != 0 ? done : status;
 }
 
 /* --- receiving --- */

@@ -26,6 +26,7 @@ struct tcp_sock {
 	bool read_shut, write_shut;
 	bool closed;	    /* no descriptor any more */
 	bool was_connected; /* at some time */
+	bool large;	    /* large segments may be written: the device cuts them */
 	bool wants_room;    /* somebody is to be told when there is room to send again */
 	struct uk_list sent;
 	uint64_t queued;   /* bytes in `sent` that are not acknowledged */
@@ -50,6 +51,19 @@ bool tcp_sock_acked(struct tcp_sock *tcp, uint32_t size);
 void tcp_sock_keep(struct tcp_sock *tcp, struct pbuf *p);
 void tcp_sock_drop_received(struct tcp_sock *tcp);
 void tcp_sock_drop_sent(struct tcp_sock *tcp);
+
+/* large.c */
+void large_decide(struct tcp_sock *tcp); /* when connected */
+/* Bytes of the largest segment to be written now. */
+uint16_t large_size(const struct tcp_sock *tcp);
+/* tcp_write(), in segments as large as the device and the window take. */
+err_t large_write(struct tcp_sock *tcp, const void *data, uint16_t size, u8_t flags);
+/* Before lwIP sends: cuts what would not fit. */
+void large_fit(struct tcp_sock *tcp);
+/* The same with the window that a segment brings. */
+void large_window(struct tcp_pcb *pcb, uint16_t window);
+/* The same for all connections, after lwIP's timers. */
+void large_tick(void);
 
 /* guard.c */
 bool guard_has_room(void); /* for one more connection */

@@ -3,6 +3,7 @@
 
   calls-page.py            writes the page
   calls-page.py --check    says whether it is as it would be written
+  calls-page.py --table F  writes the table of the base's package: every call of Linux, a line each
 """
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(HERE, "../sys/table.def")
 PAGE = os.path.join(HERE, "../../../docs/linux-abi.md")
+NUMBERS = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
 ROW = re.compile(r'UK_CALL\((\d+), (\w+), "\w*", (FULL|PARTIAL|REFUSED), "([^"]*)"\)')
 
 HEAD = """# The Linux system calls of unibase
@@ -51,7 +53,20 @@ def page():
     return text
 
 
+def table():
+    """As uni/kernel/calls.h says; the names of calls that are absent are those of this machine's headers."""
+    with open(NUMBERS) as f:
+        linux = {int(number): name for name, number in re.findall(r"#define __NR_(\w+) (\d+)", f.read())}
+    calls = {number: f"{number} {name} {state.lower()} {missing}" for number, name, state, missing in rows()}
+    calls = {**{number: f"{number} {name} absent" for number, name in linux.items()}, **calls}
+    return "".join(calls[number].rstrip() + "\n" for number in sorted(calls))
+
+
 def main():
+    if sys.argv[1:2] == ["--table"]:
+        with open(sys.argv[2], "w") as f:
+            f.write(table())
+        return
     text = page()
     if "--check" in sys.argv[1:]:
         with open(PAGE) as f:

@@ -322,12 +322,15 @@ static uint64_t read_size(const struct uk_xen_dev *dev)
 	return sectors > INT64_MAX / SECTOR ? 0 : sectors * SECTOR;
 }
 
-/* Names as Linux has them: minor numbers of a disk are 16, in the extended form 256. */
+/* The toolstack's number for what it calls xvda1, hda1 or, in the extended form, any other disk
+ * (docs/man/xen-vbd-interface): all are named xvd here. */
 static void name_disk(struct disk *d)
 {
-	uint32_t number = d->dev->number;
-	uint32_t disk = (number >> 28 & 1) ? (number & 0xfffffff) >> 8 : (number & 0xff) >> 4;
-	uint32_t part = (number >> 28 & 1) ? number & 0xff : number & 15;
+	uint32_t number = d->dev->number, major = number >> 8;
+	uint32_t bits = (number >> 28 & 1) ? 8 : major == 3 || major == 22 ? 6 : 4;
+	uint32_t minor = (number >> 28 & 1) ? number & 0xfffffff : number & 0xff;
+	uint32_t disk = (minor >> bits) + (major == 22 ? 2 : 0);
+	uint32_t part = minor & ((1u << bits) - 1);
 	int at =
 		uk_snprintf(d->block.name, sizeof(d->block.name), "xvd%c", (char)('a' + disk % 26));
 

@@ -153,6 +153,7 @@ void uk_xen_devices_start(void)
 
 	if (!uk_xen_start() || !uk_xen_store_start())
 		return;
+	uk_xen_unplug();
 	names = uk_alloc(UK_XEN_VALUE_MAX + 1);
 	for (unsigned i = 0; names != NULL && i < UK_COUNT(drivers); i++)
 		open_all(drivers[i], names);

@@ -6,6 +6,7 @@
  */
 #include "xen.h"
 #include <uk/cpu.h>
+#include <uk/io.h>
 #include <uk/log.h>
 
 #define LEAF 0x40000000u
@@ -13,6 +14,13 @@
 
 enum { MEMORY_ADD_TO_PHYSMAP = 7 };
 enum { SCHED_SHUTDOWN = 2 };
+/* Ports of the platform device (docs/misc/hvm-emulated-unplug). */
+#define PLATFORM 0x10
+#define PLATFORM_MAGIC 0x49d2
+#define PLATFORM_PRODUCT 0x12
+enum { UNPLUG_DISKS = 1, UNPLUG_NETWORKS = 2 };
+#define PRODUCT_EXPERIMENTAL 0xffff
+
 enum { HVM_SET_PARAM = 0, HVM_GET_PARAM = 1 };
 
 struct add_to_physmap {
@@ -114,4 +122,17 @@ void uk_xen_shutdown(enum uk_xen_end reason)
 	uint32_t r = reason;
 
 	uk_xen_hypercall(UK_XEN_SCHED, SCHED_SHUTDOWN, (uintptr_t)&r, 0);
+}
+
+void uk_xen_unplug(void)
+{
+	if (uk_in16(PLATFORM) != PLATFORM_MAGIC)
+		return;			     /* PVH: nothing is emulated */
+	if (uk_in8(PLATFORM_PRODUCT) != 0) { /* it wants to know who asks, and may refuse */
+		uk_out16(PLATFORM_PRODUCT, PRODUCT_EXPERIMENTAL);
+		uk_out32(PLATFORM, 0);
+		if (uk_in16(PLATFORM) != PLATFORM_MAGIC)
+			return;
+	}
+	uk_out16(PLATFORM, UNPLUG_DISKS | UNPLUG_NETWORKS);
 }

@@ -41,6 +41,9 @@ bool uk_xen_param_set(enum uk_xen_param index, uint64_t value);
 volatile void *uk_xen_param_page(enum uk_xen_param index);
 /* Puts one of Xen's frames into the place of ours, which goes back to Xen. */
 bool uk_xen_replace(enum uk_xen_space space, uint64_t index, const struct uk_page *page);
+/* Takes the emulated disks and networks away, for which HVM guests have the same by their backends:
+ * nobody may write to a disk by two ways. */
+void uk_xen_unplug(void);
 void uk_xen_shutdown(enum uk_xen_end reason);
 static inline void uk_xen_yield(void)
 {

@@ -21,6 +21,7 @@
 #define SAMPLE 4096
 
 static struct file files[FILES_MAX];
+static const char *served; /* the folder */
 static int root = -1;
 
 static const char *const types[][2] = {
@@ -76,6 +77,7 @@ static const char *type_of(const char *path)
 
 int files_start(const char *folder)
 {
+	served = folder;
 	root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < FILES_MAX; i++)
 		files[i].fd = -1;
@@ -191,7 +193,29 @@ static int load(struct file *file)
 	return 200;
 }
 
-/* Whether the entry may be used still; one that may not, and is used, is only forgotten. */
+/* One that is used stays until that ends. */
+static void forget(struct file *file)
+{
+	file->path[0] = '\0';
+	file->hash = 0;
+	if (file->users == 0)
+		release(file);
+}
+
+void files_changed(void)
+{
+	int now = open(served, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (now < 0)
+		return;
+	close(root);
+	root = now;
+	for (size_t i = 0; i < FILES_MAX; i++)
+		if (files[i].fd >= 0)
+			forget(&files[i]);
+}
+
+/* Whether the entry may be used still. */
 static bool current(struct file *file, uint64_t now)
 {
 	struct stat st;
@@ -202,10 +226,7 @@ static bool current(struct file *file, uint64_t now)
 		file->checked = now;
 		return true;
 	}
-	file->path[0] = '\0';
-	file->hash = 0;
-	if (file->users == 0)
-		release(file);
+	forget(file);
 	return false;
 }
 

@@ -26,7 +26,9 @@ struct file {
 	uint64_t checked, used;	      /* milliseconds */
 };
 
-int files_start(const char *folder); /* 0, or a negative errno */
+int files_start(const char *folder); /* 0, or a negative errno; `folder` stays the caller's */
+/* The folder's content was replaced as a whole: nothing of it is used for another answer. */
+void files_changed(void);
 
 /*
  * The file at this path below the folder (a folder's is its "index.html"). 200, with a use of the

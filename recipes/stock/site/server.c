@@ -13,6 +13,7 @@
 #include "http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -73,6 +74,7 @@ static char in[REQUEST_MAX]; /* of the connection whose turn it is */
 static struct connection *unused;
 static struct connection *oldest, *newest; /* in use, by `since` */
 static int poller, listener = -1;
+static int content = -1; /* /proc/live */
 static bool listening;
 static uint64_t paused; /* when it was told not to */
 static uint64_t now;	/* milliseconds, at the last wake */
@@ -481,6 +483,30 @@ static int open_listener(uint16_t port)
 	return fd;
 }
 
+/* Where folders can be replaced as a whole under a machine that runs, it says so in this file. */
+static void watch_content(void)
+{
+	struct epoll_event event = { .events = EPOLLPRI, .data.ptr = &content };
+
+	content = open("/proc/live", O_RDONLY | O_CLOEXEC);
+	if (content >= 0 && epoll_ctl(poller, EPOLL_CTL_ADD, content, &event) != 0) {
+		close(content);
+		content = -1;
+	}
+	/* What came before it was watched. */
+	if (content >= 0)
+		files_changed();
+}
+
+static void on_content(void)
+{
+	char text[64];
+
+	/* To read it from its start is to have seen it. */
+	(void)!pread(content, text, sizeof(text), 0);
+	files_changed();
+}
+
 static void start(const char *folder, uint16_t port, sigset_t *waiting)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
@@ -516,6 +542,7 @@ static void start(const char *folder, uint16_t port, sigset_t *waiting)
 	if (epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event) != 0)
 		die("epoll");
 	listening = true;
+	watch_content();
 }
 
 /* NULL is the listener. One that was dropped for another's sake meanwhile is unused. */
@@ -539,8 +566,13 @@ static void serve(const sigset_t *waiting)
 		if (count < 0 && errno != EINTR)
 			die("epoll");
 		read_clocks();
+		/* First: what is asked for now is asked of what is there now. */
 		for (int i = 0; i < count; i++)
-			on_event(events[i].data.ptr);
+			if (events[i].data.ptr == &content)
+				on_content();
+		for (int i = 0; i < count; i++)
+			if (events[i].data.ptr != &content)
+				on_event(events[i].data.ptr);
 		/* The listener is last: who comes may take the place of one seen above. */
 		for (int i = 0; i < count && !stopping; i++)
 			if (events[i].data.ptr == NULL)

@@ -1,10 +1,12 @@
 /*
  * A server that frames are thrown at: what comes to port 7 goes back, over TCP and UDP, IPv4 and
- * IPv6; port 9 takes connections and never reads; port 19 sends without end. A datagram "quit" ends
- * it, "open" is answered with the number of connections.
+ * IPv6; port 9 takes connections and never reads; port 19 sends without end; port 20 sends the
+ * program's own file some times. A datagram "quit" ends it, "open" is answered with the number of
+ * connections.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,13 +14,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ECHO = 7, DISCARD = 9, CHARGEN = 19, FILES = 65536 };
+enum { ECHO = 7, DISCARD = 9, CHARGEN = 19, COPIES = 20, TIMES = 64, FILES = 65536 };
 
 static unsigned short port_of[FILES]; /* 0: no connection */
 static bool listens[FILES];
+static off_t sent[FILES];    /* of COPIES */
+static char *waiting[FILES]; /* of ECHO: what did not go yet */
+static size_t waiting_size[FILES];
+static int own_file;
+static off_t own_size;
 static int epoll, open_count;
 static char buffer[66000];
 
@@ -65,9 +73,11 @@ static void accept_all(int listener)
 		}
 		port_of[fd] = port_of[listener];
 		open_count++;
-		watch(fd, port_of[fd] == CHARGEN ? EPOLLOUT
-			  : port_of[fd] == ECHO	 ? EPOLLIN
-						 : EPOLLRDHUP);
+		sent[fd] = 0;
+		waiting_size[fd] = 0;
+		watch(fd, port_of[fd] == CHARGEN || port_of[fd] == COPIES ? EPOLLOUT
+			  : port_of[fd] == ECHO				  ? EPOLLIN
+									  : EPOLLRDHUP);
 	}
 }
 
@@ -94,16 +104,68 @@ static void end(int fd)
 	open_count--;
 }
 
+static void copies(int fd)
+{
+	while (sent[fd] < own_size * TIMES) {
+		off_t at = sent[fd] % own_size;
+		ssize_t got = sendfile(fd, own_file, &at, (size_t)(own_size - at));
+
+		if (got < 0 && errno == EAGAIN)
+			return;
+		if (got <= 0) {
+			printf("sendfile at %lld: %zd, %s\n", (long long)sent[fd], got,
+			       strerror(errno));
+			break;
+		}
+		sent[fd] += got;
+	}
+	end(fd);
+}
+
+/* What does not go back at once waits, and nothing more is read meanwhile. */
+static void echo(int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
+	char *from = waiting_size[fd] != 0 ? waiting[fd] : buffer;
+	ssize_t got = waiting_size[fd] != 0 ? (ssize_t)waiting_size[fd]
+					    : recv(fd, buffer, sizeof(buffer), 0);
+	ssize_t gone;
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	gone = got > 0 ? send(fd, from, (size_t)got, MSG_NOSIGNAL) : 0;
+	if (got <= 0 || (gone < 0 && errno != EAGAIN)) {
+		end(fd);
+		return;
+	}
+	if (gone < 0)
+		gone = 0;
+	if (gone < got && waiting[fd] == NULL)
+		waiting[fd] = malloc(sizeof(buffer));
+	if (gone < got)
+		memmove(waiting[fd], from + gone, (size_t)(got - gone));
+	waiting_size[fd] = (size_t)(got - gone);
+	if (waiting_size[fd] != 0)
+		e.events = EPOLLOUT;
+	if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e) != 0)
+		fail("epoll_ctl");
+}
+
 static void data(int fd)
 {
-	ssize_t got = port_of[fd] == DISCARD ? 0 : sizeof(buffer);
+	ssize_t got;
 
-	if (port_of[fd] == ECHO)
-		got = recv(fd, buffer, sizeof(buffer), 0);
-	if (got > 0)
-		got = send(fd, buffer, (size_t)got, MSG_NOSIGNAL);
-	if (got == 0 || (got < 0 && errno != EAGAIN))
+	if (port_of[fd] == COPIES) {
+		copies(fd);
+	} else if (port_of[fd] == ECHO) {
+		echo(fd);
+	} else if (port_of[fd] == CHARGEN) {
+		got = send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
+		if (got < 0 && errno != EAGAIN)
+			end(fd);
+	} else {
 		end(fd);
+	}
 }
 
 int main(void)
@@ -116,6 +178,9 @@ int main(void)
 	bound(SOCK_STREAM, ECHO);
 	bound(SOCK_STREAM, DISCARD);
 	bound(SOCK_STREAM, CHARGEN);
+	bound(SOCK_STREAM, COPIES);
+	own_file = open("/proc/self/exe", O_RDONLY);
+	own_size = lseek(own_file, 0, SEEK_END);
 	udp = bound(SOCK_DGRAM, ECHO);
 	printf("ready\n");
 	fflush(stdout);

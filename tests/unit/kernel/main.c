@@ -13,7 +13,9 @@ int main(void)
 		cmocka_unit_test(test_config_damaged), cmocka_unit_test(test_config_json),
 		cmocka_unit_test(test_compose_split),  cmocka_unit_test(test_compose_refused),
 		cmocka_unit_test(test_golden),	       cmocka_unit_test(test_box),
-		cmocka_unit_test(test_box_damaged),
+		cmocka_unit_test(test_box_damaged),    cmocka_unit_test(test_calls_made),
+		cmocka_unit_test(test_calls_forks),    cmocka_unit_test(test_calls_table),
+		cmocka_unit_test(test_calls_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

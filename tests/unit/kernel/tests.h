@@ -14,6 +14,10 @@
 
 void test_efi_seal(void **state);
 void test_efi_hostile(void **state);
+void test_calls_made(void **state);
+void test_calls_forks(void **state);
+void test_calls_table(void **state);
+void test_calls_refused(void **state);
 void test_elf_program(void **state);
 void test_elf_refused(void **state);
 void test_elf_dynamic(void **state);

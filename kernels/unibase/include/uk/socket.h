@@ -22,6 +22,8 @@ struct uk_packet_info {
 
 struct uk_message {
 	struct uk_iter *data;
+	struct uk_page *page;	  /* not NULL: data is kernel memory that begins in this page of the
+				     cache, and may be referred to instead of copied */
 	struct uk_sockaddr *name; /* destination or source; NULL: none wanted */
 	uint32_t name_size;	  /* in: bytes given, out: bytes of the source */
 	struct uk_file **files;	  /* unix: passed descriptors */

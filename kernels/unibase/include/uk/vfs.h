@@ -188,6 +188,10 @@ static inline void uk_poll_add(struct uk_poll *poll, struct uk_waitq *q)
 struct uk_file_ops {
 	int64_t (*read)(struct uk_file *file, struct uk_iter *to, uint64_t *offset);
 	int64_t (*write)(struct uk_file *file, struct uk_iter *from, uint64_t *offset);
+	/* Optional: writes kernel memory that is pages of the cache, which it may keep references
+	 * to instead of copying. `page` is the first one's; `more` is to follow at once. */
+	int64_t (*write_pages)(struct uk_file *file, struct uk_iter *from, struct uk_page *page,
+			       bool more);
 	unsigned (*poll)(struct uk_file *file, struct uk_poll *poll); /* POLLIN ... that hold now */
 	int64_t (*ioctl)(struct uk_file *file, unsigned request, uint64_t arg);
 	int (*readdir)(struct uk_file *file, struct uk_dirent_sink *sink);

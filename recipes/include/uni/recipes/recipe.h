@@ -161,7 +161,7 @@ struct uni_recipe_volume {
 	struct uni_pos name_pos;
 	char *mount; /* absolute, normalised, not "/" */
 	struct uni_pos mount_pos;
-	enum uni_config_fs format;	/* SQUASHFS or TMPFS */
+	enum uni_config_fs format;	/* SQUASHFS, TMPFS or LIVE */
 	struct uni_recipe_input source; /* SQUASHFS: a folder, a tar file (any compression that
 					   libarchive reads), or a package; NONE for TMPFS */
 	enum uni_recipe_compression compression; /* ZSTD when absent */
@@ -176,8 +176,14 @@ struct uni_recipe_volume {
 	bool verity;   /* with hash tree; true when absent, false for TMPFS */
 	bool has_epoch;
 	int64_t epoch; /* time of its files; the image's when absent */
+	/* LIVE */
+	bool has_key;
+	uint8_t key[32];	   /* Ed25519 public */
+	uint64_t least_generation; /* 1 when absent */
 	struct uni_pos pos;
 };
+/* Whether it is a disk of its own, NAME.VOLUME.vol beside the image, instead of a partition. */
+bool uni_recipe_volume_beside(const struct uni_recipe_volume *volume);
 
 /* A form to write, and its options ([output.FORMAT]). */
 struct uni_recipe_output {

@@ -30,6 +30,15 @@ const struct uni_json *uni_json_item(const struct uni_json *array, size_t index)
 const char *uni_json_text(const struct uni_json *value);	   /* of a string */
 bool uni_json_u64(const struct uni_json *value, uint64_t *number); /* a whole one from 0 */
 bool uni_json_bool(const struct uni_json *value, bool *truth);
+/* fn for each member of an object, sorted by bytes of the keys, until it returns other than 0. */
+int uni_json_each(const struct uni_json *object,
+		  int (*fn)(void *user, const char *key, const struct uni_json *value,
+			    struct uni_err *err),
+		  void *user, struct uni_err *err);
+/* OLPC's canonical JSON, over which TUF signs: sorted keys, no spaces, only quote and backslash
+ * escaped. UNI_E_PARSE for a number that is not whole, UNI_E_LIMIT beyond 64 levels. */
+int uni_json_canonical(const struct uni_json *value, struct uni_buf *out, struct uni_err *err);
+void uni_json_canonical_text(const char *text, struct uni_buf *out); /* a string */
 /* Whether the object has no other keys than these. */
 bool uni_json_only(const struct uni_json *object, const char *const *keys, size_t count);
 

@@ -49,7 +49,7 @@ void uni_strv_addf(struct uni_strv *v, const char *fmt, ...) __attribute__((form
 bool uni_strv_has(const struct uni_strv *v, const char *text);
 void uni_strv_sort(struct uni_strv *v); /* by bytes */
 
-bool uni_str_eq(const char *a, const char *b); /* NULL equals NULL alone */
+bool uni_str_eq(const char *a, const char *b); /* NULL equals nothing */
 bool uni_str_starts(const char *text, const char *prefix);
 bool uni_str_ends(const char *text, const char *suffix);
 /* Whole text as decimal (or 0x...) number; false on anything else or overflow. */
@@ -64,6 +64,8 @@ void uni_hex(const void *data, size_t size, char *out /* 2 * size + 1 */);
 /* RFC 4648, section 4, with padding; `out` of UNI_BASE64_ROOM(size) bytes. */
 #define UNI_BASE64_ROOM(size) (((size) + 2) / 3 * 4 + 1)
 void uni_base64(const void *data, size_t size, char *out);
+/* The reverse, padding wanted; false for anything else, or when `room` is too small. */
+bool uni_unbase64(const char *text, void *out, size_t room, size_t *size);
 bool uni_unhex(const char *hex, void *out, size_t size); /* exactly 2 * size digits */
 /* Edit distance, cut at 64 bytes; to name the nearest known word. NULL when none is near. */
 const char *uni_str_nearest(const char *word, const char *const *known, size_t count);

@@ -75,7 +75,8 @@ struct uni_digest uni_step_output_key(const struct uni_step *step,
 struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe);
 /* A volume's options as the file systems' writers take them, before their defaults are filled in.
  */
-void uni_plan_fs_options(const struct uni_recipe_volume *volume, struct uni_fs_options *options);
+void uni_plan_fs_options(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
+			 struct uni_fs_options *options);
 /* What the recipe says of a form of the disk; strings are borrowed from it. */
 struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, const char *format);
 /* The library whose version is in a form's bytes (uni_disk_codec_file), or NULL. */

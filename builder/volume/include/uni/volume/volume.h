@@ -57,6 +57,17 @@ int uni_volume_diff(struct uni_fs_reader *a, struct uni_fs_reader *b, uni_volume
 
 /* --- machines --- */
 
+struct uni_vm_volume;
+struct uni_volume_list {
+	struct uni_vm_volume *items;
+	size_t count;
+};
+void uni_volume_list_clear(struct uni_volume_list *list);
+/* Adds the live volume of this identity, that `image` mounts at `mount`: one of `files`
+ * (NULL-terminated, or NULL), else a .vol file in the image's folder. */
+int uni_volume_attach(struct uni_volume_list *list, const uint8_t uuid[16], const char *mount,
+		      const char *const *files, const char *image, struct uni_err *err);
+
 struct uni_volume_user { /* a machine that has a volume */
 	char *machine;
 	char *volume;

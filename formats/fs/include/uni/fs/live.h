@@ -63,6 +63,8 @@ struct uni_live_made {
 	uint64_t blocks_kept;	 /* that were already there */
 };
 
+/* The identity of a volume: by its name, and that of the image that it belongs to (NULL: none). */
+struct uni_uuid uni_live_uuid(const char *image, const char *volume);
 /* The least volume for `content` bytes in a slot. */
 uint64_t uni_live_size_for(uint64_t content);
 /*

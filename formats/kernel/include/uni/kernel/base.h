@@ -33,6 +33,7 @@ struct uni_base {
 	char *arch; /* "x86_64" */
 	const struct uni_kernel_kind *kind;
 	struct uni_base_file kernel;  /* the ELF */
+	struct uni_base_file calls;   /* its table of calls (uni/kernel/calls.h); may be absent */
 	struct uni_strv entries;      /* "pvh", "bios", "uefi", ... */
 	struct uni_strv devices;      /* "virtio-blk-pci", ... */
 	struct uni_strv filesystems;  /* "squashfs", "tmpfs", ... */

@@ -1,0 +1,179 @@
+/*
+ * uni import: a first recipe for a program that exists, and what of it will not work.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uni/base/file.h>
+#include <uni/base/json.h>
+#include <uni/base/path.h>
+#include <uni/inspect/program.h>
+#include <uni/source/package.h>
+
+#include "commands.h"
+
+#define DEFAULT_BASE "unibase"
+#define DEFAULT_RECIPE "recipe.toml"
+#define TABLE_FILE "calls.txt"
+
+static const struct cli_option options[] = {
+	{ "output", 'o', "FILE", "write the recipe here (default: recipe.toml; \"-\": print it)" },
+	{ "base", 0, "NAME", "the base that is asked what it can do (default: unibase)" },
+	{ "force", 0, NULL, "replace what stands there" },
+	{ 0 },
+};
+
+/* What the base's package says of calls; `*table` stays NULL when it says nothing. */
+static int find_table(const struct cli *cli, const char *base, struct uni_calls **table,
+		      struct uni_err *err)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	struct uni_store_entry *entry;
+
+	if (uni_store_open(&store, NULL, &cli->events, err) != 0 ||
+	    uni_package_find(store, base, NULL, "x86_64", &installed, err) != 0)
+		return err->code;
+	entry = uni_store_record_find(&installed->record, TABLE_FILE);
+	if (entry == NULL)
+		return 0;
+	if (uni_store_blob_read(store, entry, UNI_CALLS_TABLE_MAX, &text, err) != 0)
+		return err->code;
+	return uni_calls_parse(table, TABLE_FILE, uni_buf_text(&text), text.size, err);
+}
+
+/* The program as the recipe is to say it: relative where it lies below the recipe's folder. */
+static char *program_path(const char *program, const char *recipe)
+{
+	const char *slash = strrchr(recipe, '/');
+	UNI_AUTO_FREE char *parent =
+		slash != NULL ? uni_strndup(recipe, (size_t)(slash - recipe + 1)) : uni_strdup(".");
+	UNI_AUTO_FREE char *folder = realpath(parent, NULL), *file = realpath(program, NULL);
+	size_t length = folder != NULL ? strlen(folder) : 0;
+
+	if (folder == NULL || file == NULL)
+		return uni_strdup(program);
+	if (uni_str_starts(file, folder) && file[length] == '/')
+		return uni_strdup(file + length + 1);
+	return uni_strdup(file);
+}
+
+static const char *severity_name(enum uni_program_severity severity)
+{
+	static const char *const names[] = { "stops", "may", "note" };
+
+	return names[severity];
+}
+
+static void print_json(const struct uni_program_look *look, const char *recipe)
+{
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+
+	uni_buf_puts(&out, "{\"image\": ");
+	uni_json_string(&out, look->name);
+	uni_buf_puts(&out, ", \"recipe\": ");
+	uni_json_string(&out, recipe);
+	uni_buf_puts(&out, ", \"findings\": [");
+	for (size_t i = 0; i < look->count; i++) {
+		const struct uni_program_finding *f = &look->findings[i];
+
+		uni_buf_printf(&out, "%s\n  {\"severity\": \"%s\", \"text\": ", i != 0 ? "," : "",
+			       severity_name(f->severity));
+		uni_json_string(&out, f->text);
+		if (f->hint != NULL) {
+			uni_buf_puts(&out, ", \"hint\": ");
+			uni_json_string(&out, f->hint);
+		}
+		uni_buf_putc(&out, '}');
+	}
+	uni_buf_puts(&out, "]}\n");
+	cli_out_buf(&out);
+}
+
+static void print_findings(const struct uni_program_look *look)
+{
+	static const char *const words[] = { "will not run", "may not work", "note" };
+
+	for (size_t i = 0; i < look->count; i++) {
+		cli_out("%-13s %s\n", words[look->findings[i].severity], look->findings[i].text);
+		if (look->findings[i].hint != NULL)
+			cli_out("%-13s   %s\n", "", look->findings[i].hint);
+	}
+	if (look->count == 0)
+		cli_out("nothing in it stands in the way\n");
+}
+
+static int write_recipe(const struct cli *cli, const char *path, const struct uni_buf *text,
+			struct uni_err *err)
+{
+	if (uni_str_eq(path, "-")) {
+		cli_out_buf(text);
+		return 0;
+	}
+	if (!cli_flag(cli, "force") && uni_file_exists(path)) {
+		uni_err_set(err, UNI_E_EXIST, "%s: is there already", path);
+		return uni_err_hint(err, "--force replaces it, -o writes elsewhere");
+	}
+	return uni_file_write(path, text->data, text->size, 0666, err);
+}
+
+static int run(struct cli *cli)
+{
+	const char *base = cli_value(cli, "base"), *path = cli_value(cli, "output");
+	UNI_AUTO(uni_calls) struct uni_calls *table = NULL;
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	UNI_AUTO_FREE char *program = NULL;
+	struct uni_program_look look = UNI_PROGRAM_LOOK_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	int status = UNI_EXIT_OK;
+
+	base = base != NULL ? base : DEFAULT_BASE;
+	path = path != NULL ? path : DEFAULT_RECIPE;
+	program = program_path(cli->args[0], path);
+	if (find_table(cli, base, &table, &err) != 0 ||
+	    uni_program_look(cli->args[0], base, table, &look, &err) != 0) {
+		uni_program_look_free(&look);
+		return cli_fail(cli, &err);
+	}
+	uni_program_recipe(&look, base, program, &text);
+	if (write_recipe(cli, path, &text, &err) != 0)
+		status = cli_fail(cli, &err);
+	else if (cli->json)
+		print_json(&look, path);
+	else if (!uni_str_eq(path, "-"))
+		print_findings(&look);
+	if (status == UNI_EXIT_OK && !uni_str_eq(path, "-"))
+		cli_say(cli, "wrote %s%s", path,
+			program[0] == '/' ? "; the program lies outside of its folder: copy it "
+					    "there, or build with --allow-outside"
+					  : "");
+	if (status == UNI_EXIT_OK && uni_program_stops(&look))
+		status = UNI_EXIT_FAILED;
+	uni_program_look_free(&look);
+	return status;
+}
+
+static const struct cli_example examples[] = {
+	{ "uni import ./server", "writes recipe.toml for it, and says what may not work" },
+	{ "uni import /bin/busybox -o -", "prints the recipe" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_import = {
+	.name = "import",
+	.arguments = "PROGRAM",
+	.summary = "Write a first recipe for a static program, and say what of it will not work",
+	.text = "Reads the program without starting it: what it is, which system calls its code "
+		"can "
+		"make, and what\n"
+		"the base makes of these. What it may never do is said too, for that cannot be "
+		"known. Exit status 1\n"
+		"when the program will not run at all; the recipe is written all the same.",
+	.options = options,
+	.least = 1,
+	.most = 1,
+	.examples = examples,
+	.run = run,
+};

@@ -1,0 +1,47 @@
+/*
+ * A program that exists, looked at before it has a recipe: what a machine for it would be like, and
+ * what of it will not work on a base. Nothing is started; the program's bytes are not trusted.
+ */
+#ifndef UNI_INSPECT_PROGRAM_H
+#define UNI_INSPECT_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uni/base/text.h>
+#include <uni/kernel/calls.h>
+
+struct uni_program_finding {
+	enum uni_program_severity {
+		UNI_PROGRAM_STOPS, /* it will not run */
+		UNI_PROGRAM_MAY,   /* a part of it will not work, if it is used */
+		UNI_PROGRAM_NOTE,
+	} severity;
+	char *text;
+	char *hint; /* or NULL */
+};
+
+struct uni_program_look {
+	char *name;	 /* for an image: of the file, as images may be called */
+	uint64_t size;	 /* of the file */
+	uint64_t memory; /* a beginning for [machine] */
+	bool network;	 /* it can make sockets */
+	struct uni_program_finding *findings; /* the worst first */
+	size_t count, room;
+};
+#define UNI_PROGRAM_LOOK_INIT                                                                      \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
+void uni_program_look_free(struct uni_program_look *look);
+bool uni_program_stops(const struct uni_program_look *look);
+
+/* `base` is for messages; `table` NULL: its calls are not known, and nothing is said of them. */
+int uni_program_look(const char *path, const char *base, const struct uni_calls *table,
+		     struct uni_program_look *look, struct uni_err *err);
+/* A first recipe, with the findings as comments. `program` is the path as the recipe is to say
+ * it. */
+void uni_program_recipe(const struct uni_program_look *look, const char *base, const char *program,
+			struct uni_buf *out);
+
+#endif

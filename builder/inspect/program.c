@@ -1,0 +1,263 @@
+/*
+ * What a static program asks for, and a first recipe for it.
+ */
+#include <ctype.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/inspect/program.h>
+#include <unistd.h>
+
+#define NAME_MAX_BYTES 64
+#define GO_BUILD_ID 4 /* note type */
+#define MEMORY_LEAST (64u << 20)
+#define MEMORY_STEP (32u << 20)
+
+void uni_program_look_free(struct uni_program_look *look)
+{
+	for (size_t i = 0; i < look->count; i++) {
+		free(look->findings[i].text);
+		free(look->findings[i].hint);
+	}
+	free(look->findings);
+	free(look->name);
+	*look = (struct uni_program_look)UNI_PROGRAM_LOOK_INIT;
+}
+
+bool uni_program_stops(const struct uni_program_look *look)
+{
+	return look->count != 0 && look->findings[0].severity == UNI_PROGRAM_STOPS;
+}
+
+static void add(struct uni_program_look *look, enum uni_program_severity severity, char *text,
+		const char *hint)
+{
+	UNI_PUSH_ROOM(look->findings, look->count, look->room);
+	look->findings[look->count++] = (struct uni_program_finding){
+		.severity = severity,
+		.text = text,
+		.hint = hint != NULL && hint[0] != '\0' ? uni_strdup(hint) : NULL,
+	};
+}
+
+/* "/usr/bin/My_Server" as "my_server". */
+static char *image_name(const char *path)
+{
+	const char *file = strrchr(path, '/');
+	UNI_AUTO_BUF struct uni_buf name = UNI_BUF_INIT;
+
+	for (file = file != NULL ? file + 1 : path; *file != '\0'; file++) {
+		unsigned char c = (unsigned char)tolower((unsigned char)*file);
+		bool first = name.size == 0;
+
+		if (name.size < NAME_MAX_BYTES &&
+		    (isalnum(c) != 0 || (!first && strchr("._-", c) != NULL)))
+			uni_buf_putc(&name, (char)c);
+	}
+	if (name.size == 0)
+		uni_buf_puts(&name, "program");
+	return uni_buf_take(&name);
+}
+
+static bool makes(const struct uni_calls *table, const struct uni_elf_calls *made, const char *name)
+{
+	int number = uni_calls_find(table, name);
+
+	return number >= 0 && made->made[number];
+}
+
+/* The remarks of the table on calls in a state: "mount: mounts are the recipe's". */
+static char *remarks(const struct uni_calls *table, const struct uni_elf_calls *made,
+		     enum uni_call_state state)
+{
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+
+	for (size_t i = 0; i < UNI_CALLS_MAX; i++) {
+		const struct uni_call *call = &table->items[i];
+
+		if (made->made[i] && call->state == state && call->remark[0] != '\0')
+			uni_buf_printf(&text, "%s%s: %s", text.size != 0 ? "; " : "", call->name,
+				       call->remark);
+	}
+	return uni_buf_take(&text);
+}
+
+static void look_at_starting(struct uni_program_look *look, const char *base,
+			     const struct uni_calls *table, struct uni_elf_calls *made)
+{
+	static const char *const starters[] = { "fork", "vfork", "execve", "execveat" };
+	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
+	struct uni_elf_calls starts = { .forks = made->forks };
+
+	for (size_t i = 0; i < UNI_COUNT(starters); i++) {
+		int number = uni_calls_find(table, starters[i]);
+
+		if (number < 0)
+			continue;
+		starts.made[number] = made->made[number];
+		made->made[number] = false;
+	}
+	made->forks = false;
+	if (!uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
+		return;
+	add(look, UNI_PROGRAM_MAY,
+	    uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
+			 "program in a machine",
+			 names.data, base),
+	    "look for a setting that keeps it in one process: foreground, no workers, no helper "
+	    "programs");
+}
+
+static void look_at_calls(struct uni_program_look *look, const char *base,
+			  const struct uni_calls *table, struct uni_elf_calls *made)
+{
+	UNI_AUTO_BUF struct uni_buf refused = UNI_BUF_INIT, absent = UNI_BUF_INIT;
+	UNI_AUTO_BUF struct uni_buf partial = UNI_BUF_INIT;
+	UNI_AUTO_FREE char *why = NULL;
+
+	look->network = makes(table, made, "socket");
+	look_at_starting(look, base, table, made);
+	why = remarks(table, made, UNI_CALL_REFUSED);
+	if (uni_calls_name(table, made, UNI_CALL_REFUSED, &refused))
+		add(look, UNI_PROGRAM_MAY,
+		    uni_asprintf("calls that %s refuses: %s", base, refused.data), why);
+	if (uni_calls_name(table, made, UNI_CALL_ABSENT, &absent))
+		add(look, UNI_PROGRAM_MAY,
+		    uni_asprintf("calls that %s does not have: %s", base, absent.data),
+		    "they are answered ENOSYS, which many programs take for an old kernel and do "
+		    "without");
+	if (uni_calls_name(table, made, UNI_CALL_PARTIAL, &partial))
+		add(look, UNI_PROGRAM_NOTE,
+		    uni_asprintf("calls that %s has in part: %s", base, partial.data),
+		    "docs/linux-abi.md says what of each is missing");
+	if (made->computed > 1)
+		add(look, UNI_PROGRAM_NOTE,
+		    uni_asprintf("at %zu places the number of a call is not plain from the code",
+				 made->computed),
+		    "uni run --trace shows every call that is really made");
+}
+
+/* Go hands most numbers to one function, so that they are not found. */
+static void look_at_go(const struct uni_elf *elf, struct uni_program_look *look)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	uint64_t offset, size;
+
+	if (uni_elf_note(elf, "Go", GO_BUILD_ID, &offset, &size, &ignored) != 0)
+		return;
+	add(look, UNI_PROGRAM_NOTE,
+	    uni_strdup("it is a program in Go: besides its runtime's, calls cannot be found by "
+		       "reading it"),
+	    "uni run --trace shows every call that is really made");
+	look->network = true;
+}
+
+static int look_at(const struct uni_elf *elf, const char *base, const struct uni_calls *table,
+		   struct uni_program_look *look, struct uni_err *err)
+{
+	struct uni_elf_calls made;
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (uni_elf_check_program(elf, &why) != 0)
+		add(look, UNI_PROGRAM_STOPS, uni_strdup(why.text), why.hint);
+	for (size_t i = 0; i < elf->needed.count; i++)
+		add(look, UNI_PROGRAM_NOTE,
+		    uni_asprintf("it needs the library %s", elf->needed.items[i]), NULL);
+	if (table == NULL || elf->machine != EM_X86_64)
+		return 0;
+	if (uni_elf_calls(elf, &made, err) != 0)
+		return err->code;
+	look_at_calls(look, base, table, &made);
+	/* A dynamic program's calls are its libraries'. */
+	look->network |= elf->needed.count != 0;
+	look_at_go(elf, look);
+	return 0;
+}
+
+int uni_program_look(const char *path, const char *base, const struct uni_calls *table,
+		     struct uni_program_look *look, struct uni_err *err)
+{
+	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return uni_err_errno(err, "%s", path);
+	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, path, err) != 0)
+		return err->code;
+	look->name = image_name(path);
+	look->size = (uint64_t)size;
+	look->memory =
+		(MEMORY_LEAST + 2 * look->size + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
+	return look_at(elf, base, table, look, err);
+}
+
+/* A comment of any length, in lines that can be read. */
+static void put_comment(struct uni_buf *out, const char *text)
+{
+	size_t width = 0;
+
+	uni_buf_puts(out, "#");
+	while (*text != '\0') {
+		size_t word = strcspn(text, " ");
+
+		if (width != 0 && width + word > 110) {
+			uni_buf_puts(out, "\n#  ");
+			width = 2;
+		}
+		uni_buf_putc(out, ' ');
+		for (size_t i = 0; i < word; i++)
+			uni_buf_putc(out, iscntrl((unsigned char)text[i]) != 0 ? '?' : text[i]);
+		width += word + 1;
+		text += word;
+		text += strspn(text, " ");
+	}
+	uni_buf_putc(out, '\n');
+}
+
+static void put_string(struct uni_buf *out, const char *text)
+{
+	uni_buf_putc(out, '"');
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			uni_buf_printf(out, "\\%c", c);
+		else if (iscntrl(c) != 0)
+			uni_buf_printf(out, "\\u%04x", c);
+		else
+			uni_buf_putc(out, (char)c);
+	}
+	uni_buf_putc(out, '"');
+}
+
+void uni_program_recipe(const struct uni_program_look *look, const char *base, const char *program,
+			struct uni_buf *out)
+{
+	uni_buf_puts(out,
+		     "# A beginning, made by uni import. What it cannot know: arguments, files, "
+		     "what is to be tested.\n");
+	for (size_t i = 0; i < look->count; i++) {
+		if (look->findings[i].severity == UNI_PROGRAM_NOTE)
+			continue;
+		put_comment(out, look->findings[i].text);
+		if (look->findings[i].hint != NULL)
+			put_comment(out, look->findings[i].hint);
+	}
+	uni_buf_printf(out, "\n[image]\nname = \"%s\"\n\n[base]\nname = \"%s\"\n", look->name,
+		       base);
+	uni_buf_puts(out, "\n[app]\nprogram = ");
+	put_string(out, program);
+	uni_buf_puts(out, "\nargs = []\n\n[config]\n");
+	if (look->network)
+		uni_buf_puts(out,
+			     "network = \"dhcp\"\nruntime = [\"args\", \"env\", \"network\"]\n");
+	else
+		uni_buf_puts(out, "runtime = [\"args\", \"env\"]\n");
+	uni_buf_printf(out, "\n[machine]\nmemory = \"%lluM\"\n",
+		       (unsigned long long)(look->memory >> 20));
+	uni_buf_puts(out, "\n[[test]]\nname = \"starts\"\nargs = [\"--help\"]\n"
+			  "exit-status = 0\n");
+}

@@ -1,0 +1,65 @@
+/*
+ * A live volume as a build makes it: generation 1, of the recipe's epoch. What comes after that is
+ * not a build's.
+ */
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/fs/live.h>
+#include <uni/tree/tree.h>
+#include <unistd.h>
+
+#include "formats.h"
+
+static int live_resolve(struct uni_fs_options *options, struct uni_err *err)
+{
+	options->verity = false;
+	return fs_squashfs.resolve(options, err);
+}
+
+/* Its codecs are linked in. */
+static int live_tools(const struct uni_fs_options *options, struct uni_strv *files,
+		      struct uni_err *err)
+{
+	(void)options;
+	(void)files;
+	(void)err;
+	return 0;
+}
+
+static int live_format_write(const struct uni_tree *tree, const struct uni_fs_options *options,
+			     const char *path, struct uni_fs_result *result, struct uni_err *err)
+{
+	const struct uni_live_options how = { .compression = options->compression,
+					      .level = options->level,
+					      .block_size = options->block_size,
+					      .time = options->epoch,
+					      .threads = options->threads };
+	struct uni_live_made made;
+	int rc;
+
+	memset(result, 0, sizeof(*result));
+	result->uuid = uni_live_uuid(options->image, options->volume);
+	/* The name is ours to make anew. */
+	if (unlink(path) != 0 && uni_file_exists(path))
+		return uni_err_errno(err, "%s", path);
+	rc = uni_live_create(path, options->volume, &result->uuid, options->size, tree, &how, &made,
+			     err);
+	if (rc == 0)
+		rc = uni_tree_digest_read(tree, &result->tree, err);
+	if (rc == 0)
+		rc = uni_digest_file(path, &result->size, &result->digest, err);
+	result->fs_size = made.fs_size;
+	result->data_blocks = result->size / FS_BLOCK;
+	return rc;
+}
+
+static const char *const live_compressions[] = { "zstd", "lz4", "gzip", "none", NULL };
+
+const struct uni_fs_format fs_live = {
+	.name = "live",
+	.version = 1,
+	.compressions = live_compressions,
+	.resolve = live_resolve,
+	.tools = live_tools,
+	.write = live_format_write,
+};

@@ -1,0 +1,149 @@
+"""Serving over a tap device: unibase and a Debian cloud kernel with the same static program, in turns, in one
+run, the same QEMU and memory. Needs root (a tap device in a network namespace of its own) and wrk."""
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests/kernel"))
+HOST, GUEST, TAP = "10.8.0.1", "10.8.0.2", "unitap"
+SIZES = {"1k": 1024, "100k": 100 << 10, "10m": 10 << 20}
+MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "failover",
+           "net_failover", "virtio_net")
+MEMORY = 256
+
+
+def program(folder):
+    """The static site's server, linked by musl: Linux and unibase run the same file."""
+    out = os.path.join(folder, "server")
+    source = os.path.join(ROOT, "recipes/stock/site")
+    files = [os.path.join(source, name) for name in sorted(os.listdir(source)) if name.endswith(".c")]
+    subprocess.run(["musl-gcc", "-std=gnu17", "-O2", "-static", *files, "-o", out], check=True)
+    return out
+
+
+def pack(tree, out):
+    names = [os.path.relpath(os.path.join(folder, name), tree)
+             for folder, folders, files in os.walk(tree) for name in folders + files]
+    with open(out, "wb") as f:
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=tree, check=True, stdout=f,
+                       input="\n".join(sorted(names)).encode())
+
+
+def pages(tree):
+    os.makedirs(os.path.join(tree, "www"))
+    for name, size in SIZES.items():
+        with open(os.path.join(tree, "www", name), "wb") as f:
+            f.write(b"x" * size)
+
+
+def unibase(folder, server):
+    import mkimage
+    tree, image = os.path.join(folder, "unibase"), os.path.join(folder, "unibase.elf")
+    pages(tree)
+    pack(tree, image + ".cpio")
+    words = ["--kernel", os.path.join(ROOT, "build/bin/unibase.elf"), "-o", image, "--program", server,
+             "--root", image + ".cpio", "--network", f"{GUEST}/24", "--", "server", "-p", "80", "/www"]
+    with open(image, "wb") as f:
+        f.write(mkimage.build(mkimage.options().parse_args(words)))
+    return ["-kernel", image]
+
+
+def linux(folder, server, kernel, modules):
+    tree, packed = os.path.join(folder, "linux"), os.path.join(folder, "linux.cpio")
+    pages(tree)
+    shutil.copy(server, os.path.join(tree, "server"))
+    shutil.copy("/bin/busybox", os.path.join(tree, "busybox"))
+    for name in MODULES:
+        found = subprocess.run(["find", modules, "-name", name + ".ko"], capture_output=True, text=True, check=True)
+        shutil.copy(found.stdout.split()[0], tree)
+    with open(os.path.join(tree, "init"), "w", encoding="ascii") as f:
+        f.write("#!/busybox sh\n" + "".join(f"/busybox insmod /{name}.ko\n" for name in MODULES) +
+                f"/busybox ifconfig eth0 {GUEST} netmask 255.255.255.0 up\nexec /server -p 80 /www\n")
+    os.chmod(os.path.join(tree, "init"), 0o755)
+    pack(tree, packed)
+    return ["-kernel", kernel, "-initrd", packed, "-append", "console=ttyS0 quiet panic=-1"]
+
+
+class Machine:
+    def __init__(self, words):
+        self.start = time.monotonic()
+        self.qemu = subprocess.Popen(
+            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-M", "q35", "-m", str(MEMORY), "-nodefaults",
+             "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-netdev",
+             f"tap,id=n,ifname={TAP},script=no,downscript=no", "-device", "virtio-net-pci,netdev=n,romfile=", *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def first_answer(self):
+        """Seconds from QEMU's start to the first whole answer."""
+        while time.monotonic() - self.start < 60:
+            try:
+                c = http.client.HTTPConnection(GUEST, timeout=0.05)
+                c.request("GET", "/1k")
+                if len(c.getresponse().read()) == 1024:
+                    return time.monotonic() - self.start
+            except (OSError, socket.timeout, http.client.HTTPException):
+                time.sleep(0.002)
+        raise TimeoutError("no answer from the guest")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.qemu.send_signal(signal.SIGKILL)
+        self.qemu.wait()
+
+
+def wrk(path, seconds, connections):
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}", f"http://{GUEST}/{path}"], check=False,
+                          capture_output=True, text=True)
+    if done.returncode != 0 or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        print(path, done.stdout, done.stderr, file=sys.stderr)
+    return float((re.search(r"Requests/sec:\s+([\d.]+)", done.stdout) or (0, 0))[1])
+
+
+def measure(machines, rounds=3, seconds=3):
+    """Medians, the machines taking turns: {machine: {size or "first": figure}}."""
+    found = {name: {key: [] for key in [*SIZES, "first"]} for name in machines}
+    for _ in range(rounds):
+        for name, words in machines.items():
+            with Machine(words) as machine:
+                found[name]["first"].append(machine.first_answer())
+                for path in SIZES:
+                    found[name][path].append(wrk(path, seconds, 4 if path == "10m" else 32))
+    return {name: {key: statistics.median(values) for key, values in figures.items()}
+            for name, figures in found.items()}
+
+
+def main(folder, kernel, modules, rounds=3, seconds=3):
+    """Runs in a network namespace of its own: see inside()."""
+    for words in (["ip", "link", "set", "lo", "up"], ["ip", "tuntap", "add", TAP, "mode", "tap", "vnet_hdr"],
+                  ["ip", "addr", "add", f"{HOST}/24", "dev", TAP], ["ip", "link", "set", TAP, "up"]):
+        subprocess.run(words, check=True)
+    os.makedirs(folder, exist_ok=True)
+    server = program(folder)
+    machines = {"unibase": unibase(folder, server)}
+    if kernel:
+        machines["linux"] = linux(folder, server, kernel, modules)
+    return measure(machines, rounds, seconds)
+
+
+def inside(work, kernel, modules, *more):
+    """The figures, measured by this file run in a namespace of its own."""
+    import json
+    done = subprocess.run(["unshare", "--net", sys.executable, __file__, work, kernel or "", modules or "",
+                           *map(str, more)], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    import json
+    print(json.dumps(main(*sys.argv[1:4], *map(int, sys.argv[4:]))))

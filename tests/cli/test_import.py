@@ -1,0 +1,82 @@
+"""uni import: a first recipe for a program, which builds and runs; and what it says of what will not work."""
+
+import json
+import os
+import shutil
+
+import scenario
+
+
+class Import(scenario.Scenario):
+    def findings(self, *args, status=0):
+        said = json.loads(self.uni("import", *args, "--json", status=status))
+        return said, {f["severity"]: f["text"] for f in reversed(said["findings"])}
+
+    def compile(self, name, text, *flags, compiler="musl-gcc"):
+        self.write(name + ".c", text)
+        self.tool(compiler, "-O2", *flags, "-o", name, name + ".c")
+
+    def test_a_program_that_runs(self):
+        self.compile("Server", '#include <stdio.h>\n#include <sys/socket.h>\n'
+                     'int main(void) { printf("socket %d\\n", socket(2, 1, 0) >= 0); return 0; }', "-static")
+        said, found = self.findings("Server")
+        self.assertEqual((said["image"], said["recipe"]), ("server", "recipe.toml"))
+        self.assertNotIn("stops", found)
+        recipe = self.read("recipe.toml").decode()
+        self.assertIn('program = "Server"', recipe)
+        self.assertIn('network = "dhcp"', recipe)
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"), "socket 1\n")
+        # What is there is kept, unless it is to be replaced.
+        self.assertIn("recipe.toml: is there already", self.fails("import", "Server"))
+        self.uni("import", "Server", "--force")
+        self.assertEqual(self.uni("import", "Server", "-o", "-"), recipe)
+
+    def test_one_without_a_network(self):
+        self.compile("hello", '#include <stdio.h>\nint main(void) { puts("hello"); return 3; }', "-static")
+        self.uni("import", "hello")
+        self.assertNotIn("network", self.read("recipe.toml").decode())
+        self.uni("run", "recipe.toml", "-t", "60", status=3)
+
+    def test_one_that_forks(self):
+        text = ('#include <unistd.h>\n#include <sys/wait.h>\n'
+                'int main(void) { if (fork() == 0) execl("/x", "x", (char *)0); wait(0); return 0; }')
+        for compiler, call in (("musl-gcc", "fork"), ("gcc", "clone to fork")):
+            self.compile("forks", text, "-static", compiler=compiler)
+            _, found = self.findings("forks", "--force")
+            self.assertRegex(found["may"], rf"^it can start other processes \({call}.* and execve\), which unibase refuses")
+            self.assertIn("# it can start other processes", self.read("recipe.toml").decode())
+            said = self.run_uni("check", "recipe.toml")
+            self.assertEqual(said.returncode, 0)
+            self.assertRegex(said.stderr.decode(), rf"recipe.toml:\d+:\d+: warning: forks can start other processes \({call}")
+
+    def test_busybox_as_httpd(self):
+        """Which for each connection forks; and nothing of the kind is said of a program that cannot."""
+        recipe = os.path.join(scenario.ROOT, "recipes/stock/nc/recipe.toml")
+        self.uni("install", self.package("busybox"))
+        self.assertIn(b"pkg:busybox can start other processes (clone to fork, vfork and execve), which base unibase refuses",
+                      self.run_uni("check", recipe).stderr)
+        self.hello()
+        self.assertNotIn(b"warning", self.run_uni("check", "recipe.toml").stderr)
+
+    def test_programs_that_will_not_run(self):
+        shutil.copy("/bin/ls", self.path("work", "ls"))
+        _, found = self.findings("ls", status=1)
+        self.assertRegex(found["stops"], "ls: is a dynamic program: it needs the interpreter /lib64/ld-linux-x86-64.so.2")
+        self.assertIn("libc.so.6", json.dumps(self.findings("ls", "--force", status=1)[0]))
+        out = self.uni("import", "ls", "--force", status=1)
+        self.assertRegex(out, r"(?m)^will not run +ls: is a dynamic program")
+        self.assertIn("link it statically", self.read("recipe.toml").decode())
+        self.compile("object.o", "int x;", "-c")
+        _, found = self.findings("object.o", "--force", status=1)
+        self.assertIn("is an object, not a program", found["stops"])
+
+    def test_trouble(self):
+        self.write("text", "no program\n")
+        self.assertIn("text: is not an ELF file", self.fails("import", "text"))
+        self.assertIn("absent: No such file", self.fails("import", "absent"))
+        self.assertIn("nothing", self.fails("import", "text", "--base", "nothing"))
+        self.assertFalse(os.path.exists(self.path("work", "recipe.toml")))
+
+
+if __name__ == "__main__":
+    scenario.main()

@@ -1,0 +1,23 @@
+/*
+ * Any bytes as a root of trust and as an envelope: both are read, and neither is believed.
+ */
+#include <stdlib.h>
+#include <uni/trust/dsse.h>
+#include <uni/trust/tuf.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_tuf *tuf UNI_AUTO(uni_tuf) = NULL;
+	struct uni_buf payload UNI_AUTO_BUF = UNI_BUF_INIT;
+	static const struct uni_public_key nobody;
+	struct uni_tuf_options options = {
+		.state = "/nonexistent", .root = data, .root_size = size, .read_only = true
+	};
+	(void)uni_tuf_open(&tuf, &options, NULL, &err);
+	if (uni_dsse_open(data, size, "type", &nobody, 1, 1, &payload, &err) == 0)
+		abort();
+	return 0;
+}
