@@ -125,6 +125,10 @@ static int run(struct cli *cli)
 
 	if (dest == NULL)
 		return cli_fail(cli, &err);
+	if (cli_flag(cli, "explain-credentials") && dest->explain == NULL) {
+		uni_err_set(&err, UNI_E_USAGE, "--explain-credentials is for EC2");
+		return cli_fail(cli, &err);
+	}
 	if (cli_flag(cli, "explain-credentials"))
 		return explain(cli, dest, &job);
 	if (uni_str_ends(cli->args[0], ".toml")) {
@@ -153,7 +157,7 @@ static const struct cli_example examples[] = {
 const struct cli_command cli_cmd_push = {
 	.name = "push",
 	.arguments = "RECIPE|IMAGE ADDRESS",
-	.summary = "Send an image to EC2",
+	.summary = "Send an image to EC2, or an image or package to a registry",
 	.text = "ec2://REGION[,REGION...]/ takes a recipe, or the folder NAME.ami that\n"
 		"`uni build --format ami` writes. Blocks that are not zero go into a snapshot by "
 		"the "
@@ -166,7 +170,13 @@ const struct cli_command cli_cmd_push = {
 		"that "
 		"was\n"
 		"interrupted goes on when the command is given again.\n\n"
-		"Credentials are those of AWS's own tools, looked for in the same order.",
+		"oci://HOST/NAME[:TAG] takes a recipe, a raw disk, a package or any file. A disk "
+		"goes as its "
+		"parts,\nso that the next push sends the volumes that changed. What is there is "
+		"not sent "
+		"again.\n\n"
+		"Credentials for EC2 are those of AWS's own tools, looked for in the same "
+		"order;\nthose for registries are Docker's (uni login).",
 	.options = options,
 	.least = 2,
 	.most = 2,

@@ -4,6 +4,6 @@
 
 #include <uni/dest/dest.h>
 
-extern const struct uni_dest dest_ec2;
+extern const struct uni_dest dest_ec2, dest_oci;
 
 #endif

@@ -1,0 +1,303 @@
+/*
+ * oci://HOST/NAME[:TAG]: a disk, a package or any other file as an artifact in a registry.
+ */
+#include "oci.h"
+#include "internal.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/base/system.h>
+#include <uni/bundle/oci.h>
+#include <uni/disk/disk.h>
+#include <uni/oci/registry.h>
+#include <unistd.h>
+
+#define PARTS_MAX (2 * UNI_DISK_PARTITIONS_MAX + 2)
+#define STEP (1u << 20)
+
+struct part {
+	uint64_t offset, size;
+	struct uni_digest digest;
+	char title[96], offset_text[24];
+	struct uni_oci_annotation annotations[2];
+};
+
+struct oci_push {
+	const struct uni_dest_job *job;
+	struct uni_oci_reference reference;
+	struct uni_oci *oci;
+	int fd;
+	uint64_t size;
+	struct uni_digest digest; /* of the whole file */
+	const char *artifact_type;
+	struct part *parts;
+	size_t count;
+};
+
+static void push_end(struct oci_push *p)
+{
+	uni_oci_free(p->oci);
+	uni_oci_reference_free(&p->reference);
+	uni_close_fd(&p->fd);
+	free(p->parts);
+}
+
+/* --- parts --- */
+
+static void add_part(struct oci_push *p, uint64_t offset, uint64_t size)
+{
+	if (size == 0 || p->count == PARTS_MAX)
+		return;
+	p->parts[p->count++] = (struct part){ .offset = offset, .size = size };
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct uni_disk_entry *x = a, *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* A disk's parts in order; a file that is no disk is one part. */
+static int cut(struct oci_push *p, struct uni_err *err)
+{
+	struct uni_disk *disk UNI_AUTO(uni_disk) = NULL;
+	uint64_t at = 0;
+	int rc = uni_disk_read(&disk, p->fd, p->size, p->job->source, err);
+
+	p->parts = uni_alloc_array(PARTS_MAX, sizeof(*p->parts));
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		p->artifact_type =
+			uni_str_ends(p->job->source, ".unipkg") ? OCI_PACKAGE_TYPE : OCI_FILE_TYPE;
+		add_part(p, 0, p->size);
+		return 0;
+	}
+	if (rc != 0)
+		return rc;
+	p->artifact_type = OCI_DISK_TYPE;
+	if (disk->count != 0)
+		qsort(disk->entries, disk->count, sizeof(*disk->entries), by_offset);
+	for (size_t i = 0; i < disk->count; i++) {
+		const struct uni_disk_entry *entry = &disk->entries[i];
+
+		if (entry->offset < at || entry->size > p->size - entry->offset)
+			return uni_err_set(err, UNI_E_CORRUPT, "%s: partitions overlap",
+					   p->job->source);
+		add_part(p, at, entry->offset - at);
+		add_part(p, entry->offset, entry->size);
+		at = entry->offset + entry->size;
+	}
+	add_part(p, at, p->size - at);
+	return 0;
+}
+
+/* One pass over the file: each part's digest, and the whole's. Parts of zeros are dropped. */
+static int hash_parts(struct oci_push *p, struct uni_err *err)
+{
+	uint8_t *data UNI_AUTO_FREE = uni_alloc(STEP);
+	struct uni_hash whole;
+	size_t kept = 0;
+
+	uni_hash_start(&whole);
+	for (size_t i = 0; i < p->count; i++) {
+		struct part *part = &p->parts[i];
+		struct uni_hash hash;
+		bool zero = true;
+
+		uni_hash_start(&hash);
+		for (uint64_t done = 0; done < part->size;) {
+			size_t size = part->size - done < STEP ? (size_t)(part->size - done) : STEP;
+			int rc = uni_pread_full(p->fd, data, size, part->offset + done,
+						p->job->source, err);
+
+			if (rc == 0)
+				rc = uni_check_cancel(err);
+			if (rc != 0)
+				return rc;
+			uni_hash_add(&hash, data, size);
+			uni_hash_add(&whole, data, size);
+			zero = zero && uni_all_zero(data, size);
+			done += size;
+		}
+		part->digest = uni_hash_end(&hash);
+		if (!zero || !uni_str_eq(p->artifact_type, OCI_DISK_TYPE))
+			p->parts[kept++] = *part;
+	}
+	p->count = kept;
+	p->digest = uni_hash_end(&whole);
+	return 0;
+}
+
+/* --- sending --- */
+
+static int send_empty(struct oci_push *p, struct uni_err *err)
+{
+	const struct uni_oci_descriptor empty = uni_oci_empty();
+	int fd UNI_AUTO_CLOSE = memfd_create("empty", MFD_CLOEXEC);
+	bool sent;
+	int rc;
+
+	if (fd < 0)
+		return uni_err_errno(err, "cannot make an empty config");
+	rc = uni_write_full(fd, "{}", 2, "config", err);
+	return rc == 0 ? uni_oci_put_blob(p->oci, &empty.digest, fd, 0, 2, &sent, err) : rc;
+}
+
+static int send_parts(struct oci_push *p, uint64_t *sent_bytes, struct uni_err *err)
+{
+	struct uni_event progress = { .kind = UNI_EVENT_PROGRESS,
+				      .name = "upload",
+				      .total = p->size };
+	int rc = send_empty(p, err);
+
+	for (size_t i = 0; rc == 0 && i < p->count; i++) {
+		const struct part *part = &p->parts[i];
+		bool sent = false;
+
+		rc = uni_oci_put_blob(p->oci, &part->digest, p->fd, part->offset, part->size, &sent,
+				      err);
+		*sent_bytes += sent ? part->size : 0;
+		progress.done = part->offset + part->size;
+		uni_event_send(p->job->events, &progress);
+	}
+	return rc;
+}
+
+static void describe(struct oci_push *p, const char *title, struct uni_oci_descriptor *layers)
+{
+	bool disk = uni_str_eq(p->artifact_type, OCI_DISK_TYPE);
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct part *part = &p->parts[i];
+		size_t n = 0;
+
+		/* A name of its own for each, for clients that write layers as files. */
+		if (disk)
+			snprintf(part->title, sizeof(part->title), "%.64s.%03zu", title, i % 1000);
+		else
+			snprintf(part->title, sizeof(part->title), "%.79s", title);
+		snprintf(part->offset_text, sizeof(part->offset_text), "%" PRIu64, part->offset);
+		part->annotations[n++] = (struct uni_oci_annotation){ UNI_OCI_TITLE, part->title };
+		if (disk)
+			part->annotations[n++] =
+				(struct uni_oci_annotation){ OCI_OFFSET, part->offset_text };
+		layers[i] = (struct uni_oci_descriptor){
+			.media_type = disk ? OCI_PART_TYPE : OCI_BYTES_TYPE,
+			.digest = part->digest,
+			.size = part->size,
+			.annotations = { part->annotations, n },
+		};
+	}
+}
+
+static int send_manifest(struct oci_push *p, struct uni_digest *digest, struct uni_err *err)
+{
+	const char *title = uni_path_base(p->job->source);
+	struct uni_oci_descriptor *layers UNI_AUTO_FREE =
+		uni_alloc_array(p->count != 0 ? p->count : 1, sizeof(*layers));
+	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+	char size[24], text[UNI_DIGEST_TEXT];
+	const struct uni_oci_annotation annotations[] = {
+		{ UNI_OCI_TITLE, title },
+		{ OCI_DIGEST, text },
+		{ OCI_SIZE, size },
+	};
+	const struct uni_oci_manifest manifest = {
+		.artifact_type = p->artifact_type,
+		.config = uni_oci_empty(),
+		.layers = layers,
+		.layer_count = p->count,
+		.annotations = { annotations, UNI_COUNT(annotations) },
+	};
+
+	snprintf(size, sizeof(size), "%" PRIu64, p->size);
+	uni_digest_text(&p->digest, text);
+	describe(p, title, layers);
+	uni_oci_manifest_json(&manifest, &json);
+	*digest = uni_digest_of(json.data, json.size);
+	return uni_oci_put_manifest(p->oci, p->reference.tag != NULL ? p->reference.tag : "latest",
+				    UNI_OCI_MANIFEST, &json, err);
+}
+
+static int say(const struct oci_push *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		char text[UNI_DIGEST_TEXT];
+		const struct uni_dest_note note = { .what = "request",
+						    .where = "PUT blob",
+						    .text = text,
+						    .calls = 1,
+						    .bytes = p->parts[i].size };
+
+		uni_digest_text(&p->parts[i].digest, text);
+		if (p->job->note != NULL)
+			p->job->note(p->job->user, &note);
+	}
+	return 0;
+}
+
+static int open_source(struct oci_push *p, struct uni_err *err)
+{
+	struct stat st;
+	int rc = uni_oci_reference_parse(p->job->address, &p->reference, err);
+
+	if (rc != 0)
+		return rc;
+	if (p->reference.has_digest)
+		return uni_err_set(err, UNI_E_USAGE, "%s: a digest is what comes out of a push",
+				   p->job->address);
+	if (p->job->shares.count != 0 || p->job->tags.count != 0)
+		return uni_err_set(err, UNI_E_USAGE, "--share and --tag are for EC2");
+	p->fd = open(p->job->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (p->fd < 0 || fstat(p->fd, &st) != 0)
+		return uni_err_errno(err, "%s", p->job->source);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return uni_err_set(err, UNI_E_INVAL, "%s: is no file with content", p->job->source);
+	p->size = (uint64_t)st.st_size;
+	rc = cut(p, err);
+	return rc == 0 ? hash_parts(p, err) : rc;
+}
+
+static int oci_push(const struct uni_dest_job *job, struct uni_err *err)
+{
+	struct oci_push p __attribute__((cleanup(push_end))) = { .job = job, .fd = -1 };
+	const struct uni_net_options net = { .events = job->events };
+	char text[UNI_DIGEST_TEXT];
+	struct uni_digest digest;
+	uint64_t sent = 0;
+	int rc = open_source(&p, err);
+
+	if (rc != 0)
+		return rc;
+	if (job->dry_run)
+		return say(&p);
+	rc = uni_oci_open(&p.oci, &p.reference, true, &net, err);
+	if (rc == 0)
+		rc = send_parts(&p, &sent, err);
+	if (rc == 0)
+		rc = send_manifest(&p, &digest, err);
+	if (rc != 0)
+		return rc;
+	uni_digest_text(&digest, text);
+
+	const struct uni_dest_note note = { .what = "artifact",
+					    .where = job->address,
+					    .id = text,
+					    .text = sent != 0 ? "made" : "found",
+					    .bytes = sent };
+
+	if (job->note != NULL)
+		job->note(job->user, &note);
+	return 0;
+}
+
+const struct uni_dest dest_oci = {
+	.scheme = "oci",
+	.format = "raw",
+	.push = oci_push,
+};

@@ -1,0 +1,222 @@
+/*
+ * A manifest's layers become files again.
+ */
+#include "oci.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/json.h>
+#include <uni/base/path.h>
+#include <uni/bundle/oci.h>
+#include <uni/dest/pull.h>
+#include <uni/disk/source.h>
+#include <uni/oci/registry.h>
+#include <unistd.h>
+
+#define LAYERS_MAX 1024u
+
+/* Writes at a place of a file; zeros stay holes. */
+struct placing {
+	struct uni_sink sink;
+	int fd;
+	uint64_t at;
+	const char *name;
+};
+
+static int place_write(struct uni_sink *sink, const void *data, size_t size, struct uni_err *err)
+{
+	struct placing *p = (struct placing *)(void *)sink;
+	int rc = uni_all_zero(data, size) ? 0
+					  : uni_pwrite_full(p->fd, data, size, p->at, p->name, err);
+
+	p->at += size;
+	return rc;
+}
+
+static const struct uni_sink_ops placing_ops = { .write = place_write };
+
+struct pull {
+	struct uni_oci *oci;
+	struct uni_oci_reference reference;
+	struct uni_json *manifest;
+	const char *folder;
+	bool force;
+	const struct uni_events *events;
+	struct uni_strv *paths;
+};
+
+static void pull_end(struct pull *p)
+{
+	uni_oci_free(p->oci);
+	uni_oci_reference_free(&p->reference);
+	uni_json_free(p->manifest);
+}
+
+static const char *annotation(const struct uni_json *of, const char *key)
+{
+	return uni_json_text(uni_json_get(uni_json_get(of, "annotations"), key));
+}
+
+static int take_descriptor(const struct uni_json *layer, struct uni_digest *digest, uint64_t *size,
+			   struct uni_err *err)
+{
+	const char *text = uni_json_text(uni_json_get(layer, "digest"));
+
+	if (text == NULL || !uni_str_starts(text, "sha256:") || !uni_digest_parse(text, digest) ||
+	    !uni_json_u64(uni_json_get(layer, "size"), size) || *size > UNI_DISK_SIZE_MAX)
+		return uni_err_set(err, UNI_E_CORRUPT,
+				   "the manifest has a layer without digest or size");
+	return 0;
+}
+
+/* A file's name that stays in the folder: it comes from outside. */
+static bool title_valid(const char *title)
+{
+	return title != NULL && *title != '\0' && strlen(title) < 256 && title[0] != '.' &&
+	       strchr(title, '/') == NULL && uni_utf8_valid(title, strlen(title));
+}
+
+static int begin_file(struct pull *p, const char *title, struct uni_outfile **file,
+		      struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = NULL;
+
+	if (!title_valid(title))
+		return uni_err_set(err, UNI_E_CORRUPT,
+				   "the manifest has no title that is a file's name");
+	path = uni_path_join(p->folder, title);
+	if (!p->force && uni_file_exists(path)) {
+		uni_err_set(err, UNI_E_EXIST, "%s exists", path);
+		return uni_err_hint(err, "--force replaces it");
+	}
+	uni_strv_add(p->paths, path);
+	return uni_outfile_open(file, path, 0644, err);
+}
+
+static int fetch_layer(struct pull *p, const struct uni_json *layer, int fd, uint64_t at,
+		       uint64_t limit, struct uni_err *err)
+{
+	struct placing placing = { .sink = { .ops = &placing_ops },
+				   .fd = fd,
+				   .at = at,
+				   .name = p->paths->items[p->paths->count - 1] };
+	struct uni_digest digest;
+	uint64_t size = 0;
+	int rc = take_descriptor(layer, &digest, &size, err);
+
+	if (rc != 0)
+		return rc;
+	if (at > limit || size > limit - at)
+		return uni_err_set(err, UNI_E_CORRUPT, "a part lies beyond the disk");
+	return uni_oci_get_blob(p->oci, &digest, size, &placing.sink, err);
+}
+
+/* What was pushed, as a whole: the parts may each be right and still not make it. */
+static int check_whole(const struct pull *p, int fd, struct uni_err *err)
+{
+	const char *text = annotation(p->manifest, OCI_DIGEST);
+	struct uni_digest wanted, got;
+	uint64_t size;
+	int rc;
+
+	if (text == NULL || !uni_digest_parse(text, &wanted))
+		return 0;
+	rc = uni_digest_fd(fd, &size, &got, "what was pulled", err);
+	if (rc == 0 && !uni_digest_eq(&wanted, &got))
+		rc = uni_err_set(err, UNI_E_CORRUPT,
+				 "the parts do not make the disk that was pushed");
+	return rc;
+}
+
+static int pull_disk(struct pull *p, const struct uni_json *layers, struct uni_err *err)
+{
+	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
+	const char *size_text = annotation(p->manifest, OCI_SIZE);
+	uint64_t size = 0;
+	int rc = begin_file(p, annotation(p->manifest, UNI_OCI_TITLE), &file, err);
+
+	if (rc != 0)
+		return rc;
+	if (size_text == NULL || !uni_str_u64(size_text, &size) || size > UNI_DISK_SIZE_MAX)
+		return uni_err_set(err, UNI_E_CORRUPT, "the manifest does not say the disk's size");
+	if (ftruncate(uni_outfile_fd(file), (off_t)size) != 0)
+		return uni_err_errno(err, "cannot write %s", p->paths->items[p->paths->count - 1]);
+	for (size_t i = 0; rc == 0 && i < uni_json_count(layers); i++) {
+		const struct uni_json *layer = uni_json_item(layers, i);
+		const char *offset = annotation(layer, OCI_OFFSET);
+		uint64_t at = 0;
+
+		if (offset == NULL || !uni_str_u64(offset, &at))
+			return uni_err_set(err, UNI_E_CORRUPT,
+					   "a part does not say where it belongs");
+		rc = fetch_layer(p, layer, uni_outfile_fd(file), at, size, err);
+	}
+	if (rc == 0)
+		rc = check_whole(p, uni_outfile_fd(file), err);
+	return rc == 0 ? uni_outfile_commit(file, true, err) : rc;
+}
+
+static int pull_files(struct pull *p, const struct uni_json *layers, struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < uni_json_count(layers); i++) {
+		struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
+		const struct uni_json *layer = uni_json_item(layers, i);
+
+		rc = begin_file(p, annotation(layer, UNI_OCI_TITLE), &file, err);
+		if (rc == 0)
+			rc = fetch_layer(p, layer, uni_outfile_fd(file), 0, UNI_DISK_SIZE_MAX, err);
+		if (rc == 0)
+			rc = uni_outfile_commit(file, true, err);
+	}
+	return rc;
+}
+
+static int read_manifest(struct pull *p, struct uni_err *err)
+{
+	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+	char text[UNI_DIGEST_TEXT];
+	struct uni_digest digest;
+	const char *what = p->reference.tag != NULL ? p->reference.tag : "latest";
+	int rc;
+
+	if (p->reference.has_digest) {
+		uni_digest_text(&p->reference.digest, text);
+		what = text;
+	}
+	rc = uni_oci_get_manifest(p->oci, what, &json, &digest, err);
+	return rc == 0 ? uni_json_parse(&p->manifest, "manifest", uni_buf_text(&json), json.size,
+					err)
+		       : rc;
+}
+
+int uni_oci_pull(const char *address, const char *folder, bool force,
+		 const struct uni_events *events, struct uni_strv *paths, struct uni_err *err)
+{
+	struct pull p __attribute__((cleanup(pull_end))) = {
+		.folder = folder, .force = force, .events = events, .paths = paths
+	};
+	const struct uni_net_options net = { .events = events };
+	const struct uni_json *layers;
+	int rc = uni_oci_reference_parse(address, &p.reference, err);
+
+	if (rc == 0)
+		rc = uni_oci_open(&p.oci, &p.reference, false, &net, err);
+	if (rc == 0)
+		rc = read_manifest(&p, err);
+	if (rc != 0)
+		return rc;
+	layers = uni_json_get(p.manifest, "layers");
+	if (!uni_json_is_array(layers) || uni_json_count(layers) == 0 ||
+	    uni_json_count(layers) > LAYERS_MAX)
+		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is no artifact with files in it",
+				   address);
+	rc = uni_dir_make(folder, 0755, err);
+	if (rc != 0)
+		return rc;
+	if (uni_str_eq(uni_json_text(uni_json_get(p.manifest, "artifactType")), OCI_DISK_TYPE))
+		return pull_disk(&p, layers, err);
+	return pull_files(&p, layers, err);
+}

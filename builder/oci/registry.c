@@ -1,0 +1,445 @@
+/*
+ * A repository: requests with what the registry wants to know of us, blobs, manifests.
+ */
+#include "internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MANIFEST_LIMIT (4u << 20) /* as the specification asks of registries */
+#define CHUNK (64u << 20)
+#define CHUNK_TRIES 5
+
+static const char *const accept_header =
+	"Accept: application/vnd.oci.image.manifest.v1+json, "
+	"application/vnd.oci.image.index.v1+json, "
+	"application/vnd.docker.distribution.manifest.v2+json, "
+	"application/vnd.docker.distribution.manifest.list.v2+json";
+
+struct uni_oci {
+	const struct uni_oci_reference *reference;
+	struct uni_net *net;
+	char *base; /* "https://host/v2/name" */
+	char *origin;
+	char *scope;
+	struct oci_login login;
+	char *token; /* bearer */
+	bool basic;  /* the registry wants user and password themselves */
+};
+
+/* --- opening --- */
+
+static bool on_this_machine(const char *host)
+{
+	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
+
+	for (size_t i = 0; i < UNI_COUNT(names); i++) {
+		size_t size = strlen(names[i]);
+
+		if (strncmp(host, names[i], size) == 0 && (host[size] == '\0' || host[size] == ':'))
+			return true;
+	}
+	return false;
+}
+
+/* TLS, unless it is a registry of this machine that has none. */
+static char *find_origin(struct uni_net *net, const char *host)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	char *url UNI_AUTO_FREE = uni_asprintf("http://%s/v2/", host);
+	const struct uni_net_request request = { .url = url, .once = true, .no_redirect = true };
+
+	/* A server with TLS answers a plain request with 400, or not at all. */
+	if (on_this_machine(host) && uni_net_do(net, &request, &answer, &err) == 0 &&
+	    answer.status != 400)
+		return uni_asprintf("http://%s", host);
+	return uni_asprintf("https://%s", host);
+}
+
+int uni_oci_open(struct uni_oci **oci, const struct uni_oci_reference *reference, bool push,
+		 const struct uni_net_options *net, struct uni_err *err)
+{
+	struct uni_oci *o UNI_AUTO(uni_oci) = uni_alloc(sizeof(*o));
+	int rc = uni_net_open(&o->net, net, err);
+
+	if (rc == 0)
+		rc = oci_login_find(reference->host, &o->login, err);
+	if (rc != 0)
+		return rc;
+	o->reference = reference;
+	o->origin = find_origin(o->net, reference->host);
+	o->base = uni_asprintf("%s/v2/%s", o->origin, reference->name);
+	o->scope = uni_asprintf("repository:%s:%s", reference->name, push ? "pull,push" : "pull");
+	*oci = o;
+	o = NULL;
+	return 0;
+}
+
+void uni_oci_free(struct uni_oci *oci)
+{
+	if (oci == NULL)
+		return;
+	uni_net_free(oci->net);
+	oci_login_free(&oci->login);
+	free(oci->base);
+	free(oci->origin);
+	free(oci->scope);
+	free(oci->token);
+	free(oci);
+}
+
+/* --- requests --- */
+
+static int authorise(void *user, const struct uni_net_attempt *attempt, struct uni_strv *headers,
+		     struct uni_err *err)
+{
+	struct uni_oci *oci = user;
+	char *pair UNI_AUTO_FREE = NULL;
+	char *encoded UNI_AUTO_FREE = NULL;
+
+	(void)attempt;
+	(void)err;
+	if (oci->token != NULL) {
+		uni_strv_addf(headers, "Authorization: Bearer %s", oci->token);
+	} else if (oci->basic && oci->login.user != NULL) {
+		pair = uni_asprintf("%s:%s", oci->login.user, oci->login.password);
+		encoded = uni_alloc(UNI_BASE64_ROOM(strlen(pair)));
+		uni_base64(pair, strlen(pair), encoded);
+		uni_strv_addf(headers, "Authorization: Basic %s", encoded);
+	}
+	return 0;
+}
+
+/* Learns what the registry wants from a 401; 1: ask again. */
+static int answer_challenge(struct uni_oci *oci, const struct uni_net_answer *answer,
+			    struct uni_err *err)
+{
+	const char *header = uni_net_answer_header(answer, "www-authenticate");
+	struct oci_challenge challenge __attribute__((cleanup(oci_challenge_free))) = { 0 };
+	int rc = 0;
+
+	if (header == NULL || !oci_challenge_parse(header, &challenge))
+		return 0;
+	free(oci->token);
+	oci->token = NULL;
+	oci->basic = challenge.basic;
+	if (!challenge.basic)
+		rc = oci_token(oci->net, &challenge, oci->scope, &oci->login, &oci->token, err);
+	return rc == 0 ? 1 : rc;
+}
+
+/* One request to the repository; after a 401 once more with what the registry asked for. Any status
+ * but 401 is an answer. */
+static int ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_net_answer *answer,
+	       struct uni_err *err)
+{
+	bool ours = uni_net_same_origin(request->url, oci->origin);
+	int rc;
+
+	request->authorise = ours ? authorise : NULL;
+	request->authorise_user = oci;
+	rc = uni_net_do(oci->net, request, answer, err);
+	if (rc == 0 && ours && answer->status == 401) {
+		rc = answer_challenge(oci, answer, err);
+		if (rc > 0)
+			rc = uni_net_do(oci->net, request, answer, err);
+	}
+	if (rc == 0 && answer->status == 401) {
+		uni_err_set(err, UNI_E_AUTH, "%s does not let us", oci->reference->host);
+		rc = uni_err_hint(err, "uni login %s", oci->reference->host);
+	}
+	return rc;
+}
+
+static int in_repository(const struct uni_oci *oci, struct uni_err *err)
+{
+	return uni_err_context(err, "%s/%s", oci->reference->host, oci->reference->name);
+}
+
+/* --- blobs --- */
+
+static char *blob_url(const struct uni_oci *oci, const struct uni_digest *digest)
+{
+	char text[UNI_DIGEST_TEXT];
+
+	uni_digest_text(digest, text);
+	return uni_asprintf("%s/blobs/%s", oci->base, text);
+}
+
+int uni_oci_has_blob(struct uni_oci *oci, const struct uni_digest *digest, bool *has,
+		     struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = blob_url(oci, digest);
+	struct uni_net_request request = { .method = "HEAD", .url = url };
+	int rc = ask(oci, &request, &answer, err);
+
+	*has = rc == 0 && answer.status == 200;
+	if (rc == 0 && answer.status != 200 && answer.status != 404)
+		rc = uni_net_check(&answer, err);
+	return rc != 0 ? in_repository(oci, err) : 0;
+}
+
+/* Where the upload goes on, as the registry says; it may be relative. */
+static int take_location(const struct uni_oci *oci, const struct uni_net_answer *answer,
+			 char **location, struct uni_err *err)
+{
+	const char *header = uni_net_answer_header(answer, "location");
+
+	if (header == NULL)
+		return uni_err_set(err, UNI_E_NETWORK,
+				   "the registry does not say where to upload to");
+	free(*location);
+	*location = NULL;
+	return uni_net_url_join(answer->url != NULL ? answer->url : oci->base, header, location,
+				err);
+}
+
+static int begin_upload(struct uni_oci *oci, char **location, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = uni_asprintf("%s/blobs/uploads/", oci->base);
+	struct uni_net_request request = { .method = "POST", .url = url, .repeatable = true };
+	int rc = ask(oci, &request, &answer, err);
+
+	if (rc == 0 && answer.status != 202)
+		rc = uni_net_check(&answer, err);
+	return rc == 0 ? take_location(oci, &answer, location, err) : rc;
+}
+
+static int send_part(struct uni_oci *oci, const char *method, const char *url, const char *range,
+		     const struct uni_net_body *body, struct uni_net_answer *answer,
+		     struct uni_err *err)
+{
+	const char *const headers[] = { "Content-Type: application/octet-stream", range, NULL };
+	/* Not by itself once more: how far the upload got has to be asked first. */
+	struct uni_net_request request = {
+		.method = method, .url = url, .headers = headers, .body = *body, .once = true
+	};
+
+	return ask(oci, &request, answer, err);
+}
+
+/* How many bytes the registry has of an upload. */
+static int ask_offset(struct uni_oci *oci, char **location, uint64_t *done, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	struct uni_net_request request = { .url = *location };
+	int rc = ask(oci, &request, &answer, err);
+	const char *range, *dash;
+	uint64_t last;
+
+	if (rc == 0 && answer.status != 204)
+		rc = uni_net_check(&answer, err);
+	if (rc != 0)
+		return rc;
+	range = uni_net_answer_header(&answer, "range");
+	dash = range != NULL ? strchr(range, '-') : NULL;
+	*done = dash != NULL && uni_str_u64(dash + 1, &last) && last != 0 ? last + 1 : 0;
+	if (uni_net_answer_header(&answer, "location") != NULL)
+		return take_location(oci, &answer, location, err);
+	return 0;
+}
+
+/* Sends all but the last piece by PATCH; `*done` is where it got to. */
+static int send_chunks(struct uni_oci *oci, const struct uni_net_body *whole, char **location,
+		       uint64_t *done, struct uni_err *err)
+{
+	unsigned tries = 0;
+
+	while (whole->size - *done > CHUNK) {
+		struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+		struct uni_net_body part = *whole;
+		char *range UNI_AUTO_FREE =
+			uni_asprintf("Content-Range: %llu-%llu", (unsigned long long)*done,
+				     (unsigned long long)(*done + CHUNK - 1));
+		int rc;
+
+		part.offset += *done;
+		part.size = CHUNK;
+		rc = send_part(oci, "PATCH", *location, range, &part, &answer, err);
+		if (rc == 0 && answer.status == 202) {
+			*done += CHUNK;
+			tries = 0;
+			rc = take_location(oci, &answer, location, err);
+			if (rc != 0)
+				return rc;
+			continue;
+		}
+		if (rc == 0 && answer.status < 500 && answer.status != 416 && answer.status != 429)
+			return uni_net_check(&answer, err) != 0
+				       ? err->code
+				       : uni_err_set(err, UNI_E_NETWORK, "status %d to a chunk",
+						     answer.status);
+		if (rc == UNI_E_CANCELLED || ++tries >= CHUNK_TRIES)
+			return rc != 0 ? rc : uni_net_check(&answer, err);
+		uni_err_clear(err);
+		rc = ask_offset(oci, location, done, err);
+		if (rc != 0)
+			return rc;
+		if (*done > whole->size)
+			return uni_err_set(err, UNI_E_NETWORK,
+					   "the registry has more than was sent");
+	}
+	return 0;
+}
+
+static int upload_once(struct uni_oci *oci, const struct uni_digest *digest,
+		       const struct uni_net_body *whole, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *location UNI_AUTO_FREE = NULL;
+	char *url UNI_AUTO_FREE = NULL;
+	struct uni_net_body rest = *whole;
+	char text[UNI_DIGEST_TEXT];
+	uint64_t done = 0;
+	int rc = begin_upload(oci, &location, err);
+
+	if (rc == 0)
+		rc = send_chunks(oci, whole, &location, &done, err);
+	if (rc != 0)
+		return rc;
+	uni_digest_text(digest, text);
+	url = uni_asprintf("%s%sdigest=%s", location, strchr(location, '?') != NULL ? "&" : "?",
+			   text);
+	rest.offset += done;
+	rest.size -= done;
+	rc = send_part(oci, "PUT", url, NULL, &rest, &answer, err);
+	if (rc == 0 && answer.status != 201)
+		rc = uni_net_check(&answer, err);
+	return rc;
+}
+
+int uni_oci_put_blob(struct uni_oci *oci, const struct uni_digest *digest, int fd, uint64_t offset,
+		     uint64_t size, bool *sent, struct uni_err *err)
+{
+	const struct uni_net_body whole = { .fd = fd, .offset = offset, .size = size };
+	bool has = false;
+	int rc = uni_oci_has_blob(oci, digest, &has, err);
+
+	*sent = false;
+	if (rc != 0 || has)
+		return rc;
+	for (unsigned tries = 0; tries < CHUNK_TRIES; tries++) {
+		uni_err_clear(err);
+		rc = upload_once(oci, digest, &whole, err);
+		if (rc != UNI_E_NETWORK && rc != UNI_E_TIMEOUT && rc != UNI_E_NOENT)
+			break;
+	}
+	*sent = rc == 0;
+	return rc != 0 ? in_repository(oci, err) : 0;
+}
+
+/* Checks what passes, and hands it on. */
+struct checking {
+	struct uni_sink sink;
+	struct uni_sink *to;
+	struct uni_hash hash;
+};
+
+static int check_write(struct uni_sink *sink, const void *data, size_t size, struct uni_err *err)
+{
+	struct checking *c = (struct checking *)(void *)sink;
+
+	uni_hash_add(&c->hash, data, size);
+	return uni_sink_write(c->to, data, size, err);
+}
+
+int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
+		     struct uni_sink *sink, struct uni_err *err)
+{
+	static const struct uni_sink_ops ops = { .write = check_write };
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	struct checking checking = { .sink = { .ops = &ops }, .to = sink };
+	char *url UNI_AUTO_FREE = blob_url(oci, digest);
+	struct uni_net_request request = {
+		.url = url, .sink = &checking.sink, .limit = size, .size = &size
+	};
+	struct uni_digest got;
+	int rc;
+
+	uni_hash_start(&checking.hash);
+	rc = ask(oci, &request, &answer, err);
+	if (rc == 0)
+		rc = uni_net_check(&answer, err);
+	got = uni_hash_end(&checking.hash);
+	if (rc == 0 && !uni_digest_eq(&got, digest))
+		rc = uni_err_set(err, UNI_E_CORRUPT, "a blob is not what its digest says");
+	return rc != 0 ? in_repository(oci, err) : 0;
+}
+
+/* --- manifests --- */
+
+int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const char *media_type,
+			 const struct uni_buf *json, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = uni_asprintf("%s/manifests/%s", oci->base, tag_or_digest);
+	char *type UNI_AUTO_FREE = uni_asprintf("Content-Type: %s", media_type);
+	const char *const headers[] = { type, NULL };
+	struct uni_net_request request = { .method = "PUT",
+					   .url = url,
+					   .headers = headers,
+					   .body = { .data = json->data, .size = json->size } };
+	int rc = ask(oci, &request, &answer, err);
+
+	if (rc == 0 && answer.status != 201)
+		rc = uni_net_check(&answer, err);
+	return rc != 0 ? in_repository(oci, err) : 0;
+}
+
+int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct uni_buf *json,
+			 struct uni_digest *digest, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = uni_asprintf("%s/manifests/%s", oci->base, tag_or_digest);
+	const char *const headers[] = { accept_header, NULL };
+	struct uni_net_request request = { .url = url,
+					   .headers = headers,
+					   .limit = MANIFEST_LIMIT };
+	struct uni_digest wanted;
+	int rc = ask(oci, &request, &answer, err);
+
+	if (rc == 0)
+		rc = uni_net_check(&answer, err);
+	if (rc != 0)
+		return in_repository(oci, err);
+	*digest = uni_digest_of(uni_buf_text(&answer.body), answer.body.size);
+	if (uni_str_starts(tag_or_digest, "sha256:") && uni_digest_parse(tag_or_digest, &wanted) &&
+	    !uni_digest_eq(&wanted, digest)) {
+		uni_err_set(err, UNI_E_CORRUPT, "the manifest is not what its digest says");
+		return in_repository(oci, err);
+	}
+	uni_buf_add(json, uni_buf_text(&answer.body), answer.body.size);
+	return 0;
+}
+
+/* --- login --- */
+
+int uni_oci_login(const char *host, const char *user, const char *password,
+		  const struct uni_net_options *net, struct uni_err *err)
+{
+	struct uni_oci *oci UNI_AUTO(uni_oci) = uni_alloc(sizeof(*oci));
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	const struct uni_oci_reference reference = { .host = uni_strdup(host) };
+	char *mine UNI_AUTO_FREE = reference.host;
+	char *url UNI_AUTO_FREE = NULL;
+	int rc = uni_net_open(&oci->net, net, err);
+
+	if (rc != 0)
+		return rc;
+	oci->reference = &reference;
+	oci->origin = find_origin(oci->net, mine);
+	oci->login.user = uni_strdup(user);
+	oci->login.password = uni_strdup(password);
+	url = uni_asprintf("%s/v2/", oci->origin);
+
+	struct uni_net_request request = { .url = url };
+
+	rc = ask(oci, &request, &answer, err);
+	if (rc == 0)
+		rc = uni_net_check(&answer, err);
+	if (rc != 0)
+		return uni_err_context(err, "login to %s", host);
+	return oci_login_keep(host, user, password, err);
+}
