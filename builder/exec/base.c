@@ -149,8 +149,9 @@ static void complain(struct build *b, struct uni_pos pos, const struct uni_err *
 
 static bool need_any_device(const struct uni_base *base, struct uni_err *err)
 {
-	static const char *const disks[] = { "virtio-blk-pci", "virtio-blk-mmio", "nvme", "ahci",
-					     "xen-blkfront" };
+	static const char *const disks[] = { "virtio-blk-pci", "virtio-blk-mmio",
+					     "nvme",	       "virtio-scsi-pci",
+					     "ahci",	       "xen-blkfront" };
 	struct uni_err ignored = UNI_ERR_INIT;
 
 	for (size_t i = 1; i < UNI_COUNT(disks); i++)

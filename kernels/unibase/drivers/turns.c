@@ -128,6 +128,11 @@ void uk_turns_done(struct uk_turns *t, struct uk_turns_work *work, struct uk_tur
 		go_on(t, work, turn);
 }
 
+void uk_turns_again(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn *turn)
+{
+	go_on(t, work, turn);
+}
+
 struct uk_turn *uk_turns_slot(struct uk_turns *t, uint64_t index)
 {
 	return index < t->count && t->slots[index].req != NULL ? &t->slots[index] : NULL;

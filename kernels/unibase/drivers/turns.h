@@ -46,7 +46,7 @@ void uk_turn_take(struct uk_turn *turn, uint32_t size);
 
 void uk_turns_submit(struct uk_turns *t, struct uk_block_dev *dev, struct uk_block_req *req);
 
-/* In the device's interrupt: begin, any of the next three, finish. */
+/* In the device's interrupt: begin, any of the next four, finish. */
 struct uk_turns_work {
 	uint64_t state;
 	struct uk_list ended;
@@ -55,6 +55,8 @@ void uk_turns_begin(struct uk_turns *t, struct uk_turns_work *work);
 /* The slot's turn ended; the transfer goes on, or ends: with `status` if that is not 0. */
 void uk_turns_done(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn *turn,
 		   int status);
+/* The slot is as it was before its turn, which is started again. */
+void uk_turns_again(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn *turn);
 /* The slot that a device names; NULL: it names none that is in flight. */
 struct uk_turn *uk_turns_slot(struct uk_turns *t, uint64_t index);
 /* The device is stopped, and touches no memory: all transfers end. */
