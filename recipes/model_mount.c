@@ -128,8 +128,9 @@ static void build_modes(const struct uni_toml_value *table, struct uni_recipe_vo
 	if (mode->type == UNI_TOML_INTEGER) {
 		volume->modes = UNI_MODES_FIXED;
 		volume->mode = (uint32_t)mode->integer;
-	} else if (strcmp(mode->string.data, "keep") == 0) {
+	} else if (strcmp(mode->string.data, "normal") != 0) {
 		volume->modes = UNI_MODES_KEEP;
+		volume->writable = strcmp(mode->string.data, "rw") == 0;
 	}
 }
 
@@ -153,6 +154,37 @@ static void build_live(struct model *m, const struct uni_toml_value *table,
 	model_hint(m, "openssl pkey -in KEY.pem -pubout -outform DER | tail -c 32 | xxd -p -c 32");
 }
 
+static void build_ext4(struct model *m, const struct uni_toml_value *table,
+		       struct uni_recipe_volume *volume)
+{
+	static const char *const squashfs_only[] = { "compression", "level", "block-size",
+						     "verity" };
+	char label[LABEL_MAX];
+
+	label_volume(volume, "", label);
+	volume->format = UNI_FS_EXT4;
+	volume->verity = false;
+	volume->compression = UNI_COMPRESSION_NONE;
+	volume->block_size = 0;
+	refuse_keys(m, table, label, "ext4", squashfs_only, UNI_COUNT(squashfs_only));
+	if (volume->writable && volume->size == 0 && !model_has(table, "size")) {
+		model_error(m, table->pos, "%s: size is missing", label);
+		model_hint(m, "a volume that is written to has a size: at least 8M");
+	} else if (volume->writable && volume->size < UNI_RECIPE_WRITABLE_MIN) {
+		model_error(m, model_pos(table, "size"),
+			    "%s: size is under the 8 MiB that a journal and some files need",
+			    label);
+	}
+	if (volume->size % 4096 != 0)
+		model_error(m, model_pos(table, "size"), "%s: size is not in blocks of 4096",
+			    label);
+	if (volume->embed && !volume->writable)
+		model_error(m, model_pos(table, "embed"),
+			    "%s: an ext4 that is only read cannot be embedded", label);
+	if (!volume->writable && !model_has(table, "source"))
+		model_error(m, table->pos, "%s: source is missing", label);
+}
+
 static void build_format(struct model *m, const struct uni_toml_value *table,
 			 struct uni_recipe_volume *volume)
 {
@@ -170,8 +202,18 @@ static void build_format(struct model *m, const struct uni_toml_value *table,
 
 	label_volume(volume, "", label);
 	if (format != 2)
-		refuse_keys(m, table, label, format == 1 ? "tmpfs" : "squashfs", live_only,
-			    UNI_COUNT(live_only));
+		refuse_keys(m, table, label,
+			    format == 1	  ? "tmpfs"
+			    : format == 3 ? "ext4"
+					  : "squashfs",
+			    live_only, UNI_COUNT(live_only));
+	if (format == 3) {
+		build_ext4(m, table, volume);
+		return;
+	}
+	if (volume->writable)
+		model_error(m, model_pos(table, "mode"),
+			    "%s: only an ext4 is written to: mode \"rw\"", label);
 	if (format == 1) {
 		volume->format = UNI_FS_TMPFS;
 		volume->verity = false;

@@ -135,7 +135,7 @@ const char *uni_recipe_compression_name(enum uni_recipe_compression compression)
 
 bool uni_recipe_volume_beside(const struct uni_recipe_volume *volume)
 {
-	return volume->format == UNI_FS_LIVE;
+	return volume->format == UNI_FS_LIVE || (volume->writable && !volume->embed);
 }
 
 const char *uni_recipe_format_name(enum uni_config_fs format)

@@ -316,12 +316,13 @@ static const struct schema_key volume_keys[] = {
 	{ .name = "format",
 	  .takes = TAKES_STRING,
 	  .form = FORM_WORD,
-	  .words = WORDS("squashfs", "tmpfs", "live"),
-	  .reserved = WORDS("ext4"),
+	  .words = WORDS("squashfs", "tmpfs", "live", "ext4"),
 	  .fallback = "\"squashfs\"",
 	  .means = "`squashfs` is read-only and part of the image; `tmpfs` is empty, writable, and "
 		   "lives in memory; `live` takes new content while machines serve from it (`uni "
-		   "volume copy`), and is a disk of its own, NAME.VOLUME.vol beside the image." },
+		   "volume copy`), and is a disk of its own, NAME.VOLUME.vol beside the image; "
+		   "`ext4` is part of the image, or with `mode = \"rw\"` a disk beside it, "
+		   "NAME.VOLUME.raw, that keeps what machines write." },
 	{ .name = "compression",
 	  .takes = TAKES_STRING,
 	  .form = FORM_WORD,
@@ -344,7 +345,7 @@ static const struct schema_key volume_keys[] = {
 	{ .name = "mode",
 	  .takes = TAKES_STRING | TAKES_INTEGER,
 	  .form = FORM_WORD,
-	  .words = WORDS("normal", "keep"),
+	  .words = WORDS("normal", "keep", "rw"),
 	  .least = 0,
 	  .most = 0777,
 	  .fallback = "\"normal\"",
@@ -352,19 +353,23 @@ static const struct schema_key volume_keys[] = {
 		   "owner may "
 		   "execute, 0644 for the rest. `keep`: as the source has them. A number such as "
 		   "`0o444`: "
-		   "these for every file, and for folders with x wherever there is r." },
+		   "these for every file, and for folders with x wherever there is r. `rw`, of an "
+		   "ext4: the machine writes to it; what it starts with has the bits of the "
+		   "source." },
 	{ .name = "size",
 	  .takes = TAKES_INTEGER | TAKES_STRING,
 	  .form = FORM_SIZE,
 	  .least = 4096,
 	  .most = SIZE_MOST,
 	  .fallback = "(what it needs; half of memory for tmpfs)",
-	  .means = "Room of a squashfs's partition, or what a tmpfs may hold." },
+	  .means = "Room of a squashfs's partition, what a tmpfs may hold, or the size of an "
+		   "ext4, which a writable one needs." },
 	{ .name = "embed",
 	  .takes = TAKES_BOOL,
 	  .fallback = "false",
 	  .means = "Put the volume into the bootable ELF instead of a partition; for at most 4 "
-		   "MiB." },
+		   "MiB. A writable ext4 becomes a partition of the image's disk instead of a disk "
+		   "of its own." },
 	{ .name = "verity",
 	  .takes = TAKES_BOOL,
 	  .fallback = "true",

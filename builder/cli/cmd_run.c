@@ -18,6 +18,7 @@
 
 #include "build_options.h"
 #include "commands.h"
+#include "disks.h"
 #include "machines.h"
 
 #define DEFAULT_MEMORY (UINT64_C(128) << 20)
@@ -60,8 +61,10 @@ struct target {
 	uint64_t memory;
 	unsigned processors;
 	char *argv0;
-	struct uni_strv env; /* of the image's configuration */
-	bool wants_network;  /* the image's configuration names one */
+	struct uni_strv env;	  /* of the image's configuration */
+	struct uni_strv writable; /* disks that it writes to */
+	bool disk_writable;	  /* `disk` too */
+	bool wants_network;	  /* the image's configuration names one */
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
 	struct uni_volume_list volumes; /* live ones */
@@ -82,6 +85,7 @@ static void target_release(struct target *target)
 	free(target->forwards);
 	uni_volume_list_clear(&target->volumes);
 	uni_strv_free(&target->env);
+	uni_strv_free(&target->writable);
 }
 
 static int target_dir(struct target *target, struct uni_err *err)
@@ -122,13 +126,33 @@ static int note_config(struct cli *cli, struct target *target, const struct uni_
 	return find_volumes(cli, target, config, image, err);
 }
 
+/* "out/site.raw" is "site". */
+static char *name_of_file(const char *path)
+{
+	char *name = uni_strdup(uni_path_base(path));
+	char *dot = strrchr(name, '.');
+
+	if (dot != NULL && dot != name)
+		*dot = '\0';
+	return name;
+}
+
+/* Where a machine's own files are kept; those with a name of their own do not share the image's. */
+static char *machines_folder(const struct cli *cli)
+{
+	UNI_AUTO_FREE char *state = uni_dir_state(), *all = uni_path_join(state, "machines");
+	const char *name = cli_value(cli, "name");
+
+	return name != NULL ? uni_path_join(all, name) : uni_strdup(all);
+}
+
 /* Builds into the user's state folder, so that what is run stays there and an unchanged image is
  * not written again. */
 static int build_recipe(struct cli *cli, struct target *target, struct uni_diags *diags,
 			struct uni_err *err)
 {
 	static const char *const formats[] = { "raw", "elf" };
-	UNI_AUTO_FREE char *state = uni_dir_state(), *machines = uni_path_join(state, "machines");
+	UNI_AUTO_FREE char *machines = machines_folder(cli);
 	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
 	struct uni_build_options how = { .formats = formats,
 					 .format_count = UNI_COUNT(formats),
@@ -154,6 +178,10 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 		status = uni_image_open(&image, target->kernel, err);
 		if (status == 0)
 			status = note_config(cli, target, image->config, target->kernel, err);
+		if (status == 0)
+			status = cli_disks_of_image(image->config, target->kernel, machines,
+						    result.name, &target->writable,
+						    &target->disk_writable, err);
 	}
 	uni_build_result_free(&result);
 	return status;
@@ -172,6 +200,7 @@ static int copy_fd(int fd, uint64_t size, const char *path, struct uni_err *err)
 static int open_image(struct cli *cli, struct target *target, struct uni_err *err)
 {
 	UNI_AUTO(uni_image) struct uni_image *image = NULL;
+	UNI_AUTO_FREE char *machines = machines_folder(cli), *name = NULL;
 	const char *path = cli->args[0];
 
 	if (uni_image_open(&image, path, err) != 0)
@@ -180,6 +209,10 @@ static int open_image(struct cli *cli, struct target *target, struct uni_err *er
 		return err->code;
 	if (image->kind == UNI_IMAGE_VOLUME)
 		return uni_err_set(err, UNI_E_INVAL, "%s: is a volume, not an image", path);
+	name = name_of_file(path);
+	if (cli_disks_of_image(image->config, path, machines, name, &target->writable,
+			       &target->disk_writable, err) != 0)
+		return err->code;
 	if (image->kind == UNI_IMAGE_KERNEL) {
 		UNI_AUTO_FREE char *stem = uni_strdup(path);
 		char *dot = strrchr(stem, '.');
@@ -316,6 +349,8 @@ static int make_spec(struct cli *cli, struct target *target, struct uni_vm_spec 
 	spec->memory = memory;
 	spec->processors = (unsigned)processors;
 	spec->disk = target->disk;
+	spec->disk_writable = target->disk_writable;
+	spec->writable = (const char *const *)target->writable.items;
 	spec->kernel = direct ? target->kernel : NULL;
 	spec->firmware = cli_value(cli, "firmware");
 	spec->disk_bus = cli_value(cli, "disk-bus");
@@ -349,17 +384,6 @@ static void print_command(const struct uni_strv *argv)
 		cli_out("'");
 	}
 	cli_out("\n");
-}
-
-/* "out/site.raw" is "site". */
-static char *name_of_file(const char *path)
-{
-	char *name = uni_strdup(uni_path_base(path));
-	char *dot = strrchr(name, '.');
-
-	if (dot != NULL && dot != name)
-		*dot = '\0';
-	return name;
 }
 
 static int detach(struct cli *cli, const struct target *target, const struct uni_vm_spec *spec,

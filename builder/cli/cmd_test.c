@@ -170,6 +170,9 @@ static int build(struct cli *cli, const char *dir, struct uni_strv *paths, struc
 		for (size_t i = 0; i < result.count; i++)
 			if (uni_str_eq(result.artifacts[i].format, formats[f]))
 				uni_strv_add(paths, result.artifacts[i].path);
+	for (size_t i = 0; status == 0 && i < result.count; i++)
+		if (uni_str_eq(result.artifacts[i].format, "writable"))
+			uni_strv_add(paths, result.artifacts[i].path);
 	uni_build_result_free(&result);
 	return status;
 }
@@ -197,7 +200,8 @@ static int test_built(struct cli *cli, const struct uni_recipe *recipe,
 		      const struct uni_strv *paths, struct uni_test_report *report,
 		      struct uni_err *err)
 {
-	const struct uni_test_image image = { recipe, paths->items[0], paths->items[1] };
+	const struct uni_test_image image = { recipe, paths->items[0], paths->items[1],
+					      (const char *const *)paths->items + 2 };
 	struct uni_test_options how = { .done = print_result, .user = cli };
 	UNI_AUTO_BUF struct uni_buf junit = UNI_BUF_INIT;
 	const char *file = cli_value(cli, "junit");

@@ -149,8 +149,9 @@ static void complain(struct build *b, struct uni_pos pos, const struct uni_err *
 
 static bool need_any_device(const struct uni_base *base, struct uni_err *err)
 {
-	static const char *const disks[] = { "virtio-blk-pci", "virtio-blk-mmio", "nvme", "ahci",
-					     "xen-blkfront" };
+	static const char *const disks[] = { "virtio-blk-pci", "virtio-blk-mmio",
+					     "nvme",	       "virtio-scsi-pci",
+					     "ahci",	       "xen-blkfront" };
 	struct uni_err ignored = UNI_ERR_INIT;
 
 	for (size_t i = 1; i < UNI_COUNT(disks); i++)
@@ -173,7 +174,7 @@ static void check_volumes(struct build *b, const struct uni_base *base)
 		if (uni_base_need_filesystem(base, uni_recipe_format_name(volume->format),
 					     compression, &why) != 0)
 			complain(b, volume->pos, &why);
-		else if (!tmpfs && !volume->embed && !need_any_device(base, &why))
+		else if (!tmpfs && !uni_recipe_in_elf(volume) && !need_any_device(base, &why))
 			complain(b, volume->pos, &why);
 	}
 }
@@ -207,8 +208,7 @@ static void warn_iso(struct build *b)
 	for (size_t i = 0; i < b->recipe->volume_count; i++) {
 		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
 
-		if (volume->format == UNI_FS_TMPFS || volume->embed ||
-		    uni_recipe_volume_beside(volume))
+		if (!uni_recipe_partition(volume))
 			continue;
 		uni_diags_warning(b->diags, b->recipe->path, volume->pos,
 				  "volume \"%s\" is out of reach of a machine started from the ISO "

@@ -153,6 +153,8 @@ static void check_tree(struct build *b, const struct uni_recipe_volume *volume)
 	struct uni_tree *tree UNI_AUTO(uni_tree) = uni_tree_new(&rules);
 	struct uni_err why = UNI_ERR_INIT;
 
+	if (volume->source.kind == UNI_INPUT_NONE)
+		return;
 	check_package(b, &volume->source);
 	if (volume->source.kind == UNI_INPUT_FILE && volume->source.folder &&
 	    uni_tree_add_folder(tree, ".", volume->source.path, &rules, &why) != 0)

@@ -175,6 +175,10 @@ static int add_artifact(struct handing *h, struct uni_store_entry *blob, const c
 	};
 	if (uni_str_eq(format, "volume") && has_moved_on(h->b, artifact->path, suffix))
 		return 0;
+	/* What machines have written to stays: it is theirs. */
+	if (uni_str_eq(format, "writable") && uni_file_exists(artifact->path) &&
+	    !h->b->options->force)
+		return 0;
 	if (h->b->options->no_output || same(artifact->path, name, blob, h->remembered))
 		return 0;
 	artifact->written = true;
@@ -187,12 +191,13 @@ static int each_beside(struct handing *h, const struct uni_recipe_volume *volume
 				 const char *format, const char *suffix, struct uni_err *err),
 		       struct uni_err *err)
 {
-	char *suffix UNI_AUTO_FREE = uni_asprintf("%s.vol", volume->name);
+	char *suffix UNI_AUTO_FREE =
+		uni_asprintf("%s.%s", volume->name, volume->writable ? "raw" : "vol");
+	const char *format = volume->writable ? "writable" : "volume";
 
 	if (!uni_recipe_volume_beside(volume))
 		return 0;
-	return fn(h, &h->b->runs[volume_step(h->b, volume)].record.entries[0], "volume", suffix,
-		  err);
+	return fn(h, &h->b->runs[volume_step(h->b, volume)].record.entries[0], format, suffix, err);
 }
 
 static int each_artifact(struct handing *h,
@@ -326,9 +331,12 @@ static int write_all(struct handing *h, struct uni_err *err)
 			rc = write_artifact(h, i, result->artifacts[i].path, err);
 		i += count != 0 ? count : 1;
 	}
+	/* A volume that was kept may hold anything by now. */
 	for (size_t i = 0; rc == 0 && i < result->count; i++)
-		(void)look_of(result->artifacts[i].path, result->artifacts[i].path + skip,
-			      &result->artifacts[i].digest, &h->looks);
+		if (result->artifacts[i].written ||
+		    !uni_str_eq(result->artifacts[i].format, "writable"))
+			(void)look_of(result->artifacts[i].path, result->artifacts[i].path + skip,
+				      &result->artifacts[i].digest, &h->looks);
 	return rc;
 }
 

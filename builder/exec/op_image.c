@@ -113,7 +113,7 @@ static int add_volume_parts(struct build *b, const struct uni_step *step,
 		if (!volume_use(b, step, i, &use))
 			continue;
 		fill_mount(config, &use);
-		if (!use.volume->embed)
+		if (!uni_recipe_in_elf(use.volume))
 			continue;
 		if (use.blob->size > UNI_RECIPE_EMBED_MAX)
 			return uni_recipe_error(b->recipe, use.volume->pos, UNI_E_LIMIT, err,
@@ -342,7 +342,7 @@ static int add_volumes(struct build *b, const struct uni_step *step, struct disk
 		struct volume_use use;
 		struct uni_disk_partition partition = { .type = uuid_of(UNI_GPT_VOLUME) };
 
-		if (!volume_use(b, step, i, &use) || use.volume->embed)
+		if (!volume_use(b, step, i, &use) || !uni_recipe_partition(use.volume))
 			continue;
 		if (use.volume->size != 0 && use.volume->size < use.blob->size)
 			return uni_recipe_error(b->recipe, use.volume->pos, UNI_E_LIMIT, err,

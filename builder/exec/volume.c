@@ -78,6 +78,8 @@ static int fill_tree(struct build *b, const struct uni_recipe_volume *volume, st
 	const struct uni_recipe_input *source = &volume->source;
 	struct uni_tree_rules rules = rules_of(volume);
 
+	if (source->kind == UNI_INPUT_NONE)
+		return 0;
 	if (source->kind == UNI_INPUT_FILE && source->folder)
 		return uni_tree_add_folder(tree, ".", source->path, &rules, err);
 	if (source->kind == UNI_INPUT_PACKAGE && source->member == NULL)
@@ -163,7 +165,7 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	struct uni_err why = UNI_ERR_INIT;
 	int rc;
 
-	in->name = uni_strdup(volume->source.text);
+	in->name = uni_strdup(volume->source.text != NULL ? volume->source.text : "(empty)");
 	if (uni_fs_find(format) == NULL)
 		return uni_recipe_error(b->recipe, volume->pos, UNI_E_UNSUPPORTED, err,
 					"volumes of format %s cannot be written", format);
@@ -212,7 +214,7 @@ int volumes_tools(struct build *b, struct uni_err *err)
 		char *name UNI_AUTO_FREE = uni_asprintf(
 			"%s %s", format, uni_recipe_compression_name(volume->compression));
 
-		if (volume->format != UNI_FS_TMPFS)
+		if (volume->format == UNI_FS_SQUASHFS)
 			rc = tool_set_resolve(b, name, programs, list_tools, &listing,
 					      &b->volumes[i].tools, err);
 	}

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <uni/fs/fs.h>
 #include <uni/fs/live.h>
 
 /*
@@ -62,6 +63,16 @@ static void fill_live(const struct uni_recipe *recipe, const struct uni_recipe_v
 	memcpy(wire->root_hash, volume->key, sizeof(wire->root_hash));
 }
 
+static void fill_writable(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
+			  struct uni_config_mount *wire)
+{
+	const struct uni_uuid uuid = uni_fs_writable_uuid(recipe->image.name, volume->name);
+	const struct uni_uuid guid = uni_uuid_swap(&uuid);
+
+	memcpy(wire->uuid, guid.bytes, sizeof(wire->uuid));
+	wire->size = volume->size;
+}
+
 static void add_mounts(struct uni_boot_config *config, const struct uni_recipe *recipe)
 {
 	for (size_t i = 0; i < recipe->volume_count; i++) {
@@ -72,6 +83,8 @@ static void add_mounts(struct uni_boot_config *config, const struct uni_recipe *
 			wire.size = volume->size;
 		else if (volume->format == UNI_FS_LIVE)
 			fill_live(recipe, volume, &wire);
+		else if (volume->writable)
+			fill_writable(recipe, volume, &wire);
 		else
 			wire.flags = UNI_MOUNT_READ_ONLY |
 				     (volume->verity ? (uint32_t)UNI_MOUNT_VERITY : 0);

@@ -68,7 +68,9 @@ int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volu
 	line_number(out, "block-size", options.block_size);
 	line_epoch(out, options.epoch);
 	line_number(out, "verity", options.verity);
-	if (options.image != NULL) {
+	if (volume->format == UNI_FS_EXT4)
+		line_number(out, "writable", options.writable);
+	if (options.image != NULL || options.size != 0) {
 		line_text(out, "image", options.image);
 		line_number(out, "size", options.size);
 	}
@@ -81,16 +83,18 @@ void uni_plan_fs_options(const struct uni_recipe *recipe, const struct uni_recip
 			 struct uni_fs_options *options)
 {
 	bool beside = uni_recipe_volume_beside(volume);
+	bool ext4 = volume->format == UNI_FS_EXT4;
 
 	*options = (struct uni_fs_options){
 		.volume = volume->name,
-		.image = beside ? recipe->image.name : NULL,
-		.size = beside ? volume->size : 0,
+		.image = beside || volume->writable ? recipe->image.name : NULL,
+		.size = beside || ext4 ? volume->size : 0,
 		.compression = uni_recipe_compression_name(volume->compression),
 		.level = volume->level,
 		.block_size = volume->block_size,
 		.epoch = volume->epoch,
 		.verity = volume->verity,
+		.writable = volume->writable,
 	};
 }
 
@@ -108,7 +112,7 @@ void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
 	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
 		line_text(out, "kind", (*kind)->name);
 	for (size_t i = 0; i < recipe->volume_count; i++)
-		if (recipe->volumes[i].embed)
+		if (uni_recipe_in_elf(&recipe->volumes[i]))
 			line_text(out, "embed", recipe->volumes[i].name);
 	uni_buf_puts(out, "config ");
 	uni_boot_config_json(config, 0, out);
@@ -158,8 +162,7 @@ static void line_disk(const struct uni_recipe *recipe, const char *format, struc
 		line_text(out, "boot", "uefi");
 	line_number(out, "size", output != NULL ? output->size : 0);
 	for (size_t i = 0; i < recipe->volume_count; i++) {
-		if (recipe->volumes[i].format == UNI_FS_TMPFS || recipe->volumes[i].embed ||
-		    uni_recipe_volume_beside(&recipe->volumes[i]))
+		if (!uni_recipe_partition(&recipe->volumes[i]))
 			continue;
 		line_text(out, "partition", recipe->volumes[i].name);
 		line_number(out, "size", recipe->volumes[i].size);

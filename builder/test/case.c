@@ -170,8 +170,25 @@ static int make_folders(struct test_run *run, struct uni_err *err)
 	return 0;
 }
 
+/* What a test writes is no other's. */
+static int copy_volumes(const struct test_run *run, struct uni_strv *copies, struct uni_err *err)
+{
+	const char *const *volumes = run->of->image->volumes;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && volumes != NULL && volumes[i] != NULL; i++) {
+		UNI_AUTO_FREE char *name = uni_asprintf("volume-%zu.raw", i);
+		char *path = uni_path_join(run->dir, name);
+
+		rc = uni_file_copy(volumes[i], path, 0600, err);
+		uni_strv_take(copies, path);
+	}
+	return rc;
+}
+
 static int try_start(struct test_run *run, struct uni_err *err)
 {
+	UNI_AUTO_STRV struct uni_strv copies = { 0 };
 	const struct test_case *of = run->of;
 	UNI_AUTO_FREE char *config = NULL, *console = uni_path_join(run->dir, "console.log");
 	struct uni_vm_spec spec = {
@@ -186,9 +203,11 @@ static int try_start(struct test_run *run, struct uni_err *err)
 	};
 	const struct uni_recipe_texts *networks = &of->image->recipe->config.networks;
 
-	if (write_config(run, &config, err) != 0 || reserve_ports(run, err) != 0)
+	if (write_config(run, &config, err) != 0 || reserve_ports(run, err) != 0 ||
+	    copy_volumes(run, &copies, err) != 0)
 		return err->code;
 	spec.config = config;
+	spec.writable = (const char *const *)copies.items;
 	spec.forwards = run->forwards;
 	spec.forward_count = run->port_count;
 	if (run->port_count != 0 ||

@@ -64,10 +64,11 @@ static const struct bus *bus_of(const struct uni_vm_spec *spec)
 }
 
 static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, const char *path,
-		     unsigned number)
+		     unsigned number, bool writable)
 {
 	UNI_AUTO_FREE char *suffix =
-		uni_asprintf(",format=raw,if=none,id=disk%u,readonly=on,file.locking=off", number);
+		uni_asprintf(",format=raw,if=none,id=disk%u,%s", number,
+			     writable ? "discard=unmap" : "readonly=on,file.locking=off");
 	UNI_AUTO_BUF struct uni_buf device = UNI_BUF_INIT;
 	const struct bus *bus = bus_of(spec);
 
@@ -281,11 +282,13 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 	if (add_firmware(argv, spec, err) != 0)
 		return err->code;
 	if (spec->disk != NULL)
-		add_disk(argv, spec, spec->disk, number++);
+		add_disk(argv, spec, spec->disk, number++, spec->disk_writable);
 	for (const char *const *disk = spec->data; disk != NULL && *disk != NULL; disk++)
-		add_disk(argv, spec, *disk, number++);
+		add_disk(argv, spec, *disk, number++, false);
+	for (const char *const *disk = spec->writable; disk != NULL && *disk != NULL; disk++)
+		add_disk(argv, spec, *disk, number++, true);
 	for (size_t i = 0; i < spec->volume_count; i++)
-		add_disk(argv, spec, spec->volumes[i].path, number++);
+		add_disk(argv, spec, spec->volumes[i].path, number++, false);
 	add_bell(argv, spec);
 	add_network(argv, spec);
 	if (spec->config != NULL)

@@ -25,16 +25,16 @@ int fs_create(const char *path, int *fd, struct uni_err *err)
 	return *fd < 0 ? uni_err_errno(err, "volume") : 0;
 }
 
-static void derive_from_names(const struct uni_fs_options *options, struct uni_fs_result *result)
+struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume)
 {
 	struct uni_hash hash;
 	struct uni_digest digest;
 
 	uni_hash_start(&hash);
-	uni_hash_add_text(&hash, options->image);
-	uni_hash_add_text(&hash, options->volume);
+	uni_hash_add_text(&hash, image);
+	uni_hash_add_text(&hash, volume);
 	digest = uni_hash_end(&hash);
-	result->uuid = uni_uuid_derive("uni writable volume", &digest);
+	return uni_uuid_derive("uni writable volume", &digest);
 }
 
 void fs_identity(const struct uni_fs_format *format, const struct uni_fs_options *options,
@@ -44,7 +44,7 @@ void fs_identity(const struct uni_fs_format *format, const struct uni_fs_options
 	struct uni_digest digest;
 
 	if (options->writable) {
-		derive_from_names(options, result);
+		result->uuid = uni_fs_writable_uuid(options->image, options->volume);
 		return;
 	}
 	uni_hash_start(&hash);

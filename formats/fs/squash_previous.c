@@ -141,7 +141,9 @@ static int compare_path(const void *a, const void *b)
 /* The digests behind the file system. */
 static int read_digests(struct uni_squash_previous *p, struct squash *s, struct uni_err *err)
 {
+	UNI_AUTO_FREE struct uni_digest *digests = NULL;
 	struct squash_placed_header header;
+	uint64_t size;
 	uint64_t at =
 		(s->super.bytes_used + SQUASH_BLOCK_MIN - 1) / SQUASH_BLOCK_MIN * SQUASH_BLOCK_MIN;
 	int rc;
@@ -158,15 +160,15 @@ static int read_digests(struct uni_squash_previous *p, struct squash *s, struct 
 				   s->reader.name);
 	if (header.count != s->super.inodes)
 		return reader_corrupt(&s->reader, "number of its digests", err);
-	for (size_t i = 0; rc == 0 && i < p->count; i++) {
-		struct squash_before *b = &p->entries[i];
-
-		if (b->type == 2)
-			rc = reader_pread(&s->reader,
-					  at + sizeof(header) +
-						  (uint64_t)(b->number - 1) * sizeof(b->digest),
-					  b->digest.bytes, sizeof(b->digest.bytes), err);
-	}
+	size = (uint64_t)header.count * sizeof(struct uni_digest);
+	digests = uni_try_alloc(size, (uint64_t)BEFORE_MAX * sizeof(struct uni_digest),
+				s->reader.name, err);
+	if (digests == NULL)
+		return err->code;
+	rc = reader_pread(&s->reader, at + sizeof(header), digests, (size_t)size, err);
+	for (size_t i = 0; rc == 0 && i < p->count; i++)
+		if (p->entries[i].type == 2)
+			p->entries[i].digest = digests[p->entries[i].number - 1];
 	return rc;
 }
 

@@ -43,7 +43,7 @@ class Uefi(scenario.Scenario):
         self.assertIn("pei-x86-64", self.tool("objdump", "-f", self.loader("out/hello.raw")))
         self.assertEqual(self.partition("out/hello.raw", "boot")[0], "EF02")
         for firmware in "bios", "uefi":
-            for bus in "virtio", "nvme":
+            for bus in "virtio", "nvme", "scsi":
                 with self.subTest(firmware=firmware, bus=bus):
                     said = self.uni("run", "out/hello.raw", "--firmware", firmware, "--disk-bus", bus, status=7)
                     self.assertIn(GREETING, said.replace("\r", ""))

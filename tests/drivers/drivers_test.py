@@ -81,11 +81,16 @@ WAYS = {
     "nvme, pc": ("pc", "nvme,serial=s"),
     "nvme, one vector": ("q35", "nvme,serial=s,msix_qsize=1"),
     "nvme, small transfers": ("q35", "nvme,serial=s,mdts=1"),
+    "scsi": ("q35", "scsi-hd", "-device", "virtio-scsi-pci"),
+    "scsi legacy, pin": ("pc", "scsi-hd", "-device", "virtio-scsi-pci,disable-modern=on,vectors=0"),
+    "scsi, far unit": ("q35", "scsi-hd,scsi-id=200,lun=300", "-device", "virtio-scsi-pci"),
+    "scsi, small transfers": ("q35", "scsi-hd", "-device", "virtio-scsi-pci,max_sectors=16,seg_max_adjust=off"),
+    "scsi, mmio": ("microvm", "scsi-hd", "-device", "virtio-scsi-device"),
 }
 
 
 def first_name(device):
-    return "nvme0n1" if device.startswith("nvme") else "vda"
+    return {"nvme": "nvme0n1", "scsi": "sda"}.get(device[:4], "vda")
 
 
 
@@ -114,8 +119,9 @@ class Drivers(unittest.TestCase):
             return self.path(mkimage.link(f.read(), [("config", config.record(), bytes(16))]))
 
     def disk(self, number, path, device="virtio-blk-pci", readonly=False, more=()):
-        return ["-drive", f"if=none,id=d{number},format=raw,file={path}" + (",readonly=on" if readonly else ""),
-                "-device", f"{device},drive=d{number}"] + list(more)
+        return list(more) + [
+            "-drive", f"if=none,id=d{number},format=raw,file={path}" + (",readonly=on" if readonly else ""),
+            "-device", f"{device},drive=d{number}"]
 
     def run_probe(self, machine, args, extra=(), status=0, **how):
         kind, _, options = machine.partition(",")

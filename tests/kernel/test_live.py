@@ -5,7 +5,9 @@ signed, torn, damaged, of another format or too old is not taken, and all of it 
   test_live.py UNIBASE.ELF LIVE
 """
 import os
+import random
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,6 @@ import uuid
 from boot import boot, command, read_record, wait_for
 from live_volume import Bell, Monitor, Volume, public_key
 from mkimage import CFG, FS, Config, link
-import struct
 
 GUID = uuid.UUID("9b0c8f52-2f0e-4e55-8a52-6f9a2f3d5c21").bytes
 REASON = {"signature": 1, "version": 2, "old": 3, "content": 4}
@@ -27,6 +28,8 @@ def squash(folder, page):
     os.makedirs(tree, exist_ok=True)
     with open(os.path.join(tree, "page"), "w", encoding="ascii") as f:
         f.write(page + "\n")
+    with open(os.path.join(tree, "big"), "wb") as f:
+        f.write(random.Random(page).randbytes(600000))
     subprocess.run(["mksquashfs", tree, out, "-noappend", "-no-progress", "-quiet", "-comp", "zstd"],
                    check=True, stdout=subprocess.DEVNULL)
     with open(out, "rb") as f:
@@ -132,6 +135,7 @@ def story(folder, kernel, program, machine, key, other):
     volume.commit(squash(folder, "drop"), key=key)
     m.answers(status=1, generation=3)
     m.shows("page <drop>")
+    m.shows("big: error 5")
     m.shows("dropped")
     m.answers(status=1, generation=3, pinned=3)
     volume.commit(squash(folder, "stop"), key=key)

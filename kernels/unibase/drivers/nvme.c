@@ -371,7 +371,6 @@ static int start(struct uk_pci_dev *pci)
 		return -UK_ENOMEM;
 	n->pci = pci;
 	n->number = controllers++;
-	uk_list_init(&n->waiting);
 	uk_pci_enable(pci, UK_PCI_MEMORY | UK_PCI_MASTER);
 	n->registers = uk_pci_map(pci, 0, 0, DOORBELLS + NVME_PAGE);
 	if (n->registers == NULL)

@@ -6,8 +6,7 @@
 #define UK_NVME_H
 
 #include "drivers.h"
-#include <uk/block.h>
-#include <uk/lock.h>
+#include "turns.h"
 
 struct nvme_command { /* 4.2 */
 	uint8_t opcode;
@@ -47,8 +46,6 @@ struct nvme_ring {
 	uint16_t phase;
 };
 
-struct nvme_slot; /* nvme_io.c: a command in flight */
-
 struct nvme {
 	struct uk_pci_dev *pci;
 	volatile uint8_t *registers;
@@ -64,11 +61,8 @@ struct nvme {
 
 	/* One pair, for the one processor that there is. */
 	struct nvme_ring io;
-	struct uk_spinlock lock; /* of all below */
-	bool dead;
-	struct nvme_slot *slots, *free;
-	unsigned slot_count;
-	struct uk_list waiting; /* transfers without a slot */
+	struct uk_turns turns;
+	uint64_t *lists; /* of pages, for each slot */
 };
 
 struct nvme_namespace {

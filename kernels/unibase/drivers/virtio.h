@@ -19,7 +19,12 @@ enum uk_virtio_status {
 	UK_VIRTIO_FAILED = 128,
 };
 
-enum uk_virtio_id { UK_VIRTIO_NETWORK = 1, UK_VIRTIO_BLOCK = 2, UK_VIRTIO_RANDOM = 4 };
+enum uk_virtio_id {
+	UK_VIRTIO_NETWORK = 1,
+	UK_VIRTIO_BLOCK = 2,
+	UK_VIRTIO_RANDOM = 4,
+	UK_VIRTIO_SCSI = 8
+};
 
 #define UK_VIRTIO_INDIRECT (1ull << 28)
 #define UK_VIRTIO_EVENT_INDEX (1ull << 29)

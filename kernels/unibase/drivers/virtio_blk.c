@@ -5,9 +5,8 @@
  * device takes is made in several turns.
  */
 #include "drivers.h"
+#include "turns.h"
 #include "virtio.h"
-#include <uk/block.h>
-#include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
 
@@ -27,196 +26,96 @@ enum { STATUS_OK = 0, STATUS_UNSUPPORTED = 2, STATUS_UNSET = 0xff };
 #define SLOTS_ORDER 2 /* 16 KiB of slots */
 #define PIECES_MAX (UK_BLOCK_SEGS + 2)
 
-struct cursor {		   /* how far a transfer has come */
-	uint64_t done;	   /* bytes in all */
-	uint32_t seg_done; /* bytes of the segment */
-	unsigned seg;
-};
-
-struct slot {
+struct slot { /* what the device reads and writes for one transfer */
 	struct uk_virtq_desc table[PIECES_MAX];
 	uint32_t type, reserved; /* head, for the device */
 	uint64_t sector;
-	volatile uint8_t status;  /* by the device */
-	struct uk_block_req *req; /* NULL: free */
-	struct cursor at;
-	struct slot *next;
+	volatile uint8_t status; /* by the device */
 };
 
 struct disk {
 	struct uk_block_dev block;
 	struct uk_virtio_dev *dev;
 	struct uk_virtq *queue;
-	struct uk_spinlock lock;
+	struct uk_turns turns;
 	struct slot *slots;
-	unsigned slot_count;
-	struct slot *free;
-	struct slot *stuck;	/* have a transfer, but the ring had no room for a turn */
-	struct uk_list waiting; /* transfers without a slot */
-	uint32_t seg_max;	/* pieces of data in a turn */
-	uint32_t size_max;	/* bytes of a piece */
+	uint32_t seg_max;  /* pieces of data in a turn */
+	uint32_t size_max; /* bytes of a piece */
 	bool can_flush;
 };
 
 static unsigned disk_count;
 
-/* The next turn's pieces of data. */
-static unsigned take_pieces(const struct disk *d, const struct uk_block_req *req, struct cursor *at,
-			    struct uk_virtq_piece *out)
+/* The turn's pieces of data. */
+static unsigned take_pieces(const struct disk *d, struct uk_turn *turn, struct uk_virtq_piece *out)
 {
 	unsigned count = 0;
 
-	while (at->seg < req->seg_count && count < d->seg_max) {
-		const struct uk_block_seg *seg = &req->segs[at->seg];
-		uint32_t size = UK_MIN(seg->size - at->seg_done, d->size_max);
-
-		out[count].paddr = uk_virt_to_phys((const uint8_t *)seg->data + at->seg_done);
-		out[count].size = size;
+	while (count < d->seg_max && uk_turn_next(turn, &out[count].paddr, &out[count].size)) {
+		out[count].size = UK_MIN(out[count].size, d->size_max);
+		uk_turn_take(turn, out[count].size);
 		count++;
-		at->done += size;
-		at->seg_done += size;
-		if (at->seg_done == seg->size) {
-			at->seg++;
-			at->seg_done = 0;
-		}
 	}
 	return count;
 }
 
-/* Puts one turn of the slot's transfer into the ring; on an error the slot is as it was. */
-static int start_turn(struct disk *d, struct slot *s)
+static int start_turn(struct uk_turns *t, struct uk_turn *turn)
 {
+	struct disk *d = uk_container(t, struct disk, turns);
+	struct slot *s = &d->slots[uk_turn_index(t, turn)];
 	struct uk_virtq_piece pieces[PIECES_MAX];
-	struct cursor at = s->at;
-	bool write = s->req->op == UK_BLOCK_WRITE;
+	bool write = turn->req->op == UK_BLOCK_WRITE;
 	unsigned count = 1;
-	int result;
 
-	s->type = write ? TYPE_WRITE : s->req->op == UK_BLOCK_READ ? TYPE_READ : TYPE_FLUSH;
-	s->sector = s->type == TYPE_FLUSH ? 0 : (s->req->offset + at.done) / SECTOR;
+	s->type = write ? TYPE_WRITE : turn->req->op == UK_BLOCK_READ ? TYPE_READ : TYPE_FLUSH;
+	s->sector = s->type == TYPE_FLUSH ? 0 : (turn->req->offset + turn->done) / SECTOR;
 	s->status = STATUS_UNSET;
 	pieces[0].paddr = uk_virt_to_phys(&s->type);
 	pieces[0].size = HEAD_SIZE;
 	if (s->type != TYPE_FLUSH)
-		count += take_pieces(d, s->req, &at, pieces + 1);
+		count += take_pieces(d, turn, pieces + 1);
 	pieces[count].paddr = uk_virt_to_phys((const void *)(uintptr_t)&s->status);
 	pieces[count].size = 1;
-	result = uk_virtq_add(d->queue, pieces, write ? count : 1, write ? 1 : count, s->table, s);
-	if (result == 0)
-		s->at = at;
-	return result;
+	return uk_virtq_add(d->queue, pieces, write ? count : 1, write ? 1 : count, s->table, turn);
 }
 
-/* The transfer ends; its `done` is called when the lock is free again. */
-static void end(struct disk *d, struct slot *s, int status, struct uk_list *ended)
+static void kick(struct uk_turns *t)
 {
-	s->req->status = status;
-	uk_list_push_back(ended, &s->req->item);
-	s->req = NULL;
-	s->next = d->free;
-	d->free = s;
-}
-
-/* A turn, or the slot waits for the ring, or the transfer ends in an error. */
-static void go_on(struct disk *d, struct slot *s, struct uk_list *ended)
-{
-	int result = start_turn(d, s);
-
-	if (result == -UK_ENOSPC) {
-		s->next = d->stuck;
-		d->stuck = s;
-	} else if (result != 0) {
-		end(d, s, result, ended);
-	}
-}
-
-static void refill(struct disk *d, struct uk_list *ended)
-{
-	struct slot *stuck = d->stuck;
-
-	d->stuck = NULL;
-	while (stuck != NULL) {
-		struct slot *next = stuck->next;
-
-		go_on(d, stuck, ended);
-		stuck = next;
-	}
-	while (d->stuck == NULL && d->free != NULL && !uk_list_empty(&d->waiting)) {
-		struct slot *s = d->free;
-
-		s->req = uk_list_first(&d->waiting, struct uk_block_req, item);
-		uk_list_remove(&s->req->item);
-		s->at = (struct cursor){ 0 };
-		d->free = s->next;
-		go_on(d, s, ended);
-	}
-	uk_virtq_kick(d->queue);
-}
-
-static void tell(struct uk_list *ended)
-{
-	while (!uk_list_empty(ended)) {
-		struct uk_block_req *req = uk_list_first(ended, struct uk_block_req, item);
-
-		uk_list_remove(&req->item);
-		req->done(req);
-	}
+	uk_virtq_kick(uk_container(t, struct disk, turns)->queue);
 }
 
 static void submit(struct uk_block_dev *block, struct uk_block_req *req)
 {
 	struct disk *d = block->driver;
-	struct uk_list ended;
-	uint64_t state;
 
-	if (req->op == UK_BLOCK_FLUSH && !d->can_flush) {
+	if (req->op == UK_BLOCK_FLUSH && !d->can_flush)
 		req->done(req); /* what was written is written through */
-		return;
-	}
-	uk_list_init(&ended);
-	state = uk_spin_lock(&d->lock);
-	uk_list_push_back(&d->waiting, &req->item);
-	refill(d, &ended);
-	uk_spin_unlock(&d->lock, state);
-	tell(&ended);
-}
-
-static void turn_done(struct disk *d, struct slot *s, struct uk_list *ended)
-{
-	if (s->status != STATUS_OK)
-		end(d, s, s->status == STATUS_UNSUPPORTED ? -UK_EOPNOTSUPP : -UK_EIO, ended);
-	else if (s->req->op != UK_BLOCK_FLUSH && s->at.seg < s->req->seg_count)
-		go_on(d, s, ended);
 	else
-		end(d, s, 0, ended);
+		uk_turns_submit(&d->turns, block, req);
 }
 
-/* The device broke the rules: after a reset it touches no memory, and nothing more will come. */
-static void give_up(struct disk *d, struct uk_list *ended)
+static int error_of(const struct disk *d, const struct uk_turn *turn)
 {
-	d->dev->transport->set_status(d->dev, 0);
-	d->stuck = NULL;
-	for (unsigned i = 0; i < d->slot_count; i++)
-		if (d->slots[i].req != NULL)
-			end(d, &d->slots[i], -UK_EIO, ended);
+	uint8_t status = d->slots[uk_turn_index(&d->turns, turn)].status;
+
+	return status == STATUS_OK ? 0 : status == STATUS_UNSUPPORTED ? -UK_EOPNOTSUPP : -UK_EIO;
 }
 
 static void queue_done(struct uk_virtq *q)
 {
 	struct disk *d = q->dev->driver;
-	struct uk_list ended;
-	struct slot *s;
-	uint64_t state;
+	struct uk_turns_work work;
+	struct uk_turn *turn;
 
-	uk_list_init(&ended);
-	state = uk_spin_lock(&d->lock);
-	while ((s = uk_virtq_take(q)) != NULL)
-		turn_done(d, s, &ended);
-	if (q->broken)
-		give_up(d, &ended);
-	refill(d, &ended);
-	uk_spin_unlock(&d->lock, state);
-	tell(&ended);
+	uk_turns_begin(&d->turns, &work);
+	while ((turn = uk_virtq_take(q)) != NULL)
+		uk_turns_done(&d->turns, &work, turn, error_of(d, turn));
+	if (q->broken && !d->turns.dead) {
+		/* It broke the rules: after a reset it touches no memory. */
+		d->dev->transport->set_status(d->dev, 0);
+		uk_turns_fail(&d->turns, &work);
+	}
+	uk_turns_finish(&d->turns, &work);
 }
 
 static uint64_t read_capacity(struct uk_virtio_dev *dev)
@@ -236,19 +135,16 @@ static void config_changed(struct uk_virtio_dev *dev)
 		d->block.changed(&d->block);
 }
 
-static bool make_slots(struct disk *d)
+static int make_slots(struct disk *d)
 {
 	struct uk_page *page = uk_page_alloc(SLOTS_ORDER, true);
 
 	if (page == NULL)
-		return false;
+		return -UK_ENOMEM;
 	d->slots = uk_page_virt(page);
-	d->slot_count = (UK_PAGE_SIZE << SLOTS_ORDER) / sizeof(*d->slots);
-	for (unsigned i = 0; i < d->slot_count; i++) {
-		d->slots[i].next = d->free;
-		d->free = &d->slots[i];
-	}
-	return true;
+	d->turns.start = start_turn;
+	d->turns.kick = kick;
+	return uk_turns_open(&d->turns, (UK_PAGE_SIZE << SLOTS_ORDER) / sizeof(*d->slots));
 }
 
 /* What one request may hold: bounded by the device's word and by the ring, which no chain may
@@ -286,7 +182,7 @@ static int open_disk(struct disk *d)
 	if (result != 0)
 		return result;
 	d->queue = uk_virtq_open(dev, 0, QUEUE_SIZE, queue_done);
-	if (d->queue == NULL || !make_slots(d))
+	if (d->queue == NULL || make_slots(d) != 0)
 		return -UK_ENOMEM;
 	result = read_limits(d);
 	if (result != 0)
@@ -308,7 +204,6 @@ static int start(struct uk_virtio_dev *dev)
 		return -UK_ENOMEM;
 	d->dev = dev;
 	dev->driver = d;
-	uk_list_init(&d->waiting);
 	result = open_disk(d);
 	if (result != 0)
 		return result;

@@ -354,11 +354,11 @@ static int net_open(struct uk_xen_dev *xen)
 		result = uk_xen_ring_open(&net->rx, xen, sizeof(struct rx_request), "rx-ring-ref");
 	if (result != 0)
 		return result;
-	rx_give(net);
 	result = uk_xen_event_new(xen->backend_id, respond, net);
 	if (result < 0)
 		return result;
 	net->port = (uint32_t)result;
+	rx_give(net);
 	return tell_backend(net);
 }
 

@@ -4,7 +4,7 @@
  * wakes who asked.
  */
 #include "xen.h"
-#include <uk/cpu.h>
+#include <uk/lock.h>
 #include <uk/log.h>
 
 #define RING 1024u
@@ -24,6 +24,7 @@ struct header {
 
 static volatile struct interface *ring;
 static uint32_t port;
+static struct uk_spinlock lock = UK_SPINLOCK_INIT; /* what arrives, watches */
 static struct uk_mutex mutex = UK_MUTEX_INIT(mutex);
 static struct uk_waitq moved = UK_WAITQ_INIT(moved);
 static struct uk_xen_watch *watches;
@@ -82,6 +83,7 @@ static void finish(void)
 
 static void receive(void *arg)
 {
+	uint64_t state = uk_spin_lock(&lock);
 	bool any = false;
 
 	(void)arg;
@@ -101,6 +103,7 @@ static void receive(void *arg)
 		else if (got == 0)
 			break;
 	}
+	uk_spin_unlock(&lock, state);
 	if (any)
 		uk_xen_event_send(port);
 	uk_wake_all(&moved);
@@ -170,12 +173,9 @@ static int ask(uint32_t type, const char *path, size_t path_size, const char *va
 /* Makes room for the next message. */
 static void answer_read(void)
 {
-	uint64_t state = uk_irq_save();
-
 	answered = false;
 	if (ring != NULL)
 		receive(NULL);
-	uk_irq_restore(state);
 	uk_mutex_unlock(&mutex);
 }
 
@@ -257,10 +257,10 @@ int uk_xen_watch(const char *directory, const char *node, struct uk_xen_watch *w
 	uk_mutex_lock(&mutex);
 	watch->number = watch_count++;
 	size = 1 + (size_t)uk_snprintf(token, sizeof(token), "%u", watch->number);
-	state = uk_irq_save();
+	state = uk_spin_lock(&lock);
 	watch->next = watches;
 	watches = watch;
-	uk_irq_restore(state);
+	uk_spin_unlock(&lock, state);
 	result = ask(TYPE_WATCH, path, join(path, sizeof(path), directory, node), token, size);
 	answer_read();
 	return UK_MIN(result, 0);
@@ -270,7 +270,7 @@ void uk_xen_write_last(const char *node, const char *text)
 {
 	struct header h = { .type = TYPE_WRITE };
 
-	if (ring == NULL || broken || pushing)
+	if (ring == NULL || broken || pushing || lock.owner != lock.next)
 		return;
 	answered = false; /* whoever waited for that waits no more */
 	h.size = (uint32_t)(strlen(node) + 1 + strlen(text));

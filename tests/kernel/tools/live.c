@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { BIG = 600000 };
+
 static void get(int fd, char *to, size_t room)
 {
 	ssize_t got = pread(fd, to, room - 1, 0);
@@ -37,6 +39,7 @@ int main(void)
 	char page[64], held_page[64], live[128];
 	int held = open("/data/page", O_RDONLY);
 	int folder = open("/data", O_RDONLY | O_DIRECTORY);
+	int big = open("/data/big", O_RDONLY);
 	int watch = open("/proc/live", O_RDONLY);
 
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -50,6 +53,14 @@ int main(void)
 		if (strcmp(page, "stop") == 0)
 			return 0;
 		if (strcmp(page, "drop") == 0) {
+			/* Never read until its slot was written again. */
+			char last[16];
+
+			if (pread(big, last, sizeof(last), BIG - sizeof(last)) < 0)
+				printf("big: error %d\n", errno);
+			else
+				printf("big: read\n");
+			close(big);
 			close(held);
 			close(folder);
 			held = open("/data/page", O_RDONLY);

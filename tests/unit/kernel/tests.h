@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <uni/base/err.h>
 
+void test_pack_halves(void **state);
 void test_efi_seal(void **state);
 void test_efi_hostile(void **state);
 void test_calls_made(void **state);

@@ -63,7 +63,7 @@ static void check_state(struct states *s, size_t flushed, const bool *taken, siz
 		if (e->data != NULL && (i < flushed || taken[i - flushed]))
 			memcpy(file.data + e->at, e->data, e->size);
 	}
-	assert_int_equal(uni_file_write(s->path, file.data, file.size, 0600, &live_err), 0);
+	put_file(s->path, &file);
 	generation = volume_generation(s->path);
 	read_volume(s->path, false, &content);
 	if (generation == s->generation) {
@@ -163,7 +163,7 @@ void test_torn(void **state)
 
 		uni_buf_add(&torn, file.data, file.size);
 		memset(torn.data + size, 0, UNI_LIVE_BLOCK - size); /* generation 2 is in block 0 */
-		assert_int_equal(uni_file_write(path, torn.data, torn.size, 0600, &live_err), 0);
+		put_file(path, &torn);
 		assert_int_equal(volume_generation(path), 1);
 	}
 	commit_volume(path, 103, &plain, &made);

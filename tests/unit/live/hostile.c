@@ -14,7 +14,7 @@ static void put_super(const char *path, const struct uni_live_super *super)
 	s.crc32c = uni_crc32c(0, &s, offsetof(struct uni_live_super, crc32c));
 	assert_int_equal(uni_file_read(path, 16 << 20, &file, &live_err), 0);
 	memcpy(file.data + UNI_LIVE_BLOCK, &s, sizeof(s));
-	assert_int_equal(uni_file_write(path, file.data, file.size, 0600, &live_err), 0);
+	put_file(path, &file);
 }
 
 static struct uni_live_super sound_super(const char *path)

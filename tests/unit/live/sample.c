@@ -1,4 +1,5 @@
 /* Volumes to try things on. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/file.h>
@@ -26,6 +27,14 @@ void scratch_end(void)
 	uni_tmp_forget(scratch);
 	free(scratch);
 	scratch = NULL;
+}
+
+/* Not flushed: there are thousands of them. */
+void put_file(const char *path, const struct uni_buf *file)
+{
+	UNI_AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_int_equal(uni_write_full(fd, file->data, file->size, path, &live_err), 0);
 }
 
 static void add_words(struct uni_tree *tree, const char *at, uint32_t seed, size_t size)

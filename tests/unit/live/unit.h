@@ -22,6 +22,7 @@ extern struct uni_err live_err;
 char *scratch_path(const char *name);
 void scratch_end(void);
 
+void put_file(const char *path, const struct uni_buf *file);
 /* Some files; `seed` decides what "page" and "large" hold. */
 struct uni_tree *sample_tree(unsigned seed);
 /* What `super` of the volume holds: every path and its content; verified first. */

@@ -21,6 +21,7 @@
 #define UNI_RECIPE_MAX (16u << 20) /* bytes of a recipe */
 #define UNI_RECIPE_NAME_MAX 64	   /* bytes of an image's or a volume's name */
 #define UNI_RECIPE_EMBED_MAX (4u << 20)
+#define UNI_RECIPE_WRITABLE_MIN (8u << 20) /* least size of a volume that is written to */
 
 struct uni_recipe_text {
 	char *text;
@@ -161,9 +162,11 @@ struct uni_recipe_volume {
 	struct uni_pos name_pos;
 	char *mount; /* absolute, normalised, not "/" */
 	struct uni_pos mount_pos;
-	enum uni_config_fs format;	/* SQUASHFS, TMPFS or LIVE */
-	struct uni_recipe_input source; /* SQUASHFS: a folder, a tar file (any compression that
-					   libarchive reads), or a package; NONE for TMPFS */
+	enum uni_config_fs format; /* SQUASHFS, TMPFS, LIVE or EXT4 */
+	bool writable;		   /* EXT4: the machine writes to it */
+	struct uni_recipe_input
+		source; /* NONE: EXT4 starts empty. SQUASHFS: a folder, a tar file (any compression
+			   that libarchive reads), or a package; NONE for TMPFS */
 	enum uni_recipe_compression compression; /* ZSTD when absent */
 	uint32_t level;				 /* 0: the builder's own for that compression */
 	uint32_t block_size;			 /* squashfs data block; 131072 when absent */
@@ -173,7 +176,7 @@ struct uni_recipe_volume {
 			  partition, 0: what its content needs */
 	bool embed;    /* inside the bootable ELF (content up to UNI_RECIPE_EMBED_MAX) instead of a
 			  partition */
-	bool verity;   /* with hash tree; true when absent, false for TMPFS */
+	bool verity;   /* with hash tree; true when absent, false for TMPFS and EXT4 */
 	bool has_epoch;
 	int64_t epoch; /* time of its files; the image's when absent */
 	/* LIVE */
@@ -182,8 +185,20 @@ struct uni_recipe_volume {
 	uint64_t least_generation; /* 1 when absent */
 	struct uni_pos pos;
 };
-/* Whether it is a disk of its own, NAME.VOLUME.vol beside the image, instead of a partition. */
+/* Whether it is a disk of its own beside the image instead of a partition: NAME.VOLUME.vol when it
+ * is live, NAME.VOLUME.raw when the machine writes to it. */
 bool uni_recipe_volume_beside(const struct uni_recipe_volume *volume);
+
+/* Or in the bootable ELF, or on the image's disk. */
+static inline bool uni_recipe_in_elf(const struct uni_recipe_volume *volume)
+{
+	return volume->embed && !volume->writable;
+}
+static inline bool uni_recipe_partition(const struct uni_recipe_volume *volume)
+{
+	return volume->format != UNI_FS_TMPFS && !uni_recipe_volume_beside(volume) &&
+	       !uni_recipe_in_elf(volume);
+}
 
 /* A form to write, and its options ([output.FORMAT]). */
 struct uni_recipe_output {

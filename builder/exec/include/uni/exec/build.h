@@ -30,7 +30,8 @@ struct uni_build_options {
 
 struct uni_build_artifact {
 	char *path;   /* as written: OUT_DIR/NAME.FORMAT */
-	char *format; /* "raw", "elf", "manifest" */
+	char *format; /* "raw", "elf", "volume", "writable" (these two are kept when machines
+			 changed them), "manifest" */
 	uint64_t size;
 	struct uni_digest digest;
 	bool written; /* false: it was there already, the same */

@@ -15,6 +15,8 @@ struct uni_test_image {
 	const struct uni_recipe *recipe;
 	const char *disk;   /* raw; NULL: there is none */
 	const char *kernel; /* bootable ELF; NULL: there is none. At least one of the two. */
+	const char *const *volumes; /* NULL, or NULL-terminated: disks of writable volumes, of which
+				       every start gets copies */
 };
 
 struct uni_test_result {

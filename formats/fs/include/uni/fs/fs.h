@@ -61,6 +61,10 @@ struct uni_fs_format {
 		     const char *path, struct uni_fs_result *result, struct uni_err *err);
 };
 
+/* Of a volume that machines write to: it follows from names, so that a new image takes the disk
+ * that is there. */
+struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume);
+
 /* NULL-terminated. */
 extern const struct uni_fs_format *const uni_fs_formats[];
 /* NULL when there is none of that name. */

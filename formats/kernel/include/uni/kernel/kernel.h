@@ -73,7 +73,7 @@ int uni_kernel_split(int fd, uint64_t offset, uint64_t size, const char *name,
 /* Packs the bootable ELF in `elf_fd` into `fd`, an empty file; LZ4 unless that gains nothing. */
 int uni_box_pack(int elf_fd, uint64_t elf_size, const char *name, int fd, uint64_t *size,
 		 struct uni_digest *digest, struct uni_err *err);
-#define UNI_BOX_VERSION_WRITTEN 1 /* changes with the bytes that uni_box_pack writes */
+#define UNI_BOX_VERSION_WRITTEN 2 /* changes with the bytes that uni_box_pack writes */
 /* The files of libraries whose version decides these bytes, for keys. */
 int uni_box_tools(struct uni_strv *files, struct uni_err *err);
 /* Checks the header of a box in [offset, offset + size) of `fd`. */

@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""Writable volumes in the booted kernel.
+
+  test_ext4.py UNIBASE.ELF PROGRAMS
+
+The programs whose output Linux decides run on an ext4; e2fsck looks at it afterwards.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+
+from boot import boot
+from mkimage import Config, link
+
+UUID = uuid.UUID("6d1f4f0e-58ab-4c0d-9a55-3b1e5f0d7c12")
+failures = 0
+
+
+def fail(text):
+    global failures
+    failures += 1
+    print(text)
+
+
+def run(*words, ok=(0,), **options):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          check=False, **options)
+    if done.returncode not in ok:
+        fail(f"{' '.join(words)}: {done.returncode}\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+def make_disk(path, mib, *options):
+    with open(path, "wb") as f:
+        f.truncate(mib << 20)
+    run("/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-U", str(UUID), "-E", "lazy_itable_init=0,root_owner=0:0",
+        *options, path)
+
+
+def make_image(kernel, program, mount, path, args=()):
+    config = Config()
+    config.add("program", "/app/program")
+    for arg in ("program",) + tuple(args):
+        config.add("arg", arg)
+    config.mount(mount, "ext4", UUID.bytes_le, 0, read_only=False)
+    with open(kernel, "rb") as f, open(program, "rb") as p, open(path, "wb") as out:
+        out.write(link(f.read(), [("config", config.record(), bytes(16)), ("program", p.read(), bytes(16))]))
+
+
+def plain(disk):
+    return ["-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={disk}",
+            "-device", "virtio-blk-device,drive=disk"]
+
+
+def text_of(end):
+    lines = end.console.decode(errors="replace").replace("\r\n", "\n").split("\n")
+    return "\n".join(line for line in lines if not line.startswith("uni: "))
+
+
+def judge_programs(kernel, programs, folder):
+    for name, options, memory in (("files", ("-b", "4096"), 64), ("file_maps", ("-b", "1024"), 48)):
+        program, disk = os.path.join(programs, name), os.path.join(folder, "disk")
+        image = os.path.join(folder, "image.elf")
+        make_disk(disk, 64, *options)
+        make_image(kernel, program, "/dev/shm", image)
+        native = run(program)
+        end = boot(image, memory=memory, extra=plain(disk))
+        if (end.kind, end.status) != ("status", 0) or text_of(end) != native:
+            fail(f"{name} on ext4: not as on Linux; the guest ended: {end}\n{text_of(end)[-1500:]}")
+        run("/sbin/e2fsck", "-fn", disk)
+
+
+def main():
+    kernel, programs = sys.argv[1], sys.argv[2]
+    with tempfile.TemporaryDirectory() as folder:
+        judge_programs(kernel, programs, folder)
+    sys.exit(failures != 0)
+
+
+if __name__ == "__main__":
+    main()
