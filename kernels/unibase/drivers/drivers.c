@@ -17,11 +17,7 @@ const struct uk_pci_driver *const uk_pci_drivers[] = {
 };
 
 const struct uk_virtio_driver *const uk_virtio_drivers[] = {
-	&uk_virtio_blk,
-	&uk_virtio_net,
-	&uk_virtio_random,
-	&uk_virtio_scsi,
-	NULL,
+	&uk_virtio_blk, &uk_virtio_net, &uk_virtio_random, &uk_virtio_scsi, NULL,
 };
 
 void uk_drivers_start(void)
