@@ -106,7 +106,7 @@ static int find_volumes(struct cli *cli, struct target *target,
 			uni_strv_add(&named, *item + strlen("volume="));
 	for (size_t i = 0; status == 0 && i < config->mount_count; i++)
 		if (config->mounts[i].wire.fs == UNI_FS_LIVE)
-			status = uni_volume_attach(&target->volumes, config->mounts[i].wire.uuid,
+			status = uni_volume_attach(&target->volumes, &config->mounts[i].wire,
 						   config->mounts[i].path,
 						   (const char *const *)named.items, image, err);
 	return status;
