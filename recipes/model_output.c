@@ -70,6 +70,7 @@ static void read_options(struct model *m, const struct uni_toml_value *options)
 	output->size = model_size(options, "size", 0);
 	output->variant = model_string(options, "variant");
 	output->compression = model_string(options, "compression");
+	output->folder = model_string(options, "folder");
 	output->level = (unsigned)model_size(options, "level", 0);
 }
 

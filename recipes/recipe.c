@@ -279,6 +279,7 @@ void uni_recipe_free(struct uni_recipe *recipe)
 		free(recipe->outputs[i].format);
 		free(recipe->outputs[i].variant);
 		free(recipe->outputs[i].compression);
+		free(recipe->outputs[i].folder);
 	}
 	free(recipe->outputs);
 	free_input(&recipe->boot.key);

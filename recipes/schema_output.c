@@ -48,6 +48,16 @@ static const struct schema_key vhd_keys[] = {
 	  .means = "Azure takes `fixed` alone, which is of whole MiB." },
 };
 
+#define HOST_FOLDER(path)                                                                          \
+	{                                                                                          \
+		.name = "folder", .takes = TAKES_STRING, .form = FORM_ABSOLUTE, .fallback = path,  \
+		.means = "Where the files will stand on the host, for the description to name."    \
+	}
+
+static const struct schema_key xen_keys[] = { HOST_FOLDER("\"/var/lib/xen/images\"") };
+static const struct schema_key firecracker_keys[] = { HOST_FOLDER("(the working folder)") };
+static const struct schema_key libvirt_keys[] = { HOST_FOLDER("\"/var/lib/libvirt/images\"") };
+
 #define TABLE(form, of, what)                                                                      \
 	static const struct schema_table form##_table = {                                          \
 		.title = "[output." #form "]",                                                     \
@@ -65,6 +75,9 @@ TABLE(containerdisk, disk_keys, "the container image for KubeVirt");
 TABLE(iso, disk_keys, "the CD image, which is a disk as well");
 TABLE(gcp, disk_keys, "the archive for Google Cloud, whose disk has whole GiB");
 TABLE(ova, disk_keys, "the archive for VMware and VirtualBox");
+TABLE(xen, xen_keys, "the machine for Xen");
+TABLE(firecracker, firecracker_keys, "the machine for Firecracker");
+TABLE(libvirt, libvirt_keys, "the machine for libvirt");
 TABLE(ami, disk_keys, "the image for EC2, whose disk has whole GiB");
 
 #define FORM(form, what)                                                                           \
@@ -99,8 +112,7 @@ static const struct schema_key output_keys[] = {
 	  .takes = TAKES_LIST,
 	  .form = FORM_WORD,
 	  .words = WORDS("raw", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "gcp", "iso", "ova", "ami",
-			 "containerdisk", "elf"),
-	  .reserved = WORDS("xen", "firecracker", "libvirt"),
+			 "containerdisk", "xen", "firecracker", "libvirt", "elf"),
 	  .fallback = "[\"raw\", \"elf\"]",
 	  .means = "Forms to write: `raw` is a disk and `elf` a kernel that PVH loaders start "
 		   "directly; the others are in [formats.md](formats.md)." },
@@ -126,6 +138,9 @@ static const struct schema_key output_keys[] = {
 	FORM(gcp, "the archive for Google Cloud"),
 	FORM(ova, "the archive for VMware and VirtualBox"),
 	FORM(ami, "the image for EC2"),
+	FORM(xen, "the machine for Xen"),
+	FORM(firecracker, "the machine for Firecracker"),
+	FORM(libvirt, "the machine for libvirt"),
 	FORM(containerdisk, "the container image for KubeVirt"),
 };
 const struct schema_table schema_output = {

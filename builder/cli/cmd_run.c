@@ -106,7 +106,7 @@ static int find_volumes(struct cli *cli, struct target *target,
 			uni_strv_add(&named, *item + strlen("volume="));
 	for (size_t i = 0; status == 0 && i < config->mount_count; i++)
 		if (config->mounts[i].wire.fs == UNI_FS_LIVE)
-			status = uni_volume_attach(&target->volumes, config->mounts[i].wire.uuid,
+			status = uni_volume_attach(&target->volumes, &config->mounts[i].wire,
 						   config->mounts[i].path,
 						   (const char *const *)named.items, image, err);
 	return status;
@@ -137,13 +137,14 @@ static char *name_of_file(const char *path)
 	return name;
 }
 
-/* Where a machine's own files are kept; those with a name of their own do not share the image's. */
-static char *machines_folder(const struct cli *cli)
+/* Where the disks that a machine writes to are kept; those with a name of their own do not share
+ * the image's. A machine's folder is not the place: it goes with the machine. */
+static char *disks_folder(const struct cli *cli)
 {
-	UNI_AUTO_FREE char *state = uni_dir_state(), *all = uni_path_join(state, "machines");
+	UNI_AUTO_FREE char *state = uni_dir_state(), *named = uni_path_join(state, "disks");
 	const char *name = cli_value(cli, "name");
 
-	return name != NULL ? uni_path_join(all, name) : uni_strdup(all);
+	return name != NULL ? uni_path_join(named, name) : uni_path_join(state, "machines");
 }
 
 /* Builds into the user's state folder, so that what is run stays there and an unchanged image is
@@ -152,7 +153,8 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 			struct uni_err *err)
 {
 	static const char *const formats[] = { "raw", "elf" };
-	UNI_AUTO_FREE char *machines = machines_folder(cli);
+	UNI_AUTO_FREE char *state = uni_dir_state(), *machines = uni_path_join(state, "machines");
+	UNI_AUTO_FREE char *disks = disks_folder(cli);
 	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
 	struct uni_build_options how = { .formats = formats,
 					 .format_count = UNI_COUNT(formats),
@@ -179,7 +181,7 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 		if (status == 0)
 			status = note_config(cli, target, image->config, target->kernel, err);
 		if (status == 0)
-			status = cli_disks_of_image(image->config, target->kernel, machines,
+			status = cli_disks_of_image(image->config, target->kernel, disks,
 						    result.name, &target->writable,
 						    &target->disk_writable, err);
 	}
@@ -200,7 +202,7 @@ static int copy_fd(int fd, uint64_t size, const char *path, struct uni_err *err)
 static int open_image(struct cli *cli, struct target *target, struct uni_err *err)
 {
 	UNI_AUTO(uni_image) struct uni_image *image = NULL;
-	UNI_AUTO_FREE char *machines = machines_folder(cli), *name = NULL;
+	UNI_AUTO_FREE char *disks = disks_folder(cli), *name = NULL;
 	const char *path = cli->args[0];
 
 	if (uni_image_open(&image, path, err) != 0)
@@ -210,7 +212,7 @@ static int open_image(struct cli *cli, struct target *target, struct uni_err *er
 	if (image->kind == UNI_IMAGE_VOLUME)
 		return uni_err_set(err, UNI_E_INVAL, "%s: is a volume, not an image", path);
 	name = name_of_file(path);
-	if (cli_disks_of_image(image->config, path, machines, name, &target->writable,
+	if (cli_disks_of_image(image->config, path, disks, name, &target->writable,
 			       &target->disk_writable, err) != 0)
 		return err->code;
 	if (image->kind == UNI_IMAGE_KERNEL) {

@@ -140,7 +140,7 @@ int base_open(struct build *b, const struct uni_base **base, struct uni_err *err
 
 /* --- what the recipe wants of it --- */
 
-static void complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
+void base_complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
 {
 	uni_diags_error(b->diags, b->recipe->path, pos, "%s", why->text);
 	if (why->hint[0] != '\0')
@@ -173,74 +173,10 @@ static void check_volumes(struct build *b, const struct uni_base *base)
 
 		if (uni_base_need_filesystem(base, uni_recipe_format_name(volume->format),
 					     compression, &why) != 0)
-			complain(b, volume->pos, &why);
+			base_complain(b, volume->pos, &why);
 		else if (!tmpfs && !uni_recipe_in_elf(volume) && !need_any_device(base, &why))
-			complain(b, volume->pos, &why);
+			base_complain(b, volume->pos, &why);
 	}
-}
-
-static void check_entry(struct build *b, const struct uni_base *base, const char *entry,
-			struct uni_pos pos)
-{
-	struct uni_err why = UNI_ERR_INIT;
-
-	if (uni_base_need_entry(base, entry, &why) != 0)
-		complain(b, pos, &why);
-}
-
-/* Nitro shows disks as NVMe and the network as ENA, and nothing else. */
-static void check_ami(struct build *b, const struct uni_base *base, struct uni_pos pos)
-{
-	struct uni_err why = UNI_ERR_INIT;
-	int rc = uni_base_need_device(base, "nvme", &why);
-
-	if (rc == 0 && b->recipe->config.networks.count != 0)
-		rc = uni_base_need_device(base, "ena", &why);
-	if (rc == 0)
-		return;
-	(void)uni_err_context(&why, "an AMI cannot be made of this");
-	complain(b, pos, &why);
-}
-
-/* The BIOS reads the kernel from the CD, and after that nobody reads it. */
-static void warn_iso(struct build *b)
-{
-	for (size_t i = 0; i < b->recipe->volume_count; i++) {
-		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
-
-		if (!uni_recipe_partition(volume))
-			continue;
-		uni_diags_warning(b->diags, b->recipe->path, volume->pos,
-				  "volume \"%s\" is out of reach of a machine started from the ISO "
-				  "as a CD: its kernel drives no CD",
-				  volume->name);
-		uni_diags_hint(b->diags, "embed = true puts it into the kernel");
-	}
-}
-
-static void check_outputs(struct build *b, const struct uni_base *base)
-{
-	const struct uni_recipe *recipe = b->recipe;
-	bool disks = false;
-
-	for (size_t i = 0; i < b->format_count; i++) {
-		const struct uni_recipe_output *output =
-			uni_recipe_output_find(recipe, b->formats[i]);
-
-		if (strcmp(b->formats[i], "elf") == 0)
-			check_entry(b, base, "pvh",
-				    output != NULL ? output->pos : recipe->base.pos);
-		else
-			disks = true;
-		if (strcmp(b->formats[i], "iso") == 0)
-			warn_iso(b);
-		if (strcmp(b->formats[i], "ami") == 0)
-			check_ami(b, base, output != NULL ? output->pos : recipe->base.pos);
-	}
-	if (disks && recipe->boot.bios)
-		check_entry(b, base, "bios", recipe->boot.pos);
-	if (disks && recipe->boot.uefi)
-		check_entry(b, base, "uefi", recipe->boot.pos);
 }
 
 int base_check(struct build *b, struct uni_err *err)
@@ -252,9 +188,9 @@ int base_check(struct build *b, struct uni_err *err)
 	if (rc != 0)
 		return rc;
 	check_volumes(b, base);
-	check_outputs(b, base);
+	forms_check(b, base);
 	if (uni_base_need_config(base, UNI_CONFIG_VERSION, &why) != 0)
-		complain(b, b->recipe->base.pos, &why);
+		base_complain(b, b->recipe->base.pos, &why);
 	uni_diags_sort(b->diags);
 	return b->diags->errors != 0 ? uni_diags_err(b->diags, UNI_E_UNSUPPORTED, err) : 0;
 }

@@ -7,6 +7,7 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
+#include <uni/bundle/machine.h>
 #include <unistd.h>
 
 void uni_build_result_free(struct uni_build_result *result)
@@ -172,8 +173,9 @@ int build_prepare(struct build *b, bool hash_all, struct uni_err *err)
 
 int artifact_step(const struct build *b, const char *format)
 {
-	char *id UNI_AUTO_FREE =
-		strcmp(format, "elf") == 0 ? uni_strdup("kernel") : uni_asprintf("disk:%s", format);
+	const char *kind = uni_machine_find(format) != NULL ? "machine" : "disk";
+	char *id UNI_AUTO_FREE = strcmp(format, "elf") == 0 ? uni_strdup("kernel")
+							    : uni_asprintf("%s:%s", kind, format);
 
 	return uni_plan_find(b->plan, id);
 }
@@ -183,6 +185,15 @@ int volume_step(const struct build *b, const struct uni_recipe_volume *volume)
 	char *id UNI_AUTO_FREE = uni_asprintf("volume:%s", volume->name);
 
 	return uni_plan_find(b->plan, id);
+}
+
+bool artifact_repeats(const struct build *b, size_t format, const char *name)
+{
+	for (size_t i = 0; i < format; i++)
+		if (uni_store_record_find(&b->runs[artifact_step(b, b->formats[i])].record, name) !=
+		    NULL)
+			return true;
+	return false;
 }
 
 int build_artifacts(struct build *b, struct uni_err *err)

@@ -214,8 +214,9 @@ static int each_artifact(struct handing *h,
 			&b->runs[artifact_step(b, b->formats[i])].record;
 
 		for (size_t j = 0; rc == 0 && j < record->count; j++)
-			rc = fn(h, &record->entries[j], b->formats[i], record->entries[j].name,
-				err);
+			if (!artifact_repeats(b, i, record->entries[j].name))
+				rc = fn(h, &record->entries[j], b->formats[i],
+					record->entries[j].name, err);
 	}
 	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++)
 		rc = each_beside(h, &b->recipe->volumes[i], fn, err);

@@ -211,8 +211,16 @@ int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record
 int form_write(struct build *b, const struct uni_form *form, struct uni_disk_layout *layout,
 	       struct uni_disk_result *result, struct uni_store_record *record,
 	       struct uni_err *err);
+/* op_machine.c */
+int op_machine(struct build *b, const struct uni_step *step, struct uni_store_record *record,
+	       struct uni_err *err);
 int op_disk(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	    struct uni_err *err);
+
+/* base.c: a finding about the base to the diags. */
+void base_complain(struct build *b, struct uni_pos pos, const struct uni_err *why);
+/* check_form.c: what the forms that are asked for want of the base, to the diags. */
+void forms_check(struct build *b, const struct uni_base *base);
 
 /* manifest.c: what only the manifest says of the inputs, for its key; owned by the caller. */
 struct uni_plan_source *manifest_sources(const struct build *b, size_t *count);
@@ -249,6 +257,8 @@ int build_artifacts(struct build *b, struct uni_err *err); /* into the store */
 /* Number of the step that makes a format; owned by the plan. */
 int artifact_step(const struct build *b, const char *format);
 int volume_step(const struct build *b, const struct uni_recipe_volume *volume);
+/* Whether a form before this one has the same file: a kernel, a volume. */
+bool artifact_repeats(const struct build *b, size_t format, const char *name);
 
 /* compare.c: the first byte in which two files differ, or -1. */
 int first_difference(const char *a, const char *b, int64_t *offset, struct uni_err *err);

@@ -246,6 +246,8 @@ static void put_artifacts(const struct build *b, struct uni_buf *out)
 			&b->runs[artifact_step(b, b->formats[i])].record;
 
 		for (size_t j = 0; j < record->count; j++) {
+			if (artifact_repeats(b, i, record->entries[j].name))
+				continue;
 			uni_buf_puts(out, i + j != 0 ? ",\n    " : "\n    ");
 			put_artifact(b, b->formats[i], &record->entries[j],
 				     j == 0 ? record->meta : NULL, out);

@@ -165,6 +165,8 @@ int op_run(struct build *b, size_t index, struct uni_store_record *record, struc
 		return op_esp(b, step, record, err);
 	case UNI_OP_DISK:
 		return op_disk(b, step, record, err);
+	case UNI_OP_MACHINE:
+		return op_machine(b, step, record, err);
 	case UNI_OP_MANIFEST:
 		return op_manifest(b, record, err);
 	}

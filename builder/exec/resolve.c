@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <uni/bundle/machine.h>
 #include <uni/kernel/kernel.h>
 #include <uni/link/link.h>
 
@@ -209,7 +210,8 @@ static int resolve_tools(struct build *b, struct uni_err *err)
 	if (rc == 0 && app->program.kind == UNI_INPUT_NONE)
 		rc = tool_set_resolve(b, "link", link, list_link, NULL, &b->link_tools, err);
 	for (size_t i = 0; rc == 0 && i < b->format_count; i++)
-		if (strcmp(b->formats[i], "elf") != 0 && b->box_tools.count == 0)
+		if (strcmp(b->formats[i], "elf") != 0 && uni_machine_find(b->formats[i]) == NULL &&
+		    b->box_tools.count == 0)
 			rc = tool_set_resolve(b, "box", none, list_box, NULL, &b->box_tools, err);
 	return rc != 0 ? rc : resolve_codecs(b, err);
 }

@@ -5,6 +5,7 @@
 #define UNI_PLAN_INTERNAL_H
 
 #include <uni/bundle/form.h>
+#include <uni/bundle/machine.h>
 #include <uni/plan/make.h>
 
 /* Versions of operations that have no registry of their own: change with the bytes they write. */
@@ -43,6 +44,8 @@ void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out);
 void options_esp(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *format,
 		 struct uni_buf *out, struct uni_err *err);
+void options_machine(const struct uni_recipe *recipe, const struct uni_machine_format *format,
+		     struct uni_buf *out);
 void options_form(const struct uni_recipe *recipe, const struct uni_form *form,
 		  struct uni_buf *out);
 void options_manifest(const struct uni_plan_inputs *inputs, struct uni_buf *out);

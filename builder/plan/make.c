@@ -20,14 +20,6 @@ struct making {
 	int *volumes;
 };
 
-static bool wants(const struct making *m, const char *format)
-{
-	for (size_t i = 0; i < m->in->format_count; i++)
-		if (strcmp(m->in->formats[i], format) == 0)
-			return true;
-	return false;
-}
-
 static void make_compiles(struct making *m)
 {
 	const struct uni_recipe *recipe = m->in->recipe;
@@ -192,6 +184,19 @@ static void make_esp(struct making *m)
 	m->esp = plan_close(m->plan);
 }
 
+static void make_machine(struct making *m, const struct uni_machine_format *format)
+{
+	char *id UNI_AUTO_FREE = uni_asprintf("machine:%s", format->name);
+	struct uni_buf options = UNI_BUF_INIT;
+
+	plan_add(m->plan, UNI_OP_MACHINE, id, format->version);
+	options_machine(m->in->recipe, format, &options);
+	plan_options(m->plan, &options);
+	plan_use(m->plan, "elf", m->kernel, "elf");
+	use_volumes(m);
+	plan_close(m->plan);
+}
+
 static int make_disks(struct making *m, struct uni_err *err)
 {
 	for (size_t i = 0; i < m->in->format_count; i++) {
@@ -203,6 +208,10 @@ static int make_disks(struct making *m, struct uni_err *err)
 
 		if (strcmp(name, "elf") == 0)
 			continue;
+		if (uni_machine_find(name) != NULL) {
+			make_machine(m, uni_machine_find(name));
+			continue;
+		}
 		rc = describe_disk(m, name, &options, &version, err);
 		if (rc != 0) {
 			uni_buf_free(&options);
@@ -249,7 +258,7 @@ static int make_all(struct making *m, struct uni_err *err)
 		return rc;
 	make_kernel(m);
 	rc = make_disks(m, err);
-	if (rc == 0 && m->box < 0 && !wants(m, "elf"))
+	if (rc == 0 && m->in->format_count == 0)
 		return uni_err_set(err, UNI_E_USAGE, "no output format is asked for");
 	if (rc == 0)
 		make_manifest(m);

@@ -198,6 +198,24 @@ void options_form(const struct uni_recipe *recipe, const struct uni_form *form, 
 	line_number(out, "network", recipe->config.networks.count != 0);
 }
 
+void options_machine(const struct uni_recipe *recipe, const struct uni_machine_format *format,
+		     struct uni_buf *out)
+{
+	const struct uni_recipe_output *output = uni_recipe_output_find(recipe, format->name);
+
+	line_text(out, "format", format->name);
+	line_text(out, "image", recipe->image.name);
+	line_text(out, "folder",
+		  output != NULL && output->folder != NULL ? output->folder : format->folder);
+	line_number(out, "memory", recipe->machine.memory);
+	line_number(out, "processors", recipe->machine.processors);
+	line_number(out, "networks", recipe->config.networks.count);
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		if (recipe->volumes[i].format != UNI_FS_TMPFS &&
+		    !uni_recipe_in_elf(&recipe->volumes[i]))
+			line_text(out, "disk", recipe->volumes[i].name);
+}
+
 static void line_source(struct uni_buf *out, const char *kind, const struct uni_plan_source *source)
 {
 	char digest[UNI_DIGEST_TEXT];

@@ -9,6 +9,7 @@ static const char *const ops[] = {
 	[UNI_OP_COMPILE] = "compile", [UNI_OP_LINK] = "link",	  [UNI_OP_ROOT] = "root",
 	[UNI_OP_VOLUME] = "volume",   [UNI_OP_KERNEL] = "kernel", [UNI_OP_BOX] = "box",
 	[UNI_OP_ESP] = "esp",	      [UNI_OP_DISK] = "disk",	  [UNI_OP_MANIFEST] = "manifest",
+	[UNI_OP_MACHINE] = "machine",
 };
 
 const char *uni_step_op_name(enum uni_step_op op)

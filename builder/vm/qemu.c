@@ -46,7 +46,7 @@ static const struct bus {
 	const char *controller; /* once, before the first disk; NULL: none */
 	const char *device;
 	bool serial; /* each needs a serial number */
-	bool ports;  /* each has a port of the controller */
+	bool ata;    /* each has a port of the controller, and cannot be read-only */
 } buses[] = {
 	{ "virtio", NULL, "virtio-blk-pci", false, false },
 	{ "nvme", NULL, "nvme", true, false },
@@ -55,22 +55,25 @@ static const struct bus {
 };
 const char *const uni_vm_disk_buses[] = { "virtio", "nvme", "scsi", "ahci", NULL };
 
+/* The first when it is not known, which check_firmware refuses. */
 static const struct bus *bus_of(const struct uni_vm_spec *spec)
 {
-	for (size_t i = 0; i < UNI_COUNT(buses); i++)
-		if (spec->disk_bus == NULL || uni_str_eq(buses[i].name, spec->disk_bus))
+	for (size_t i = 0; spec->disk_bus != NULL && i < UNI_COUNT(buses); i++)
+		if (uni_str_eq(buses[i].name, spec->disk_bus))
 			return &buses[i];
-	return NULL;
+	return &buses[0];
 }
 
 static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, const char *path,
 		     unsigned number, bool writable)
 {
-	UNI_AUTO_FREE char *suffix =
-		uni_asprintf(",format=raw,if=none,id=disk%u,%s", number,
-			     writable ? "discard=unmap" : "readonly=on,file.locking=off");
-	UNI_AUTO_BUF struct uni_buf device = UNI_BUF_INIT;
 	const struct bus *bus = bus_of(spec);
+	/* What is written to an ATA disk that should stay goes into a temporary file of QEMU's. */
+	UNI_AUTO_FREE char *suffix = uni_asprintf(",format=raw,if=none,id=disk%u,%s", number,
+						  writable   ? "discard=unmap"
+						  : bus->ata ? "snapshot=on,file.locking=off"
+							     : "readonly=on,file.locking=off");
+	UNI_AUTO_BUF struct uni_buf device = UNI_BUF_INIT;
 
 	if (number == 0 && bus->controller != NULL) {
 		uni_strv_add(argv, "-device");
@@ -79,7 +82,7 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 	add_option(argv, "-drive", "file=", path, suffix);
 	uni_buf_puts(&device,
 		     uni_str_eq(spec->machine, "microvm") ? "virtio-blk-device" : bus->device);
-	if (bus->ports)
+	if (bus->ata)
 		uni_buf_printf(&device, "%u", number);
 	uni_buf_printf(&device, ",drive=disk%u", number);
 	if (bus->serial)
@@ -192,7 +195,7 @@ static int add_firmware(struct uni_strv *argv, const struct uni_vm_spec *spec, s
 
 static int check_firmware(const struct uni_vm_spec *spec, struct uni_err *err)
 {
-	if (bus_of(spec) == NULL) {
+	if (spec->disk_bus != NULL && !uni_str_eq(bus_of(spec)->name, spec->disk_bus)) {
 		uni_err_set(err, UNI_E_INVAL, "disk bus \"%s\" is not known", spec->disk_bus);
 		return uni_err_hint(err, "use virtio, nvme, scsi or ahci");
 	}

@@ -3,6 +3,7 @@
  * named and those beside the image.
  */
 #include <string.h>
+#include <uni/abi/config.h>
 #include <uni/base/file.h>
 #include <uni/base/mem.h>
 #include <uni/base/path.h>
@@ -55,16 +56,37 @@ static bool try_folder(struct uni_volume_list *list, const uint8_t uuid[16], con
 	return false;
 }
 
-int uni_volume_attach(struct uni_volume_list *list, const uint8_t uuid[16], const char *mount,
-		      const char *const *files, const char *image, struct uni_err *err)
+/* What the kernel would find out, before there is a machine. */
+static int check_key(const struct uni_volume_list *list, const struct uni_config_mount *wire,
+		     struct uni_err *err)
+{
+	const char *path = list->items[list->count - 1].path;
+	UNI_AUTO(uni_live) struct uni_live *live = NULL;
+	int rc;
+
+	if ((wire->flags & UNI_MOUNT_SIGNED) == 0)
+		return 0;
+	rc = uni_live_open(&live, path, false, err);
+	if (rc == 0)
+		rc = uni_live_super_verify(uni_live_current(live), wire->root_hash, err);
+	if (rc == 0)
+		return 0;
+	(void)uni_err_context(err, "%s", path);
+	return uni_err_hint(
+		err, "uni volume copy FOLDER %s --sign KEY.pem signs what it holds then", path);
+}
+
+int uni_volume_attach(struct uni_volume_list *list, const struct uni_config_mount *wire,
+		      const char *mount, const char *const *files, const char *image,
+		      struct uni_err *err)
 {
 	UNI_AUTO_FREE char *dir = uni_path_dir(image);
 
 	for (size_t i = 0; files != NULL && files[i] != NULL; i++)
-		if (try_file(list, uuid, files[i]))
-			return 0;
-	if (try_folder(list, uuid, dir))
-		return 0;
+		if (try_file(list, wire->uuid, files[i]))
+			return check_key(list, wire, err);
+	if (try_folder(list, wire->uuid, dir))
+		return check_key(list, wire, err);
 	uni_err_set(err, UNI_E_NOENT, "no file beside %s is the live volume that it mounts at %s",
 		    image, mount);
 	return uni_err_hint(err, "name it: --volume FILE");

@@ -242,15 +242,27 @@ static int name_holders(const struct uni_volume_users *users, uint64_t current, 
 			struct uni_err *err)
 {
 	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
+	struct uni_bell_answer a;
+	bool refused = false;
 	bool fresh;
 
-	for (size_t i = 0; i < users->count; i++)
-		if (holds(&users->items[i], current, inactive, &fresh))
-			uni_buf_printf(&names, "%s%s", names.size != 0 ? ", " : "",
-				       users->items[i].machine);
+	for (size_t i = 0; i < users->count; i++) {
+		if (!holds(&users->items[i], current, inactive, &fresh))
+			continue;
+		uni_buf_printf(&names, "%s%s", names.size != 0 ? ", " : "",
+			       users->items[i].machine);
+		refused = refused || (read_answer(&users->items[i], &a) && a.refused == current);
+	}
+	if (refused) {
+		uni_err_set(err, UNI_E_BUSY,
+			    "generation %llu is refused by %s, which serves the one before",
+			    (unsigned long long)current, uni_buf_text(&names));
+		return uni_err_hint(err, "uni volume rollback goes back to that; sign it if they "
+					 "want it signed");
+	}
 	uni_err_set(err, UNI_E_BUSY, "files of generation %llu are still open in %s",
 		    (unsigned long long)inactive, uni_buf_text(&names));
-	return uni_err_hint(err, "wait longer for them to be closed (--wait SECONDS)");
+	return uni_err_hint(err, "wait longer for them to be closed (--timeout SECONDS)");
 }
 
 int volume_users_clear_slot(struct uni_volume_users *users, uint64_t current, uint64_t inactive,

@@ -20,6 +20,8 @@ extern const struct uni_form form_containerdisk;
 extern const struct uni_form form_gcp;
 extern const struct uni_form form_ova;
 
+/* machine.c: attribute values and text of XML. */
+void bundle_put_xml(struct uni_buf *out, const char *text);
 /* form.c: a file's bytes from its start as the data of a tar's entry. */
 int bundle_tar_copy(struct uni_tar_writer *tar, int fd, uint64_t size, struct uni_err *err);
 

@@ -21,26 +21,6 @@ struct ova {
 	struct uni_tar_writer *tar;
 };
 
-/* Attribute values and text of XML. */
-static void put_xml(struct uni_buf *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		switch (*text) {
-		case '&':
-			uni_buf_puts(out, "&amp;");
-			break;
-		case '<':
-			uni_buf_puts(out, "&lt;");
-			break;
-		case '"':
-			uni_buf_puts(out, "&quot;");
-			break;
-		default:
-			uni_buf_putc(out, *text);
-		}
-	}
-}
-
 /* One device; what is in `head` and `tail` keeps the elements in the order of their names, as the
  * schema wants them. */
 static void put_item(struct uni_buf *out, const char *head, const char *name, unsigned id,
@@ -73,7 +53,7 @@ static void put_hardware(const struct ova *ova, struct uni_buf *out)
 		"      <System>\n        <vssd:ElementName>Virtual Hardware</vssd:ElementName>\n"
 		"        <vssd:InstanceID>0</vssd:InstanceID>\n"
 		"        <vssd:VirtualSystemIdentifier>");
-	put_xml(out, ova->machine->name);
+	bundle_put_xml(out, ova->machine->name);
 	uni_buf_puts(out, "</vssd:VirtualSystemIdentifier>\n"
 			  "        <vssd:VirtualSystemType>vmx-10</vssd:VirtualSystemType>\n"
 			  "      </System>\n");
@@ -104,7 +84,7 @@ static void make_ovf(struct ova *ova)
 			  "  xmlns:vssd=\"http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 			  "CIM_VirtualSystemSettingData\">\n"
 			  "  <References>\n    <File ovf:href=\"");
-	put_xml(out, ova->machine->name);
+	bundle_put_xml(out, ova->machine->name);
 	uni_buf_printf(out,
 		       "-disk1.vmdk\" ovf:id=\"file1\" ovf:size=\"%" PRIu64 "\"/>\n"
 		       "  </References>\n  <DiskSection>\n    <Info>Its disk</Info>\n"
@@ -120,9 +100,9 @@ static void make_ovf(struct ova *ova)
 				  "      <Description>Any</Description>\n    </Network>\n"
 				  "  </NetworkSection>\n");
 	uni_buf_puts(out, "  <VirtualSystem ovf:id=\"");
-	put_xml(out, ova->machine->name);
+	bundle_put_xml(out, ova->machine->name);
 	uni_buf_puts(out, "\">\n    <Info>A unikernel</Info>\n    <Name>");
-	put_xml(out, ova->machine->name);
+	bundle_put_xml(out, ova->machine->name);
 	uni_buf_puts(out, "</Name>\n    <OperatingSystemSection ovf:id=\"102\">\n"
 			  "      <Info>Other, 64 bits</Info>\n    </OperatingSystemSection>\n");
 	put_hardware(ova, out);

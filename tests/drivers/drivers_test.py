@@ -81,6 +81,8 @@ WAYS = {
     "nvme, pc": ("pc", "nvme,serial=s"),
     "nvme, one vector": ("q35", "nvme,serial=s,msix_qsize=1"),
     "nvme, small transfers": ("q35", "nvme,serial=s,mdts=1"),
+    "ahci": ("q35", "ide-hd,bus=ide.0"),
+    "ahci, pc": ("pc", "ide-hd,bus=a.3", "-device", "ich9-ahci,id=a"),
     "scsi": ("q35", "scsi-hd", "-device", "virtio-scsi-pci"),
     "scsi legacy, pin": ("pc", "scsi-hd", "-device", "virtio-scsi-pci,disable-modern=on,vectors=0"),
     "scsi, far unit": ("q35", "scsi-hd,scsi-id=200,lun=300", "-device", "virtio-scsi-pci"),
@@ -90,7 +92,7 @@ WAYS = {
 
 
 def first_name(device):
-    return {"nvme": "nvme0n1", "scsi": "sda"}.get(device[:4], "vda")
+    return {"nvme": "nvme0n1", "scsi": "sda", "ide-": "sda"}.get(device[:4], "vda")
 
 
 

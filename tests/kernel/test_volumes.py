@@ -18,7 +18,8 @@ import uuid
 from boot import boot
 from mkimage import Config, link, verity_tree
 
-GUID = uuid.UUID("6d1f4f0e-58ab-4c0d-9a55-3b1e5f0d7c11").bytes_le
+UUID = uuid.UUID("6d1f4f0e-58ab-4c0d-9a55-3b1e5f0d7c11").bytes
+GUID = uuid.UUID(bytes=UUID).bytes_le
 SALT = hashlib.sha256(b"salt").digest()
 failures = 0
 
@@ -116,7 +117,7 @@ def churn(v, program):
     with open(program, "rb") as f:
         v.program = f.read()
     for codec, memory in (("zstd", 64), ("lz4", 12)):
-        whole, verity = verity_tree(v.squash("-comp", codec, tree="patterns"), GUID, SALT)
+        whole, verity = verity_tree(v.squash("-comp", codec, tree="patterns"), UUID, SALT)
         end, text = v.run(v.image(whole, verity, False), whole, memory=memory)
         check(f"churn in {memory} MiB", end, text, "all bytes right\n")
 
@@ -131,7 +132,7 @@ def main():
                               ("lz4", ["-comp", "lz4", "-no-fragments"]),
                               ("gzip", ["-comp", "gzip", "-b", "16384"]),
                               ("stored", ["-noI", "-noD", "-noF", "-noX"])):
-            whole, verity = verity_tree(v.squash(*options), GUID, SALT)
+            whole, verity = verity_tree(v.squash(*options), UUID, SALT)
             for machine in ("microvm", "q35"):
                 end, text = v.run(v.image(whole, verity, False), whole, machine)
                 check(f"{name} on a disk of {machine}", end, text, expected)
@@ -141,7 +142,7 @@ def main():
         end, text = v.run(v.image(plain, None, True))
         check("embedded without a hash tree", end, text, expected)
 
-        whole, verity = verity_tree(plain, GUID, SALT)
+        whole, verity = verity_tree(plain, UUID, SALT)
         image = v.image(whole, verity, False)
         end, text = v.run(image, whole, memory=12)
         check("little memory", end, text, expected)
@@ -160,7 +161,7 @@ def main():
         damaged[verity["offset"] + 4096] ^= 1
         check("damage in the hash tree", *v.run(image, bytes(damaged)),
               panic="no sound squashfs", shows="hash block 0 is damaged")
-        check("another volume's tree", *v.run(image, verity_tree(plain, GUID, b"other")[0]),
+        check("another volume's tree", *v.run(image, verity_tree(plain, UUID, b"other")[0]),
               panic="the hash tree on vda is not the one configured")
         check("a device that is cut off", *v.run(image, whole[:-8192]),
               panic="the hash tree on vda is not the one configured")

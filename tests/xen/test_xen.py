@@ -168,7 +168,38 @@ class Xen(Case):
         kernel, disk = site()
         guests.add("site", kernel, serve("site"), more=disks(guests.disk("site.img", disk).format("xvda", "ro")) +
                    '\nvif = ["bridge=br0"]')
+        cls.form(guests)
         cls.report = lab.run(guests.script, guests.files)
+
+    @classmethod
+    def form(cls, guests):
+        """What `uni build --format xen` writes, as it is."""
+        build = scenario.Scenario()
+        build.setUp()
+        try:
+            build.hello(scenario.HELLO_RECIPE + '[machine]\nmemory = "24M"\n'
+                        '[output]\nformats = ["xen"]\nxen.folder = "/guest"\n')
+            build.uni("build", "recipe.toml", "-o", "out")
+            for name in ("hello.xen.elf", "hello.site.raw", "hello.xl.cfg"):
+                guests.files[name] = build.read(f"out/{name}")
+        finally:
+            build.doCleanups()
+        guests.script += """
+            mark form
+            xl -N create /guest/hello.xl.cfg >/parsed && echo "read by xl"
+            xl create -q /guest/hello.xl.cfg
+            for i in $(seq 100); do
+                xl domid hello >/domid 2>&1 || break
+                usleep 100000
+            done
+            said hello
+            """
+
+    def test_form(self):
+        part = self.report.part["form"]
+        self.assertIn("read by xl\n", part)
+        self.assertIn("arg 2 two words\n", part)
+        self.assertIn("page from the volume\n", part)
 
     def test_status(self):
         self.check("status", "2 argument\n", exit="status 3")

@@ -6,12 +6,13 @@
 #include <uk/start.h>
 #include <uk/xen.h>
 
-extern const struct uk_pci_driver uk_ena, uk_nvme, uk_virtio_pci;
+extern const struct uk_pci_driver uk_ahci, uk_ena, uk_nvme, uk_virtio_pci;
 extern const struct uk_virtio_driver uk_virtio_blk, uk_virtio_net, uk_virtio_random, uk_virtio_scsi;
 
 const struct uk_pci_driver *const uk_pci_drivers[] = {
 	&uk_virtio_pci,
 	&uk_nvme,
+	&uk_ahci,
 	&uk_ena,
 	NULL,
 };

@@ -146,3 +146,10 @@ void uk_turns_fail(struct uk_turns *t, struct uk_turns_work *work)
 		if (t->slots[i].req != NULL)
 			end(t, work, &t->slots[i], -UK_EIO);
 }
+
+void uk_disk_name(char *to, size_t room)
+{
+	static unsigned count;
+
+	uk_snprintf(to, room, "sd%c", (char)('a' + count++ % 26));
+}

@@ -46,6 +46,9 @@ void uk_turn_take(struct uk_turn *turn, uint32_t size);
 
 void uk_turns_submit(struct uk_turns *t, struct uk_block_dev *dev, struct uk_block_req *req);
 
+/* The next name of a disk of the SCSI kind: "sda", "sdb". */
+void uk_disk_name(char *to, size_t room);
+
 /* In the device's interrupt: begin, any of the next four, finish. */
 struct uk_turns_work {
 	uint64_t state;

@@ -93,8 +93,6 @@ struct unit {
 	uint8_t address[8];
 };
 
-static unsigned unit_count;
-
 static uint64_t get_be(const uint8_t *p, unsigned bytes)
 {
 	uint64_t v = 0;
@@ -329,8 +327,7 @@ static int add_unit(struct scsi *d, const uint8_t address[8], uint8_t *answer)
 	unit->block.driver = unit;
 	unit->block.size = size;
 	unit->block.read_only = is_protected(d, address, answer);
-	uk_snprintf(unit->block.name, sizeof(unit->block.name), "sd%c",
-		    (char)('a' + unit_count++ % 26));
+	uk_disk_name(unit->block.name, sizeof(unit->block.name));
 	uk_block_register(&unit->block);
 	return 0;
 }

@@ -235,6 +235,8 @@ void fs_volume_mount(const struct uni_config_mount *what, const char *path, char
 /* The same of a volume that may be written to. */
 void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
 			  size_t room, struct uk_super **super);
+/* A UUID as text has it in the order in which GPT and the boot configuration store it. */
+void fs_gpt_order(const uint8_t uuid[16], uint8_t guid[16]);
 /* The block device that carries a volume with this UUID, or NULL. */
 struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount);
 

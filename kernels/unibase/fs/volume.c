@@ -218,6 +218,25 @@ void fs_volume_close(struct fs_volume *v)
 	uk_free(v);
 }
 
+void fs_gpt_order(const uint8_t uuid[16], uint8_t guid[16])
+{
+	static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+
+	for (unsigned i = 0; i < 16; i++)
+		guid[i] = uuid[order[i]];
+}
+
+static bool verity_is(struct uk_block_dev *dev, const struct uni_config_mount *mount,
+		      struct uni_verity_superblock *room)
+{
+	uint8_t guid[16];
+
+	if (fs_verity_super_read(dev, mount->hash_offset, room) != 0)
+		return false;
+	fs_gpt_order(room->uuid, guid);
+	return memcmp(guid, mount->uuid, sizeof(guid)) == 0;
+}
+
 /* By partition GUID; else a whole device whose hash tree's superblock carries it. */
 struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount)
 {
@@ -229,10 +248,9 @@ struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount)
 	super = uk_alloc(sizeof(*super));
 	if (super == NULL)
 		return NULL;
-	while ((dev = uk_block_next(dev)) != NULL)
-		if (fs_verity_super_read(dev, mount->hash_offset, super) == 0 &&
-		    memcmp(super->uuid, mount->uuid, sizeof(mount->uuid)) == 0)
-			break;
+	do
+		dev = uk_block_next(dev);
+	while (dev != NULL && !verity_is(dev, mount, super));
 	uk_free(super);
 	return dev;
 }

@@ -65,14 +65,11 @@ void fs_volume_mount(const struct uni_config_mount *what, const char *path, char
 /* The UUID of an ext4 on the whole device, in the order of GPT; false: there is none. */
 static bool ext4_uuid(struct uk_block_dev *dev, struct uni_ext4_super *room, uint8_t uuid[16])
 {
-	static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-
 	if (dev->size < 2 * UNI_EXT4_SUPER_AT ||
 	    uk_block_read(dev, UNI_EXT4_SUPER_AT, room, sizeof(*room)) != 0 ||
 	    room->magic != UNI_EXT4_MAGIC)
 		return false;
-	for (unsigned i = 0; i < 16; i++)
-		uuid[i] = room->uuid[order[i]];
+	fs_gpt_order(room->uuid, uuid);
 	return true;
 }
 

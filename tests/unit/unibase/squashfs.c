@@ -320,6 +320,7 @@ static uint8_t from_hex(const char *text)
 /* An image with its hash tree behind it, and how to mount it. */
 static uint8_t *make_verity(size_t *size, struct uni_config_mount *how, const char *salt)
 {
+	uint8_t uuid[16];
 	char image[512], offset[32], blocks[40], out[4096];
 	const char *root;
 	struct stat st;
@@ -342,7 +343,8 @@ static uint8_t *make_verity(size_t *size, struct uni_config_mount *how, const ch
 					  .data_blocks = data_size / UK_PAGE_SIZE,
 					  .hash_offset = data_size };
 	for (unsigned i = 0; i < 16; i++)
-		how->uuid[i] = (uint8_t)(i * 0x11);
+		uuid[i] = (uint8_t)(i * 0x11);
+	fs_gpt_order(uuid, how->uuid);
 	root = strstr(out, "Root hash:");
 	assert_non_null(root);
 	root += strlen("Root hash:");

@@ -208,6 +208,7 @@ struct uni_recipe_output {
 	char *variant;	   /* of the form; NULL: its first */
 	char *compression; /* the same */
 	unsigned level;	   /* of the compression; 0: chosen */
+	char *folder;	   /* of a machine's files on its host; NULL: the form's own */
 	struct uni_pos pos;
 };
 

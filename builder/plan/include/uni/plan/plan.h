@@ -23,6 +23,7 @@ enum uni_step_op {
 	UNI_OP_BOX,	 /* bootable ELF -> "box": kernel partition */
 	UNI_OP_ESP,	 /* box, key -> "esp": EFI system partition */
 	UNI_OP_DISK,	 /* box, system partition, volumes -> "raw" */
+	UNI_OP_MACHINE,	 /* elf, volumes -> these, and a machine's description */
 	UNI_OP_MANIFEST, /* everything -> "manifest" */
 };
 const char *uni_step_op_name(enum uni_step_op op);

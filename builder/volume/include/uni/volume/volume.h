@@ -63,10 +63,12 @@ struct uni_volume_list {
 	size_t count;
 };
 void uni_volume_list_clear(struct uni_volume_list *list);
-/* Adds the live volume of this identity, that `image` mounts at `mount`: one of `files`
- * (NULL-terminated, or NULL), else a .vol file in the image's folder. */
-int uni_volume_attach(struct uni_volume_list *list, const uint8_t uuid[16], const char *mount,
-		      const char *const *files, const char *image, struct uni_err *err);
+struct uni_config_mount;
+/* Adds the live volume that `image` mounts at `mount` by `wire`: one of `files` (NULL-terminated, or
+ * NULL), else a .vol file in the image's folder. UNI_E_AUTH when the machine would refuse it. */
+int uni_volume_attach(struct uni_volume_list *list, const struct uni_config_mount *wire,
+		      const char *mount, const char *const *files, const char *image,
+		      struct uni_err *err);
 
 struct uni_volume_user { /* a machine that has a volume */
 	char *machine;

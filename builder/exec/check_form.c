@@ -1,0 +1,105 @@
+/*
+ * What a form wants of the base and the recipe: said before anything is built.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <uni/bundle/machine.h>
+
+static void check_entry(struct build *b, const struct uni_base *base, const char *entry,
+			struct uni_pos pos)
+{
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (uni_base_need_entry(base, entry, &why) != 0)
+		base_complain(b, pos, &why);
+}
+
+/* Nitro shows disks as NVMe and the network as ENA, and nothing else. */
+static void check_ami(struct build *b, const struct uni_base *base, struct uni_pos pos)
+{
+	struct uni_err why = UNI_ERR_INIT;
+	int rc = uni_base_need_device(base, "nvme", &why);
+
+	if (rc == 0 && b->recipe->config.networks.count != 0)
+		rc = uni_base_need_device(base, "ena", &why);
+	if (rc == 0)
+		return;
+	(void)uni_err_context(&why, "an AMI cannot be made of this");
+	base_complain(b, pos, &why);
+}
+
+/* The BIOS reads the kernel from the CD, and after that nobody reads it. */
+static void warn_iso(struct build *b)
+{
+	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
+
+		if (!uni_recipe_partition(volume))
+			continue;
+		uni_diags_warning(b->diags, b->recipe->path, volume->pos,
+				  "volume \"%s\" is out of reach of a machine started from the ISO "
+				  "as a CD: its kernel drives no CD",
+				  volume->name);
+		uni_diags_hint(b->diags, "embed = true puts it into the kernel");
+	}
+}
+
+static void check_machine(struct build *b, const struct uni_base *base,
+			  const struct uni_machine_format *format, struct uni_pos pos)
+{
+	struct uni_err why = UNI_ERR_INIT;
+	bool disks = false;
+
+	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
+
+		disks |= volume->format != UNI_FS_TMPFS && !uni_recipe_in_elf(volume);
+		if (!uni_recipe_partition(volume) || volume->verity ||
+		    volume->format != UNI_FS_SQUASHFS)
+			continue;
+		(void)uni_err_set(
+			&why, UNI_E_UNSUPPORTED,
+			"%s: volume \"%s\" has no hash tree, so nobody would know it on a "
+			"disk of its own",
+			format->name, volume->name);
+		(void)uni_err_hint(&why, "verity = true, or embed = true");
+		base_complain(b, volume->pos, &why);
+	}
+	if ((disks && uni_base_need_device(base, format->disk, &why) != 0) ||
+	    (b->recipe->config.networks.count != 0 &&
+	     uni_base_need_device(base, format->network, &why) != 0)) {
+		(void)uni_err_context(&why, "%s", format->name);
+		base_complain(b, pos, &why);
+	}
+}
+
+void forms_check(struct build *b, const struct uni_base *base)
+{
+	const struct uni_recipe *recipe = b->recipe;
+	bool disks = false;
+
+	for (size_t i = 0; i < b->format_count; i++) {
+		const struct uni_recipe_output *output =
+			uni_recipe_output_find(recipe, b->formats[i]);
+
+		const struct uni_machine_format *machine = uni_machine_find(b->formats[i]);
+
+		if (strcmp(b->formats[i], "elf") == 0 || machine != NULL)
+			check_entry(b, base, "pvh",
+				    output != NULL ? output->pos : recipe->base.pos);
+		else
+			disks = true;
+		if (machine != NULL)
+			check_machine(b, base, machine,
+				      output != NULL ? output->pos : recipe->base.pos);
+		if (strcmp(b->formats[i], "iso") == 0)
+			warn_iso(b);
+		if (strcmp(b->formats[i], "ami") == 0)
+			check_ami(b, base, output != NULL ? output->pos : recipe->base.pos);
+	}
+	if (disks && recipe->boot.bios)
+		check_entry(b, base, "bios", recipe->boot.pos);
+	if (disks && recipe->boot.uefi)
+		check_entry(b, base, "uefi", recipe->boot.pos);
+}
