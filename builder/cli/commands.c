@@ -45,6 +45,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_volume_diff,
 	&cli_cmd_volume_history,
 	&cli_cmd_volume_ls,
+	&cli_cmd_volume_push,
 	&cli_cmd_volume_resize,
 	&cli_cmd_volume_rollback,
 	&cli_cmd_volume_snapshot,

@@ -45,6 +45,7 @@ extern const struct cli_command cli_cmd_volume_create;
 extern const struct cli_command cli_cmd_volume_diff;
 extern const struct cli_command cli_cmd_volume_history;
 extern const struct cli_command cli_cmd_volume_ls;
+extern const struct cli_command cli_cmd_volume_push;
 extern const struct cli_command cli_cmd_volume_resize;
 extern const struct cli_command cli_cmd_volume_rollback;
 extern const struct cli_command cli_cmd_volume_snapshot;

@@ -3,7 +3,7 @@
  * first region; the others get a copy of it. An image that is there already is taken. What was
  * interrupted goes on where it was; what cannot go on leaves nothing.
  */
-#include "ec2_state.h"
+#include "ec2_snapshot.h"
 #include "internal.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -151,230 +151,6 @@ static int find_image(struct push *p, const char *region, char id[UNI_EC2_ID], s
 	return rc;
 }
 
-/* --- blocks to send --- */
-
-struct sending {
-	struct push *push;
-	struct ec2_progress *progress;
-	struct uni_ebs_block *blocks;
-	size_t count;
-};
-
-static void sending_end(struct sending *s)
-{
-	free(s->blocks);
-	ec2_progress_free(s->progress);
-}
-
-static struct uni_digest zero_digest(void)
-{
-	static const uint8_t zeros[UNI_AMI_BLOCK];
-
-	return uni_digest_of(zeros, sizeof(zeros));
-}
-
-static void choose(struct sending *s, uint32_t index, const struct uni_digest *digest)
-{
-	s->blocks[s->count++] = (struct uni_ebs_block){ index, *digest };
-}
-
-static void choose_none(struct sending *s, uint64_t room)
-{
-	free(s->blocks);
-	s->blocks = uni_alloc_array(room != 0 ? room : 1, sizeof(*s->blocks));
-	s->count = 0;
-}
-
-/* Those that are not zero; with a parent those that differ from its, what became zero among them.
- */
-static void choose_blocks(struct sending *s, const struct uni_ami_map *parent)
-{
-	const struct uni_ami_map *map = s->push->ami->map;
-	size_t old_count = parent != NULL ? parent->count : 0;
-	struct uni_digest zero = zero_digest();
-	size_t i = 0, j = 0;
-
-	choose_none(s, (uint64_t)map->count + old_count);
-	while (i < map->count || j < old_count) {
-		const struct uni_ami_block *new = i < map->count ? &map->blocks[i] : NULL;
-		const struct uni_ami_block *old = j < old_count ? &parent->blocks[j] : NULL;
-
-		if (new != NULL && (old == NULL || new->index < old->index)) {
-			choose(s, new->index, &new->digest);
-			i++;
-		} else if (old != NULL && (new == NULL || old->index < new->index)) {
-			choose(s, old->index, &zero);
-			j++;
-		} else if (new != NULL && old != NULL) {
-			if (!uni_digest_eq(&new->digest, &old->digest))
-				choose(s, new->index, &new->digest);
-			i++;
-			j++;
-		}
-	}
-}
-
-/* Every block: what is left out of an encrypted snapshot does not read as zeros. */
-static void choose_all(struct sending *s)
-{
-	const struct uni_ami_map *map = s->push->ami->map;
-	uint32_t total = (uint32_t)(map->size / UNI_AMI_BLOCK);
-	struct uni_digest zero = zero_digest();
-
-	choose_none(s, total);
-	for (uint32_t index = 0, n = 0; index < total; index++) {
-		bool data = n < map->count && map->blocks[n].index == index;
-
-		choose(s, index, data ? &map->blocks[n].digest : &zero);
-		n += data;
-	}
-}
-
-static int by_index(const void *a, const void *b)
-{
-	const struct uni_ami_block *x = a, *y = b;
-
-	return (x->index > y->index) - (x->index < y->index);
-}
-
-static int read_block(void *user, uint32_t index, void *data, struct uni_err *err)
-{
-	const struct sending *s = user;
-	const struct uni_ami_map *map = s->push->ami->map;
-	const struct uni_ami_block key = { .index = index };
-	const struct uni_ami_block *found =
-		bsearch(&key, map->blocks, map->count, sizeof(key), by_index);
-
-	if (found != NULL)
-		return uni_ami_read_block(s->push->ami, (size_t)(found - map->blocks), data, err);
-	memset(data, 0, UNI_AMI_BLOCK);
-	return 0;
-}
-
-static int block_sent(void *user, size_t i, struct uni_err *err)
-{
-	const struct sending *s = user;
-
-	return ec2_progress_sent(s->progress, i, err);
-}
-
-/* --- the snapshot --- */
-
-static int start_snapshot(struct sending *s, const char *region, const char *parent,
-			  struct uni_ebs_snapshot *snapshot, struct uni_err *err)
-{
-	struct push *p = s->push;
-	const struct uni_ebs_start start = { .region = region,
-					     .gib = (uint32_t)(p->ami->map->size / UNI_AMI_GIB),
-					     .description = p->name,
-					     .parent = parent,
-					     .token = s->progress->token,
-					     .tags = &p->tags };
-	int rc = uni_ebs_start(p->aws, &start, snapshot, err);
-
-	if (rc == 0 && snapshot->encrypted)
-		choose_all(s);
-	return rc == 0 ? ec2_progress_begin(s->progress, snapshot->id, parent, s->count, err) : rc;
-}
-
-/* Starts from the snapshot of the last push of that name, where there is one that is no larger. */
-static int begin(struct sending *s, const char *region, struct uni_ebs_snapshot *snapshot,
-		 struct uni_err *err)
-{
-	struct push *p = s->push;
-	struct ec2_pushed last __attribute__((cleanup(ec2_pushed_free))) = { .map = NULL };
-	int rc = ec2_pushed_load(&last, region, p->short_name, err);
-
-	if (rc < 0)
-		return rc;
-	if (rc > 0 && last.map->size <= p->ami->map->size) {
-		choose_blocks(s, last.map);
-		rc = start_snapshot(s, region, last.snapshot, snapshot, err);
-		if (rc != UNI_E_NOENT && rc != UNI_E_INVAL && rc != UNI_E_AUTH)
-			return rc;
-		/* It was removed, or is somebody else's now: all blocks, then. */
-		uni_err_clear(err);
-		ec2_pushed_forget(region, p->short_name);
-	}
-	choose_blocks(s, NULL);
-	return start_snapshot(s, region, NULL, snapshot, err);
-}
-
-/* Goes on with a push that was interrupted; false when it cannot. */
-static bool resume(struct sending *s, const char *region, struct uni_ebs_snapshot *snapshot)
-{
-	struct push *p = s->push;
-	struct ec2_pushed last __attribute__((cleanup(ec2_pushed_free))) = { .map = NULL };
-	struct uni_err err = UNI_ERR_INIT;
-
-	if (s->progress->snapshot[0] == '\0')
-		return false;
-	if (s->progress->parent[0] != '\0' &&
-	    (ec2_pushed_load(&last, region, p->short_name, &err) <= 0 ||
-	     !uni_str_eq(last.snapshot, s->progress->parent)))
-		return false;
-	if (s->progress->count == p->ami->map->size / UNI_AMI_BLOCK)
-		choose_all(s);
-	else
-		choose_blocks(s, last.map);
-	if (s->count != s->progress->count)
-		return false;
-	snapshot->region = region;
-	memcpy(snapshot->id, s->progress->snapshot, sizeof(snapshot->id));
-	uni_event_note(p->job->events, "going on with %s", snapshot->id);
-	return true;
-}
-
-static int fill_snapshot(struct sending *s, const struct uni_ebs_snapshot *snapshot,
-			 struct uni_err *err)
-{
-	struct push *p = s->push;
-	const struct uni_ebs_upload upload = { .blocks = s->blocks,
-					       .count = s->count,
-					       .read = read_block,
-					       .sent = block_sent,
-					       .user = s,
-					       .skip = s->progress->sent,
-					       .events = p->job->events,
-					       .name = "upload" };
-	int rc = uni_ebs_upload(p->aws, snapshot, &upload, err);
-
-	if (rc == 0)
-		rc = uni_ebs_complete(p->aws, snapshot, s->blocks, s->count, err);
-	return rc == 0 ? uni_ec2_wait_snapshot(p->aws, snapshot->region, snapshot->id, WAIT_SECONDS,
-					       err)
-		       : rc;
-}
-
-/* Whether the same push may succeed later from where it is. */
-static bool can_go_on(int rc)
-{
-	return rc == UNI_E_NETWORK || rc == UNI_E_TIMEOUT || rc == UNI_E_CANCELLED ||
-	       rc == UNI_E_IO;
-}
-
-static void give_up(struct sending *s, const struct uni_ebs_snapshot *snapshot, struct uni_err *err)
-{
-	struct uni_err ignored = UNI_ERR_INIT;
-	int rc = err->code;
-
-	if (snapshot->id[0] == '\0')
-		return;
-	if (can_go_on(rc)) {
-		uni_err_hint(err,
-			     "%s in %s is unfinished: the same command goes on with it, "
-			     "`uni ami gc ec2://%s` removes it",
-			     snapshot->id, snapshot->region, snapshot->region);
-		return;
-	}
-	if (uni_ec2_delete_snapshot(s->push->aws, snapshot->region, snapshot->id, &ignored) == 0)
-		ec2_progress_forget(s->progress);
-	else
-		uni_err_hint(err,
-			     "%s in %s could not be removed: `uni ami gc ec2://%s` tries again",
-			     snapshot->id, snapshot->region, snapshot->region);
-}
-
 /* --- the image --- */
 
 static void copy_field(const struct push *p, struct uni_ec2_form *form, const char *key)
@@ -432,33 +208,49 @@ static int register_image(struct push *p, const char *region, const char *snapsh
 	return found > 0 ? 0 : rc;
 }
 
+static int read_block(void *user, size_t n, void *data, struct uni_err *err)
+{
+	const struct push *p = user;
+
+	return uni_ami_read_block(p->ami, n, data, err);
+}
+
+static struct ec2_content content_of(struct push *p)
+{
+	return (struct ec2_content){ .aws = p->aws,
+				     .map = p->ami->map,
+				     .read = read_block,
+				     .user = p,
+				     .name = p->short_name,
+				     .description = p->name,
+				     .tags = &p->tags,
+				     .events = p->job->events };
+}
+
+struct registering {
+	struct push *push;
+	const char *region;
+	char *image;
+};
+
+static int then_register(void *user, const char *snapshot, struct uni_err *err)
+{
+	struct registering *r = user;
+
+	return register_image(r->push, r->region, snapshot, r->image, err);
+}
+
 static int push_first(struct push *p, const char *region, char image[UNI_EC2_ID],
 		      struct uni_err *err)
 {
-	struct sending s __attribute__((cleanup(sending_end))) = { .push = p };
-	struct uni_ebs_snapshot snapshot = { .region = region };
-	int rc = ec2_progress_open(&s.progress, region, &p->ami->map->digest, err);
+	const struct ec2_content content = content_of(p);
+	struct registering registering = { p, region, image };
+	char snapshot[UNI_EBS_ID];
+	int rc = ec2_snapshot_make(&content, region, then_register, &registering, snapshot, err);
 
-	if (rc != 0)
-		return rc;
-	if (!resume(&s, region, &snapshot))
-		rc = begin(&s, region, &snapshot, err);
 	if (rc == 0)
-		rc = fill_snapshot(&s, &snapshot, err);
-	if (rc == 0)
-		rc = register_image(p, region, snapshot.id, image, err);
-	if (rc != 0) {
-		give_up(&s, &snapshot, err);
-		return rc;
-	}
-	ec2_progress_forget(s.progress);
-	note(p, "snapshot", region, snapshot.id, "made");
-	/* Not knowing it costs the next push time, nothing else. */
-	struct uni_err ignored = UNI_ERR_INIT;
-
-	if (ec2_pushed_save(region, p->short_name, snapshot.id, p->ami->map, &ignored) != 0)
-		uni_event_warning(p->job->events, "%s", ignored.text);
-	return 0;
+		note(p, "snapshot", region, snapshot, "made");
+	return rc;
 }
 
 static int finish(struct push *p, const char *region, const char *image, const char *how,
@@ -511,21 +303,19 @@ static void request(const struct push *p, const char *call, uint64_t calls, uint
 static int say(struct push *p, struct uni_err *err)
 {
 	const char *region = p->regions.items[0];
-	struct sending s __attribute__((cleanup(sending_end))) = { .push = p };
-	struct ec2_pushed last __attribute__((cleanup(ec2_pushed_free))) = { .map = NULL };
+	const struct ec2_content content = content_of(p);
+	char *parent UNI_AUTO_FREE = NULL;
 	char *text UNI_AUTO_FREE = NULL;
-	int rc = ec2_pushed_load(&last, region, p->short_name, err);
+	size_t blocks;
+	int rc = ec2_snapshot_plan(&content, region, &blocks, &parent, err);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
-	if (rc > 0 && last.map->size > p->ami->map->size)
-		rc = 0;
-	choose_blocks(&s, rc > 0 ? last.map : NULL);
 	text = uni_asprintf("%" PRIu64 " GiB in %s%s%s", p->ami->map->size / UNI_AMI_GIB, region,
-			    rc > 0 ? " on " : "", rc > 0 ? last.snapshot : "");
+			    parent != NULL ? " on " : "", parent != NULL ? parent : "");
 	request(p, "ec2:DescribeImages", p->regions.count, 0, p->name);
 	request(p, "ebs:StartSnapshot", 1, 0, text);
-	request(p, "ebs:PutSnapshotBlock", s.count, (uint64_t)s.count * UNI_AMI_BLOCK,
+	request(p, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
 		"512 KiB each; blocks of zeros are not sent");
 	request(p, "ebs:CompleteSnapshot", 1, 0, "with the checksum over all");
 	request(p, "ec2:DescribeSnapshots", 1, 0, "until it is completed");

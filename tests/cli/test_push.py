@@ -259,6 +259,23 @@ class Push(Ec2):
         self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1").split(), [left])
         self.assertEqual(set(self.account.snapshots), {used, foreign})
 
+    def test_a_volume_becomes_a_snapshot(self):
+        content = os.urandom(1 << 20) + bytes(3 << 20) + os.urandom(700000)
+        self.write("data.vol", content)
+        self.assertIn("4 blocks", self.uni("volume", "push", "data.vol", "ec2://eu-central-1/data", "--dry-run"))
+        region, snapshot = self.uni("volume", "push", "data.vol", "ec2://eu-central-1/data", "--tag", "a=b").split()
+        made = self.account.snapshots[snapshot]
+        self.assertEqual((region, made["state"], made["tags"]["a"], len(made["put"])), ("eu-central-1", "completed", "b", 4))
+        padded = content + bytes(-len(content) % double.BLOCK)
+        for i in range(len(padded) // double.BLOCK):
+            self.assertEqual(made["blocks"].get(i, bytes(double.BLOCK)),
+                             padded[i * double.BLOCK:(i + 1) * double.BLOCK])
+        self.write("data.vol", b"x" + content[1:])
+        _, second = self.uni("volume", "push", "data.vol", "ec2://eu-central-1/data").split()
+        self.assertEqual(len(self.account.snapshots[second]["put"]), 1)
+        self.assertEqual(self.account.snapshots[second]["parent"], snapshot)
+        self.assertIn("names no snapshot", self.fails("volume", "push", "data.vol", "ec2://eu-central-1/", status=2))
+
     def test_bad_addresses_and_images(self):
         self.assertIn("no region", self.push_fails(status=2, to="ec2:///x"))
         self.assertIn("no region's name", self.push_fails(status=2, to="ec2://EU central/x"))
