@@ -211,6 +211,72 @@ static void build_load(const struct uni_toml_value *table, struct uni_recipe_loa
 	load->failures_at_most = model_size(table, "failures-at-most", 0);
 }
 
+static bool is_volume(const struct uni_recipe *recipe, const char *name)
+{
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		if (recipe->volumes[i].name != NULL && strcmp(recipe->volumes[i].name, name) == 0)
+			return recipe->volumes[i].writable;
+	return false;
+}
+
+static void build_files(struct model *m, const struct uni_toml_value *table,
+			struct uni_recipe_test *test)
+{
+	const struct uni_toml_value *array = model_get(table, "file");
+	char label[LABEL_MAX];
+
+	if (array == NULL)
+		return;
+	label_step(test, "[[file]]", label);
+	test->files = uni_alloc_array(array->list.count + 1, sizeof(*test->files));
+	for (const struct uni_toml_value *v = array->list.first; v != NULL; v = v->next) {
+		struct uni_recipe_expected_file *file = &test->files[test->file_count];
+
+		if ((v->flags & SCHEMA_BAD) != 0)
+			continue;
+		test->file_count++;
+		file->pos = v->pos;
+		file->volume = model_string(v, "volume");
+		file->path = model_string(v, "path");
+		file->absent = model_bool(v, "absent", false);
+		read_match(model_get(v, "expect"), &file->expect);
+		if (file->absent && file->expect.kind != UNI_MATCH_NONE)
+			model_error(m, model_pos(v, "expect"), "%s: what is absent holds nothing",
+				    label);
+		if (file->volume != NULL && !is_volume(m->recipe, file->volume))
+			model_error(m, model_pos(v, "volume"),
+				    "%s: there is no volume \"%s\" that the machine writes to",
+				    label, file->volume);
+	}
+}
+
+static const struct uni_recipe_test *find_test(const struct uni_recipe *recipe, const char *name)
+{
+	for (size_t i = 0; i < recipe->test_count; i++)
+		if (recipe->tests[i].name != NULL && strcmp(recipe->tests[i].name, name) == 0)
+			return &recipe->tests[i];
+	return NULL;
+}
+
+/* Every chain has a beginning. */
+static void check_order(struct model *m, const struct uni_recipe_test *test)
+{
+	const struct uni_recipe_test *before = test;
+	char label[LABEL_MAX];
+
+	label_test(test, label);
+	for (size_t i = 0; i <= m->recipe->test_count; i++) {
+		if (before->after == NULL)
+			return;
+		before = find_test(m->recipe, before->after);
+		if (before == NULL) {
+			model_error(m, test->pos, "%s: after: there is no such test", label);
+			return;
+		}
+	}
+	model_error(m, test->pos, "%s: after: it comes after itself", label);
+}
+
 static bool may_change(const struct uni_recipe *recipe, uint16_t type)
 {
 	for (size_t i = 0; i < recipe->config.runtime_count; i++)
@@ -247,9 +313,15 @@ static void check_test(struct model *m, const struct uni_toml_value *table,
 	}
 	if (test->console_count == 0 && test->step_count == 0 && test->load.target == NULL &&
 	    !model_has(table, "expect-console") && !model_has(table, "exit-status") &&
-	    !test->stop && test->memory_at_most == 0 && test->boot_at_most == 0) {
+	    !test->stop && test->memory_at_most == 0 && test->boot_at_most == 0 &&
+	    test->file_count == 0) {
 		model_error(m, table->pos, "%s expects nothing", label);
 		model_hint(m, "for example expect-console, exit-status or [[test.http]]");
+	}
+	if (test->file_count != 0 && !test->has_exit_status && !test->stop) {
+		model_error(m, table->pos, "%s: files are looked at when the machine has ended",
+			    label);
+		model_hint(m, "exit-status or stop says how it ends");
 	}
 	if (test->has_exit_status && test->stop)
 		model_error(m, model_pos(table, "stop"),
@@ -263,6 +335,7 @@ static void build_test(struct model *m, const struct uni_toml_value *table,
 
 	test->pos = table->pos;
 	test->name = model_string(table, "name");
+	test->after = model_string(table, "after");
 	test->has_args = model_get(table, "args") != NULL;
 	model_texts(table, "args", &test->args);
 	model_env(model_get(table, "env"), &test->env, &test->env_count);
@@ -276,9 +349,11 @@ static void build_test(struct model *m, const struct uni_toml_value *table,
 	if (boot != NULL)
 		test->boot_at_most =
 			boot->type == UNI_TOML_FLOAT ? boot->number : (double)boot->integer;
+	read_match(model_get(table, "ready"), &test->ready);
 	build_console(m, table, test);
 	build_steps(m, table, test);
 	build_load(model_get(table, "load"), &test->load);
+	build_files(m, table, test);
 	check_test(m, table, test);
 }
 
@@ -309,4 +384,6 @@ void model_tests(struct model *m)
 				model_hint(m, "the first is in line %u", recipe->tests[i].pos.line);
 			}
 	}
+	for (size_t i = 0; i < recipe->test_count; i++)
+		check_order(m, &recipe->tests[i]);
 }

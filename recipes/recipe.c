@@ -256,6 +256,14 @@ static void free_test(struct uni_recipe_test *test)
 		free_step(&test->steps[i]);
 	free(test->steps);
 	free(test->load.target);
+	free(test->after);
+	free(test->ready.text);
+	for (size_t i = 0; i < test->file_count; i++) {
+		free(test->files[i].volume);
+		free(test->files[i].path);
+		free(test->files[i].expect.text);
+	}
+	free(test->files);
 }
 
 void uni_recipe_free(struct uni_recipe *recipe)

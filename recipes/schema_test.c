@@ -218,6 +218,34 @@ static const struct schema_table load_table = {
 	KEYS(load_keys),
 };
 
+static const struct schema_key file_keys[] = {
+	{ .name = "volume",
+	  .takes = TAKES_STRING,
+	  .form = FORM_NAME,
+	  .required = true,
+	  .means = "A volume that the machine writes to." },
+	{ .name = "path",
+	  .takes = TAKES_STRING,
+	  .form = FORM_ABSOLUTE,
+	  .required = true,
+	  .means = "The file, from the volume's own root." },
+	{ .name = "absent",
+	  .takes = TAKES_BOOL,
+	  .fallback = "false",
+	  .means = "There must be nothing of that name." },
+	{ .name = "expect",
+	  .takes = TAKES_STRING | TAKES_MATCH,
+	  .form = FORM_TEXT,
+	  .means = "What it must hold." },
+};
+static const struct schema_table file_table = {
+	.title = "[[test.file]]",
+	.means =
+		"A file in a volume, when the machine has ended: by itself (`exit-status`) or told "
+		"to (`stop`).",
+	KEYS(file_keys),
+};
+
 static const struct schema_key test_keys[] = {
 	{ .name = "name",
 	  .takes = TAKES_STRING,
@@ -234,6 +262,11 @@ static const struct schema_key test_keys[] = {
 	  .form = FORM_TEXT,
 	  .key_pattern = "^[A-Za-z_][A-Za-z0-9_]*$",
 	  .means = "Environment over the recipe's, which must permit it (`runtime`)." },
+	{ .name = "after",
+	  .takes = TAKES_STRING,
+	  .form = FORM_NAME,
+	  .means = "Name of another test: it is run before this one, which starts on the volumes "
+		   "as that left them. A machine that neither ends nor is stopped was cut off." },
 	{ .name = "memory",
 	  .takes = TAKES_INTEGER | TAKES_STRING,
 	  .form = FORM_SIZE,
@@ -254,6 +287,11 @@ static const struct schema_key test_keys[] = {
 	  .most = 86400,
 	  .fallback = "\"60s\"",
 	  .means = "When everything must have held, counted from the machine's start." },
+	{ .name = "ready",
+	  .takes = TAKES_STRING | TAKES_MATCH,
+	  .form = FORM_TEXT,
+	  .means = "What the console says when the program is ready: nothing is asked before, and "
+		   "then each step is taken once." },
 	{ .name = "expect-console",
 	  .item = "text",
 	  .takes = TAKES_LIST | TAKES_MATCH,
@@ -293,6 +331,10 @@ static const struct schema_key test_keys[] = {
 	  .takes = TAKES_TABLES,
 	  .table = &dns_table,
 	  .means = "Questions to a name server." },
+	{ .name = "file",
+	  .takes = TAKES_TABLES,
+	  .table = &file_table,
+	  .means = "Files in volumes afterwards." },
 	{ .name = "load",
 	  .takes = TAKES_TABLE,
 	  .table = &load_table,

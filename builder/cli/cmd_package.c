@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <uni/base/path.h>
+#include <uni/index/index.h>
 #include <uni/source/package.h>
 
 #include "commands.h"
@@ -56,35 +57,100 @@ const struct cli_command cli_cmd_pack = {
 	.run = run_pack,
 };
 
+static void print_installed(const struct uni_installed *installed)
+{
+	char text[UNI_DIGEST_TEXT];
+
+	uni_digest_text(&installed->digest, text);
+	cli_out("%s  %s %s %s\n", text, installed->package->name, installed->package->version,
+		installed->package->arch);
+}
+
+static bool is_file(const char *argument)
+{
+	return strchr(argument, '/') != NULL || uni_str_ends(argument, UNI_PACKAGE_SUFFIX);
+}
+
+/* NAME[@RANGE], and what these require. */
+static int install_named(const struct cli *cli, struct uni_store *store,
+			 const struct uni_strv *named, struct uni_err *err)
+{
+	UNI_AUTO(uni_indexes) struct uni_indexes *indexes = NULL;
+	UNI_AUTO_PINS struct uni_pins pins = { 0 };
+	UNI_AUTO_FREE struct uni_need *needs = uni_alloc_array(named->count, sizeof(*needs));
+	struct uni_indexes_options options = { .store = store,
+					       .events = &cli->events,
+					       .offline = cli_flag(cli, "offline") };
+	int rc = uni_indexes_open(&indexes, &options, err);
+
+	for (size_t i = 0; i < named->count; i++) {
+		char *range = strchr(named->items[i], '@');
+
+		needs[i] = (struct uni_need){ .name = named->items[i], .by = "you" };
+		if (range != NULL) {
+			*range = '\0';
+			needs[i].range = range + 1;
+		}
+	}
+	if (rc == 0)
+		rc = uni_resolve(indexes, needs, named->count, "x86_64", NULL, &pins, err);
+	for (size_t i = 0; rc == 0 && i < pins.count; i++) {
+		UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
+
+		rc = uni_indexes_install(indexes, &pins.items[i], &installed, err);
+		if (rc == 0)
+			print_installed(installed);
+	}
+	return rc;
+}
+
 static int run_install(struct cli *cli)
 {
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	UNI_AUTO_STRV struct uni_strv named = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
-	char text[UNI_DIGEST_TEXT];
 
 	if (uni_store_open(&store, NULL, &cli->events, &err) != 0)
 		return cli_fail(cli, &err);
 	for (unsigned i = 0; i < cli->arg_count; i++) {
 		UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
 
+		if (!is_file(cli->args[i])) {
+			uni_strv_add(&named, cli->args[i]);
+			continue;
+		}
 		if (uni_package_install(store, cli->args[i], &installed, &err) != 0)
 			return cli_fail(cli, &err);
-		uni_digest_text(&installed->digest, text);
-		cli_out("%s  %s %s %s\n", text, installed->package->name,
-			installed->package->version, installed->package->arch);
+		print_installed(installed);
 	}
+	if (named.count != 0 && install_named(cli, store, &named, &err) != 0)
+		return cli_fail(cli, &err);
 	return UNI_EXIT_OK;
 }
 
+static const struct cli_option install_options[] = {
+	{ "offline", 0, NULL, "by what was fetched before" },
+	{ 0 },
+};
+
+static const struct cli_example install_examples[] = {
+	{ "uni install ./web-1.2.0-any.unipkg", "a package file" },
+	{ "uni install web@^1", "the newest 1.x that the indexes have, and what it requires" },
+	{ 0 },
+};
+
 const struct cli_command cli_cmd_install = {
 	.name = "install",
-	.arguments = "FILE...",
+	.arguments = "FILE|NAME[@RANGE]...",
 	.summary = "Put packages into the store",
-	.text = "Each is checked while it is read; nothing of a bad one stays. Recipes name what "
-		"is installed\n"
-		"as pkg:NAME.",
+	.text = "From files, or from the indexes (see \"uni index add\"). Each is checked while it "
+		"is "
+		"read; nothing\n"
+		"of a bad one stays. Recipes name packages as pkg:NAME.",
+	.options = install_options,
 	.least = 1,
 	.most = 1000,
+	.examples = install_examples,
 	.run = run_install,
 };
 

@@ -147,6 +147,27 @@ static char *disks_folder(const struct cli *cli)
 	return name != NULL ? uni_path_join(named, name) : uni_path_join(state, "machines");
 }
 
+/* A machine with a name of its own begins with disks as they were built, not as the image's own
+ * machine left them. */
+static int build_disks(struct cli *cli, struct uni_build_options how,
+		       const struct uni_boot_config *config, const char *disks,
+		       struct uni_diags *diags, struct uni_err *err)
+{
+	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
+	bool some = false;
+	int status = 0;
+
+	for (size_t i = 0; config != NULL && i < config->mount_count; i++)
+		some = some || (config->mounts[i].wire.fs == UNI_FS_EXT4 &&
+				(config->mounts[i].wire.flags & UNI_MOUNT_READ_ONLY) == 0);
+	if (!some || uni_file_exists(disks))
+		return 0;
+	how.out_dir = disks;
+	status = uni_build(&how, &result, &cli->events, diags, err);
+	uni_build_result_free(&result);
+	return status;
+}
+
 /* Builds into the user's state folder, so that what is run stays there and an unchanged image is
  * not written again. */
 static int build_recipe(struct cli *cli, struct target *target, struct uni_diags *diags,
@@ -180,6 +201,8 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 		status = uni_image_open(&image, target->kernel, err);
 		if (status == 0)
 			status = note_config(cli, target, image->config, target->kernel, err);
+		if (status == 0 && cli_value(cli, "name") != NULL)
+			status = build_disks(cli, how, image->config, disks, diags, err);
 		if (status == 0)
 			status = cli_disks_of_image(image->config, target->kernel, disks,
 						    result.name, &target->writable,

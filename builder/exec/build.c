@@ -152,6 +152,9 @@ void build_close(struct build *b)
 	if (b->stats != NULL)
 		(void)uni_statcache_save(b->stats, &ignored);
 	uni_statcache_free(b->stats);
+	uni_indexes_free(b->indexes);
+	uni_pins_free(&b->locked);
+	uni_pins_free(&b->pins);
 	uni_store_free(b->store);
 	free(b->formats);
 	uni_buf_free(&b->normal);
@@ -226,6 +229,7 @@ static int run(struct build *b, struct uni_build_result *result, struct uni_err 
 	const char *out = b->options->out_dir != NULL ? b->options->out_dir : ".";
 	int rc = b->options->no_output ? 0 : check_output(out, err);
 
+	b->writes_lock = true;
 	if (rc == 0)
 		rc = build_prepare(b, b->options->fresh, err);
 	if (rc == 0)
@@ -288,7 +292,11 @@ int uni_build_plan(const struct uni_build_options *options, struct uni_plan **pl
 static int check_all(struct build *b, struct uni_err *err)
 {
 	struct uni_err later = UNI_ERR_INIT;
-	int rc = base_there(b) ? base_resolve(b, err) : 0;
+	int rc = lock_resolve(b, err);
+
+	if (rc != 0)
+		return rc;
+	rc = base_there(b) ? base_resolve(b, err) : 0;
 
 	if (rc == 0 && b->diags->errors == 0)
 		rc = base_check(b, err);
@@ -308,6 +316,19 @@ int uni_build_check(const struct uni_build_options *options, const struct uni_ev
 
 	if (rc == 0)
 		rc = check_all(&b, err);
+	build_close(&b);
+	return rc;
+}
+
+int uni_build_update(const struct uni_build_options *options, const struct uni_events *events,
+		     struct uni_diags *diags, struct uni_err *err)
+{
+	struct build b;
+	int rc = build_open(&b, options, events, diags, err);
+
+	b.writes_lock = true;
+	if (rc == 0)
+		rc = lock_resolve(&b, err);
 	build_close(&b);
 	return rc;
 }

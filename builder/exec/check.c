@@ -23,8 +23,7 @@ static void check_package(struct build *b, const struct uni_recipe_input *input)
 
 	if (input->kind != UNI_INPUT_PACKAGE)
 		return;
-	if (uni_package_find(b->store, input->package, input->range, BASE_ARCH, &installed, &why) !=
-	    0) {
+	if (lock_find(b, input, &installed, &why) != 0) {
 		complain(b, input->pos, &why);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <uni/cache/store.h>
 #include <uni/exec/build.h>
 #include <uni/fs/fs.h>
+#include <uni/index/index.h>
 #include <uni/kernel/base.h>
 #include <uni/plan/make.h>
 #include <uni/recipes/recipe.h>
@@ -90,6 +91,9 @@ struct build {
 	const char **formats;
 	size_t format_count;
 
+	bool writes_lock; /* a build; others only obey it */
+	struct uni_indexes *indexes;
+	struct uni_pins locked, pins; /* by the lock; of this build */
 	struct base_input base;
 	struct source_unit *sources; /* one for each of the recipe's */
 	size_t source_count;
@@ -121,6 +125,14 @@ int item_resolve(struct build *b, const struct uni_recipe_input *input, struct i
 /* Makes it a blob if it is none. */
 int item_blob(struct build *b, struct item *item, struct uni_err *err);
 int item_path(struct build *b, struct item *item, char **path, struct uni_err *err);
+
+/* lock.c: which packages names mean. First of all that is resolved. */
+int lock_resolve(struct build *b, struct uni_err *err);
+int lock_indexes(struct build *b, struct uni_err *err); /* opens them */
+void lock_forget(struct build *b, const char *name);
+/* The package that an input means. */
+int lock_find(struct build *b, const struct uni_recipe_input *input,
+	      struct uni_installed **installed, struct uni_err *err);
 
 /* package.c: files out of packages. */
 int package_item(struct build *b, const struct uni_recipe_input *input, struct item *item,

@@ -9,8 +9,7 @@ int package_find(struct build *b, const struct uni_recipe_input *input,
 		 struct uni_installed **installed, struct uni_err *err)
 {
 	struct uni_err why = UNI_ERR_INIT;
-	int rc = uni_package_find(b->store, input->package, input->range, BASE_ARCH, installed,
-				  &why);
+	int rc = lock_find(b, input, installed, &why);
 
 	if (rc == 0)
 		return 0;

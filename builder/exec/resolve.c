@@ -219,7 +219,10 @@ static int resolve_tools(struct build *b, struct uni_err *err)
 int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 {
 	const struct uni_recipe_app *app = &b->recipe->app;
-	int rc = base_resolve(b, err);
+	int rc = lock_resolve(b, err);
+
+	if (rc == 0)
+		rc = base_resolve(b, err);
 
 	/* First what is cheap to find wanting, then what takes time, the longest in front. */
 	if (rc == 0)

@@ -3,6 +3,7 @@
  * does not matter who sends it.
  */
 #include "fetch.h"
+#include <fcntl.h>
 #include <string.h>
 
 #define FILE_MAX (UINT64_C(64) << 30)
@@ -39,9 +40,24 @@ static struct uni_digest key_of(const struct uni_digest *digest)
 	return uni_hash_end(&hash);
 }
 
+/* A folder of this machine instead of a server. */
+static int receive_file(const char *path, int fd, struct uni_digest *digest, struct uni_err *err)
+{
+	int from UNI_AUTO_CLOSE = open(path, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return uni_err_errno(err, "%s", path);
+	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_fd(from, path);
+	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, path);
+	uni_sink_push_digest(&sink, digest);
+	int rc = uni_io_pump(source, sink, err);
+	return rc != 0 ? rc : uni_sink_finish(sink, err);
+}
+
 static int receive(const struct uni_fetch *fetch, const char *url, int fd,
 		   struct uni_digest *digest, struct uni_err *err)
 {
+	if (uni_str_starts(url, "file://"))
+		return receive_file(url + strlen("file://"), fd, digest, err);
 	struct uni_net *net UNI_AUTO(uni_net) = NULL;
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, url);
@@ -64,7 +80,7 @@ int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	char *plain UNI_AUTO_FREE = uni_net_url_plain(url);
-	if (fetch->offline)
+	if (fetch->offline && !uni_str_starts(url, "file://"))
 		return uni_err_set(err, UNI_E_NOENT, "%s is not in the store, and --offline is on",
 				   plain);
 	uni_event_note(fetch->events, "fetching %s", plain);

@@ -99,25 +99,42 @@ int uni_package_install(struct uni_store *store, const char *file, struct uni_in
 	return rc != 0 ? uni_err_context(err, "install") : 0;
 }
 
+static struct uni_digest archive_key(const struct uni_digest *archive)
+{
+	struct uni_hash hash;
+
+	uni_hash_start(&hash);
+	uni_hash_add_text(&hash, "uni package file 1");
+	uni_hash_add(&hash, archive->bytes, sizeof(archive->bytes));
+	return uni_hash_end(&hash);
+}
+
+int uni_package_known(struct uni_store *store, const struct uni_digest *archive,
+		      struct uni_installed **installed, struct uni_err *err)
+{
+	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
+	struct uni_digest key = archive_key(archive);
+	int rc = uni_store_result_get(store, &key, &record, err);
+
+	*installed = NULL;
+	if (rc != 1)
+		return rc;
+	rc = installed_decode(&record, "package", installed, err);
+	return rc == 0 ? 1 : rc;
+}
+
 int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
 		     struct uni_installed **installed, struct uni_err *err)
 {
 	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
 	struct uni_package *package UNI_AUTO(uni_package) = NULL;
-	struct uni_digest key;
-	struct uni_hash hash;
-	int rc;
+	struct uni_digest key = archive_key(archive);
+	int rc = uni_package_known(store, archive, installed, err);
 
-	*installed = NULL;
-	uni_hash_start(&hash);
-	uni_hash_add_text(&hash, "uni package file 1");
-	uni_hash_add(&hash, archive->bytes, sizeof(archive->bytes));
-	key = uni_hash_end(&hash);
-	rc = uni_store_result_get(store, &key, &record, err);
-	if (rc == 0) {
-		rc = unpack(store, file, &package, &record, err);
-		if (rc == 0)
-			rc = uni_store_result_put(store, &key, &record, err);
-	}
-	return rc < 0 ? rc : installed_decode(&record, file, installed, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = unpack(store, file, &package, &record, err);
+	if (rc == 0)
+		rc = uni_store_result_put(store, &key, &record, err);
+	return rc != 0 ? rc : installed_decode(&record, file, installed, err);
 }

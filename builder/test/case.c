@@ -158,10 +158,8 @@ static int write_config(const struct test_run *run, char **path, struct uni_err 
 	return uni_file_write(*path, record.data, record.size, 0600, err);
 }
 
-static int make_folders(struct test_run *run, struct uni_err *err)
+static int make_memory(struct test_run *run, struct uni_err *err)
 {
-	if (uni_dir_tmp(NULL, &run->dir, err) != 0)
-		return uni_err_context(err, "folder for the machine");
 	if (run->of->test->memory_at_most == 0)
 		return 0;
 	if (uni_dir_tmp("/dev/shm", &run->memory_dir, err) != 0)
@@ -170,25 +168,15 @@ static int make_folders(struct test_run *run, struct uni_err *err)
 	return 0;
 }
 
-/* What a test writes is no other's. */
-static int copy_volumes(const struct test_run *run, struct uni_strv *copies, struct uni_err *err)
+static int make_folders(struct test_run *run, struct uni_err *err)
 {
-	const char *const *volumes = run->of->image->volumes;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && volumes != NULL && volumes[i] != NULL; i++) {
-		UNI_AUTO_FREE char *name = uni_asprintf("volume-%zu.raw", i);
-		char *path = uni_path_join(run->dir, name);
-
-		rc = uni_file_copy(volumes[i], path, 0600, err);
-		uni_strv_take(copies, path);
-	}
-	return rc;
+	if (uni_dir_tmp(NULL, &run->dir, err) != 0)
+		return uni_err_context(err, "folder for the machine");
+	return make_memory(run, err);
 }
 
 static int try_start(struct test_run *run, struct uni_err *err)
 {
-	UNI_AUTO_STRV struct uni_strv copies = { 0 };
 	const struct test_case *of = run->of;
 	UNI_AUTO_FREE char *config = NULL, *console = uni_path_join(run->dir, "console.log");
 	struct uni_vm_spec spec = {
@@ -203,11 +191,10 @@ static int try_start(struct test_run *run, struct uni_err *err)
 	};
 	const struct uni_recipe_texts *networks = &of->image->recipe->config.networks;
 
-	if (write_config(run, &config, err) != 0 || reserve_ports(run, err) != 0 ||
-	    copy_volumes(run, &copies, err) != 0)
+	if (write_config(run, &config, err) != 0 || reserve_ports(run, err) != 0)
 		return err->code;
 	spec.config = config;
-	spec.writable = (const char *const *)copies.items;
+	spec.writable = (const char *const *)run->disks.items;
 	spec.forwards = run->forwards;
 	spec.forward_count = run->port_count;
 	if (run->port_count != 0 ||
@@ -222,18 +209,22 @@ static int try_start(struct test_run *run, struct uni_err *err)
 	return test_console_open(&run->console, console, err);
 }
 
-int test_run_start(struct test_run *run, const struct test_case *of, struct uni_err *err)
+/* What a machine's control socket leaves. */
+static void remove_control(const struct test_run *run)
 {
-	memset(run, 0, sizeof(*run));
-	run->of = of;
-	run->console.file = run->console.changes = -1;
-	if (make_folders(run, err) != 0)
-		return err->code;
+	UNI_AUTO_FREE char *control = uni_path_join(run->dir, "control");
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	(void)uni_dir_remove(control, &ignored);
+	(void)unlink(control);
+}
+
+/* In folders that are there. */
+static int start(struct test_run *run, struct uni_err *err)
+{
+	run->console = (struct test_console){ .file = -1, .changes = -1 };
 	/* A port may have been taken between finding and using it. */
 	for (int i = 0; i < STARTS_MAX; i++) {
-		struct uni_err ignored = UNI_ERR_INIT;
-		UNI_AUTO_FREE char *control = uni_path_join(run->dir, "control");
-
 		uni_err_clear(err);
 		if (try_start(run, err) == 0)
 			return 0;
@@ -241,10 +232,19 @@ int test_run_start(struct test_run *run, const struct test_case *of, struct uni_
 		    (err->code != UNI_E_BUSY && err->code != UNI_E_PROCESS))
 			return err->code;
 		release_ports(run);
-		(void)uni_dir_remove(control, &ignored);
-		(void)unlink(control);
+		remove_control(run);
 	}
 	return err->code;
+}
+
+int test_run_start(struct test_run *run, const struct test_case *of, struct uni_err *err)
+{
+	memset(run, 0, sizeof(*run));
+	run->of = of;
+	run->console.file = run->console.changes = -1;
+	if (make_folders(run, err) != 0 || test_volumes_copy(run, err) != 0)
+		return err->code;
+	return start(run, err);
 }
 
 static void end_folder(char **dir, bool keep)
@@ -259,15 +259,30 @@ static void end_folder(char **dir, bool keep)
 	*dir = NULL;
 }
 
-void test_run_end(struct test_run *run, bool keep)
+static void end_machine(struct test_run *run)
 {
 	test_console_close(&run->console);
 	uni_machine_free(run->machine);
 	run->machine = NULL;
 	release_ports(run);
 	end_folder(&run->memory_dir, false);
-	end_folder(&run->dir, keep);
 	free(run->memory_file);
+	run->memory_file = NULL;
+}
+
+void test_run_end(struct test_run *run, bool keep)
+{
+	end_machine(run);
+	end_folder(&run->dir, keep);
+	uni_strv_free(&run->disks);
+}
+
+int test_run_next(struct test_run *run, const struct test_case *of, struct uni_err *err)
+{
+	end_machine(run);
+	remove_control(run);
+	run->of = of;
+	return make_memory(run, err) != 0 ? err->code : start(run, err);
 }
 
 /* -- what is expected -- */
@@ -375,11 +390,21 @@ static int expect_memory(struct test_run *run, struct uni_err *err)
 	return test_fail(run, "memory", expected, came, err);
 }
 
+/* What is ready need not be asked again and again. */
+static int expect_ready(struct test_run *run, struct uni_err *err)
+{
+	for (size_t i = 0; i < run->port_count; i++)
+		run->ports[i].answered = !run->ports[i].forward.udp;
+	return test_console_expect(run, &run->of->test->ready, 1, err);
+}
+
 static int expect_all(struct test_run *run, struct uni_err *err)
 {
 	const struct uni_recipe_test *test = run->of->test;
 	int status = 0;
 
+	if (test->ready.kind != UNI_MATCH_NONE)
+		status = expect_ready(run, err);
 	for (size_t i = 0; status == 0 && i < test->step_count; i++)
 		status = take_step(run, &test->steps[i], err);
 	if (status == 0)
@@ -391,7 +416,56 @@ static int expect_all(struct test_run *run, struct uni_err *err)
 	status = test->has_exit_status ? expect_status(run, err)
 		 : test->stop	       ? expect_stop(run, err)
 				       : expect_no_trouble(run, err);
-	return status != 0 ? status : expect_memory(run, err);
+	if (status == 0)
+		status = expect_memory(run, err);
+	return status == 0 && test->file_count != 0 ? test_volumes(run, err) : status;
+}
+
+static const struct uni_recipe_test *find_test(const struct uni_recipe *recipe, const char *name)
+{
+	for (size_t i = 0; i < recipe->test_count; i++)
+		if (uni_str_eq(recipe->tests[i].name, name))
+			return &recipe->tests[i];
+	return NULL;
+}
+
+/* The tests before it, from the first; the recipe's reader has seen that there is a first. Their
+ * failure is this one's. */
+static int run_before(struct test_run *run, const struct test_case *of, struct uni_err *err)
+{
+	const struct uni_recipe_test *test = find_test(of->image->recipe, of->test->after);
+	struct test_case before = *of;
+	char *what = NULL;
+	int status;
+
+	if (test == NULL)
+		return uni_err_set(err, UNI_E_NOENT, "there is no test \"%s\"", of->test->after);
+	before.test = test;
+	if (test->after != NULL)
+		status = run_before(run, &before, err);
+	else
+		status = test_run_start(run, &before, err);
+	if (status == 0 && test->after != NULL)
+		status = test_run_next(run, &before, err);
+	if (status == 0)
+		status = expect_all(run, err);
+	if (status == UNI_E_DIFFERS) {
+		what = uni_asprintf("before it, %s: %s", test->name, of->result->what);
+		free(of->result->what);
+		of->result->what = what;
+	}
+	return status;
+}
+
+static int run_all(struct test_run *run, const struct test_case *of, struct uni_err *err)
+{
+	int status =
+		of->test->after != NULL ? run_before(run, of, err) : test_run_start(run, of, err);
+
+	if (status == 0 && of->test->after != NULL)
+		status = test_run_next(run, of, err);
+	run->of = of;
+	return status == 0 ? expect_all(run, err) : status;
 }
 
 static void take_console(struct test_run *run)
@@ -420,9 +494,7 @@ void test_case_run(struct test_case *of, pthread_rwlock_t *quiet)
 	}
 	pthread_rwlock_rdlock(quiet);
 	if (status == 0) {
-		status = test_run_start(&run, of, &err);
-		if (status == 0)
-			status = expect_all(&run, &err);
+		status = run_all(&run, of, &err);
 		if (run.dir != NULL)
 			take_console(&run);
 		test_run_end(&run, of->options->keep);

@@ -38,6 +38,7 @@ struct test_run {
 	char *dir;
 	char *memory_dir; /* on a tmpfs, or NULL */
 	char *memory_file;
+	struct uni_strv disks; /* of writable volumes, the machine's own */
 	struct uni_machine *machine;
 	struct test_console console;
 	struct test_port *ports;
@@ -52,6 +53,8 @@ void test_case_run(struct test_case *test, pthread_rwlock_t *quiet);
 /* A machine of the case, started; test_run_end in any case. `index` makes its folder's name. */
 int test_run_start(struct test_run *run, const struct test_case *of, struct uni_err *err);
 void test_run_end(struct test_run *run, bool keep);
+/* The machine is ended, and another of `of` started on the volumes that it leaves. */
+int test_run_next(struct test_run *run, const struct test_case *of, struct uni_err *err);
 struct test_port *test_run_port(struct test_run *run, uint16_t guest, bool udp);
 /* Where in the result it says what failed; returns UNI_E_DIFFERS. NULL `came` is "". */
 int test_fail(const struct test_run *run, const char *what, const char *expected, const char *came,
@@ -124,6 +127,10 @@ struct test_dns_answer {
 /* False when the packet is not a sound answer to a query of that id. */
 bool test_dns_read(const void *packet, size_t size, uint16_t id, const char *type,
 		   struct test_dns_answer *answer);
+
+/* volume.c: the disks are the machine's own, and it has ended. */
+int test_volumes_copy(struct test_run *run, struct uni_err *err);
+int test_volumes(const struct test_run *run, struct uni_err *err);
 
 /* boot.c: from the emulator's start to the machine's first answer, several times. */
 int test_boot(const struct test_case *of, struct uni_err *err);

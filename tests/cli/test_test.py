@@ -402,5 +402,120 @@ class Tests(scenario.Scenario):
         self.assertEqual(os.listdir(self.path("tmp")), [])
 
 
+# Counts its starts in a file of a volume, and says which this is; then waits, or ends as told.
+COUNTER = r"""#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	char text[16] = "0";
+	int fd = open("/data/count", O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return 9;
+	snprintf(text, sizeof(text), "%d", atoi(text) + 1);
+	if (pwrite(fd, text, strlen(text), 0) < 0 || fsync(fd) != 0)
+		return 8;
+	printf("start %s\n", text);
+	fflush(stdout);
+	if (argc > 1)
+		return atoi(argv[1]);
+	for (;;)
+		pause();
+}
+"""
+
+COUNTING = """[image]
+name = "counter"
+
+[app]
+sources = ["counter.c"]
+
+[config]
+runtime = ["args"]
+
+[machine]
+memory = "32M"
+
+[[volume]]
+name = "data"
+mount = "/data"
+format = "ext4"
+mode = "rw"
+size = "8M"
+
+[[test]]
+name = "third"
+after = "second"
+args = ["0"]
+expect-console = [{ equals = "start 3" }]
+exit-status = 0
+
+[[test.file]]
+volume = "data"
+path = "/count"
+expect = { equals = "3" }
+
+[[test.file]]
+volume = "data"
+path = "/other"
+absent = true
+
+[[test]]
+name = "first"
+expect-console = [{ equals = "start 1" }]
+
+[[test]]
+name = "second"
+after = "first"
+expect-console = [{ equals = "start 2" }]
+"""
+
+
+class Volumes(scenario.Scenario):
+    def setUp(self):
+        super().setUp()
+        self.write("counter.c", COUNTER)
+
+    def result(self, recipe, name, status=0):
+        self.write("recipe.toml", recipe)
+        return json.loads(self.uni("test", "recipe.toml", "--json", "-f", name, status=status))["tests"][0]
+
+    def test_one_after_another(self):
+        """Each chain starts anew, and what a machine has synced is there after it was cut off."""
+        self.write("recipe.toml", COUNTING)
+        report = self.uni_json("test", "recipe.toml", "--json")
+        self.assertEqual([(t["name"], t["outcome"]) for t in report["tests"]],
+                         [("third", "passed"), ("first", "passed"), ("second", "passed")])
+
+    def test_files_that_are_not_as_expected(self):
+        result = self.result(COUNTING.replace('equals = "3" }\n\n', 'equals = "4" }\n\n'), "third", 1)
+        self.assertEqual((result["what"], result["expected"], result["came"]),
+                         ("file /count of volume data", 'it is exactly "4"', "3"))
+        result = self.result(COUNTING.replace('"/other"', '"/count"'), "third", 1)
+        self.assertEqual((result["expected"], result["came"]), ("there is no such file", "3"))
+        result = self.result(COUNTING.replace('"/count"', '"/lost"'), "third", 1)
+        self.assertEqual(result["came"], "there is no such file")
+
+    def test_one_before_that_fails(self):
+        result = self.result(COUNTING.replace('"start 1"', '"start 7"').replace('name = "first"', 'name = "first"\ntimeout = "2s"'),
+                             "third", 1)
+        self.assertEqual(result["what"], "before it, second: before it, first: console, text 1")
+
+    def test_trouble(self):
+        for old, new, message in (
+                ('after = "first"', 'after = "zeroth"', 'test "second": after: there is no such test'),
+                ('name = "first"', 'name = "first"\nafter = "third"', 'test "first": after: it comes after itself'),
+                ('volume = "data"\npath = "/count"', 'volume = "dada"\npath = "/count"', 'there is no volume "dada" that the machine writes to'),
+                ('args = ["0"]\nexpect-console = [{ equals = "start 3" }]\nexit-status = 0', "",
+                 'test "third": files are looked at when the machine has ended'),
+                ("absent = true", 'absent = true\nexpect = "x"', "what is absent holds nothing")):
+            self.write("recipe.toml", COUNTING.replace(old, new))
+            self.assertIn(message, self.fails("test", "recipe.toml"))
+
+
 if __name__ == "__main__":
     scenario.main()

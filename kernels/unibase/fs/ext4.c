@@ -233,8 +233,22 @@ static void e4_free_all(struct e4 *fs)
 	uk_free(fs);
 }
 
+/* Stopped before, or never written to. */
+static void e4_unmount(struct uk_super *super)
+{
+	struct e4 *fs = super->data;
+
+	e4_flush_end(fs);
+	uk_inode_put(super->root);
+	e4_free_all(fs);
+}
+
 static const struct uk_super_ops super_ops = {
-	.statfs = e4_statfs, .sync = e4_super_sync, .balance = e4_balance, .stop = e4_stop
+	.statfs = e4_statfs,
+	.sync = e4_super_sync,
+	.balance = e4_balance,
+	.stop = e4_stop,
+	.unmount = e4_unmount,
 };
 
 static struct e4 *e4_new(struct uk_block_dev *dev, bool read_only)

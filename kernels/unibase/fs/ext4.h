@@ -135,7 +135,7 @@ struct e4 {
 	struct uk_list dirty;
 	struct uk_waitq wake;
 	volatile bool idle; /* the thread that writes in the background waits for something */
-	bool started;
+	volatile bool started, closing;
 	struct uk_mutex flushing;
 };
 
@@ -230,7 +230,8 @@ int e4_orphan_remove(struct uk_inode *inode);
 int e4_orphans(struct e4 *fs);	   /* at mount */
 int e4_orphans_end(struct e4 *fs); /* the machine goes off: those that are open go now */
 void e4_release(struct uk_inode *inode);
-void e4_mark(struct uk_inode *inode); /* it differs from the disk: to be written some time */
+void e4_unmark(struct uk_inode *inode); /* what it held in memory alone is not wanted any more */
+void e4_mark(struct uk_inode *inode);	/* it differs from the disk: to be written some time */
 
 /* ext4_data.c */
 int e4_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count);
@@ -246,6 +247,7 @@ int e4_allocate(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep
 int e4_sync(struct uk_inode *inode, bool data_only);
 int e4_super_sync(struct uk_super *super);
 void e4_balance(struct uk_super *super);
+void e4_flush_end(struct e4 *fs);	    /* nobody writes in the background any more */
 int e4_inode_flush(struct uk_inode *inode); /* what is changed in memory alone, into the txn */
 
 /* ext4_dir.c, ext4_htree.c: under fs->lock; what changes, inside a change */

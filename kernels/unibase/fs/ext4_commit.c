@@ -95,43 +95,62 @@ static struct uni_jbd2_tag3 make_tag(const struct e4 *fs, const struct e4_buf *b
 				       be32((uint32_t)(buf->block >> 32)), be32(sum) };
 }
 
-/* One descriptor and its blocks; *item moves behind the last. */
-static void log_group(struct commit *c, struct uk_list **item, uint32_t count)
+/* The bytes of a block as the log has them: without the magic that the log's own blocks start with.
+ */
+static uint8_t *logged_data(struct commit *c, struct e4_buf *buf)
 {
+	uint8_t *data = buf->data;
+
+	if (needs_escape(buf)) {
+		data = own_block(c);
+		memcpy(data, buf->data, c->fs->block_size);
+		memset(data, 0, sizeof(uint32_t));
+	}
+	return data;
+}
+
+/* Whole before any of it is on its way: requests go out as they fill. */
+static void fill_descriptor(struct commit *c, uint8_t *block, struct uk_list *item, uint32_t count)
+{
+	const struct uni_jbd2_super *s =
+		(const struct uni_jbd2_super *)(void *)c->fs->journal.super;
 	struct e4 *fs = c->fs;
-	uint8_t *block = own_block(c);
 	uint32_t at = sizeof(struct uni_jbd2_header), sum;
 
 	put_header(fs, block, UNI_JBD2_DESCRIPTOR);
-	log_add(c, block);
-	for (uint32_t i = 0; i < count; i++) {
-		struct e4_buf *buf = uk_list_entry(*item, struct e4_buf, txn);
-		uint8_t *data = buf->data;
-		struct uni_jbd2_tag3 tag;
+	for (uint32_t i = 0; i < count; i++, item = item->next) {
+		struct e4_buf *buf = uk_list_entry(item, struct e4_buf, txn);
+		struct uni_jbd2_tag3 tag =
+			make_tag(fs, buf, logged_data(c, buf), i == 0, i == count - 1);
 
-		if (needs_escape(buf)) {
-			data = own_block(c);
-			memcpy(data, buf->data, fs->block_size);
-			memset(data, 0, sizeof(uint32_t));
-		}
-		tag = make_tag(fs, buf, data, i == 0, i == count - 1);
 		memcpy(block + at, &tag, sizeof(tag));
 		at += sizeof(tag);
 		if (i == 0) {
-			const struct uni_jbd2_super *s =
-				(const struct uni_jbd2_super *)(void *)fs->journal.super;
-
 			memcpy(block + at, s->uuid, sizeof(s->uuid));
 			at += sizeof(s->uuid);
 		}
-		log_add(c, data);
-		*item = (*item)->next;
 	}
 	sum = be32(e4_sum(fs->journal.seed, block, fs->block_size));
 	memcpy(block + fs->block_size - 4, &sum, sizeof(sum));
 }
 
-static int log_blocks(struct commit *c)
+/* One descriptor and its blocks; *item moves behind the last. */
+static void log_group(struct commit *c, struct uk_list **item, uint32_t count)
+{
+	uint8_t *block = own_block(c);
+	uint32_t escaped = c->page_count;
+
+	fill_descriptor(c, block, *item, count);
+	log_add(c, block);
+	for (uint32_t i = 0; i < count; i++, *item = (*item)->next) {
+		struct e4_buf *buf = uk_list_entry(*item, struct e4_buf, txn);
+
+		log_add(c, needs_escape(buf) ? c->pages + (size_t)escaped++ * c->fs->block_size
+					     : buf->data);
+	}
+}
+
+static void log_blocks(struct commit *c)
 {
 	struct e4 *fs = c->fs;
 	struct uk_list *item = fs->txn.next;
@@ -143,7 +162,6 @@ static int log_blocks(struct commit *c)
 		log_group(c, &item, count);
 		left -= count;
 	}
-	return 0;
 }
 
 static int log_commit(struct e4 *fs, uint32_t at)
@@ -198,7 +216,7 @@ static void update_super(struct e4 *fs)
 static int write_log(struct e4 *fs)
 {
 	struct commit c = { .fs = fs, .at = fs->journal.head };
-	int error, ended;
+	int error;
 
 	/* The log was empty: from now on it starts here. */
 	if (fs->journal.free == fs->journal.blocks - fs->journal.first) {
@@ -214,9 +232,8 @@ static int write_log(struct e4 *fs)
 		return -UK_ENOMEM;
 	error = e4_batch_begin(&c.batch, fs, UK_BLOCK_WRITE);
 	if (error == 0) {
-		error = log_blocks(&c);
-		ended = e4_batch_end(&c.batch);
-		error = error != 0 ? error : ended;
+		log_blocks(&c);
+		error = e4_batch_end(&c.batch);
 	}
 	uk_free(c.pages);
 	if (error == 0)

@@ -9,6 +9,8 @@
 enum { PERIOD = 5 };
 #define SECOND 1000000000ull
 
+static struct uk_waitq closed = UK_WAITQ_INIT(closed);
+
 static void loop(void *arg);
 
 void e4_kick(struct e4 *fs)
@@ -35,6 +37,19 @@ void e4_mark(struct uk_inode *inode)
 	}
 	uk_spin_unlock(&fs->dirty_lock, state);
 	e4_kick(fs);
+}
+
+void e4_unmark(struct uk_inode *inode)
+{
+	struct e4 *fs = e4_of(inode);
+	struct e4_node *node = e4_node_of(inode);
+	uint64_t state = uk_spin_lock(&fs->dirty_lock);
+	bool was = !uk_list_empty(&node->dirty);
+
+	uk_list_remove(&node->dirty);
+	uk_spin_unlock(&fs->dirty_lock, state);
+	if (was)
+		uk_inode_put(inode);
 }
 
 static struct uk_inode *take_dirty(struct e4 *fs)
@@ -118,17 +133,35 @@ static void loop(void *arg)
 		uint64_t until;
 
 		fs->idle = true;
-		uk_wait_event(&fs->wake, !uk_list_empty(&fs->dirty) || fs->txn_count != 0,
+		uk_wait_event(&fs->wake,
+			      !uk_list_empty(&fs->dirty) || fs->txn_count != 0 || fs->closing,
 			      UK_FOREVER, false);
 		fs->idle = false;
 		until = uk_time_mono() + PERIOD * SECOND;
-		(void)uk_wait_event(&fs->wake, uk_time_mono() >= until, until, false);
+		(void)uk_wait_event(&fs->wake, uk_time_mono() >= until || fs->closing, until,
+				    false);
+		if (fs->closing)
+			break;
 		flush_all(fs);
 		uk_mutex_lock(&fs->lock);
 		if (!fs->failed && fs->txn_count != 0)
 			(void)e4_commit(fs);
 		uk_mutex_unlock(&fs->lock);
 	}
+	fs->started = false;
+	uk_wake_all(&closed);
+}
+
+void e4_flush_end(struct e4 *fs)
+{
+	struct uk_inode *inode;
+
+	fs->closing = true;
+	uk_wake_all(&fs->wake);
+	uk_wait_event(&closed, !fs->started, UK_FOREVER, false);
+	/* What could not be written is lost. */
+	while ((inode = take_dirty(fs)) != NULL)
+		uk_inode_put(inode);
 }
 
 /* Somebody makes more dirty than may be: he writes it himself, and so waits for the disk. */

@@ -249,6 +249,9 @@ int e4_unlink(struct uk_inode *dir, const char *name, size_t size, struct uk_ino
 		e4_buf_put(fs, found.buf);
 	}
 	e4_end(fs);
+	/* Else its space would be held until the next writing in the background. */
+	if (error == 0 && inode->nlink == 0)
+		e4_unmark(inode);
 	return error;
 }
 
@@ -378,6 +381,8 @@ int e4_rename(struct uk_inode *dir, const char *name, size_t size, struct uk_ino
 		return error;
 	error = exchange ? exchange_names(&m) : move(&m);
 	e4_end(fs);
+	if (error == 0 && over != NULL && over->nlink == 0)
+		e4_unmark(over);
 	return error;
 }
 

@@ -320,20 +320,15 @@ void ena_model_tx_done(uint16_t id)
 {
 	uint8_t d[8] = { 0 };
 
+	queues[TX].in_flight[id] = false;
 	memcpy(d, &id, 2);
 	complete(&queues[TX], d, 3, 1);
-}
-
-static void frame_done(uint16_t id)
-{
-	queues[TX].in_flight[id] = false;
-	ena_model_tx_done(id);
 }
 
 void ena_model_release(void)
 {
 	for (unsigned i = 0; i < held_count; i++)
-		frame_done(held[i]);
+		ena_model_tx_done(held[i]);
 	held_count = 0;
 }
 
@@ -354,7 +349,7 @@ static void frame_end(void)
 	if (ena.hold)
 		held[held_count++] = now.id;
 	else
-		frame_done(now.id);
+		ena_model_tx_done(now.id);
 }
 
 /* One descriptor; `wanted` is its phase. `header`: what was pushed with the frame. */
@@ -483,9 +478,26 @@ static void rx_bell(uint32_t position)
 	}
 }
 
+/* Takes a buffer out of those that the adapter has, if it has it. */
+static void take_buffer(uint16_t id)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < buffer_count; i++) {
+		struct buffer b = buffers[(buffer_first + i) % RING];
+
+		if (b.id != id)
+			buffers[(buffer_first + kept++) % RING] = b;
+	}
+	buffer_count = kept;
+	queues[RX].in_flight[id] = false;
+}
+
 void ena_model_rx_done(uint16_t id, uint16_t length, uint8_t offset, uint32_t status)
 {
 	uint8_t d[16] = { 0 };
+
+	take_buffer(id);
 
 	memcpy(d, &status, 4);
 	memcpy(d + 4, &length, 2);
@@ -499,9 +511,7 @@ uint16_t ena_model_rx_id(void)
 	struct buffer b = buffers[buffer_first % RING];
 
 	check(buffer_count != 0, "a buffer for the test");
-	buffer_first++;
-	buffer_count--;
-	queues[RX].in_flight[b.id] = false;
+	take_buffer(b.id);
 	return b.id;
 }
 

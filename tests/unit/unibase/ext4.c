@@ -144,7 +144,7 @@ static void get_file(const char *path, void *data, size_t size)
 }
 
 /* An empty volume with these options of mke2fs, separated by spaces. */
-static void make_volume(const char *options, uint8_t *disk)
+static void make_volume(const char *options, uint8_t *disk, size_t size)
 {
 	const char *argv[24] = { "/sbin/mke2fs", "-q", "-F" };
 	char words[256], *save = NULL;
@@ -157,10 +157,10 @@ static void make_volume(const char *options, uint8_t *disk)
 	argv[count++] = "-E";
 	argv[count++] = "root_owner=0:0,lazy_itable_init=0";
 	argv[count] = path;
-	memset(disk, 0, DISK);
-	put_file(path, disk, DISK);
+	memset(disk, 0, size);
+	put_file(path, disk, size);
 	assert_int_equal(run(argv), 0);
-	get_file(path, disk, DISK);
+	get_file(path, disk, size);
 }
 
 static int fsck(const char *how, const char *path)
@@ -170,12 +170,19 @@ static int fsck(const char *how, const char *path)
 	return run(argv);
 }
 
+static int fsck_words(const char *a, const char *b, const char *c, const char *path)
+{
+	const char *const argv[] = { "/sbin/e2fsck", a, b, c, path, NULL };
+
+	return run(argv);
+}
+
 /* The volume as it lies there is sound, with nothing left to do. */
-static void judge(const uint8_t *disk, const char *what)
+static void judge(const uint8_t *disk, size_t size, const char *what)
 {
 	const char *path = path_of("judged");
 
-	put_file(path, disk, DISK);
+	put_file(path, disk, size);
 	if (fsck("-fn", path) != 0)
 		fail_msg("%s: e2fsck -fn: %s", what, words());
 }
@@ -183,7 +190,7 @@ static void judge(const uint8_t *disk, const char *what)
 /* -- mounting -- */
 
 static unsigned mounts;
-static char point[32];
+static char mounted[32];
 
 static struct uk_super *mount_at(struct uk_block_dev *dev, bool read_only)
 {
@@ -193,9 +200,9 @@ static struct uk_super *mount_at(struct uk_block_dev *dev, bool read_only)
 
 	if (error != 0)
 		fail_msg("mount: %d: %s", error, shim_log());
-	snprintf(point, sizeof(point), "/vol-%u", mounts++);
-	assert_int_equal(K2(mkdir, point, 0755), 0);
-	assert_int_equal(fs_walk_path(UK_AT_FDCWD, point, FS_FOLLOW, &at), 0);
+	snprintf(mounted, sizeof(mounted), "/vol-%u", mounts++);
+	assert_int_equal(K2(mkdir, mounted, 0755), 0);
+	assert_int_equal(fs_walk_path(UK_AT_FDCWD, mounted, FS_FOLLOW, &at), 0);
 	assert_int_equal(fs_mount_add(at, super, "test"), 0);
 	fs_dentry_put(at);
 	return super;
@@ -253,7 +260,7 @@ static void on_kernel(const struct story *story)
 	text = kernel_text;
 	text->size = 0;
 	kernel_call(SYS_close_range, 3, ~0u, 0, 0, 0, 0);
-	assert_int_equal(K1(chdir, point), 0);
+	assert_int_equal(K1(chdir, mounted), 0);
 	for (const char *name = "out"; name != NULL;
 	     name = strcmp(name, "out") == 0 ? "in" : NULL) {
 		if (K2(mkdir, name, 0755) != 0)
@@ -293,13 +300,14 @@ static void tell(const char *options, const struct story *story)
 {
 	struct uk_super *super;
 
-	make_volume(options, disk);
+	make_volume(options, disk, DISK);
 	super = mount_at(shim_block_disk("disk", disk, DISK), false);
 	on_linux(story);
 	on_kernel(story);
 	compare(story);
 	stop(super);
-	judge(disk, options);
+	judge(disk, DISK, options);
+	shim_block_forget();
 }
 
 static const char *const shapes[] = {
@@ -331,6 +339,385 @@ static void test_random(void **unused)
 	}
 }
 
+/* -- loss of power -- */
+
+enum {
+	CRASH_DISK = 16 << 20,
+	RECORD = 700, /* bytes of one record of the ledger */
+	STEPS = 160,
+	ACKS_MAX = 4 * STEPS,
+};
+
+/* What the program was told to be safe: from this point of the log on. */
+struct ack {
+	size_t at;	  /* writes and flushes logged before */
+	unsigned records; /* of the ledger, or 0 */
+	unsigned version; /* of "current", or 0 */
+};
+static struct ack acks[ACKS_MAX];
+static size_t ack_count;
+
+static void acknowledge(unsigned records, unsigned version)
+{
+	assert_true(ack_count < ACKS_MAX);
+	(void)shim_disk_writes(&acks[ack_count].at);
+	acks[ack_count].records = records;
+	acks[ack_count++].version = version;
+}
+
+static void fill_record(uint8_t *record, unsigned number)
+{
+	for (unsigned i = 0; i < RECORD; i++)
+		record[i] = (uint8_t)(number * 31 + i * 7 + (number >> 8));
+}
+
+static void append(int fd, unsigned number)
+{
+	uint8_t record[RECORD];
+
+	fill_record(record, number);
+	assert_int_equal(K3(write, fd, record, RECORD), RECORD);
+}
+
+/* As editors and databases replace a file: beside it, to the disk, over it, the folder to the disk.
+ */
+static void replace(unsigned version)
+{
+	static uint8_t content[9000];
+	int fd = (int)K3(open, "next", O_CREAT | O_TRUNC | O_RDWR, 0644), folder_fd;
+
+	assert_true(fd >= 0);
+	memset(content, (int)(version & 0xff), sizeof(content));
+	memcpy(content, &version, sizeof(version));
+	assert_int_equal(K3(write, fd, content, sizeof(content) - version % 5000),
+			 sizeof(content) - version % 5000);
+	assert_int_equal(K1(fsync, fd), 0);
+	K1(close, fd);
+	assert_int_equal(K2(rename, "next", "current"), 0);
+	folder_fd = (int)K2(open, ".", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(K1(fsync, folder_fd), 0);
+	K1(close, folder_fd);
+	acknowledge(0, version);
+}
+
+static unsigned dice_state;
+
+static unsigned dice(unsigned below)
+{
+	dice_state = dice_state * 1103515245u + 12345;
+	return (dice_state >> 8) % below;
+}
+
+/* What nobody was promised: names and content that come, move and go. */
+static void noise(unsigned step)
+{
+	static uint8_t bytes[60000];
+	char name[32], other[32];
+	int fd;
+
+	snprintf(name, sizeof(name), "noise-%u", dice(12));
+	snprintf(other, sizeof(other), "%s%u", dice(3) == 0 ? "below/moved-" : "noise-", dice(12));
+	switch (dice(7)) {
+	case 0:
+	case 1:
+		fd = (int)K3(open, name, O_CREAT | O_RDWR, 0644);
+		memset(bytes, (int)step, sizeof(bytes));
+		(void)K4(pwrite64, fd, bytes, dice(sizeof(bytes)), dice(200000));
+		K1(close, fd);
+		break;
+	case 2:
+		(void)K1(unlink, name);
+		break;
+	case 3:
+		(void)K2(rename, name, other);
+		break;
+	case 4:
+		(void)K2(truncate, name, dice(100000));
+		break;
+	case 5:
+		fd = (int)K2(open, name, O_RDWR);
+		if (fd >= 0) {
+			(void)K4(fallocate, fd, dice(2) * 3, dice(100000), dice(100000) + 1);
+			K1(close, fd);
+		}
+		break;
+	default:
+		(void)K2(mkdir, "below", 0755);
+		(void)K2(link, name, other);
+		break;
+	}
+}
+
+static void work(void)
+{
+	unsigned records = 0, version = 0;
+	int fd = (int)K3(open, "ledger", O_CREAT | O_APPEND | O_RDWR, 0644);
+
+	assert_true(fd >= 0);
+	for (unsigned step = 0; step < STEPS; step++) {
+		switch (dice(5)) {
+		case 0:
+			for (unsigned i = dice(9) + 1; i != 0; i--)
+				append(fd, records++);
+			assert_int_equal(step % 2 == 0 ? K1(fsync, fd) : K1(fdatasync, fd), 0);
+			acknowledge(records, 0);
+			break;
+		case 1:
+			replace(++version);
+			break;
+		default:
+			noise(step);
+			break;
+		}
+		if (dice(20) == 0)
+			shim_advance(6000000000ull); /* the writer in the background wakes */
+		shim_run();
+	}
+	K1(close, fd);
+}
+
+static uint8_t base[CRASH_DISK], state[CRASH_DISK];
+
+static void apply(const struct shim_write *w, size_t size)
+{
+	memcpy(state + w->offset, w->data, size);
+}
+
+/*
+ * The disk after a loss of power behind the first `point` entries of the log: what was written
+ * before the last flush is there; of the rest any of it, and of one write perhaps only its start.
+ */
+static void rebuild(const struct shim_write *log, size_t point, unsigned how)
+{
+	size_t flushed = 0;
+
+	memcpy(state, base, sizeof(state));
+	for (size_t i = 0; i < point; i++)
+		if (log[i].size == 0)
+			flushed = i;
+	for (size_t i = 0; i < point; i++) {
+		size_t size = log[i].size;
+
+		if (i >= flushed && how == 1)
+			continue;
+		if (i >= flushed && how == 2 && dice(2) == 0)
+			continue;
+		if (i >= flushed && how == 2 && dice(4) == 0)
+			size = dice((unsigned)(size / 512) + 1) * 512;
+		if (size != 0)
+			apply(&log[i], size);
+	}
+}
+
+static void check_ledger(unsigned records)
+{
+	uint8_t record[RECORD], expected[RECORD];
+	int fd = (int)K2(open, "ledger", O_RDONLY);
+
+	if (records == 0) {
+		K1(close, fd);
+		return;
+	}
+	assert_true(fd >= 0);
+	for (unsigned i = 0; i < records; i++) {
+		fill_record(expected, i);
+		if (K3(read, fd, record, RECORD) != RECORD || memcmp(record, expected, RECORD) != 0)
+			fail_msg("record %u of %u, which were safe, is not there", i, records);
+	}
+	K1(close, fd);
+}
+
+static void check_current(unsigned version)
+{
+	static uint8_t content[9000];
+	unsigned found;
+	long size;
+	int fd;
+
+	if (version == 0)
+		return;
+	fd = (int)K2(open, "current", O_RDONLY);
+	assert_true(fd >= 0);
+	size = K3(read, fd, content, sizeof(content));
+	K1(close, fd);
+	memcpy(&found, content, sizeof(found));
+	if (size != (long)(sizeof(content) - found % 5000) || found < version)
+		fail_msg("version %u was safe, version %u of %ld bytes is there", version, found,
+			 size);
+	for (long i = sizeof(found); i < size; i++)
+		if (content[i] != (uint8_t)found)
+			fail_msg("version %u is not whole", found);
+}
+
+static void judge_state(size_t point, unsigned how, bool by_others)
+{
+	unsigned records = 0, version = 0;
+	const char *path = path_of("crashed");
+	struct uk_super *super;
+
+	for (size_t i = 0; i < ack_count && acks[i].at <= point; i++) {
+		records = acks[i].records != 0 ? acks[i].records : records;
+		version = acks[i].version != 0 ? acks[i].version : version;
+	}
+	if (by_others) {
+		put_file(path, state, sizeof(state));
+		if (fsck_words("-E", "journal_only", "-y", path) > 1 || fsck("-p", path) > 1 ||
+		    fsck("-fn", path) != 0)
+			fail_msg("after entry %zu, way %u: %s", point, how, words());
+		get_file(path, state, sizeof(state));
+	}
+	super = mount_at(shim_block_disk("disk", state, sizeof(state)), false);
+	assert_int_equal(K1(chdir, mounted), 0);
+	check_ledger(records);
+	check_current(version);
+	stop(super);
+	put_file(path, state, sizeof(state));
+	if (fsck("-fn", path) != 0)
+		fail_msg("after entry %zu, way %u, mounted again: %s", point, how, words());
+	shim_block_forget();
+}
+
+static void crash(const char *options, unsigned seed, unsigned states)
+{
+	const struct shim_write *log;
+	struct uk_super *super;
+	size_t count;
+
+	dice_state = seed;
+	ack_count = 0;
+	make_volume(options, disk, CRASH_DISK);
+	super = mount_at(shim_block_disk("disk", disk, CRASH_DISK), false);
+	memcpy(base, disk, CRASH_DISK);
+	shim_disk_log(true);
+	assert_int_equal(K1(chdir, mounted), 0);
+	work();
+	stop(super);
+	shim_disk_log(false);
+	log = shim_disk_writes(&count);
+	for (unsigned i = 0; i < states; i++) {
+		size_t point = dice((unsigned)count) + 1;
+		unsigned how = i % 3;
+
+		rebuild(log, point, how);
+		judge_state(point, how, i % 2 == 0);
+	}
+	shim_block_forget();
+}
+
+static unsigned soak(void)
+{
+	const char *text_of = getenv("UNI_SOAK");
+
+	return text_of != NULL ? (unsigned)strtoul(text_of, NULL, 10) : 0;
+}
+
+static void test_crash(void **unused)
+{
+	(void)unused;
+	for (unsigned seed = 1; seed <= 2 + soak(); seed++)
+		crash(seed % 2 == 0 ? "-t ext4 -b 1024" : "-t ext4 -b 4096", seed,
+		      soak() != 0 ? 400 : 24);
+}
+
+/* -- trouble -- */
+
+static void test_full(void **unused)
+{
+	static uint8_t bytes[65536];
+	struct uk_super *super;
+	char name[32];
+	unsigned files = 0;
+	long result = 0;
+
+	(void)unused;
+	make_volume("-t ext4 -b 4096", disk, CRASH_DISK);
+	super = mount_at(shim_block_disk("disk", disk, CRASH_DISK), false);
+	assert_int_equal(K1(chdir, mounted), 0);
+	memset(bytes, 'x', sizeof(bytes));
+	for (; result >= 0 && files < 10000; files++) {
+		int fd;
+
+		snprintf(name, sizeof(name), "file-%u", files);
+		fd = (int)K3(open, name, O_CREAT | O_RDWR, 0644);
+		result = fd < 0 ? fd : K3(write, fd, bytes, sizeof(bytes));
+		if (result == sizeof(bytes) && files % 5 == 0)
+			result = K1(fsync, fd);
+		if (fd >= 0)
+			K1(close, fd);
+	}
+	assert_int_equal(result, -ENOSPC);
+	assert_true(files > 100);
+	/* Room that is given back can be used again. */
+	for (unsigned i = 0; i < files; i += 2) {
+		snprintf(name, sizeof(name), "file-%u", i);
+		assert_int_equal(K1(unlink, name), 0);
+	}
+	for (unsigned i = 0; i < files / 3; i++) {
+		int fd;
+
+		snprintf(name, sizeof(name), "again-%u", i);
+		fd = (int)K3(open, name, O_CREAT | O_RDWR, 0644);
+		assert_true(fd >= 0);
+		assert_int_equal(K3(write, fd, bytes, sizeof(bytes)), sizeof(bytes));
+		assert_int_equal(K1(fsync, fd), 0);
+		K1(close, fd);
+	}
+	stop(super);
+	judge(disk, CRASH_DISK, "full");
+	shim_block_forget();
+}
+
+static void test_read_only(void **unused)
+{
+	struct uk_super *super;
+
+	(void)unused;
+	make_volume("-t ext4 -b 4096", disk, CRASH_DISK);
+	memcpy(base, disk, CRASH_DISK);
+	super = mount_at(shim_block_disk("disk", disk, CRASH_DISK), true);
+	assert_int_equal(K1(chdir, mounted), 0);
+	assert_int_equal(K3(open, "new", O_CREAT | O_RDWR, 0644), -EROFS);
+	assert_int_equal(K2(mkdir, "new", 0755), -EROFS);
+	assert_int_equal(K1(rmdir, "lost+found"), -EROFS);
+	stop(super);
+	assert_memory_equal(disk, base, CRASH_DISK);
+	shim_block_forget();
+}
+
+/* The disk answers with an error from some transfer on: calls fail, nothing else does, and what
+ * lies there is sound once the journal is replayed. */
+static void test_disk_errors(void **unused)
+{
+	(void)unused;
+	for (unsigned nth = 3; nth < 150; nth += 21) {
+		const char *path = path_of("failed");
+		struct uk_super *super;
+		int fd;
+
+		dice_state = nth;
+		make_volume("-t ext4 -b 4096", disk, CRASH_DISK);
+		super = mount_at(shim_block_disk("disk", disk, CRASH_DISK), false);
+		assert_int_equal(K1(chdir, mounted), 0);
+		shim_disk_fail(nth);
+		for (unsigned step = 0; step < 100; step++) {
+			noise(step);
+			if (step % 10 != 0)
+				continue;
+			fd = (int)K3(open, "synced", O_CREAT | O_RDWR, 0644);
+			(void)K1(fsync, fd);
+			K1(close, fd);
+		}
+		assert_int_equal(K1(chdir, "/"), 0);
+		(void)super->ops->stop(super);
+		shim_disk_fail(0);
+		put_file(path, disk, CRASH_DISK);
+		if (fsck_words("-E", "journal_only", "-y", path) > 1 || fsck("-p", path) > 1 ||
+		    fsck("-fn", path) != 0)
+			fail_msg("from transfer %u on: %s", nth, words());
+		shim_block_forget();
+	}
+}
+
 static int start(void **unused)
 {
 	(void)unused;
@@ -357,8 +744,9 @@ static int end(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_story),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_story),	  cmocka_unit_test(test_random),
+		cmocka_unit_test(test_crash),	  cmocka_unit_test(test_full),
+		cmocka_unit_test(test_read_only), cmocka_unit_test(test_disk_errors),
 	};
 
 	return cmocka_run_group_tests_name("unibase-ext4", tests, start, end);

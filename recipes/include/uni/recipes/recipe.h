@@ -282,8 +282,18 @@ struct uni_recipe_load {
 	struct uni_pos pos;
 };
 
+/* A file of a writable volume when the machine has ended. */
+struct uni_recipe_expected_file {
+	char *volume;
+	char *path;
+	bool absent;
+	struct uni_recipe_match expect; /* kind NONE: it is there */
+	struct uni_pos pos;
+};
+
 struct uni_recipe_test {
 	char *name;
+	char *after; /* the test whose volumes it starts on, or NULL */
 	struct uni_recipe_texts args;
 	bool has_args; /* else the recipe's */
 	struct uni_recipe_env *env;
@@ -291,6 +301,7 @@ struct uni_recipe_test {
 	uint64_t memory; /* bytes */
 	uint32_t processors;
 	uint32_t timeout_ms;
+	struct uni_recipe_match ready;	  /* on the console before the first step; kind NONE */
 	struct uni_recipe_match *console; /* in this order */
 	size_t console_count;
 	bool has_exit_status;
@@ -301,6 +312,8 @@ struct uni_recipe_test {
 	struct uni_recipe_step *steps; /* in the recipe's order */
 	size_t step_count;
 	struct uni_recipe_load load;
+	struct uni_recipe_expected_file *files;
+	size_t file_count;
 	struct uni_pos pos;
 };
 

@@ -34,9 +34,9 @@ static void log_add(uint64_t offset, const void *data, size_t size)
 
 void shim_disk_log(bool on)
 {
-	for (size_t i = 0; i < log_count; i++)
+	for (size_t i = 0; on && i < log_count; i++)
 		free(log_items[i].data);
-	log_count = 0;
+	log_count = on ? 0 : log_count;
 	logging = on;
 }
 

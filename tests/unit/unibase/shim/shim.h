@@ -48,7 +48,7 @@ struct shim_write {
 	size_t size; /* 0: a flush */
 	void *data;
 };
-void shim_disk_log(bool on); /* from now on; forgets what was logged */
+void shim_disk_log(bool on); /* starts anew, or ends and keeps what was logged */
 const struct shim_write *shim_disk_writes(size_t *count);
 void shim_disk_fail(size_t nth); /* the nth transfer and all behind it fail; 0: none */
 void shim_block_forget(void);	 /* all of them */

@@ -21,11 +21,15 @@ struct uni_build_options {
 	const char *const *formats; /* NULL: the recipe's; else "raw", "elf", ... */
 	size_t format_count;
 	bool allow_outside;
-	const char *store; /* NULL: uni_dir_cache() */
-	bool fresh;	   /* take no result from the store: every step runs */
-	bool no_output;	   /* build into the store only */
-	bool offline;	   /* fetch nothing: what is not in the store is an error */
-	bool force;	   /* replace files that no build left there */
+	const char *store;	   /* NULL: uni_dir_cache() */
+	bool fresh;		   /* take no result from the store: every step runs */
+	bool no_output;		   /* build into the store only */
+	bool locked;		   /* UNI_E_DIFFERS when the lock would change */
+	const char *const *update; /* packages whose lock is forgotten first */
+	size_t update_count;
+	bool update_all; /* all are */
+	bool offline;	 /* fetch nothing: what is not in the store is an error */
+	bool force;	 /* replace files that no build left there */
 };
 
 struct uni_build_artifact {
@@ -63,6 +67,10 @@ int uni_build_plan(const struct uni_build_options *options, struct uni_plan **pl
 /* Checks recipe and inputs and what the base can do, without building: all findings in `diags`. */
 int uni_build_check(const struct uni_build_options *options, const struct uni_events *events,
 		    struct uni_diags *diags, struct uni_err *err);
+
+/* Resolves the recipe's packages and writes its lock; with `update` or `update_all` anew. */
+int uni_build_update(const struct uni_build_options *options, const struct uni_events *events,
+		     struct uni_diags *diags, struct uni_err *err);
 
 struct uni_verify_options {
 	const char *manifest;

@@ -21,7 +21,8 @@ struct uni_fetch {
 	const struct uni_net_options *net; /* NULL: by environment */
 };
 
-/* UNI_E_CORRUPT when what comes has another digest; nothing stays then. `blob` has no name. */
+/* `url`: https, http, or file:///... UNI_E_CORRUPT when what comes has another digest; nothing
+ * stays then. `blob` has no name. */
 int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct uni_digest *digest,
 		    struct uni_store_entry *blob, struct uni_err *err);
 

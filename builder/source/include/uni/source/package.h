@@ -44,6 +44,9 @@ int uni_package_install(struct uni_store *store, const char *file, struct uni_in
  * the digest of the archive afterwards, and collected like any result. */
 int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
 		     struct uni_installed **installed, struct uni_err *err);
+/* 1: the package that was loaded from the archive of that digest before; 0: it is not there. */
+int uni_package_known(struct uni_store *store, const struct uni_digest *archive,
+		      struct uni_installed **installed, struct uni_err *err);
 /* The newest of `name` whose version is in `range` (uni/recipes/version.h; NULL: any) for `arch`
  * or "any". UNI_E_NOENT with a hint when there is none. */
 int uni_package_find(struct uni_store *store, const char *name, const char *range, const char *arch,

@@ -1,0 +1,289 @@
+/*
+ * Which packages a recipe's names mean: what its lock says, else what the indexes have now, and the
+ * lock says so from then on. A name that no index has is looked for among what was installed by
+ * hand. A recipe all of whose packages are such gets no lock: nobody else could build by it.
+ *
+ * With a lock that has every package, and a store that has their files, nothing is asked of
+ * anybody: not the network, not the clock.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+#include <uni/recipes/lock.h>
+#include <uni/recipes/version.h>
+
+struct needs {
+	struct uni_need *items;
+	size_t count, room;
+};
+
+static void add_need(struct needs *needs, const char *name, const char *range)
+{
+	UNI_PUSH_ROOM(needs->items, needs->count, needs->room);
+	needs->items[needs->count++] =
+		(struct uni_need){ .name = name, .range = range, .by = "the recipe" };
+}
+
+static void add_input(struct needs *needs, const struct uni_recipe_input *input)
+{
+	if (input->kind == UNI_INPUT_PACKAGE)
+		add_need(needs, input->package, input->range);
+}
+
+static void add_inputs(struct needs *needs, const struct uni_recipe_inputs *inputs)
+{
+	for (size_t i = 0; i < inputs->count; i++)
+		add_input(needs, &inputs->items[i]);
+}
+
+static void collect(const struct uni_recipe *recipe, struct needs *needs)
+{
+	if (recipe->base.name != NULL)
+		add_need(needs, recipe->base.name, recipe->base.range);
+	add_inputs(needs, &recipe->app.objects);
+	add_inputs(needs, &recipe->app.libraries);
+	add_input(needs, &recipe->app.program);
+	add_input(needs, &recipe->ca);
+	add_input(needs, &recipe->boot.key);
+	add_input(needs, &recipe->boot.certificate);
+	for (size_t i = 0; i < recipe->file_count; i++)
+		add_input(needs, &recipe->files[i].source);
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		add_input(needs, &recipe->volumes[i].source);
+}
+
+/* "uni.lock" beside recipe.toml, NAME.lock beside any other NAME.toml. */
+static char *lock_path(const struct uni_recipe *recipe)
+{
+	const char *base = uni_path_base(recipe->path);
+	size_t size = strlen(base);
+
+	if (uni_str_eq(base, "recipe.toml"))
+		return uni_path_join(recipe->dir, "uni.lock");
+	if (uni_str_ends(base, ".toml"))
+		size -= strlen(".toml");
+	char *file UNI_AUTO_FREE = uni_asprintf("%.*s.lock", (int)size, base);
+	return uni_path_join(recipe->dir, file);
+}
+
+static bool range_has(const char *range, const char *version)
+{
+	struct uni_range parsed;
+	struct uni_version v;
+
+	return range == NULL || (uni_range_parse(range, &parsed) &&
+				 uni_version_parse(version, &v) && uni_range_has(&parsed, &v));
+}
+
+static bool satisfied(const struct needs *needs, const struct uni_pins *pins)
+{
+	for (size_t i = 0; i < needs->count; i++) {
+		const struct uni_pin *pin = uni_pins_find(pins, needs->items[i].name);
+
+		if (pin == NULL || !range_has(needs->items[i].range, pin->version))
+			return false;
+	}
+	return true;
+}
+
+static int read_lock(struct build *b, const char *path, struct uni_lock **lock, struct uni_err *err)
+{
+	const struct uni_lock_arch *arch;
+
+	if (!uni_file_exists(path))
+		return 0;
+	int rc = uni_lock_load(lock, path, b->diags, err);
+	if (rc != 0)
+		return rc;
+	arch = uni_lock_arch(*lock, BASE_ARCH);
+	for (size_t i = 0; arch != NULL && i < arch->package_count; i++) {
+		const struct uni_lock_package *p = &arch->packages[i];
+		struct uni_pin pin = { .name = p->name,
+				       .version = p->version,
+				       .index = p->index,
+				       .path = p->path,
+				       .digest = p->digest,
+				       .size = p->size };
+
+		uni_pins_put(&b->locked, &pin);
+	}
+	return 0;
+}
+
+int lock_indexes(struct build *b, struct uni_err *err)
+{
+	struct uni_indexes_options options = { .store = b->store,
+					       .events = b->events,
+					       .offline = b->options->offline };
+
+	return b->indexes != NULL ? 0 : uni_indexes_open(&b->indexes, &options, err);
+}
+
+/* What indexes have is theirs to give; the others, in `installed`, may be in the store. */
+static int split(struct build *b, struct needs *needs, struct needs *installed, struct uni_err *err)
+{
+	const struct uni_index_package *package;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < needs->count; i++) {
+		struct uni_err why = UNI_ERR_INIT;
+		const struct uni_need need = needs->items[i];
+		const struct uni_pin *locked = uni_pins_find(&b->locked, need.name);
+		int rc = uni_indexes_find(b->indexes, need.name, &package, &why);
+
+		if (rc == 0)
+			needs->items[kept++] = need;
+		else if (rc == UNI_E_NOENT && (locked == NULL || locked->index == NULL))
+			add_need(installed, need.name, need.range);
+		else
+			return *err = why, rc;
+	}
+	needs->count = kept;
+	return 0;
+}
+
+/* What is in the store by hand goes into a lock beside the rest; one that is not there is told of
+ * where the recipe names it. */
+static void pin_installed(struct build *b, const struct needs *needs)
+{
+	for (size_t i = 0; i < needs->count; i++) {
+		struct uni_installed *installed UNI_AUTO(uni_installed) = NULL;
+		struct uni_err ignored = UNI_ERR_INIT;
+
+		if (uni_package_find(b->store, needs->items[i].name, needs->items[i].range,
+				     BASE_ARCH, &installed, &ignored) != 0)
+			continue;
+		struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+		uni_package_json(installed->package, &json);
+		struct uni_pin pin = { .name = installed->package->name,
+				       .version = installed->package->version,
+				       .digest = installed->digest,
+				       .size = json.size };
+		uni_pins_put(&b->pins, &pin);
+	}
+}
+
+static void to_lock(const struct uni_pins *pins, struct uni_lock *lock)
+{
+	uni_lock_drop(lock, BASE_ARCH);
+	for (size_t i = 0; i < pins->count; i++) {
+		const struct uni_pin *pin = &pins->items[i];
+		struct uni_lock_package p = { .name = pin->name,
+					      .version = pin->version,
+					      .index = pin->index,
+					      .path = pin->path,
+					      .digest = pin->digest,
+					      .size = pin->size };
+
+		uni_lock_put_package(lock, BASE_ARCH, &p);
+	}
+}
+
+/* Says how the lock would change, or writes it. */
+static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, struct uni_err *err)
+{
+	struct uni_lock *next UNI_AUTO(uni_lock) = uni_lock_new();
+	struct uni_strv drift UNI_AUTO_STRV = { .items = NULL };
+
+	to_lock(&b->pins, next);
+	if (uni_lock_drift(lock != NULL ? uni_lock_arch(lock, BASE_ARCH) : NULL,
+			   uni_lock_arch(next, BASE_ARCH), &drift) == 0)
+		return 0;
+	if (b->options->locked) {
+		uni_err_set(err, UNI_E_DIFFERS, "%s would change: %s", path, drift.items[0]);
+		return uni_err_hint(err, "a build without --locked writes it");
+	}
+	if (!b->writes_lock)
+		return 0;
+	if (lock == NULL)
+		return uni_lock_save(next, path, err);
+	to_lock(&b->pins, lock);
+	return uni_lock_save(lock, path, err);
+}
+
+static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *err)
+{
+	struct needs installed = { .items = NULL };
+	int rc = lock_indexes(b, err);
+
+	if (rc != 0 || (uni_indexes_count(b->indexes) == 0 && b->locked.count == 0))
+		return rc;
+	rc = split(b, needs, &installed, err);
+	if (rc == 0)
+		rc = uni_resolve(b->indexes, needs->items, needs->count, BASE_ARCH, &b->locked,
+				 &b->pins, err);
+	if (rc == 0 && b->pins.count != 0)
+		pin_installed(b, &installed);
+	free(installed.items);
+	return rc;
+}
+
+int lock_resolve(struct build *b, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = lock_path(b->recipe);
+	struct uni_lock *lock UNI_AUTO(uni_lock) = NULL;
+	struct needs needs = { .items = NULL };
+	int rc;
+
+	collect(b->recipe, &needs);
+	rc = read_lock(b, path, &lock, err);
+	for (size_t i = 0; rc == 0 && i < b->options->update_count; i++)
+		lock_forget(b, b->options->update[i]);
+	if (rc == 0 && b->options->update_all)
+		uni_pins_free(&b->locked);
+	if (rc == 0 && b->locked.count != 0 && satisfied(&needs, &b->locked) &&
+	    b->options->update_count == 0) {
+		for (size_t i = 0; i < b->locked.count; i++)
+			uni_pins_put(&b->pins, &b->locked.items[i]);
+	} else if (rc == 0) {
+		rc = resolve_rest(b, &needs, err);
+		if (rc == 0)
+			rc = keep_lock(b, path, lock, err);
+	}
+	free(needs.items);
+	return rc;
+}
+
+void lock_forget(struct build *b, const char *name)
+{
+	struct uni_pins left = { .items = NULL };
+
+	for (size_t i = 0; i < b->locked.count; i++)
+		if (!uni_str_eq(b->locked.items[i].name, name))
+			uni_pins_put(&left, &b->locked.items[i]);
+	uni_pins_free(&b->locked);
+	b->locked = left;
+}
+
+static int find_installed(struct build *b, const struct uni_pin *pin,
+			  struct uni_installed **installed, struct uni_err *err)
+{
+	char *exact UNI_AUTO_FREE = uni_asprintf("=%s", pin->version);
+	int rc = uni_package_find(b->store, pin->name, exact, BASE_ARCH, installed, err);
+
+	if (rc != 0 || uni_digest_eq(&(*installed)->digest, &pin->digest))
+		return rc;
+	uni_installed_free(*installed);
+	*installed = NULL;
+	uni_err_set(err, UNI_E_DIFFERS, "%s %s in the store is not the one that the lock names",
+		    pin->name, pin->version);
+	return uni_err_hint(err, "\"uni update %s --recipe %s\" takes this one", pin->name,
+			    b->recipe->path);
+}
+
+int lock_find(struct build *b, const struct uni_recipe_input *input,
+	      struct uni_installed **installed, struct uni_err *err)
+{
+	const struct uni_pin *pin = uni_pins_find(&b->pins, input->package);
+	int rc;
+
+	if (pin == NULL)
+		return uni_package_find(b->store, input->package, input->range, BASE_ARCH,
+					installed, err);
+	if (pin->index == NULL)
+		return find_installed(b, pin, installed, err);
+	rc = lock_indexes(b, err);
+	return rc == 0 ? uni_indexes_load(b->indexes, pin, installed, err) : rc;
+}

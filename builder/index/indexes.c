@@ -1,0 +1,317 @@
+/*
+ * The indexes of a run: each opened when it is first asked, refreshed once, and what it says of a
+ * package kept.
+ */
+#include "internal.h"
+#include <string.h>
+#include <uni/base/file.h>
+#include <uni/base/json.h>
+#include <uni/base/path.h>
+#include <uni/base/system.h>
+
+struct index {
+	const struct uni_index_entry *entry;
+	char *metadata, *state;
+	struct transport transport;
+	struct uni_net *net;
+	struct uni_tuf *tuf;
+	bool fresh;
+};
+
+struct uni_indexes {
+	struct uni_indexes_options options;
+	struct uni_index_list list;
+	struct index *items;
+	struct uni_index_package **known;
+	size_t known_count, known_room;
+};
+
+int uni_indexes_open(struct uni_indexes **out, const struct uni_indexes_options *options,
+		     struct uni_err *err)
+{
+	struct uni_indexes *all UNI_AUTO(uni_indexes) = uni_alloc(sizeof(*all));
+	all->options = *options;
+	if (all->options.now == 0)
+		all->options.now = uni_clock_now();
+	int rc = uni_index_list_load(&all->list, err);
+	if (rc != 0)
+		return rc;
+	all->items = uni_alloc_array(all->list.count + 1, sizeof(*all->items));
+	for (size_t i = 0; i < all->list.count; i++)
+		all->items[i].entry = &all->list.items[i];
+	*out = all;
+	all = NULL;
+	return 0;
+}
+
+void uni_indexes_free(struct uni_indexes *all)
+{
+	if (all == NULL)
+		return;
+	for (size_t i = 0; all->items != NULL && i < all->list.count; i++) {
+		uni_tuf_free(all->items[i].tuf);
+		uni_net_free(all->items[i].net);
+		free(all->items[i].metadata);
+		free(all->items[i].state);
+	}
+	for (size_t i = 0; i < all->known_count; i++)
+		uni_index_package_free(all->known[i]);
+	free(all->known);
+	free(all->items);
+	uni_index_list_free(&all->list);
+	free(all);
+}
+
+size_t uni_indexes_count(const struct uni_indexes *all)
+{
+	return all->list.count;
+}
+
+static int open_index(struct uni_indexes *all, struct index *index, struct uni_err *err)
+{
+	const char *url = index->entry->url;
+	if (index->tuf != NULL)
+		return 0;
+	if (index->metadata == NULL) {
+		index->metadata = uni_asprintf("%s/metadata", url);
+		index->state = index_state_dir(index->entry->name);
+	}
+	index->transport = (struct transport){ .url = index->metadata, .etags = index->state };
+	if (!uni_str_starts(url, "file://") && !all->options.offline && index->net == NULL) {
+		int rc = uni_net_open(&index->net, all->options.net, err);
+		if (rc != 0)
+			return rc;
+	}
+	index->transport.net = index->net;
+	struct uni_tuf_transport transport = { .get = transport_get, .user = &index->transport };
+	struct uni_tuf_options options = { .state = index->state, .now = all->options.now };
+	return uni_tuf_open(&index->tuf, &options, &transport, err);
+}
+
+static int refresh(struct uni_indexes *all, struct index *index, struct uni_err *err)
+{
+	if (index->fresh)
+		return 0;
+	int rc = open_index(all, index, err);
+	if (rc == 0)
+		rc = all->options.offline ? uni_tuf_use_state(index->tuf, true, err)
+					  : uni_tuf_refresh(index->tuf, err);
+	index->fresh = rc == 0;
+	return rc != 0 ? uni_err_context(err, "index %s", index->entry->name) : 0;
+}
+
+int uni_indexes_refresh(struct uni_indexes *all, const char *name, struct uni_err *err)
+{
+	bool found = name == NULL;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < all->list.count; i++) {
+		if (name != NULL && !uni_str_eq(all->list.items[i].name, name))
+			continue;
+		found = true;
+		rc = refresh(all, &all->items[i], err);
+	}
+	if (rc == 0 && !found)
+		rc = uni_err_set(err, UNI_E_NOENT, "there is no index %s", name);
+	return rc;
+}
+
+static struct uni_fetch fetch_of(const struct uni_indexes *all)
+{
+	return (struct uni_fetch){ .store = all->options.store,
+				   .events = all->options.events,
+				   .offline = all->options.offline,
+				   .net = all->options.net };
+}
+
+/* A file below "targets", by its digest. */
+static int fetch_target(struct uni_indexes *all, const struct index *index, const char *file,
+			const struct uni_digest *digest, struct uni_store_entry *blob,
+			struct uni_err *err)
+{
+	struct uni_fetch fetch = fetch_of(all);
+	struct uni_buf url UNI_AUTO_BUF = UNI_BUF_INIT;
+	uni_buf_printf(&url, "%s/targets/", index->entry->url);
+	if (uni_str_starts(url.data, "file://"))
+		uni_buf_puts(&url, file);
+	else
+		uni_net_escape(&url, file, "/");
+	return uni_fetch_https(&fetch, url.data, digest, blob, err);
+}
+
+static int read_target(struct uni_indexes *all, struct index *index, const char *path,
+		       uint64_t limit, struct uni_buf *out, struct uni_err *err)
+{
+	struct uni_tuf_target target;
+	struct uni_store_entry blob;
+	int rc = refresh(all, index, err);
+	if (rc == 0)
+		rc = uni_tuf_find(index->tuf, path, &target, err);
+	if (rc != 0)
+		return rc;
+	if (target.size > limit)
+		rc = uni_err_set(err, UNI_E_LIMIT, "%s is too large", path);
+	if (rc == 0)
+		rc = fetch_target(all, index, target.file, &target.digest, &blob, err);
+	if (rc == 0)
+		rc = uni_store_blob_read(all->options.store, &blob, limit, out, err);
+	uni_tuf_target_free(&target);
+	return rc;
+}
+
+static int find_in(struct uni_indexes *all, struct index *index, const char *name,
+		   const struct uni_index_package **package, struct uni_err *err)
+{
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_index_package *found = NULL;
+	char *path UNI_AUTO_FREE = uni_asprintf("packages/%s.json", name);
+	int rc = read_target(all, index, path, PACKAGE_JSON_MAX, &text, err);
+	if (rc == 0)
+		rc = uni_index_package_parse(&found, name, uni_buf_text(&text), text.size, err);
+	if (rc != 0)
+		return rc;
+	found->index = uni_strdup(index->entry->name);
+	UNI_PUSH_ROOM(all->known, all->known_count, all->known_room);
+	all->known[all->known_count++] = found;
+	*package = found;
+	return 0;
+}
+
+int uni_indexes_find(struct uni_indexes *all, const char *name,
+		     const struct uni_index_package **package, struct uni_err *err)
+{
+	for (size_t i = 0; i < all->known_count; i++)
+		if (uni_str_eq(all->known[i]->name, name)) {
+			*package = all->known[i];
+			return 0;
+		}
+	for (size_t i = 0; i < all->list.count; i++) {
+		int rc = find_in(all, &all->items[i], name, package, err);
+		if (rc != UNI_E_NOENT)
+			return rc;
+	}
+	uni_err_set(err, UNI_E_NOENT, "no index has a package %s", name);
+	return uni_err_hint(err, "\"uni index add\" names an index, \"uni search\" looks in them");
+}
+
+static bool matches(const char *name, const char *description, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcasestr(name, *words) == NULL &&
+		    (description == NULL || strcasestr(description, *words) == NULL))
+			return false;
+	return true;
+}
+
+struct search {
+	const char *index;
+	const char *const *words;
+	int (*fn)(void *user, const char *index, const char *name, const char *version,
+		  const char *description);
+	void *user;
+};
+
+static int search_one(void *user, const char *name, const struct uni_json *entry,
+		      struct uni_err *err)
+{
+	const struct search *s = user;
+	const char *description = uni_json_text(uni_json_get(entry, "description"));
+	const char *version = uni_json_text(uni_json_get(entry, "version"));
+	(void)err;
+	if (version == NULL || !matches(name, description, s->words))
+		return 0;
+	return s->fn(s->user, s->index, name, version, description);
+}
+
+int uni_indexes_search(struct uni_indexes *all, const char *const *words,
+		       int (*fn)(void *user, const char *index, const char *name,
+				 const char *version, const char *description),
+		       void *user, struct uni_err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < all->list.count; i++) {
+		struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+		struct uni_json *json UNI_AUTO(uni_json) = NULL;
+		struct search s = { all->list.items[i].name, words, fn, user };
+		rc = read_target(all, &all->items[i], "names.json", NAMES_JSON_MAX, &text, err);
+		if (rc == UNI_E_NOENT && all->items[i].fresh) {
+			uni_err_clear(err);
+			rc = 0; /* nothing is published yet */
+			continue;
+		}
+		if (rc == 0)
+			rc = uni_json_parse(&json, "names.json", uni_buf_text(&text), text.size,
+					    err);
+		if (rc == 0)
+			rc = uni_json_each(json, search_one, &s, err);
+	}
+	return rc;
+}
+
+/* --- packages that were chosen --- */
+
+static const struct index *index_of(const struct uni_indexes *all, const char *name)
+{
+	for (size_t i = 0; i < all->list.count; i++)
+		if (uni_str_eq(all->list.items[i].name, name))
+			return &all->items[i];
+	return NULL;
+}
+
+static char *target_file(const struct uni_pin *pin)
+{
+	char hex[65];
+	const char *base = uni_path_base(pin->path);
+	uni_hex(pin->digest.bytes, sizeof(pin->digest.bytes), hex);
+	return uni_asprintf("%.*s%s.%s", (int)(base - pin->path), pin->path, hex, base);
+}
+
+static int fetch_pin(struct uni_indexes *all, const struct uni_pin *pin, char **path,
+		     struct uni_err *err)
+{
+	struct uni_store_entry blob;
+	const struct index *index = index_of(all, pin->index);
+	char *file UNI_AUTO_FREE = target_file(pin);
+	if (index == NULL) {
+		uni_err_set(err, UNI_E_NOENT, "%s %s comes from an index %s, which is not known",
+			    pin->name, pin->version, pin->index);
+		return uni_err_hint(err, "\"uni index add %s URL\" names it", pin->index);
+	}
+	int rc = fetch_target(all, index, file, &pin->digest, &blob, err);
+	return rc == 0 ? uni_store_blob_path(all->options.store, &blob, path, err)
+		       : uni_err_context(err, "%s %s", pin->name, pin->version);
+}
+
+static int check_loaded(const struct uni_pin *pin, const struct uni_installed *installed,
+			struct uni_err *err)
+{
+	if (uni_str_eq(installed->package->name, pin->name) &&
+	    uni_str_eq(installed->package->version, pin->version))
+		return 0;
+	return uni_err_set(err, UNI_E_CORRUPT, "the file of %s %s holds %s %s", pin->name,
+			   pin->version, installed->package->name, installed->package->version);
+}
+
+int uni_indexes_load(struct uni_indexes *all, const struct uni_pin *pin,
+		     struct uni_installed **installed, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = NULL;
+	int rc = uni_package_known(all->options.store, &pin->digest, installed, err);
+	if (rc == 0) {
+		rc = fetch_pin(all, pin, &path, err);
+		if (rc == 0)
+			rc = uni_package_load(all->options.store, path, &pin->digest, installed,
+					      err);
+	}
+	return rc < 0 ? rc : check_loaded(pin, *installed, err);
+}
+
+int uni_indexes_install(struct uni_indexes *all, const struct uni_pin *pin,
+			struct uni_installed **installed, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = NULL;
+	struct uni_installed *loaded UNI_AUTO(uni_installed) = NULL;
+	int rc = uni_indexes_load(all, pin, &loaded, err);
+	if (rc == 0)
+		rc = fetch_pin(all, pin, &path, err);
+	return rc == 0 ? uni_package_install(all->options.store, path, installed, err) : rc;
+}
