@@ -1,8 +1,7 @@
 /*
  * The query form: a POST of fields, an answer in XML.
  */
-#include "aws.h"
-#include "xml.h"
+#include "ec2.h"
 #include <stdio.h>
 #include <string.h>
 #include <uni/aws/ec2.h>
@@ -63,10 +62,9 @@ void uni_ec2_add_tags(struct uni_ec2_form *form, unsigned number, const char *ki
 	}
 }
 
-/* `form` NULL: no fields. `repeatable`: nothing is made twice by asking twice. */
-static int ask(struct uni_aws *aws, const char *region, const char *action,
-	       const struct uni_ec2_form *form, bool repeatable, struct aws_xml **root,
-	       char code[UNI_AWS_CODE], struct uni_err *err)
+int ec2_ask(struct uni_aws *aws, const char *region, const char *action,
+	    const struct uni_ec2_form *form, bool repeatable, struct aws_xml **root,
+	    struct uni_err *err)
 {
 	static const char *const headers[] = {
 		"Content-Type: application/x-www-form-urlencoded; charset=utf-8", NULL
@@ -88,26 +86,23 @@ static int ask(struct uni_aws *aws, const char *region, const char *action,
 	call.body = body.data;
 	call.size = body.size;
 	*root = NULL;
-	rc = uni_aws_do(aws, &call, &answer, code, err);
+	rc = uni_aws_do(aws, &call, &answer, NULL, err);
 	return rc == 0 ? aws_xml_parse(root, action, uni_buf_text(&answer.body), answer.body.size,
 				       err)
 		       : rc;
 }
 
-/* A call whose answer is of no interest. */
-static int tell(struct uni_aws *aws, const char *region, const char *action,
-		const struct uni_ec2_form *form, struct uni_err *err)
+int ec2_tell(struct uni_aws *aws, const char *region, const char *action,
+	     const struct uni_ec2_form *form, struct uni_err *err)
 {
 	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
 
-	return ask(aws, region, action, form, true, &root, NULL, err);
+	return ec2_ask(aws, region, action, form, true, &root, err);
 }
 
-static int take_id(const struct aws_xml *root, const char *action, const char *prefix,
-		   char out[UNI_EC2_ID], struct uni_err *err)
+int ec2_take_id(const char *id, const char *action, const char *prefix, char out[UNI_EC2_ID],
+		struct uni_err *err)
 {
-	const char *id = aws_xml_text(root, "imageId");
-
 	if (id == NULL || !uni_str_starts(id, prefix) || strlen(id) >= UNI_EC2_ID ||
 	    strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(id))
 		return uni_err_set(err, UNI_E_NETWORK, "%s answered no id", action);
@@ -144,7 +139,7 @@ const char *uni_ec2_image_tag(const struct uni_ec2_image *image, const char *key
 	return NULL;
 }
 
-static char *copy_text(const struct aws_xml *item, const char *path)
+char *ec2_copy_text(const struct aws_xml *item, const char *path)
 {
 	const char *text = aws_xml_text(item, path);
 
@@ -168,10 +163,10 @@ static void add_image(void *list, const struct aws_xml *item)
 
 	UNI_PUSH_ROOM(images->items, images->count, images->room);
 	image = &images->items[images->count++];
-	*image = (struct uni_ec2_image){ .id = copy_text(item, "imageId"),
-					 .name = copy_text(item, "name"),
-					 .state = copy_text(item, "imageState"),
-					 .created = copy_text(item, "creationDate") };
+	*image = (struct uni_ec2_image){ .id = ec2_copy_text(item, "imageId"),
+					 .name = ec2_copy_text(item, "name"),
+					 .state = ec2_copy_text(item, "imageState"),
+					 .created = ec2_copy_text(item, "creationDate") };
 	add_tags(&image->tags, item);
 	for (const struct aws_xml *x = aws_xml_get(item, "blockDeviceMapping/item"); x != NULL;
 	     x = aws_xml_next(x))
@@ -201,10 +196,10 @@ static void add_snapshot(void *list, const struct aws_xml *item)
 
 	UNI_PUSH_ROOM(snapshots->items, snapshots->count, snapshots->room);
 	snapshot = &snapshots->items[snapshots->count++];
-	*snapshot = (struct uni_ec2_snapshot){ .id = copy_text(item, "snapshotId"),
-					       .state = copy_text(item, "status"),
-					       .started = copy_text(item, "startTime"),
-					       .description = copy_text(item, "description") };
+	*snapshot = (struct uni_ec2_snapshot){ .id = ec2_copy_text(item, "snapshotId"),
+					       .state = ec2_copy_text(item, "status"),
+					       .started = ec2_copy_text(item, "startTime"),
+					       .description = ec2_copy_text(item, "description") };
 	add_tags(&snapshot->tags, item);
 }
 
@@ -232,7 +227,7 @@ static int list_own(struct uni_aws *aws, const char *region, const struct listin
 		}
 		if (next != NULL)
 			uni_ec2_add(&form, "NextToken", next);
-		rc = ask(aws, region, what->action, &form, true, &root, NULL, err);
+		rc = ec2_ask(aws, region, what->action, &form, true, &root, err);
 		if (rc != 0)
 			return rc;
 		for (const struct aws_xml *x = aws_xml_get(root, what->items); x != NULL;
@@ -270,9 +265,11 @@ int uni_ec2_register(struct uni_aws *aws, const char *region, const struct uni_e
 {
 	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
 	/* It has no token of its own: who repeats it looks for the name first. */
-	int rc = ask(aws, region, "RegisterImage", form, false, &root, NULL, err);
+	int rc = ec2_ask(aws, region, "RegisterImage", form, false, &root, err);
 
-	return rc == 0 ? take_id(root, "RegisterImage", "ami-", image, err) : rc;
+	return rc == 0 ? ec2_take_id(aws_xml_text(root, "imageId"), "RegisterImage", "ami-", image,
+				     err)
+		       : rc;
 }
 
 int uni_ec2_copy_image(struct uni_aws *aws, const char *from_region, const char *image,
@@ -291,8 +288,9 @@ int uni_ec2_copy_image(struct uni_aws *aws, const char *from_region, const char 
 		uni_ec2_add_tags(&form, 1, "image", tags);
 		uni_ec2_add_tags(&form, 2, "snapshot", tags);
 	}
-	rc = ask(aws, to_region, "CopyImage", &form, true, &root, NULL, err);
-	return rc == 0 ? take_id(root, "CopyImage", "ami-", copy, err) : rc;
+	rc = ec2_ask(aws, to_region, "CopyImage", &form, true, &root, err);
+	return rc == 0 ? ec2_take_id(aws_xml_text(root, "imageId"), "CopyImage", "ami-", copy, err)
+		       : rc;
 }
 
 int uni_ec2_share(struct uni_aws *aws, const char *region, const char *image, const char *account,
@@ -303,7 +301,7 @@ int uni_ec2_share(struct uni_aws *aws, const char *region, const char *image, co
 	uni_ec2_add(&form, "ImageId", image);
 	uni_ec2_add(&form, "Attribute", "launchPermission");
 	uni_ec2_add(&form, "LaunchPermission.Add.1.UserId", account);
-	return tell(aws, region, "ModifyImageAttribute", &form, err);
+	return ec2_tell(aws, region, "ModifyImageAttribute", &form, err);
 }
 
 int uni_ec2_deregister(struct uni_aws *aws, const char *region, const char *image,
@@ -312,7 +310,7 @@ int uni_ec2_deregister(struct uni_aws *aws, const char *region, const char *imag
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
 
 	uni_ec2_add(&form, "ImageId", image);
-	return tell(aws, region, "DeregisterImage", &form, err);
+	return ec2_tell(aws, region, "DeregisterImage", &form, err);
 }
 
 int uni_ec2_delete_snapshot(struct uni_aws *aws, const char *region, const char *snapshot,
@@ -321,7 +319,7 @@ int uni_ec2_delete_snapshot(struct uni_aws *aws, const char *region, const char 
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
 
 	uni_ec2_add(&form, "SnapshotId", snapshot);
-	return tell(aws, region, "DeleteSnapshot", &form, err);
+	return ec2_tell(aws, region, "DeleteSnapshot", &form, err);
 }
 
 /* --- waiting --- */
@@ -345,7 +343,7 @@ static int wait_for(struct uni_aws *aws, const char *region, const char *id,
 		int rc;
 
 		uni_ec2_add(&form, w->field, id);
-		rc = ask(aws, region, w->action, &form, true, &root, NULL, err);
+		rc = ec2_ask(aws, region, w->action, &form, true, &root, err);
 		/* What was just made may be unknown for a while. */
 		if (rc != 0 && rc != UNI_E_NOENT)
 			return rc;

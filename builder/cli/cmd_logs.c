@@ -6,6 +6,7 @@
 #include <uni/base/file.h>
 
 #include "commands.h"
+#include "ec2_machines.h"
 #include "machines.h"
 
 #define INTERRUPTED 130
@@ -26,6 +27,8 @@ static int run(struct cli *cli)
 	UNI_AUTO(uni_detached) struct uni_detached *machine = NULL;
 	struct uni_err err = UNI_ERR_INIT;
 
+	if (cli_is_ec2(cli->args[0]))
+		return cli_ec2_logs(cli);
 	if (uni_detached_open(&machine, cli->args[0], &err) != 0 ||
 	    uni_detached_console(machine, cli_flag(cli, "follow"), write_out, NULL, &err) != 0)
 		/* To be interrupted is how following ends. */
@@ -40,7 +43,7 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_logs = {
 	.name = "logs",
-	.arguments = "NAME",
+	.arguments = "NAME|ec2://REGION/INSTANCE",
 	.summary = "Print the console of a machine",
 	.text = "Of one that runs, or of one that has ended and whose name was not used again.",
 	.options = options,

@@ -7,6 +7,7 @@
 #include <uni/base/system.h>
 
 #include "commands.h"
+#include "ec2_machines.h"
 #include "machines.h"
 
 static const struct cli_option options[] = {
@@ -133,6 +134,13 @@ static int run(struct cli *cli)
 	bool all = cli_flag(cli, "all");
 	int64_t now = uni_clock_now();
 
+	if (cli->arg_count != 0) {
+		if (cli_is_ec2(cli->args[0]))
+			return cli_ec2_ps(cli);
+		uni_err_set(&err, UNI_E_USAGE, "\"%s\" is no place where machines are",
+			    cli->args[0]);
+		return cli_fail(cli, &err);
+	}
 	if (uni_detached_list(&list, &err) != 0)
 		return cli_fail(cli, &err);
 	if (cli->json) {
@@ -147,12 +155,13 @@ static int run(struct cli *cli)
 
 const struct cli_command cli_cmd_ps = {
 	.name = "ps",
-	.arguments = "",
+	.arguments = "[ec2://REGION]",
 	.summary = "List the machines that run",
 	.text = "Those that \"uni run --detach\" left running: name, state, process, memory, ports "
 		"and image.\n"
 		"Ended ones stay known (--all) until their name is used again; the last 16 are "
-		"kept.",
+		"kept. With ec2://REGION those that uni started there.",
 	.options = options,
+	.most = 1,
 	.run = run,
 };

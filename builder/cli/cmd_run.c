@@ -19,6 +19,7 @@
 #include "build_options.h"
 #include "commands.h"
 #include "disks.h"
+#include "ec2_machines.h"
 #include "machines.h"
 
 #define DEFAULT_MEMORY (UINT64_C(128) << 20)
@@ -44,6 +45,9 @@ static const struct cli_option options[] = {
 	  "a live volume that the image mounts (default: the .vol file beside the image); "
 	  "repeats" },
 	{ "tap", 0, "NAME", "connect the guest to this tap device" },
+	{ "type", 0, "NAME", "in EC2: the kind of machine (default: t3.nano)" },
+	{ "subnet", 0, "ID", "in EC2: where it is connected (default: the account's)" },
+	{ "security-group", 0, "ID", "in EC2: what may reach it; repeats" },
 	{ "detach", 'd', NULL, "leave the machine running: see uni ps, logs and stop" },
 	{ "name", 0, "NAME", "of the machine with --detach (default: the image's)" },
 	{ "timeout", 't', "SECONDS", "end the machine after this time, with status 124" },
@@ -480,6 +484,8 @@ static int run(struct cli *cli)
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 
+	if (cli_is_ec2(cli->args[0]))
+		return cli_ec2_run(cli);
 	if ((is_recipe(cli->args[0]) ? build_recipe(cli, &target, &diags, &err)
 				     : open_image(cli, &target, &err)) != 0 ||
 	    make_spec(cli, &target, &spec, &err) != 0 ||
@@ -506,13 +512,16 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_run = {
 	.name = "run",
-	.arguments = "RECIPE|IMAGE [ARGUMENT...]",
+	.arguments = "RECIPE|IMAGE|ec2://REGION/IMAGE [ARGUMENT...]",
 	.summary = "Boot an image here, with its console on this terminal",
 	.text = "The exit status is the program's own; 124 after a time-out, 134 when program or "
 		"kernel\n"
 		"faulted, 125 for trouble of uni's. Arguments replace the program's where the "
 		"image\n"
-		"permits that at start (config.runtime in its recipe).",
+		"permits that at start (config.runtime in its recipe).\n\n"
+		"ec2://REGION/IMAGE starts a machine in EC2 and prints its address, for uni ps, "
+		"logs and "
+		"stop.",
 	.options = options,
 	.least = 1,
 	.most = 256,

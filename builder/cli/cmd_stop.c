@@ -2,6 +2,7 @@
  * uni stop: the power button of a machine that stays, and its plug.
  */
 #include "commands.h"
+#include "ec2_machines.h"
 #include "machines.h"
 
 #define GRACE_S 15 /* the kernel's own grace for its program is 10 */
@@ -63,7 +64,9 @@ static int run(struct cli *cli)
 	if (cli_flag(cli, "kill"))
 		seconds = 0;
 	for (unsigned i = 0; i < cli->arg_count; i++) {
-		int status = stop_one(cli, cli->args[i], (int)seconds * 1000, &err);
+		int status = cli_is_ec2(cli->args[i])
+				     ? cli_ec2_stop(cli, cli->args[i])
+				     : stop_one(cli, cli->args[i], (int)seconds * 1000, &err);
 
 		worst = status > worst ? status : worst;
 		uni_err_clear(&err);
@@ -79,13 +82,15 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_stop = {
 	.name = "stop",
-	.arguments = "NAME...",
+	.arguments = "NAME|ec2://REGION/INSTANCE...",
 	.summary = "Stop machines that run",
 	.text = "Presses the power button: the program gets SIGTERM, then the time that its recipe "
 		"grants\n"
 		"(config.grace), then the machine goes off. One that still runs after --grace is "
 		"cut off, and\n"
-		"the exit status is 1.",
+		"the exit status is 1.\n\n"
+		"ec2://REGION/INSTANCE ends a machine that uni started in EC2; its disk goes with "
+		"it.",
 	.options = options,
 	.least = 1,
 	.most = 64,

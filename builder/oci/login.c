@@ -45,28 +45,6 @@ static int read_config(const char *path, struct uni_json **config, struct uni_er
 	return rc == 0 ? uni_json_parse(config, path, uni_buf_text(&text), text.size, err) : rc;
 }
 
-static bool decode(const char *text, struct uni_buf *out)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint32_t bits = 0;
-	unsigned count = 0;
-
-	for (; *text != '\0' && *text != '='; text++) {
-		const char *digit = strchr(digits, *text);
-
-		if (digit == NULL)
-			return false;
-		bits = bits << 6 | (uint32_t)(digit - digits);
-		count += 6;
-		if (count >= 8) {
-			count -= 8;
-			uni_buf_putc(out, (char)(bits >> count & 0xff));
-		}
-	}
-	return true;
-}
-
 static void take(struct oci_login *login, const char *user, size_t user_size, const char *password)
 {
 	if (strncmp(user, IDENTITY_USER, user_size) == 0 && user_size == strlen(IDENTITY_USER)) {
@@ -83,7 +61,8 @@ static int from_auths(const struct uni_json *config, const char *host, const cha
 	const struct uni_json *entry = uni_json_get(uni_json_get(config, "auths"), host);
 	const char *auth = uni_json_text(uni_json_get(entry, "auth"));
 	const char *identity = uni_json_text(uni_json_get(entry, "identitytoken"));
-	struct uni_buf plain UNI_AUTO_BUF = UNI_BUF_INIT;
+	char *plain UNI_AUTO_FREE = NULL;
+	size_t size = 0;
 	const char *colon;
 
 	if (identity != NULL && *identity != '\0') {
@@ -92,10 +71,11 @@ static int from_auths(const struct uni_json *config, const char *host, const cha
 	}
 	if (auth == NULL)
 		return 0;
-	if (!decode(auth, &plain) || (colon = strchr(uni_buf_text(&plain), ':')) == NULL)
+	plain = uni_alloc(strlen(auth) + 1); /* more than it says */
+	if (!uni_unbase64(auth, plain, strlen(auth), &size) || (colon = strchr(plain, ':')) == NULL)
 		return uni_err_set(err, UNI_E_PARSE,
 				   "%s: auth of \"%s\" is not base64 of user:password", path, host);
-	take(login, plain.data, (size_t)(colon - plain.data), colon + 1);
+	take(login, plain, (size_t)(colon - plain), colon + 1);
 	return 0;
 }
 

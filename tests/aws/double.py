@@ -44,7 +44,7 @@ class Account:
         self.lock = threading.RLock()
         self.keys = {"AKIDEXAMPLE": {"secret": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token": None,
                                      "allowed": None}}
-        self.snapshots, self.images, self.tokens = {}, {}, {}
+        self.snapshots, self.images, self.instances, self.tokens = {}, {}, {}, {}
         self.serial = 0
         self.calls = []
         self.faults = []
@@ -332,6 +332,44 @@ class Ec2:
         del self.account.images[form["ImageId"]]
         return "<return>true</return>"
 
+    def run_instances(self, region, form):
+        self.image(region, form["ImageId"])
+        if form.get("MinCount") != "1" or form.get("MaxCount") != "1" or form.get("MetadataOptions.HttpTokens") != "required":
+            raise Refused(400, "InvalidParameterValue", "counts, or IMDSv1")
+        token = form.get("ClientToken")
+        if token not in self.account.tokens:
+            self.account.tokens[token] = self.account.new_id("i")
+            self.account.instances[self.account.tokens[token]] = {"region": region, "form": form, "state": "running",
+                                                                  "tags": spec_tags(form, "instance")}
+        return f"<instancesSet><item><instanceId>{self.account.tokens[token]}</instanceId></item></instancesSet>"
+
+    def instance(self, region, name):
+        found = self.account.instances.get(name)
+        if found is None or found["region"] != region:
+            raise Refused(400, "InvalidInstanceID.NotFound", name)
+        return found
+
+    def describe_instances(self, region, form):
+        if "InstanceId.1" in form:
+            self.instance(region, form["InstanceId.1"])
+        items = ""
+        for name, instance in self.account.instances.items():
+            if instance["region"] == region and form.get("InstanceId.1", name) == name and \
+                    self.matches(form, {"tag-key": list(instance["tags"])}.get):
+                items += (f"<item><instancesSet><item><instanceId>{name}</instanceId>"
+                          f"<imageId>{instance['form']['ImageId']}</imageId><instanceState><name>{instance['state']}"
+                          f"</name></instanceState><instanceType>{instance['form']['InstanceType']}</instanceType>"
+                          f"<ipAddress>192.0.2.7</ipAddress>{tag_xml(instance['tags'])}</item></instancesSet></item>")
+        return f"<reservationSet>{items}</reservationSet>"
+
+    def get_console_output(self, region, form):
+        self.instance(region, form["InstanceId"])
+        return "<output>" + base64.encodebytes(b"hello from the machine\n" * 9).decode() + "</output>"
+
+    def terminate_instances(self, region, form):
+        self.instance(region, form["InstanceId.1"])["state"] = "terminated"
+        return "<instancesSet/>"
+
     def delete_snapshot(self, _region, form):
         name = form["SnapshotId"]
         if name not in self.account.snapshots:
@@ -345,7 +383,9 @@ class Ec2:
         calls = {"DescribeImages": self.describe_images, "DescribeSnapshots": self.describe_snapshots,
                  "RegisterImage": self.register_image, "CopyImage": self.copy_image,
                  "ModifyImageAttribute": self.modify_image_attribute, "DeregisterImage": self.deregister_image,
-                 "DeleteSnapshot": self.delete_snapshot}
+                 "DeleteSnapshot": self.delete_snapshot, "RunInstances": self.run_instances,
+                 "DescribeInstances": self.describe_instances, "GetConsoleOutput": self.get_console_output,
+                 "TerminateInstances": self.terminate_instances}
         if form.get("Version") != "2016-11-15" or action not in calls:
             raise Refused(400, "InvalidAction", action)
         return calls[action](region, form)

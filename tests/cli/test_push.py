@@ -259,6 +259,25 @@ class Push(Ec2):
         self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1").split(), [left])
         self.assertEqual(set(self.account.snapshots), {used, foreign})
 
+    def test_machines_are_started_and_ended(self):
+        self.push()
+        name, image = self.only_image()
+        self.account.faults = [double.Fault("RunInstances", "lost")]
+        machine = self.uni("run", f"ec2://eu-central-1/{image['name']}", "--type", "t3.micro",
+                           "--security-group", "sg-1").strip()
+        self.assertEqual(len(self.account.instances), 1)
+        made = self.account.instances[machine.rsplit("/", 1)[1]]
+        self.assertEqual((made["form"]["ImageId"], made["form"]["InstanceType"], made["form"]["SecurityGroupId.1"],
+                          made["tags"]["uni:machine"]), (name, "t3.micro", "sg-1", "hello"))
+        self.assertIn("192.0.2.7", self.uni("ps", "ec2://eu-central-1"))
+        self.assertEqual(self.uni_json("ps", "ec2://eu-central-1", "--json")[0]["state"], "running")
+        self.assertEqual(self.uni("logs", machine), "hello from the machine\n" * 9)
+        self.uni("stop", machine)
+        self.assertEqual(made["state"], "terminated")
+        self.assertEqual(self.uni("ps", "ec2://eu-central-1"), "")
+        made["tags"] = {}
+        self.assertIn("that uni started", self.fails("stop", machine))
+
     def test_a_volume_becomes_a_snapshot(self):
         content = os.urandom(1 << 20) + bytes(3 << 20) + os.urandom(700000)
         self.write("data.vol", content)
