@@ -31,6 +31,7 @@ CFG = """name = "{name}"
 type = "pvh"
 kernel = "/guest/{kernel}"
 memory = {memory}
+shadow_memory = 1
 {more}
 """ + KEPT
 # As EC2's older instances are: firmware, an emulated disk to start from, the same disk by blkfront.
@@ -207,7 +208,7 @@ class Xen(Case):
         build = scenario.Scenario()
         build.setUp()
         try:
-            build.hello(scenario.HELLO_RECIPE + '[machine]\nmemory = "24M"\n'
+            build.hello(scenario.HELLO_RECIPE + '[machine]\nmemory = "10M"\n'
                         '[output]\nformats = ["xen"]\nxen.folder = "/guest"\n')
             build.uni("build", "recipe.toml", "-o", "out")
             for name in ("hello.xen.elf", "hello.site.raw", "hello.xl.cfg"):
@@ -269,7 +270,7 @@ class Soak(Case):
         disk = guests.disk("big.img", bytes(20 << 20))
         cls.data = drivers_test.pattern(6 << 20, 5)
         guests.files["data"] = cls.data
-        for name, memory in (("transfer", 64), ("tight", 24)):
+        for name, memory in (("transfer", 64), ("tight", 12)):
             guests.add(name, runtime(UNIBASE, os.path.join(HERE, "transfer.c")), BRIDGE + configured(name, address()) +
                        "for i in $(seq 30); do nc 10.9.0.2 9 </guest/data && break; usleep 100000; done\n"
                        "[ -e /hold ] || mkfifo /hold; exec 7<>/hold\n"  # input that does not end
