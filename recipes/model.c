@@ -201,6 +201,7 @@ void model_build(struct model *m)
 	model_config(m);
 	build_machine(m);
 	model_files(m);
+	model_secrets(m);
 	model_volumes(m);
 	model_check_mounts(m);
 	model_outputs(m);

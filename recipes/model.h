@@ -47,7 +47,8 @@ void model_config(struct model *m);
 void model_app(struct model *m);
 /* The members of a table of strings, sorted by name. */
 void model_env(const struct uni_toml_value *table, struct uni_recipe_env **env, size_t *count);
-/* model_mount.c: [[file]] and [[volume]] */
+/* model_mount.c: [[file]], [[secret]] and [[volume]] */
+void model_secrets(struct model *m);
 void model_files(struct model *m);
 void model_volumes(struct model *m);
 void model_check_mounts(struct model *m);

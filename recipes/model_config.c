@@ -126,6 +126,8 @@ void model_config(struct model *m)
 	build_hosts(config, model_get(table, "hosts"));
 	model_texts(table, "resolvers", &config->resolvers);
 	build_networks(m, table);
+	model_texts(table, "time-servers", &config->time_servers);
+	config->syslog = model_string(table, "syslog");
 	config->limit_open_files = model_size(limits, "open-files", 0);
 	config->limit_stack = model_size(limits, "stack", 0);
 	config->limit_memory = model_size(limits, "memory", 0);

@@ -41,6 +41,7 @@ static void build_file(struct model *m, const struct uni_toml_value *table,
 	file->path = model_string(table, "path");
 	file->pos = model_pos(table, "path");
 	file->mode = (uint32_t)model_size(table, "mode", 0644);
+	file->runtime = model_bool(table, "runtime", false);
 	model_input(m, label_file(file, "source", label), model_get(table, "source"), INPUT_REGULAR,
 		    &file->source);
 	if (text != NULL) {
@@ -83,6 +84,69 @@ void model_files(struct model *m)
 		if ((v->flags & SCHEMA_BAD) == 0)
 			build_file(m, v, &recipe->files[recipe->file_count++]);
 	qsort(recipe->files, recipe->file_count, sizeof(*recipe->files), compare_files);
+}
+
+static int compare_secrets(const void *a, const void *b)
+{
+	const struct uni_recipe_secret *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+void model_secrets(struct model *m)
+{
+	const struct uni_toml_value *array = model_get(m->root, "secret");
+	struct uni_recipe *recipe = m->recipe;
+
+	if (array == NULL)
+		return;
+	recipe->secrets = uni_alloc_array(array->list.count + 1, sizeof(*recipe->secrets));
+	for (const struct uni_toml_value *v = array->list.first; v != NULL; v = v->next) {
+		struct uni_recipe_secret *secret = &recipe->secrets[recipe->secret_count];
+
+		if ((v->flags & SCHEMA_BAD) != 0 || !model_has(v, "name") ||
+		    model_get(v, "name") == NULL)
+			continue;
+		recipe->secret_count++;
+		secret->name = model_string(v, "name");
+		secret->name_pos = model_pos(v, "name");
+		secret->path = model_string(v, "path");
+		if (secret->path == NULL)
+			secret->path = uni_asprintf("/run/secrets/%s", secret->name);
+		secret->mode = (uint32_t)model_size(v, "mode", 0400);
+		secret->required = model_bool(v, "required", true);
+		secret->pos = v->pos;
+	}
+	if (recipe->secret_count > 1)
+		qsort(recipe->secrets, recipe->secret_count, sizeof(*recipe->secrets),
+		      compare_secrets);
+}
+
+/* Names and places of secrets, among themselves and beside files and volumes. */
+static void check_secret(struct model *m, size_t index)
+{
+	const struct uni_recipe *recipe = m->recipe;
+	const struct uni_recipe_secret *secret = &recipe->secrets[index];
+
+	if (index > 0 && strcmp(recipe->secrets[index - 1].name, secret->name) == 0)
+		model_error(m, secret->name_pos, "secret \"%s\" is given twice", secret->name);
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(recipe->secrets[i].path, secret->path) == 0)
+			model_error(m, secret->pos, "secret \"%s\": \"%s\" has this path as well",
+				    secret->name, recipe->secrets[i].name);
+	for (size_t i = 0; i < recipe->file_count; i++)
+		if (recipe->files[i].path != NULL &&
+		    strcmp(recipe->files[i].path, secret->path) == 0)
+			model_error(m, secret->pos,
+				    "secret \"%s\": a [[file]] has this path as well",
+				    secret->name);
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		if (recipe->volumes[i].mount != NULL && recipe->volumes[i].format != UNI_FS_TMPFS &&
+		    uni_path_inside(secret->path, recipe->volumes[i].mount))
+			model_error(m, secret->pos,
+				    "secret \"%s\": its path is inside volume \"%s\"", secret->name,
+				    recipe->volumes[i].name != NULL ? recipe->volumes[i].name
+								    : "?");
 }
 
 static void refuse_keys(struct model *m, const struct uni_toml_value *table, const char *label,
@@ -383,6 +447,8 @@ void model_check_mounts(struct model *m)
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		for (size_t k = 0; k < i; k++)
 			check_volume_pair(m, &recipe->volumes[k], &recipe->volumes[i]);
+	for (size_t i = 0; i < recipe->secret_count; i++)
+		check_secret(m, i);
 	for (size_t i = 0; i < recipe->file_count; i++) {
 		for (size_t k = 0; k < recipe->volume_count; k++)
 			check_file_and_volume(m, &recipe->files[i], &recipe->volumes[k]);

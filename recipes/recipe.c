@@ -217,6 +217,11 @@ static void free_mounts(struct uni_recipe *recipe)
 		free(recipe->files[i].text);
 	}
 	free(recipe->files);
+	for (size_t i = 0; i < recipe->secret_count; i++) {
+		free(recipe->secrets[i].name);
+		free(recipe->secrets[i].path);
+	}
+	free(recipe->secrets);
 	for (size_t i = 0; i < recipe->volume_count; i++) {
 		free(recipe->volumes[i].name);
 		free(recipe->volumes[i].mount);

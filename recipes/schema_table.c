@@ -198,6 +198,18 @@ static const struct schema_key config_keys[] = {
 	  .means =
 		  "`\"dhcp\"`, `\"none\"`, `\"ADDRESS/PREFIX\"` or `\"ADDRESS/PREFIX,GATEWAY\"`; a "
 		  "list for several addresses." },
+	{ .name = "time-servers",
+	  .item = "time-server",
+	  .takes = TAKES_LIST,
+	  .form = FORM_ADDRESS,
+	  .runtime = UNI_CONFIG_TIME_SERVER,
+	  .means = "Addresses of SNTP servers, whom the machine's clock follows." },
+	{ .name = "syslog",
+	  .takes = TAKES_STRING,
+	  .form = FORM_ADDRESS,
+	  .runtime = UNI_CONFIG_SYSLOG,
+	  .means = "Address of a host that takes what the console shows as syslog messages, on UDP "
+		   "port 514." },
 	{ .name = "limits",
 	  .takes = TAKES_TABLE,
 	  .table = &limits_table,
@@ -236,7 +248,8 @@ static const struct schema_key config_keys[] = {
 	  .takes = TAKES_LIST,
 	  .form = FORM_WORD,
 	  .words = WORDS("args", "env", "cwd", "hostname", "hosts", "resolvers", "network",
-			 "limits", "on-exit", "on-fault", "log-level", "grace"),
+			 "time-servers", "syslog", "limits", "on-exit", "on-fault", "log-level",
+			 "grace"),
 	  .fallback = "[]",
 	  .means = "Keys whose values may be given again when the image starts, without a "
 		   "rebuild." },
@@ -288,6 +301,11 @@ static const struct schema_key file_keys[] = {
 	  .most = 0777,
 	  .fallback = "0o644",
 	  .means = "Permission bits." },
+	{ .name = "runtime",
+	  .takes = TAKES_BOOL,
+	  .fallback = "false",
+	  .means = "Whether other content may be given when the image starts: `uni run --file "
+		   "PATH=FILE`." },
 };
 static const struct schema_table file_table = {
 	.title = "[[file]]",
@@ -295,6 +313,37 @@ static const struct schema_table file_table = {
 		 "belongs "
 		 "into a volume.",
 	KEYS(file_keys),
+};
+
+static const struct schema_key secret_keys[] = {
+	{ .name = "name",
+	  .takes = TAKES_STRING,
+	  .form = FORM_NAME,
+	  .required = true,
+	  .means = "Name of the secret, by which it is given at start: `uni run --secret "
+		   "NAME=FILE`." },
+	{ .name = "path",
+	  .takes = TAKES_STRING,
+	  .form = FORM_ABSOLUTE,
+	  .fallback = "\"/run/secrets/NAME\"",
+	  .means = "Where the program finds it." },
+	{ .name = "mode",
+	  .takes = TAKES_INTEGER,
+	  .least = 0,
+	  .most = 0777,
+	  .fallback = "0o400",
+	  .means = "Permission bits." },
+	{ .name = "required",
+	  .takes = TAKES_BOOL,
+	  .fallback = "true",
+	  .means = "Whether the machine refuses to start without it." },
+};
+static const struct schema_table secret_table = {
+	.title = "[[secret]]",
+	.means = "A file that is never part of the image: its content is given when the image "
+		 "starts, and "
+		 "lives in memory alone.",
+	KEYS(secret_keys),
 };
 
 static const struct schema_key volume_keys[] = {
@@ -425,6 +474,11 @@ static const struct schema_key recipe_keys[] = {
 	  .table = &file_table,
 	  .merge_key = "path",
 	  .means = "Files of the root file system." },
+	{ .name = "secret",
+	  .takes = TAKES_TABLES,
+	  .table = &secret_table,
+	  .merge_key = "name",
+	  .means = "Files whose content is given at start." },
 	{ .name = "volume",
 	  .takes = TAKES_TABLES,
 	  .table = &volume_table,

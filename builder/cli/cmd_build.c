@@ -1,6 +1,7 @@
 /*
  * uni build: a recipe becomes artifacts in a folder, a line of digest, size and path each.
  */
+#include <uni/base/mapdigest.h>
 #include <uni/base/system.h>
 #include <uni/exec/build.h>
 
@@ -25,7 +26,7 @@ static void print_text(const struct uni_build_result *result)
 	for (size_t i = 0; i < result->count; i++) {
 		const struct uni_build_artifact *artifact = &result->artifacts[i];
 
-		uni_digest_text(&artifact->digest, digest);
+		uni_content_digest_text(&artifact->digest, artifact->mapped, digest);
 		cli_out("%s  %llu  %s\n", digest, (unsigned long long)artifact->size,
 			artifact->path);
 	}
@@ -43,7 +44,7 @@ static void print_json(const struct uni_build_result *result)
 	for (size_t i = 0; i < result->count; i++) {
 		const struct uni_build_artifact *artifact = &result->artifacts[i];
 
-		uni_digest_text(&artifact->digest, digest);
+		uni_content_digest_text(&artifact->digest, artifact->mapped, digest);
 		uni_buf_printf(&out,
 			       "%s\n  {\"format\": \"%s\", \"digest\": \"%s\", \"size\": %llu, "
 			       "\"written\": %s, \"path\": ",

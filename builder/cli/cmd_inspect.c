@@ -142,19 +142,11 @@ static int volume_json(const struct uni_image_volume *volume, bool first, struct
 	return 0;
 }
 
-static void digest_text(const struct uni_image *image, char out[UNI_DIGEST_TEXT])
-{
-	if (image->mapped)
-		uni_map_digest_text(&image->digest, out);
-	else
-		uni_digest_text(&image->digest, out);
-}
-
 static int image_json(const struct uni_image *image, struct uni_buf *out, struct uni_err *err)
 {
 	char digest[UNI_DIGEST_TEXT];
 
-	digest_text(image, digest);
+	uni_content_digest_text(&image->digest, image->mapped, digest);
 	uni_buf_printf(out,
 		       "{\n  \"kind\": \"%s\",\n  \"size\": %" PRIu64 ",\n  \"digest\": \"%s\"",
 		       uni_image_kind_name(image->kind), image->size, digest);
@@ -250,7 +242,7 @@ static int image_text(const struct uni_image *image, struct uni_buf *out, struct
 {
 	char digest[UNI_DIGEST_TEXT];
 
-	digest_text(image, digest);
+	uni_content_digest_text(&image->digest, image->mapped, digest);
 	uni_buf_printf(out, "%s  %" PRIu64 "  %s\n", digest, image->size, image->path);
 	if (image->kind == UNI_IMAGE_DISK)
 		disk_text(image, out);

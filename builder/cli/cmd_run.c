@@ -38,6 +38,9 @@ static const struct cli_option options[] = {
 	{ "accel", 0, "NAME", "kvm or tcg (default: the faster one here, measured once)" },
 	{ "qemu", 0, "PROGRAM", "the emulator (default: qemu-system-x86_64)" },
 	{ "env", 'e', "NAME=VALUE", "environment at start, where the image permits it; repeats" },
+	{ "secret", 0, "NAME=FILE", "content of a secret that the recipe names; repeats" },
+	{ "file", 0, "PATH=FILE", "content of a file that the recipe marks as runtime; repeats" },
+	{ "trace", 0, NULL, "print every system call on the console" },
 	{ "port", 'p', "HOST:GUEST",
 	  "a port of this machine leads to the guest's; repeats "
 	  "([ADDRESS:]HOST:GUEST[/udp])" },
@@ -65,10 +68,11 @@ struct target {
 	uint64_t memory;
 	unsigned processors;
 	char *argv0;
-	struct uni_strv env;	  /* of the image's configuration */
-	struct uni_strv writable; /* disks that it writes to */
-	bool disk_writable;	  /* `disk` too */
-	bool wants_network;	  /* the image's configuration names one */
+	struct uni_strv env;		/* of the image's configuration */
+	struct uni_strv writable;	/* disks that it writes to */
+	bool disk_writable;		/* `disk` too */
+	bool wants_network;		/* the image's configuration names one */
+	struct uni_boot_config *config; /* the image's, for the files it names; NULL: not known */
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
 	struct uni_volume_list volumes; /* live ones */
@@ -83,6 +87,7 @@ static void target_release(struct target *target)
 		uni_tmp_forget(target->dir);
 	}
 	free(target->dir);
+	uni_boot_config_free(target->config);
 	free(target->disk);
 	free(target->kernel);
 	free(target->argv0);
@@ -125,6 +130,14 @@ static int note_config(struct cli *cli, struct target *target, const struct uni_
 		target->argv0 = uni_strdup(config->args.items[0]);
 	for (size_t i = 0; i < config->env.count; i++)
 		uni_strv_add(&target->env, config->env.items[i]);
+	for (size_t i = 0; i < config->file_count; i++) {
+		const struct uni_boot_file *file = &config->files[i];
+
+		if (target->config == NULL)
+			target->config = uni_boot_config_new();
+		(void)uni_boot_config_file(target->config, file->name, file->path, file->mode,
+					   file->flags);
+	}
 	target->wants_network =
 		config->networks.count != 0 && !uni_strv_has(&config->networks, "none");
 	return find_volumes(cli, target, config, image, err);
@@ -300,15 +313,80 @@ static int merge_env(struct cli *cli, const struct target *target, struct uni_st
 	return 0;
 }
 
-/* The runtime record: arguments behind the image, and --env. */
+static const struct uni_boot_file *find_file(const struct target *target, const char *name,
+					     size_t size, bool secret)
+{
+	for (size_t i = 0; target->config != NULL && i < target->config->file_count; i++) {
+		const struct uni_boot_file *file = &target->config->files[i];
+		const char *own = secret ? file->name : file->path;
+
+		if (((file->flags & UNI_FILE_SECRET) != 0) == secret && strlen(own) == size &&
+		    strncmp(own, name, size) == 0)
+			return file;
+	}
+	return NULL;
+}
+
+/* --secret NAME=FILE, --file PATH=FILE */
+static int add_file(const struct target *target, struct uni_boot_config *config, const char *text,
+		    bool secret, struct uni_err *err)
+{
+	const char *option = secret ? "secret" : "file", *from = strchr(text, '=');
+	const struct uni_boot_file *named;
+	struct uni_boot_file *file;
+
+	if (from == NULL || from == text)
+		return uni_err_set(err, UNI_E_USAGE, "--%s \"%s\" is not %s=FILE", option, text,
+				   secret ? "NAME" : "PATH");
+	named = find_file(target, text, (size_t)(from - text), secret);
+	if (named == NULL)
+		return uni_err_set(err, UNI_E_USAGE,
+				   secret ? "--secret: the image has no secret \"%.*s\""
+					  : "--file: the image permits no file \"%.*s\" at start",
+				   (int)(from - text), text);
+	file = uni_boot_config_file(config, named->name, named->path, named->mode, named->flags);
+	return uni_file_read(from + 1, UNI_CONFIG_MAX, &file->content, err);
+}
+
+static int add_files(struct cli *cli, const struct target *target, struct uni_boot_config *config,
+		     struct uni_err *err)
+{
+	int rc = 0;
+
+	for (char **item = cli->repeats; rc == 0 && item != NULL && *item != NULL; item++) {
+		if (uni_str_starts(*item, "secret="))
+			rc = add_file(target, config, *item + 7, true, err);
+		else if (uni_str_starts(*item, "file="))
+			rc = add_file(target, config, *item + 5, false, err);
+	}
+	for (size_t i = 0; rc == 0 && target->config != NULL && i < target->config->file_count;
+	     i++) {
+		const struct uni_boot_file *file = &target->config->files[i];
+		bool given = (file->flags & UNI_FILE_REQUIRED) == 0;
+
+		for (size_t k = 0; k < config->file_count; k++)
+			given |= uni_str_eq(config->files[k].path, file->path);
+		if (!given) {
+			rc = uni_err_set(err, UNI_E_USAGE, "secret \"%s\" is not given",
+					 file->name);
+			uni_err_hint(err, "give it with --secret %s=FILE", file->name);
+		}
+	}
+	return rc;
+}
+
+/* The runtime record: arguments behind the image, --env, files, --trace. */
 static int runtime_config(struct cli *cli, struct target *target, char **path, struct uni_err *err)
 {
 	UNI_AUTO(uni_boot_config) struct uni_boot_config *config = uni_boot_config_new();
 	UNI_AUTO_BUF struct uni_buf record = UNI_BUF_INIT;
 	bool any = false;
 
-	if (merge_env(cli, target, &config->env, &any, err) != 0)
+	if (merge_env(cli, target, &config->env, &any, err) != 0 ||
+	    add_files(cli, target, config, err) != 0)
 		return err->code;
+	config->trace = cli_flag(cli, "trace") ? 1 : 0;
+	any |= config->trace != 0 || config->file_count != 0;
 	if (cli->arg_count > 1) {
 		uni_strv_add(&config->args, target->argv0 != NULL ? target->argv0 : "program");
 		any = true;

@@ -36,6 +36,8 @@ static const struct cli_example examples[] = {
 	  "into every machine of that name, without a restart" },
 	{ "uni volume copy index.html site.vol:/index.html", "one file" },
 	{ "uni volume copy site.vol out/", "all files, into a folder" },
+	{ "uni volume copy vm:db/data backup.raw",
+	  "a writable volume as it is now, while its machine goes on writing" },
 	{ 0 },
 };
 

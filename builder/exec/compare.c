@@ -18,6 +18,22 @@ static int64_t first_in(const char *a, const char *b, size_t size)
 	return -1;
 }
 
+/* Moves to the next place where one of the two may have data; `size` when there is none. */
+static int skip_holes(int fa, int fb, uint64_t size, uint64_t *at, struct uni_err *err)
+{
+	uint64_t a = *at, b = *at, length;
+	int rc = uni_data_next(fa, size, &a, &length, err);
+
+	if (rc == 0)
+		a = size;
+	if (rc >= 0)
+		rc = uni_data_next(fb, size, &b, &length, err);
+	if (rc == 0)
+		b = size;
+	*at = a < b ? a : b;
+	return rc < 0 ? rc : 0;
+}
+
 int first_difference(const char *a, const char *b, int64_t *offset, struct uni_err *err)
 {
 	char *chunks UNI_AUTO_FREE = uni_alloc((size_t)2 * CHUNK);
@@ -33,9 +49,11 @@ int first_difference(const char *a, const char *b, int64_t *offset, struct uni_e
 		return uni_err_errno(err, "%s", b);
 	common = (uint64_t)(sa.st_size < sb.st_size ? sa.st_size : sb.st_size);
 	for (uint64_t at = 0; at < common; at += CHUNK) {
+		int rc = skip_holes(fa, fb, common, &at, err);
 		size_t now = common - at < CHUNK ? (size_t)(common - at) : CHUNK;
-		int rc = uni_pread_full(fa, chunks, now, at, a, err);
 
+		if (rc == 0)
+			rc = uni_pread_full(fa, chunks, now, at, a, err);
 		if (rc == 0)
 			rc = uni_pread_full(fb, chunks + CHUNK, now, at, b, err);
 		if (rc != 0)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/json.h>
+#include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
 #include <uni/fs/live.h>
 
@@ -59,13 +60,14 @@ static bool same(const char *path, const char *name, const struct uni_store_entr
 	struct uni_digest digest;
 	uint64_t size;
 	struct stat st;
+	bool mapped;
 
 	if (!look_of(path, name, &blob->digest, &look))
 		return false;
 	if (remembered != NULL && strstr(remembered, look.data) != NULL)
 		return true;
 	return stat(path, &st) == 0 && (uint64_t)st.st_size == blob->size &&
-	       uni_digest_file(path, &size, &digest, &ignored) == 0 &&
+	       uni_content_digest_file(path, &size, &digest, &mapped, &ignored) == 0 &&
 	       uni_digest_eq(&digest, &blob->digest);
 }
 
@@ -98,6 +100,7 @@ static bool listed_as_ours(const struct handing *h, const char *path, const char
 	struct uni_err ignored = UNI_ERR_INIT;
 	struct uni_digest digest, listed;
 	uint64_t size;
+	bool mapped;
 
 	for (size_t i = 0; i < uni_json_count(list); i++) {
 		const struct uni_json *artifact = uni_json_item(list, i);
@@ -105,8 +108,9 @@ static bool listed_as_ours(const struct handing *h, const char *path, const char
 		const char *listed_name = uni_json_text(uni_json_get(artifact, "name"));
 
 		if (listed_name != NULL && uni_str_eq(listed_name, name))
-			return text != NULL && uni_digest_parse(text, &listed) &&
-			       uni_digest_file(path, &size, &digest, &ignored) == 0 &&
+			return text != NULL && uni_content_digest_parse(text, &listed, &mapped) &&
+			       uni_content_digest_file(path, &size, &digest, &mapped, &ignored) ==
+				       0 &&
 			       uni_digest_eq(&digest, &listed);
 	}
 	return false;
@@ -172,6 +176,7 @@ static int add_artifact(struct handing *h, struct uni_store_entry *blob, const c
 		.format = uni_strdup(format),
 		.size = blob->size,
 		.digest = blob->digest,
+		.mapped = blob->mapped,
 	};
 	if (uni_str_eq(format, "volume") && has_moved_on(h->b, artifact->path, suffix))
 		return 0;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/json.h>
+#include <uni/base/mapdigest.h>
 
 #define MANIFEST_FORMAT 1
 
@@ -224,6 +225,7 @@ static void put_artifact(const struct build *b, const char *format,
 			 const struct uni_store_entry *blob, const char *partitions,
 			 struct uni_buf *out)
 {
+	char digest[UNI_DIGEST_TEXT];
 	char *name UNI_AUTO_FREE = uni_asprintf("%s.%s", b->recipe->image.name, blob->name);
 
 	uni_buf_puts(out, "{");
@@ -231,7 +233,8 @@ static void put_artifact(const struct build *b, const char *format,
 	uni_buf_puts(out, ", ");
 	put_text(out, "format", format);
 	uni_buf_puts(out, ", ");
-	put_digest(out, "digest", &blob->digest);
+	uni_content_digest_text(&blob->digest, blob->mapped, digest);
+	uni_buf_printf(out, "\"digest\": \"%s\"", digest);
 	uni_buf_printf(out, ", \"size\": %" PRIu64, blob->size);
 	if (partitions != NULL)
 		put_partitions(partitions, out);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/json.h>
+#include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
 
 #define MANIFEST_MAX (64u << 20)
@@ -119,8 +120,10 @@ static int find_recipe(struct verify *v, struct uni_err *err)
 static bool digest_is(const struct uni_json *text, const struct uni_digest *digest)
 {
 	struct uni_digest expected;
+	bool mapped;
 
-	return uni_json_text(text) != NULL && uni_digest_parse(uni_json_text(text), &expected) &&
+	return uni_json_text(text) != NULL &&
+	       uni_content_digest_parse(uni_json_text(text), &expected, &mapped) &&
 	       uni_digest_eq(&expected, digest);
 }
 
@@ -305,9 +308,10 @@ static int check_artifact(struct verify *v, struct build *b, const struct uni_js
 	struct uni_store_entry *blob = artifact_blob(b, record, name);
 	bool same = blob != NULL && digest_is(expected, &blob->digest);
 	struct uni_err ignored = UNI_ERR_INIT;
+	bool mapped;
 	struct uni_digest kept;
 	uint64_t size;
-	bool there = uni_digest_file(old, &size, &kept, &ignored) == 0;
+	bool there = uni_content_digest_file(old, &size, &kept, &mapped, &ignored) == 0;
 	int rc = 0;
 
 	v->report->artifacts++;

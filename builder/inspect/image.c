@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <uni/base/file.h>
+#include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
 #include <uni/inspect/image.h>
 
@@ -296,7 +297,8 @@ int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err
 	image->size = (uint64_t)st.st_size;
 	if (recognise(image, err) != 0)
 		return err->code;
-	if (uni_digest_fd(image->fd, &image->size, &image->digest, path, err) != 0)
+	if (uni_content_digest_fd(image->fd, &image->size, &image->digest, &image->mapped, path,
+				  err) != 0)
 		return err->code;
 	*out = image;
 	image = NULL;

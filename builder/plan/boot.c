@@ -112,6 +112,19 @@ struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe)
 	add_limit(config, UNI_LIMIT_OPEN_FILES, from->limit_open_files);
 	add_limit(config, UNI_LIMIT_STACK, from->limit_stack);
 	add_limit(config, UNI_LIMIT_MEMORY, from->limit_memory);
+	for (size_t i = 0; i < recipe->secret_count; i++) {
+		const struct uni_recipe_secret *secret = &recipe->secrets[i];
+
+		(void)uni_boot_config_file(config, secret->name, secret->path, secret->mode,
+					   UNI_FILE_SECRET |
+						   (secret->required ? UNI_FILE_REQUIRED : 0u));
+	}
+	for (size_t i = 0; i < recipe->file_count; i++)
+		if (recipe->files[i].runtime)
+			(void)uni_boot_config_file(config, "", recipe->files[i].path,
+						   recipe->files[i].mode, 0);
+	add_texts(&config->time_servers, &from->time_servers);
+	config->syslog = from->syslog != NULL ? uni_strdup(from->syslog) : NULL;
 	config->on_exit = from->on_exit;
 	config->on_fault = from->on_fault;
 	config->epoch = recipe->image.epoch;

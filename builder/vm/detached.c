@@ -37,6 +37,12 @@ void uni_detached_free(struct uni_detached *machine)
 		free(machine->volumes[i].path);
 	}
 	free(machine->volumes);
+	for (size_t i = 0; i < machine->disk_count; i++) {
+		free(machine->disks[i].name);
+		free(machine->disks[i].path);
+		free(machine->disks[i].device);
+	}
+	free(machine->disks);
 	free(machine->boot);
 	free(machine);
 }
@@ -198,6 +204,7 @@ static struct uni_detached *describe(const char *name, const char *dir, const ch
 	made->forward_count = spec->forward_count;
 	for (size_t i = 0; i < spec->forward_count; i++)
 		made->forwards[i] = spec->forwards[i];
+	vm_detached_disks(made, spec);
 	made->volumes = uni_alloc_array(spec->volume_count + 1, sizeof(*made->volumes));
 	for (; made->volume_count < spec->volume_count; made->volume_count++)
 		made->volumes[made->volume_count] = (struct uni_vm_volume){

@@ -15,4 +15,7 @@ int vm_detached_identify(struct uni_detached *machine, struct uni_err *err);
 /* A descriptor of its process, or -1 when that has ended. */
 int vm_detached_process(const struct uni_detached *machine);
 
+/* backup.c: what it writes to, from its spec. */
+void vm_detached_disks(struct uni_detached *machine, const struct uni_vm_spec *spec);
+
 #endif

@@ -113,6 +113,19 @@ static void write_volumes(const struct uni_detached *machine, struct uni_buf *te
 	}
 }
 
+static void write_disks(const struct uni_detached *machine, struct uni_buf *text)
+{
+	for (size_t i = 0; i < machine->disk_count; i++) {
+		uni_buf_puts(text, i != 0 ? ",\n    {\"name\": " : "\n    {\"name\": ");
+		uni_json_string(text, machine->disks[i].name);
+		uni_buf_puts(text, ", \"path\": ");
+		uni_json_string(text, machine->disks[i].path);
+		uni_buf_puts(text, ", \"device\": ");
+		uni_json_string(text, machine->disks[i].device);
+		uni_buf_putc(text, '}');
+	}
+}
+
 int vm_detached_write(const struct uni_detached *machine, struct uni_err *err)
 {
 	UNI_AUTO_FREE char *path = uni_path_join(machine->dir, RECORD);
@@ -131,6 +144,8 @@ int vm_detached_write(const struct uni_detached *machine, struct uni_err *err)
 	write_forwards(machine, &text);
 	uni_buf_puts(&text, "],\n  \"volumes\": [");
 	write_volumes(machine, &text);
+	uni_buf_puts(&text, "],\n  \"disks\": [");
+	write_disks(machine, &text);
 	uni_buf_puts(&text, "]\n}\n");
 	return uni_file_write(path, text.data, text.size, 0600, err);
 }
@@ -177,6 +192,28 @@ static bool take_volumes(const struct uni_json *from, struct uni_detached *machi
 	return true;
 }
 
+static bool take_disks(const struct uni_json *from, struct uni_detached *machine)
+{
+	size_t count = uni_json_count(from);
+
+	if (count > UNI_DETACHED_DISKS_MAX)
+		return false;
+	machine->disks = uni_alloc_array(count + 1, sizeof(*machine->disks));
+	for (; machine->disk_count < count; machine->disk_count++) {
+		const struct uni_json *item = uni_json_item(from, machine->disk_count);
+		const char *name = uni_json_text(uni_json_get(item, "name"));
+		const char *path = uni_json_text(uni_json_get(item, "path"));
+		const char *device = uni_json_text(uni_json_get(item, "device"));
+
+		if (name == NULL || path == NULL || device == NULL)
+			return false;
+		machine->disks[machine->disk_count] =
+			(struct uni_detached_disk){ uni_strdup(name), uni_strdup(path),
+						    uni_strdup(device) };
+	}
+	return true;
+}
+
 static bool take_record(const struct uni_json *from, struct uni_detached *machine)
 {
 	const struct uni_json *forwards = uni_json_get(from, "forwards");
@@ -203,7 +240,8 @@ static bool take_record(const struct uni_json *from, struct uni_detached *machin
 		if (!take_forward(uni_json_item(forwards, machine->forward_count),
 				  &machine->forwards[machine->forward_count]))
 			return false;
-	return take_volumes(uni_json_get(from, "volumes"), machine);
+	return take_volumes(uni_json_get(from, "volumes"), machine) &&
+	       take_disks(uni_json_get(from, "disks"), machine);
 }
 
 int vm_detached_read(struct uni_detached **machine, const char *dir, const char *name,

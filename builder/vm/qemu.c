@@ -242,6 +242,15 @@ static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 	return 0;
 }
 
+unsigned vm_writable_number(const struct uni_vm_spec *spec)
+{
+	unsigned number = spec->disk != NULL;
+
+	for (const char *const *disk = spec->data; disk != NULL && *disk != NULL; disk++)
+		number++;
+	return number;
+}
+
 int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct uni_err *err)
 {
 	const char *emulator = spec->emulator != NULL ? spec->emulator : VM_EMULATOR;

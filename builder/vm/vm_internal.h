@@ -34,6 +34,9 @@ int vm_machine_greet(struct uni_machine *machine, struct uni_err *err);
 
 /* bell.c: a new doorbell. */
 int vm_bell_make(const char *path, struct uni_err *err);
+/* qemu.c: the emulator's number of the first disk in spec->writable. */
+unsigned vm_writable_number(const struct uni_vm_spec *spec);
+
 struct uni_bell_answer;
 int vm_bell_read(const char *path, unsigned index, struct uni_bell_answer *answer,
 		 struct uni_err *err);

@@ -180,6 +180,23 @@ static int write_folder(const char *source, const char *path, struct uni_err *er
 		       : rc;
 }
 
+/* Of a volume that a running machine writes to; UNI_E_NOENT when "vm:NAME/VOLUME" is none. */
+static int copy_written(const char *source, const char *path, struct uni_err *err)
+{
+	const char *slash = strrchr(source, '/');
+	UNI_AUTO_FREE char *name = NULL;
+	UNI_AUTO(uni_detached) struct uni_detached *machine = NULL;
+	int rc;
+
+	if (!uni_str_starts(source, "vm:") || slash == NULL)
+		return uni_err_set(err, UNI_E_NOENT, "%s: is no machine's volume", source);
+	name = uni_strndup(source + strlen("vm:"), (size_t)(slash - source) - strlen("vm:"));
+	rc = uni_detached_open(&machine, name, err);
+	if (rc == 0 && !machine->running)
+		rc = uni_err_set(err, UNI_E_NOENT, "machine \"%s\" does not run", name);
+	return rc == 0 ? uni_detached_backup(machine, slash + 1, path, err) : rc;
+}
+
 /* The whole file, at a moment when nobody writes it. */
 static int copy_file(const char *source, const char *path, struct uni_err *err)
 {
@@ -237,6 +254,7 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 		    struct uni_err *err)
 {
 	struct copying c = { .how = copy };
+	int rc;
 
 	if (strstr(target, ":/") != NULL)
 		return write_part(&c, source, target, copy, err);
@@ -250,7 +268,8 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 			return uni_err_hint(err, "uni volume create %s --from %s makes it", target,
 					    source);
 		}
-		return copy_file(source, target, err);
+		rc = copy_written(source, target, err);
+		return rc == UNI_E_NOENT ? copy_file(source, target, err) : rc;
 	}
 	return write_content(&c, source, target, copy, err);
 }

@@ -8,6 +8,8 @@
  *   SHA256 SIZE INODE MTIME-S MTIME-NS CTIME-S CTIME-NS NAME
  *   end CRC32C
  *
+ * A digest of a map has "map-" in front.
+ *
  * The checksum is over all in front of its line, for a file cut short by a crash.
  */
 #include <ctype.h>
@@ -66,10 +68,11 @@ int store_record_encode(const struct uni_store_record *record, struct uni_buf *o
 					   "usable name");
 		uni_hex(e->digest.bytes, sizeof(e->digest.bytes), hex);
 		uni_buf_printf(out,
-			       "%s %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32 " %" PRId64
+			       "%s%s %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32 " %" PRId64
 			       " %" PRIu32 " %s\n",
-			       hex, e->size, e->stamp.inode, e->stamp.mtime_s, e->stamp.mtime_ns,
-			       e->stamp.ctime_s, e->stamp.ctime_ns, e->name);
+			       e->mapped ? "map-" : "", hex, e->size, e->stamp.inode,
+			       e->stamp.mtime_s, e->stamp.mtime_ns, e->stamp.ctime_s,
+			       e->stamp.ctime_ns, e->name);
 	}
 	uni_buf_printf(out, "end %08" PRIx32 "\n", uni_crc32c(0, out->data, out->size));
 	if (out->size > STORE_RECORD_MAX)
@@ -130,6 +133,7 @@ static bool take_entry(struct cursor *c, struct uni_store_record *record)
 	const char *newline;
 	char hex[65];
 
+	e.mapped = take_word(c, "map-");
 	if (c->end - c->at < 65 || c->at[64] != ' ')
 		return false;
 	memcpy(hex, c->at, 64);

@@ -75,7 +75,7 @@ static int verify_blob(void *user, size_t index, struct uni_err *err)
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		rc = uni_digest_fd(fd, &size, &found, name, &trouble);
+		rc = store_blob_hash(fd, &v->digests[index], name, &size, &found, &trouble);
 	else
 		rc = fstatat(v->place->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? UNI_E_CORRUPT : 0;
 	atomic_fetch_add(&v->blobs, 1);

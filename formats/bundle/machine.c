@@ -7,6 +7,8 @@
 
 #include "internal.h"
 
+#define SMALL_MEBIBYTES 64
+
 static uint64_t mebibytes(const struct uni_machine_words *words)
 {
 	return (words->memory + (1 << 20) - 1) >> 20;
@@ -43,6 +45,10 @@ static void write_xen(const struct uni_machine_words *words, struct uni_buf *out
 	put_quoted(out, words->kernel);
 	uni_buf_printf(out, "\nmemory = %" PRIu64 "\nvcpus = %" PRIu32 "\n", mebibytes(words),
 		       words->processors);
+	/* By itself xl makes the pool of its page tables 4 KiB for each MiB, which no small guest
+	 * can be built in. */
+	if (mebibytes(words) < SMALL_MEBIBYTES)
+		uni_buf_puts(out, "shadow_memory = 1\n");
 	uni_buf_puts(out, "disk = [");
 	for (size_t i = 0; i < words->disk_count; i++) {
 		UNI_AUTO_BUF struct uni_buf disk = UNI_BUF_INIT;
@@ -172,7 +178,7 @@ static const struct uni_machine_format xen = {
 	.ending = "xl.cfg",
 	.kernel = "xen.elf",
 	.folder = "/var/lib/xen/images",
-	.version = 1,
+	.version = 2,
 	.disk = "xen-blkfront",
 	.network = "xen-netfront",
 	.write = write_xen,

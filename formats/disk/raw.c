@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <uni/base/file.h>
+#include <uni/base/mapdigest.h>
 #include <uni/base/mem.h>
 #include <uni/base/pool.h>
 #include <uni/base/system.h>
@@ -19,6 +20,7 @@ enum { CHUNK = 256 << 10, BLOCK = 4096, LARGE = 4 << 20 };
 
 struct raw_writer {
 	int fd;
+	bool hashes; /* the disk, too: a large one may be known by its map instead */
 	uint64_t at; /* all before it is written and hashed */
 	struct uni_hash disk;
 	uint8_t *chunk; /* CHUNK bytes */
@@ -28,7 +30,8 @@ static const uint8_t zeros[64 << 10];
 
 static void take(struct raw_writer *w, const void *data, size_t size, struct uni_hash *partition)
 {
-	uni_hash_add(&w->disk, data, size);
+	if (w->hashes)
+		uni_hash_add(&w->disk, data, size);
 	if (partition != NULL)
 		uni_hash_add(partition, data, size);
 	w->at += size;
@@ -48,6 +51,8 @@ static int put(struct raw_writer *w, const void *data, size_t size, struct uni_h
 static int put_zeros(struct raw_writer *w, uint64_t until, struct uni_hash *partition,
 		     struct uni_err *err)
 {
+	if (!w->hashes && partition == NULL && w->at < until)
+		w->at = until;
 	while (w->at < until) {
 		uint64_t left = until - w->at;
 		size_t size = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
@@ -188,7 +193,7 @@ static int raw_write_layout(const struct uni_disk_layout *layout, int fd,
 			    struct uni_disk_result *result, struct uni_err *err)
 {
 	struct gpt_table table;
-	struct raw_writer w = { .fd = fd };
+	struct raw_writer w = { .fd = fd, .hashes = result->size <= UNI_MAP_HOLE };
 	UNI_AUTO_FREE uint8_t *chunk = NULL;
 	int rc = gpt_build(layout, result, &table, err);
 
@@ -201,7 +206,7 @@ static int raw_write_layout(const struct uni_disk_layout *layout, int fd,
 	if (rc != 0)
 		return rc;
 	result->digest = uni_hash_end(&w.disk);
-	result->has_digest = true;
+	result->has_digest = w.hashes;
 	return 0;
 }
 

@@ -36,6 +36,8 @@ static const struct field fields[] = {
 	FIELD(UNI_CONFIG_HOST, FORM_LIST, false, hosts, 0),
 	FIELD(UNI_CONFIG_RESOLVER, FORM_LIST, false, resolvers, 0),
 	FIELD(UNI_CONFIG_NETWORK, FORM_LIST, false, networks, 0),
+	FIELD(UNI_CONFIG_TIME_SERVER, FORM_LIST, false, time_servers, 0),
+	FIELD(UNI_CONFIG_SYSLOG, FORM_TEXT, false, syslog, 0),
 	FIELD(UNI_CONFIG_ON_EXIT, FORM_U32, false, on_exit, UNI_ACTION_OFF),
 	FIELD(UNI_CONFIG_ON_FAULT, FORM_U32, false, on_fault, UNI_ACTION_OFF),
 	FIELD(UNI_CONFIG_LOG_LEVEL, FORM_U32, false, log_level, UINT32_MAX),
@@ -77,6 +79,12 @@ void uni_boot_config_free(struct uni_boot_config *config)
 	free(config->mounts);
 	free(config->limits);
 	free(config->runtime);
+	for (size_t i = 0; i < config->file_count; i++) {
+		free(config->files[i].name);
+		free(config->files[i].path);
+		uni_buf_free(&config->files[i].content);
+	}
+	free(config->files);
 	free(config);
 }
 
@@ -100,6 +108,22 @@ void uni_boot_config_limit(struct uni_boot_config *config, enum uni_config_limit
 		uni_realloc_array(config->limits, config->limit_count + 1, sizeof(*config->limits));
 	config->limits[config->limit_count++] =
 		(struct uni_config_limit){ .kind = kind, .value = value };
+}
+
+struct uni_boot_file *uni_boot_config_file(struct uni_boot_config *config, const char *name,
+					   const char *path, uint32_t mode, uint32_t flags)
+{
+	struct uni_boot_file *file;
+
+	config->files =
+		uni_realloc_array(config->files, config->file_count + 1, sizeof(*config->files));
+	file = &config->files[config->file_count++];
+	*file = (struct uni_boot_file){ .name = uni_strdup(name),
+					.path = uni_strdup(path),
+					.mode = mode,
+					.flags = flags,
+					.content = UNI_BUF_INIT };
+	return file;
 }
 
 void uni_boot_config_runtime(struct uni_boot_config *config, enum uni_config_type type)
@@ -189,6 +213,30 @@ static int put_mount(struct uni_buf *record, const struct uni_boot_mount *mount,
 	return 0;
 }
 
+static int put_file(struct uni_buf *record, const struct uni_boot_file *file, struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf data = UNI_BUF_INIT;
+	struct uni_config_file wire = { .flags = file->flags,
+					.mode = file->mode,
+					.name_size = (uint32_t)strlen(file->name),
+					.path_size = (uint32_t)strlen(file->path) };
+
+	if (file->path[0] != '/' || !uni_utf8_valid(file->path, strlen(file->path)))
+		return uni_err_set(err, UNI_E_INVAL,
+				   "boot configuration: file \"%s\" is not an absolute path",
+				   file->path);
+	if (file->content.size > UNI_CONFIG_MAX)
+		return uni_err_set(err, UNI_E_LIMIT,
+				   "boot configuration: file \"%s\" has more than %u bytes",
+				   file->path, UNI_CONFIG_MAX);
+	uni_buf_add(&data, &wire, sizeof(wire));
+	uni_buf_puts(&data, file->name);
+	uni_buf_puts(&data, file->path);
+	uni_buf_add(&data, file->content.data, file->content.size);
+	put_entry(record, UNI_CONFIG_FILE, data.data, data.size);
+	return 0;
+}
+
 static int seal(struct uni_buf *record, struct uni_err *err)
 {
 	struct uni_config_header header = { .version = UNI_CONFIG_VERSION };
@@ -216,6 +264,8 @@ int uni_boot_config_encode(const struct uni_boot_config *config, struct uni_buf 
 		rc = put_field(record, &fields[i], config, err);
 	for (size_t i = 0; rc == 0 && i < config->mount_count; i++)
 		rc = put_mount(record, &config->mounts[i], err);
+	for (size_t i = 0; rc == 0 && i < config->file_count; i++)
+		rc = put_file(record, &config->files[i], err);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < config->limit_count; i++)
@@ -235,8 +285,10 @@ int uni_boot_config_encode_runtime(const struct uni_boot_config *config, struct 
 	uni_buf_clear(record);
 	uni_buf_pad(record, sizeof(struct uni_config_header));
 	for (size_t i = 0; rc == 0 && i < UNI_COUNT(fields); i++)
-		if (fields[i].form != FORM_U32)
+		if (fields[i].form != FORM_U32 || fields[i].type == UNI_CONFIG_TRACE)
 			rc = put_field(record, &fields[i], config, err);
+	for (size_t i = 0; rc == 0 && i < config->file_count; i++)
+		rc = put_file(record, &config->files[i], err);
 	return rc != 0 ? rc : seal(record, err);
 }
 
@@ -294,6 +346,32 @@ static int take_mount(struct uni_boot_config *config, const struct uni_config_en
 	return 0;
 }
 
+static int take_file(struct uni_boot_config *config, const struct uni_config_entry *e,
+		     struct uni_err *err)
+{
+	const char *data = uni_config_data(e);
+	UNI_AUTO_FREE char *name = NULL, *path = NULL;
+	struct uni_config_file wire;
+	struct uni_boot_file *file;
+	size_t left = e->size;
+
+	if (left < sizeof(wire))
+		return bad_entry("a file", err);
+	memcpy(&wire, data, sizeof(wire));
+	left -= sizeof(wire);
+	data += sizeof(wire);
+	if (wire.name_size > left || wire.path_size > left - wire.name_size ||
+	    wire.path_size == 0 || data[wire.name_size] != '/' ||
+	    !text_sound(data, wire.name_size + wire.path_size))
+		return bad_entry("a file", err);
+	name = uni_strndup(data, wire.name_size);
+	path = uni_strndup(data + wire.name_size, wire.path_size);
+	file = uni_boot_config_file(config, name, path, wire.mode, wire.flags);
+	uni_buf_add(&file->content, data + wire.name_size + wire.path_size,
+		    left - wire.name_size - wire.path_size);
+	return 0;
+}
+
 static int take_runtime(struct uni_boot_config *config, const struct uni_config_entry *e,
 			struct uni_err *err)
 {
@@ -315,6 +393,8 @@ static int take_entry(struct uni_boot_config *config, const struct uni_config_en
 	switch (e->type) {
 	case UNI_CONFIG_MOUNT:
 		return take_mount(config, e, err);
+	case UNI_CONFIG_FILE:
+		return take_file(config, e, err);
 	case UNI_CONFIG_LIMIT:
 		if (e->size != sizeof(limit))
 			return bad_entry("a limit", err);
@@ -474,6 +554,21 @@ void uni_boot_config_json(const struct uni_boot_config *config, unsigned indent,
 	for (size_t i = 0; i < config->mount_count; i++) {
 		uni_buf_printf(out, "%s\n%*s", i != 0 ? "," : "", (int)indent + 4, "");
 		json_mount(out, &config->mounts[i]);
+	}
+	uni_buf_putc(out, ']');
+	json_key(out, indent + 2, &first, "files");
+	uni_buf_putc(out, '[');
+	for (size_t i = 0; i < config->file_count; i++) {
+		uni_buf_printf(out, "%s\n%*s{\"path\": ", i != 0 ? "," : "", (int)indent + 4, "");
+		json_text(out, config->files[i].path);
+		uni_buf_puts(out, ", \"secret\": ");
+		if ((config->files[i].flags & UNI_FILE_SECRET) != 0)
+			json_text(out, config->files[i].name);
+		else
+			uni_buf_puts(out, "null");
+		uni_buf_printf(out, ", \"required\": %s}",
+			       (config->files[i].flags & UNI_FILE_REQUIRED) != 0 ? "true"
+										 : "false");
 	}
 	uni_buf_putc(out, ']');
 	json_key(out, indent + 2, &first, "limits");

@@ -1,9 +1,15 @@
 """Forms of the disk: from a recipe, from an image that exists, and what is seen in them."""
 
+import hashlib
 import json
 import os
+import sys
 
 import scenario
+
+sys.path.insert(0, os.path.join(scenario.ROOT, "tests/peers"))
+
+import ami  # noqa: E402
 
 DISKS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
 
@@ -85,6 +91,29 @@ class Forms(scenario.Scenario):
             f.write(b"!")
         self.write("site/page", "a fourth\n")
         self.assertIn("hello.raw stands there already", self.fails("build", "recipe.toml", "-o", "out"))
+
+    def test_a_sparse_disk_is_known_by_its_map(self):
+        """A TiB of hole costs nothing, and whether zeros are holes or were written changes nothing."""
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["raw"]\nraw.size = "1T"\n')
+        built = {a["format"]: a for a in self.uni_json("build", "--json", "recipe.toml", "-o", "out", timeout=60)["artifacts"]}
+        path = os.path.join(self.work, "out/hello.raw")
+        blocks = [(i, hashlib.sha256(data).digest()) for i, data in ami.blocks_of(path)]
+        digest = ami.map_digest(1 << 40, blocks)
+        self.assertEqual(built["raw"]["digest"], digest)
+        self.assertEqual(self.uni_json("inspect", "--json", path, timeout=60)["digest"], digest)
+        self.assertIn(digest, self.read("out/hello.manifest.json").decode())
+        self.assertIn("the same", self.uni("verify", "out/hello.manifest.json", timeout=60))
+        with open(path, "r+b") as f:
+            f.seek(1 << 39)
+            f.write(bytes(4096))
+        again = self.uni_json("build", "--json", "recipe.toml", "-o", "out", timeout=60)
+        self.assertFalse(any(a["written"] for a in again["artifacts"]))
+        with open(path, "r+b") as f:
+            f.seek(1 << 39)
+            f.write(b"!")
+        self.assertIn(str(1 << 39), self.uni("verify", "out/hello.manifest.json", status=1, timeout=60))
+        self.uni("cache", "verify", timeout=60)
+        self.assertEqual(self.uni_json("build", "--json", "recipe.toml", "-o", "other", timeout=60)["ran"], 0)
 
     def test_convert(self):
         self.hello()

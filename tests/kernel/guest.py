@@ -21,10 +21,11 @@ def expect(holds, what):
 class Guest:
     """A machine with the echo server; leaving it ends the server and takes the machine's end."""
 
-    def __init__(self, kernel, program, wire, network=STATIC, memory=32, machine="microvm", more=()):
+    def __init__(self, kernel, program, wire, network=STATIC, memory=32, machine="microvm", more=(), options=()):
         self.folder = tempfile.TemporaryDirectory()
         image, self.record = self.path("image"), self.path("record")
         words = ["--kernel", kernel, "-o", image, "--program", program, "--log", "2"]
+        words += [*options, "--hostname", "guest"]
         words += [w for n in network for w in ("--network", n)]
         with open(image, "wb") as f:
             f.write(mkimage.build(mkimage.options().parse_args(words)))

@@ -20,7 +20,7 @@ PART = {"config": 1, "program": 2, "root": 3, "volume": 4}
 CFG = {
     "arg": 1, "env": 2, "program": 3, "cwd": 4, "hostname": 5, "host": 6, "resolver": 7,
     "mount": 8, "network": 9, "limit": 10, "on_exit": 11, "on_fault": 12, "epoch": 13,
-    "log_level": 14, "trace": 15, "runtime": 16, "grace": 17,
+    "log_level": 14, "trace": 15, "runtime": 16, "grace": 17, "file": 18, "time_server": 19, "syslog": 20,
 }
 ACTION = {"off": 0, "reboot": 1, "restart": 2}
 LIMIT = {"files": 1, "stack": 2, "memory": 3}
@@ -181,6 +181,8 @@ def options():
     p.add_argument("--network", action="append", default=[], help="dhcp, none or ADDRESS/PREFIX[,GATEWAY]")
     p.add_argument("--log", type=int, help="0 errors to 3 debug")
     p.add_argument("--trace", action="store_true")
+    p.add_argument("--time-server", action="append", default=[])
+    p.add_argument("--syslog")
     p.add_argument("args", nargs="*", help="argv, argv[0] first (the program's name)")
     return p
 
@@ -212,6 +214,10 @@ def build(o):
         config.add("epoch", struct.pack("<q", o.epoch))
     if o.log is not None:
         config.add("log_level", o.log)
+    for server in o.time_server:
+        config.add("time_server", server)
+    if o.syslog:
+        config.add("syslog", o.syslog)
     for network in o.network:
         config.add("network", network)
     if o.grace is not None:

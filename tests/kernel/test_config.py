@@ -83,9 +83,8 @@ def good(case):
         "part 2 size 5004 first 127 last 112", "part 4 size 4097 first 118 last 119",
         "entry 1 <sh>", "entry 1 <-c>", "entry 1 <last>", "entry 2 <A=1>", "entry 5 error 36",
         "entry 2 error 22", "grace 250 trace 7"])
-    # Without being asked for, the host's word counts for nothing.
-    case.run("runtime not permitted at all", image, record(("arg", "evil")),
-             shows=["entry 1 <sh>"], hides=["entry 1 <evil>"])
+    case.run("runtime not permitted at all", image, record(("arg", "evil")), panic="does not permit entries of type 1")
+    case.run("tracing changes nothing", image, record(("trace", 1)), shows=["entry 1 <sh>", "grace 250 trace 1"])
     image = case.image(record(*base, permit("arg", "env")))
     case.run("permitted, not given", image, shows=["entry 1 <sh>"])
     case.run("one kind given", image, record(("arg", "new")),

@@ -6,6 +6,7 @@
 After each trouble the guest must still answer what is in order.
 """
 import random
+import re
 import struct
 import sys
 import time
@@ -239,11 +240,47 @@ def dhcp(guest):
     expect(guest.wire.ask(b"there?") == b"there?", "no answer at the address")
 
 
+def ntp_answer(request, seconds, **wrong):
+    """The time since 1970 is `seconds`; `wrong` spoils fields."""
+    stamp = struct.pack(">II", int(seconds) + 2208988800, int(seconds % 1 * 2**32))
+    fields = {"mode": 0x24, "stratum": 2, "originate": request[40:48], "transmit": stamp, **wrong}
+    return (struct.pack(">BBBB", fields["mode"], fields["stratum"], 6, 0xEC) + bytes(12) + stamp + fields["originate"] +
+            stamp + fields["transmit"])
+
+
+def services(guest):
+    """The clock follows a time server, and only a right answer; the log arrives as syslog messages."""
+    wire, lines, asked = guest.wire, [], 0
+    wrong = [{"mode": 0x23}, {"mode": 0xE4}, {"stratum": 0}, {"originate": bytes(8)}, {"transmit": bytes(8)}]
+    told = time.monotonic() + 20
+    for frame in wire.frames(10.0):
+        if frame[12:14] != b"\x08\0" or frame[23] != ether.UDP:
+            continue
+        port, = struct.unpack_from(">H", frame, 36)
+        size, = struct.unpack_from(">H", frame, 38)
+        if port == 514:
+            lines.append(frame[42:34 + size].decode())
+        elif port == 123:
+            for spoiled in [*wrong, {}]:
+                wire.send(ether.udp(123, struct.unpack_from(">H", frame, 34)[0],
+                                    ntp_answer(frame[42:34 + size], 1e9 if spoiled else 2e9, **spoiled)))
+            asked += 1
+        if any("clock is set" in line for line in lines) or time.monotonic() > told:
+            break
+    expect(asked == 1, f"asked {asked} times")
+    for line in lines:
+        expect(re.fullmatch(r"<\d+>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z guest (echo|unibase) - - - \S.*", line), line)
+    expect(any(line.startswith("<14>1 ") and line.endswith(" echo - - - ready") for line in lines), f"no ready: {lines}")
+    clock = next(line for line in lines if "clock is set" in line)
+    expect(clock.startswith("<5>1 2033-05-18T03:33:2"), clock)
+
+
 SCENARIOS = {
     "ping": (ping, {}), "syn_flood": (syn_flood, {"memory": 16}), "half_open": (half_open, {"memory": 16}),
     "fragments": (fragments, {"memory": 16}), "fuzz": (fuzz, {}), "stops_reading": (stops_reading, {"memory": 24}),
     "too_many": (too_many, {"memory": 12}), "link_goes": (link_goes, {"machine": "q35"}),
     "dhcp": (dhcp, {"network": ("dhcp",)}),
+    "services": (services, {"options": ("--time-server", "10.9.0.1", "--syslog", "10.9.0.1")}),
 }
 
 

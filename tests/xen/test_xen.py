@@ -5,6 +5,7 @@ One start of Xen serves several guests, one after the other; each test judges it
 report. UNI_SOAK=1 adds what takes longer.
 """
 import argparse
+import hashlib
 import os
 import re
 import subprocess
@@ -30,6 +31,7 @@ CFG = """name = "{name}"
 type = "pvh"
 kernel = "/guest/{kernel}"
 memory = {memory}
+shadow_memory = 1
 {more}
 """ + KEPT
 # As EC2's older instances are: firmware, an emulated disk to start from, the same disk by blkfront.
@@ -57,7 +59,7 @@ class Guests:
         self.files[f"{name}.elf"] = image
         self.files[f"{name}.cfg"] = CFG.format(name=name, kernel=f"{name}.elf", memory=memory,
                                                more=more).encode()
-        self.script += f"mark {name}\n{script.format(name=name)}"
+        self.script += f"mark {name}\n" + script.replace("{name}", name)
         self.script += f"mark {name}-said\nsaid {name}\n"
 
     def disk(self, name, data):
@@ -71,6 +73,36 @@ def image(kernel, arguments, program=None):
     options = parser.parse_args(["--kernel", kernel, "-o", "-", *(["--program", program] if program else []),
                                  "--", *arguments])
     return mkimage.build(options)
+
+
+BRIDGE = "brctl addbr br0 2>/dev/null && ip addr add 10.9.0.1/24 dev br0 && ip link set br0 up\n"
+
+
+def address():
+    """The record for UNI_CONFIG_XENSTORE."""
+    config = mkimage.Config()
+    config.add("network", "10.9.0.2/24")
+    return config.record().hex()
+
+
+def runtime(kernel, source):
+    """A program whose network is told at start."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "program")
+        subprocess.run(["musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-o", path, source], check=True)
+        config = mkimage.Config()
+        config.add("program", "/app/program")
+        config.add("arg", "program")
+        config.add("runtime", mkimage.CFG["network"])
+        with open(path, "rb") as f, open(kernel, "rb") as k:
+            return mkimage.link(k.read(), [("config", config.record(), bytes(16)), ("program", f.read(), bytes(16))])
+
+
+def configured(name, record):
+    """Starts the guest with this record, in two pieces."""
+    folder = f"/local/domain/$(xl domid {name})/uni/config"
+    return (f"xl create -q -p /guest/{name}.cfg\n"
+            f"xenstore-write {folder}/0 {record[:40]} {folder}/1 {record[40:]}\nxl unpause {name}\n")
 
 
 def probe(*arguments):
@@ -103,15 +135,7 @@ def site():
 
 def serve(name, more=""):
     """The script for it: an address by xenstore, a page for dom0, an order to stop."""
-    config = mkimage.Config()
-    config.add("network", "10.9.0.2/24")
-    record = config.record().hex()
-    return f"""
-        brctl addbr br0 2>/dev/null && ip addr add 10.9.0.1/24 dev br0 && ip link set br0 up
-        xl create -q -p /guest/{name}.cfg
-        xenstore-write /local/domain/$(xl domid {name})/uni/config/0 {record[:40]} \
-            /local/domain/$(xl domid {name})/uni/config/1 {record[40:]}
-        xl unpause {name}
+    return BRIDGE + configured(name, address()) + f"""
         for i in $(seq 30); do
             wget -q -O /page http://10.9.0.2/ 2>/wget.log && break
             usleep 100000
@@ -120,7 +144,14 @@ def serve(name, more=""):
         {more}
         xl shutdown {name}
         ended {name} 20
-        """.replace("{", "{{").replace("}", "}}")
+        """
+
+
+def sum31(data):
+    value = 0
+    for byte in data:
+        value = (value * 31 + byte) & 0xFFFFFFFF
+    return value
 
 
 class Case(unittest.TestCase):
@@ -177,7 +208,7 @@ class Xen(Case):
         build = scenario.Scenario()
         build.setUp()
         try:
-            build.hello(scenario.HELLO_RECIPE + '[machine]\nmemory = "24M"\n'
+            build.hello(scenario.HELLO_RECIPE + '[machine]\nmemory = "10M"\n'
                         '[output]\nformats = ["xen"]\nxen.folder = "/guest"\n')
             build.uni("build", "recipe.toml", "-o", "out")
             for name in ("hello.xen.elf", "hello.site.raw", "hello.xl.cfg"):
@@ -237,6 +268,14 @@ class Soak(Case):
     def setUpClass(cls):
         guests = Guests()
         disk = guests.disk("big.img", bytes(20 << 20))
+        cls.data = drivers_test.pattern(6 << 20, 5)
+        guests.files["data"] = cls.data
+        for name, memory in (("transfer", 64), ("tight", 12)):
+            guests.add(name, runtime(UNIBASE, os.path.join(HERE, "transfer.c")), BRIDGE + configured(name, address()) +
+                       "for i in $(seq 30); do nc 10.9.0.2 9 </guest/data && break; usleep 100000; done\n"
+                       "[ -e /hold ] || mkfifo /hold; exec 7<>/hold\n"  # input that does not end
+                       "timeout 60 nc 10.9.0.2 9 <&7 >/tmp/back; md5sum </tmp/back\nended {name} 20\n",
+                       memory=memory, more='vif = ["bridge=br0"]')
         guests.add("fly", probe("fly"), memory=64, more=disks(disk.format("xvda", "rw")))
         guests.add("small", probe("fly"), memory=31, more=disks(disk.format("xvda", "rw")))
         guests.add("refuse", probe("refuse"), more=disks(disk.format("xvda", "ro")))
@@ -258,6 +297,16 @@ class Soak(Case):
         for name in ("fly", "small"):
             self.check(name, "all came back")
         self.check("refuse", "same")
+
+    def test_transfer(self):
+        """Segments that the other side has joined, and as many frames as fit, both ways."""
+        back, dice = bytearray(), 1
+        while len(back) < len(self.data):
+            dice = (dice * 1103515245 + 12345) & 0xFFFFFFFF
+            back.append(dice >> 16 & 0xFF)
+        for name in ("transfer", "tight"):
+            self.check(name, f"took {len(self.data)} {sum31(self.data):08x}\ngave {sum31(back):08x}\n")
+            self.assertIn(hashlib.md5(back).hexdigest(), self.report.part[name])
 
     def test_console(self):
         said = "".join(f"line {i} of the flood, of some length so that the port is kept busy\n" for i in range(4000))
@@ -290,7 +339,6 @@ class Firmware(Case):
             guests.files[f"{name}.cfg"] = HVM.format(name=name, more=more).encode()
             guests.script += f"mark {name}\n" + serve(name, f"echo emulated $(ls -l {model} | grep -c site.img)")
             guests.script += f"mark {name}-said\n{log}\n"
-        guests.script = guests.script.replace("{{", "{").replace("}}", "}")
         cls.report = lab.run(guests.script, guests.files, timeout=300, memory=1200, dom0=768, hvm=True)
 
     def test_site(self):

@@ -66,6 +66,26 @@ void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end)
 		*start = *end = UK_ALIGN_UP(image_end, UK_PAGE_SIZE);
 }
 
+const struct uni_config_file *uk_config_file(const struct uni_config_entry *entry, char *path,
+					     size_t room, const char **content, uint32_t *size)
+{
+	const struct uni_config_file *file = uni_config_data(entry);
+	const char *text = (const char *)(file + 1);
+	uint32_t left = entry->size - (uint32_t)sizeof(*file);
+
+	if (entry->size < sizeof(*file) || file->name_size > left ||
+	    file->path_size > left - file->name_size || file->path_size >= room)
+		uk_panic("boot configuration: a file's entry is damaged");
+	text += file->name_size;
+	memcpy(path, text, file->path_size);
+	path[file->path_size] = '\0';
+	if (path[0] != '/' || strlen(path) != file->path_size)
+		uk_panic("boot configuration: a file's path is not sound");
+	*content = text + file->path_size;
+	*size = left - file->name_size - file->path_size;
+	return file;
+}
+
 /* The entry that lists what may be given again at start. */
 static bool is_runtime(uint16_t type)
 {
@@ -88,6 +108,18 @@ static const struct uni_config_entry *next_in(const void *record, uint16_t type,
 		if (e->type == type)
 			return e;
 	return NULL;
+}
+
+const struct uni_config_entry *uk_config_image_next(enum uni_config_type type,
+						    const struct uni_config_entry *previous)
+{
+	return image_record != NULL ? next_in(image_record, (uint16_t)type, previous) : NULL;
+}
+
+const struct uni_config_entry *uk_config_given_next(enum uni_config_type type,
+						    const struct uni_config_entry *previous)
+{
+	return runtime_record != NULL ? next_in(runtime_record, (uint16_t)type, previous) : NULL;
 }
 
 const struct uni_config_entry *uk_config_next(enum uni_config_type type,
@@ -130,9 +162,16 @@ static void refuse_unknown(const void *record)
 	const struct uni_config_entry *e = NULL;
 
 	while ((e = uni_config_next(record, e)) != NULL)
-		if ((e->type == 0 || e->type > UNI_CONFIG_GRACE) &&
+		if ((e->type == 0 || e->type > UNI_CONFIG_LAST) &&
 		    !(e->flags & UNI_CONFIG_OPTIONAL))
 			uk_panic("boot configuration: entry of unknown type %u", e->type);
+}
+
+/* Tracing changes nothing for the program; files are compared one by one with those that the image
+ * names (fs/start.c). */
+static bool is_always_permitted(uint16_t type)
+{
+	return type == UNI_CONFIG_TRACE || type == UNI_CONFIG_FILE;
 }
 
 static void set_log_level(void)
@@ -184,15 +223,14 @@ void uk_config_runtime(void)
 	const struct uni_config_entry *e = NULL;
 	const void *record;
 
-	/* Most images permit nothing; then the host need not be asked. */
-	if (image_record == NULL || next_in(image_record, UNI_CONFIG_RUNTIME, NULL) == NULL)
+	if (image_record == NULL)
 		return;
 	record = read_runtime();
 	if (record == NULL)
 		return;
 	refuse_unknown(record);
 	while ((e = uni_config_next(record, e)) != NULL)
-		if (!is_runtime(e->type))
+		if (!is_runtime(e->type) && !is_always_permitted(e->type))
 			uk_panic("boot configuration given at start: the image does not permit "
 				 "entries of type %u",
 				 e->type);

@@ -11,12 +11,13 @@
 #define RFLAGS_IF 0x200
 
 enum uk_log_level uk_log_max = UK_LOG_WARN;
+void (*uk_console_tap)(int level, const char *data, size_t size);
 
 void uk_log(enum uk_log_level level, const char *fmt, ...)
 {
 	char line[LINE_MAX];
 	__builtin_va_list args;
-	int at, size;
+	int at, text, size;
 
 	if (level > uk_log_max)
 		return;
@@ -27,11 +28,14 @@ void uk_log(enum uk_log_level level, const char *fmt, ...)
 		at += uk_snprintf(line + at, sizeof(line) - (size_t)at, "[%lu.%06lu] ",
 				  us / 1000000, us % 1000000);
 	}
+	text = at;
 	__builtin_va_start(args, fmt);
 	size = at + uk_vsnprintf(line + at, sizeof(line) - (size_t)at, fmt, args);
 	__builtin_va_end(args);
 	if (size > LINE_MAX - 2)
 		size = LINE_MAX - 2;
+	if (uk_console_tap != NULL)
+		uk_console_tap((int)level, line + text, (size_t)(size - text));
 	line[size++] = '\n';
 	uk_console_write(line, (size_t)size);
 }

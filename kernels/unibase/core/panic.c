@@ -3,6 +3,7 @@
  * here allocates, sleeps or takes a lock; what is read through doubtful pointers is read safely.
  */
 #include <uk/cpu.h>
+#include <uk/io.h>
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/sched.h>
@@ -41,6 +42,7 @@ static void panic_once(void)
 {
 	static bool panicking;
 
+	uk_console_tap = NULL;
 	uk_irq_off();
 	if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL))
 		uk_machine_end(UNI_EXIT_PANIC, 0, 0, 0, "panic in panic");

@@ -6,7 +6,8 @@
  * to fill, fills it, and adds the pages; whoever misses the same range meanwhile waits for him. So
  * nothing half-read is ever seen, and an error leaves nothing behind.
  *
- * Dirty pages stand on no list: only writing them out or truncation takes them away. One spinlock
+ * Dirty pages stand on a list of their inode's instead of the clock: only writing them out or
+ * truncation takes them away. One spinlock
  * guards trees, clock and fills: it is held for a few steps down a tree at a time.
  */
 #include <uk/map.h>
@@ -186,6 +187,7 @@ static void set_dirty(struct uk_inode *inode, struct uk_page *page, bool charged
 	if (charged)
 		page->flags |= UK_PAGE_CHARGED;
 	inode->pages.dirty++;
+	uk_list_push_back(&inode->pages.dirty_list, &page->list);
 	if (inode->ops->write_pages != NULL)
 		dirty_total++;
 }
@@ -194,6 +196,7 @@ static void set_clean(struct uk_inode *inode, struct uk_page *page)
 {
 	page->flags &= (uint16_t)~UK_PAGE_DIRTY;
 	inode->pages.dirty--;
+	uk_list_remove(&page->list);
 	if (inode->ops->write_pages != NULL)
 		dirty_total--;
 }
@@ -520,7 +523,8 @@ static void tree_drop_empty(struct uk_inode *inode)
 		uk_spin_unlock(&cache_lock, state);
 		return;
 	}
-	inode->pages = (struct uk_pages){ .root = NULL };
+	inode->pages.root = NULL;
+	inode->pages.height = 0;
 	uk_spin_unlock(&cache_lock, state);
 	tree_free_below(old.root, old.height);
 }
@@ -567,28 +571,36 @@ struct outgoing {
 	unsigned count;
 };
 
-/* The next dirty pages that lie one behind the other, clean from now on: a store while they are
- * written marks them again. */
-static bool next_run(struct uk_inode *inode, uint64_t *index, struct outgoing *out)
+static struct uk_page *dirty_at(struct uk_inode *inode, uint64_t index)
 {
-	uint64_t state = uk_spin_lock(&cache_lock), at = *index;
-	struct uk_page *page;
+	struct uk_page *page = tree_find(&inode->pages, index);
+
+	return page != NULL && page_is_dirty(page) ? page : NULL;
+}
+
+/* Dirty pages that lie one behind the other, around the one that is dirty for longest; clean from
+ * now on: a store while they are written marks them again. */
+static bool next_run(struct uk_inode *inode, struct outgoing *out)
+{
+	uint64_t state = uk_spin_lock(&cache_lock), index = 0;
+	struct uk_page *page = uk_list_first(&inode->pages.dirty_list, struct uk_page, list);
 
 	out->count = 0;
-	while (out->count < RUN_MAX && (page = tree_next(&inode->pages, at, &at)) != NULL) {
-		if (out->count != 0 && at != *index)
+	if (page != NULL)
+		index = page->index;
+	for (unsigned back = 0; index != 0 && back < RUN_MAX / 2; back++)
+		if (dirty_at(inode, index - 1) == NULL)
 			break;
-		if (page_is_dirty(page)) {
-			out->charged[out->count] = is_charged(page);
-			out->pages[out->count++] = page;
-			uk_page_get(page);
-			set_clean(inode, page);
-			page->flags &= (uint16_t)~UK_PAGE_CHARGED;
-			uk_list_push_back(&clock_list, &page->list);
-		} else if (out->count != 0) {
-			break;
-		}
-		*index = ++at;
+		else
+			index--;
+	while (out->count < RUN_MAX && (page = dirty_at(inode, index)) != NULL) {
+		out->charged[out->count] = is_charged(page);
+		out->pages[out->count++] = page;
+		uk_page_get(page);
+		set_clean(inode, page);
+		page->flags &= (uint16_t)~UK_PAGE_CHARGED;
+		uk_list_push_back(&clock_list, &page->list);
+		index++;
 	}
 	uk_spin_unlock(&cache_lock, state);
 	return out->count != 0;
@@ -614,18 +626,21 @@ static void run_done(struct uk_inode *inode, struct outgoing *out, int error)
 int fs_cache_sync(struct uk_inode *inode)
 {
 	struct outgoing *out;
-	uint64_t index = 0;
+	uint32_t left;
 	int error = 0;
 
 	if (inode->ops->write_pages == NULL)
 		return 0;
 	uk_map_clean_file(inode);
-	if (inode->pages.dirty == 0)
+	left = inode->pages.dirty;
+	if (left == 0)
 		return 0;
 	out = uk_alloc(sizeof(*out));
 	if (out == NULL)
 		return -UK_ENOMEM;
-	while (error == 0 && next_run(inode, &index, out)) {
+	/* Those that turn dirty meanwhile are the next call's. */
+	while (error == 0 && left != 0 && next_run(inode, out)) {
+		left -= UK_MIN(left, out->count);
 		error = inode->ops->write_pages(inode, out->pages, out->count);
 		run_done(inode, out, error);
 	}

@@ -41,6 +41,7 @@ struct uk_inode *uk_inode_new(struct uk_super *super, const struct uk_inode_ops 
 	inode->nlink = 1;
 	uk_mutex_init(&inode->lock);
 	uk_list_init(&inode->hash);
+	uk_list_init(&inode->pages.dirty_list);
 	return inode;
 }
 

@@ -191,6 +191,83 @@ static void mount_volumes(void)
 	}
 }
 
+static void write_given(char *path, const struct uni_config_file *file, const char *content,
+			uint32_t size)
+{
+	char *slash = strrchr(path, '/');
+	struct uk_iter it;
+	struct uk_file *out;
+	uint64_t offset = 0;
+
+	*slash = '\0';
+	fs_dentry_put(make_folder(path, 0755));
+	*slash = '/';
+	out = uk_file_open(path, UK_O_WRONLY | UK_O_CREAT | UK_O_TRUNC, file->mode & 0777);
+	if (uk_is_err(out))
+		uk_panic("file %s, given at start: error %ld", path, -uk_ptr_err(out));
+	uk_iter_kernel(&it, (void *)(uintptr_t)content, size);
+	if (size != 0 && out->ops->write(out, &it, &offset) != (int64_t)size)
+		uk_panic("file %s, given at start: no room", path);
+	uk_file_put(out);
+}
+
+/* The image's entry for a file that was given; NULL: it names none. */
+static const struct uni_config_file *find_named(const char *path)
+{
+	const struct uni_config_entry *entry = NULL;
+	char named[UK_NAME_MAX + 1];
+	const char *content;
+	uint32_t size;
+
+	while ((entry = uk_config_image_next(UNI_CONFIG_FILE, entry)) != NULL) {
+		const struct uni_config_file *file =
+			uk_config_file(entry, named, sizeof(named), &content, &size);
+
+		if (strcmp(named, path) == 0)
+			return file;
+	}
+	return NULL;
+}
+
+static bool is_given(const char *path)
+{
+	const struct uni_config_entry *entry = NULL;
+	char given[UK_NAME_MAX + 1];
+	const char *content;
+	uint32_t size;
+
+	while ((entry = uk_config_given_next(UNI_CONFIG_FILE, entry)) != NULL) {
+		uk_config_file(entry, given, sizeof(given), &content, &size);
+		if (strcmp(given, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Secrets and other files that the host gives at start, where the image names them. */
+static void place_given(void)
+{
+	const struct uni_config_entry *entry = NULL;
+	const struct uni_config_file *file;
+	char path[UK_NAME_MAX + 1];
+	const char *content;
+	uint32_t size;
+
+	while ((entry = uk_config_given_next(UNI_CONFIG_FILE, entry)) != NULL) {
+		uk_config_file(entry, path, sizeof(path), &content, &size);
+		file = find_named(path);
+		if (file == NULL)
+			uk_panic("file %s, given at start: the image does not permit it", path);
+		write_given(path, file, content, size);
+	}
+	while ((entry = uk_config_image_next(UNI_CONFIG_FILE, entry)) != NULL) {
+		file = uk_config_file(entry, path, sizeof(path), &content, &size);
+		if ((file->flags & UNI_FILE_REQUIRED) != 0 && !is_given(path))
+			uk_panic("%s %s was not given at start",
+				 (file->flags & UNI_FILE_SECRET) != 0 ? "secret" : "file", path);
+	}
+}
+
 static void enter_folder(void)
 {
 	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_CWD, NULL);
@@ -238,6 +315,7 @@ void uk_vfs_start(void)
 	mount(make_top_folder("/proc", 0555), fs_proc_new(), "proc", "proc");
 	place_program();
 	mount_volumes();
+	place_given();
 	fs_live_start();
 	fs_tty_start();
 	open_console();

@@ -112,6 +112,8 @@ static int64_t tty_write(struct uk_file *file, struct uk_iter *from, uint64_t *o
 			done = done != 0 ? done : moved;
 			break;
 		}
+		if (uk_console_tap != NULL)
+			uk_console_tap(-1, part, (size_t)moved);
 		uk_console_write(part, process_output(part, (size_t)moved));
 		done += moved;
 	}

@@ -31,6 +31,7 @@
 #include "lwip/timeouts.h"
 #include "netconf.h"
 #include "netif/ethernet.h"
+#include "services.h"
 
 #define POLL_BUDGET 64
 #define LOOP_ROUNDS 64
@@ -457,6 +458,7 @@ static void net_thread(void *arg)
 		uk_net_lock();
 		net_woken = false;
 		uk_net_poll();
+		uk_syslog_send();
 		if (watch_devices())
 			net_woken = true;
 		wait = sys_timeouts_sleeptime();
@@ -556,6 +558,8 @@ void uk_net_start(void)
 		if (attach(dev) != 0)
 			uk_log(UK_LOG_ERROR, "%s: out of memory", dev->name);
 	}
+	uk_syslog_start();
+	uk_sntp_start();
 	uk_net_unlock();
 	uk_net_wake();
 	uk_netconf_wait();

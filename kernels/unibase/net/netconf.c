@@ -25,6 +25,11 @@ static volatile bool resolvers_changed;
 static ip_addr_t resolvers[DNS_MAX_SERVERS];
 static char host_name[65];
 
+bool uk_net_has_address(void)
+{
+	return have_address;
+}
+
 bool uk_netconf_wanted(void)
 {
 	const struct uni_config_entry *entry = NULL;

@@ -21,6 +21,8 @@ void uk_lwip_name(const struct uk_socket *sock, const ip_addr_t *address, uint16
 		  struct uk_sockaddr *name, uint32_t *size);
 /* Whether the network that this address needs is there at all. */
 bool uk_net_reachable(const ip_addr_t *address);
+/* Whether this machine has got an address, or was given one. */
+bool uk_net_has_address(void);
 /* Whether a socket may be bound to it: unspecified, or an address of this machine. */
 bool uk_net_is_own(const ip_addr_t *address);
 /* The own address that packets to this one carry; any if there is none. */

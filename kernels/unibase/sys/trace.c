@@ -65,7 +65,9 @@ static void add_argument(struct line *l, char kind, uint64_t value)
 	}
 }
 
-/* Errors 1 to 40 and 110, the ones that traces are read for, by name. */
+enum { FIRST_OF_SOCKETS = 88 }; /* ENOTSOCK */
+
+/* Errors 1 to 40 and those of sockets, 88 to 115, by name. */
 static const char *error_name(int64_t error)
 {
 	static const char names[] =
@@ -73,14 +75,22 @@ static const char *error_name(int64_t error)
 		"ENOMEM\0EACCES\0EFAULT\0ENOTBLK\0EBUSY\0EEXIST\0EXDEV\0ENODEV\0ENOTDIR\0EISDIR\0"
 		"EINVAL\0ENFILE\0EMFILE\0ENOTTY\0ETXTBSY\0EFBIG\0ENOSPC\0ESPIPE\0EROFS\0EMLINK\0"
 		"EPIPE\0EDOM\0ERANGE\0EDEADLK\0ENAMETOOLONG\0ENOLCK\0ENOSYS\0ENOTEMPTY\0ELOOP\0";
+	static const char of_sockets[] =
+		"ENOTSOCK\0EDESTADDRREQ\0EMSGSIZE\0EPROTOTYPE\0ENOPROTOOPT\0EPROTONOSUPPORT\0"
+		"ESOCKTNOSUPPORT\0EOPNOTSUPP\0EPFNOSUPPORT\0EAFNOSUPPORT\0EADDRINUSE\0"
+		"EADDRNOTAVAIL\0ENETDOWN\0ENETUNREACH\0ENETRESET\0ECONNABORTED\0ECONNRESET\0"
+		"ENOBUFS\0EISCONN\0ENOTCONN\0ESHUTDOWN\0ETOOMANYREFS\0ETIMEDOUT\0"
+		"ECONNREFUSED\0EHOSTDOWN\0EHOSTUNREACH\0EALREADY\0EINPROGRESS\0";
 	const char *name = names;
 
-	if (error == UK_ETIMEDOUT)
-		return "ETIMEDOUT";
 	if (error == UK_ERESTARTSYS || error == UK_ERESTARTNOHAND)
 		return "broken off";
-	if (error < 1 || error > UK_ELOOP)
+	if (error >= FIRST_OF_SOCKETS && error <= UK_EINPROGRESS) {
+		name = of_sockets;
+		error -= FIRST_OF_SOCKETS - 1;
+	} else if (error < 1 || error > UK_ELOOP) {
 		return "";
+	}
 	while (--error > 0)
 		name += strlen(name) + 1;
 	return name;
@@ -100,7 +110,7 @@ void uk_trace_call(const char *name, const char *trace, const struct uk_sysargs 
 	if (!returns)
 		add(&l, ") = ?");
 	else if (result < 0 && result > -4096)
-		add(&l, ") = %ld %s", (long)result, error_name(-result));
+		add(&l, ") = -1 %s", error_name(-result));
 	else if (result > 0xffff)
 		add(&l, ") = 0x%lx", (unsigned long)result);
 	else

@@ -2,7 +2,7 @@
  * The content-addressed store: a folder that several builds use at once and that survives being
  * killed at any moment.
  *
- * A blob is a file named by the SHA-256 of its content, read-only, written under a temporary name
+ * A blob is a file named by the SHA-256 of its content (of its map when it is sparse), read-only, written under a temporary name
  * and renamed when it is whole. A record is a list of named blobs with a line of text; records are
  * found by a step's key (results: they may go at any time and are made again) or by a name
  * (references: they stay until removed). A record remembers size, times and inode that each of its
@@ -49,6 +49,7 @@ struct uni_store_entry {
 	char *name; /* in its record; owned by it. No newline, at most 4096 bytes. */
 	uint64_t size;
 	struct uni_digest digest;
+	bool mapped; /* the digest is of its map: it is sparse (uni/base/mapdigest.h) */
 	struct uni_store_stamp stamp;
 };
 

@@ -71,6 +71,9 @@ const void *uk_acpi_table(const char signature[4], size_t *size);
 /* Writes bytes to the console; any context. drivers/serial.c. Usable from the first instruction in
  * C. */
 void uk_console_write(const char *data, size_t size);
+/* NULL, or who wants to know what the console shows: the kernel's lines with their level (enum
+ * uk_log_level) and without a newline, the program's bytes with -1. Any context but a panic's. */
+extern void (*uk_console_tap)(int level, const char *data, size_t size);
 /* From now on console input arrives at `fn` one byte at a time, in interrupt context (tty line
  * discipline in fs/). */
 void uk_console_listen(void (*fn)(uint8_t byte));

@@ -46,6 +46,14 @@ void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end);
  * permits to be given again at start comes from there if it was. */
 const struct uni_config_entry *uk_config_next(enum uni_config_type type,
 					      const struct uni_config_entry *previous);
+/* Those of the image alone, and those that were given at start alone. */
+const struct uni_config_entry *uk_config_image_next(enum uni_config_type type,
+						    const struct uni_config_entry *previous);
+const struct uni_config_entry *uk_config_given_next(enum uni_config_type type,
+						    const struct uni_config_entry *previous);
+/* Takes a UNI_CONFIG_FILE entry apart; panics on a bad one. */
+const struct uni_config_file *uk_config_file(const struct uni_config_entry *entry, char *path,
+					     size_t room, const char **content, uint32_t *size);
 /* The string of an entry into `to`, terminated; its length, or -UK_ENAMETOOLONG, or -UK_EINVAL when
  * there is a NUL in it. */
 int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room);

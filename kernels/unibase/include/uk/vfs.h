@@ -97,6 +97,7 @@ struct uk_pages { /* the page cache's tree of one inode: fs/cache.c */
 	uint8_t height;
 	uint32_t count;
 	uint32_t dirty;
+	struct uk_list dirty_list; /* by uk_page.list, the first that turned dirty first */
 };
 
 struct uk_inode {

@@ -119,6 +119,8 @@ struct uni_recipe_config {
 	uint64_t limit_memory;		   /* bytes */
 	enum uni_config_action on_exit;	   /* UNI_ACTION_OFF when absent */
 	enum uni_config_action on_fault;
+	struct uni_recipe_texts time_servers; /* addresses */
+	char *syslog;			      /* address; NULL when absent */
 	uint32_t log_level; /* 0 errors, 1 warnings, 2 notices, 3 debug; 1 when absent */
 	uint32_t grace_ms;  /* between SIGTERM and power off; 10000 when absent */
 	/* What may be given again at start: enum uni_config_type, ascending, each once. */
@@ -140,6 +142,17 @@ struct uni_recipe_file {
 	char *text; /* NULL with a source */
 	size_t text_size;
 	uint32_t mode; /* permission bits; 0644 when absent */
+	bool runtime;  /* may be given again at start */
+	struct uni_pos pos;
+};
+
+/* A file whose content comes at start alone. */
+struct uni_recipe_secret {
+	char *name; /* as the image's */
+	struct uni_pos name_pos;
+	char *path;    /* absolute, normalised; /run/secrets/NAME when absent */
+	uint32_t mode; /* 0400 when absent */
+	bool required; /* true when absent */
 	struct uni_pos pos;
 };
 
@@ -329,6 +342,8 @@ struct uni_recipe {
 	struct uni_recipe_input ca; /* PEM bundle; kind NONE without */
 	struct uni_recipe_config config;
 	struct uni_recipe_machine machine;
+	struct uni_recipe_secret *secrets; /* sorted by name */
+	size_t secret_count;
 	struct uni_recipe_file *files; /* sorted by path */
 	size_t file_count;
 	struct uni_recipe_volume *volumes; /* in the recipe's order */

@@ -328,6 +328,8 @@ static char console[65536];
 static size_t console_size;
 static int last_signal;
 
+void (*uk_console_tap)(int level, const char *data, size_t size);
+
 void uk_console_write(const char *data, size_t size)
 {
 	size = UK_MIN(size, sizeof(console) - 1 - console_size);

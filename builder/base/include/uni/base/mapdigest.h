@@ -22,4 +22,18 @@ struct uni_digest uni_map_hash_end(struct uni_map_hash *map);
 
 void uni_map_digest_text(const struct uni_digest *digest, char out[UNI_DIGEST_TEXT]);
 
+/*
+ * What a file is known by: its SHA-256, or, where more than UNI_MAP_HOLE bytes of it are in blocks
+ * of zeros, the digest of its map. The content alone decides, not what is a hole on some disk.
+ */
+#define UNI_MAP_HOLE (UINT64_C(1) << 30)
+int uni_content_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, bool *mapped,
+			  const char *name, struct uni_err *err);
+int uni_content_digest_file(const char *path, uint64_t *size, struct uni_digest *digest,
+			    bool *mapped, struct uni_err *err);
+/* "sha256:" or "map-sha256:" and 64 digits. */
+void uni_content_digest_text(const struct uni_digest *digest, bool mapped,
+			     char out[UNI_DIGEST_TEXT]);
+bool uni_content_digest_parse(const char *text, struct uni_digest *digest, bool *mapped);
+
 #endif

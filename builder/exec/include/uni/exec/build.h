@@ -38,6 +38,7 @@ struct uni_build_artifact {
 			 changed them), "manifest" */
 	uint64_t size;
 	struct uni_digest digest;
+	bool mapped;  /* the digest is of its map: uni/base/mapdigest.h */
 	bool written; /* false: it was there already, the same */
 };
 

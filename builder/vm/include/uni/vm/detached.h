@@ -12,6 +12,14 @@
 
 #define UNI_DETACHED_NAME_MAX 64
 #define UNI_DETACHED_FORWARDS_MAX 256
+#define UNI_DETACHED_DISKS_MAX 64
+
+/* A disk that the machine writes to. */
+struct uni_detached_disk {
+	char *name; /* of the volume */
+	char *path;
+	char *device; /* in the emulator */
+};
 
 struct uni_detached {
 	char *name;
@@ -24,6 +32,8 @@ struct uni_detached {
 	size_t forward_count;
 	struct uni_vm_volume *volumes; /* live ones, by absolute path */
 	size_t volume_count;
+	struct uni_detached_disk *disks;
+	size_t disk_count;
 	pid_t pid;
 	bool running;
 	struct uni_vm_result result; /* when it does not run; without a record it was cut off */
@@ -63,6 +73,14 @@ int uni_detached_list(struct uni_detached_list **list, struct uni_err *err);
  */
 int uni_detached_stop(struct uni_detached *machine, int grace_ms, bool *forced,
 		      struct uni_err *err);
+
+/*
+ * Copies a disk of a running machine as it is at this moment, while the machine goes on writing, to
+ * `path`, which is made or replaced. The file system in it is as after a loss of power: its journal
+ * is to be replayed. UNI_E_NOENT when the machine writes to no disk of this name.
+ */
+int uni_detached_backup(const struct uni_detached *machine, const char *disk, const char *path,
+			struct uni_err *err);
 
 /* Rings the doorbell of one with live volumes. */
 int uni_detached_knock(const struct uni_detached *machine, struct uni_err *err);

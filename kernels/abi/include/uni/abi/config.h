@@ -54,6 +54,11 @@ enum uni_config_type {
 	UNI_CONFIG_TRACE = 15,	   /* uint32_t: 1 prints every system call to the console */
 	UNI_CONFIG_RUNTIME = 16,   /* uint32_t[]: the types that may be given again at start */
 	UNI_CONFIG_GRACE = 17,	   /* uint32_t: milliseconds between SIGTERM and power off */
+	UNI_CONFIG_FILE = 18, /* struct uni_config_file, name, path and content; repeats. In the
+				 image: a file that may be given at start, without content */
+	UNI_CONFIG_TIME_SERVER = 19, /* string: address of an SNTP server; repeats */
+	UNI_CONFIG_SYSLOG = 20,	     /* string: address of a host that takes the log (RFC 5426) */
+	UNI_CONFIG_LAST = UNI_CONFIG_SYSLOG,
 };
 
 enum { UNI_CONFIG_OPTIONAL = 1 }; /* entry flag: a reader that does not know the type skips it */
@@ -98,6 +103,19 @@ struct uni_config_limit {
 	uint64_t value;
 };
 
+enum {
+	UNI_FILE_SECRET = 1,
+	UNI_FILE_REQUIRED = 2, /* the machine does not start without it */
+};
+
+struct uni_config_file {
+	uint32_t flags; /* UNI_FILE_*; these and the mode are what the image says */
+	uint32_t mode;	/* permission bits */
+	uint32_t name_size;
+	uint32_t path_size;
+	/* char name[name_size], path[path_size]: absolute; then the content */
+};
+
 struct uni_config_entry {
 	uint16_t type;
 	uint16_t flags;
@@ -108,6 +126,7 @@ _Static_assert(sizeof(struct uni_config_header) == 24, "wire format");
 _Static_assert(sizeof(struct uni_config_entry) == 8, "wire format");
 _Static_assert(sizeof(struct uni_config_mount) == 120, "wire format");
 _Static_assert(sizeof(struct uni_config_limit) == 16, "wire format");
+_Static_assert(sizeof(struct uni_config_file) == 16, "wire format");
 
 /*
  * Whether the `size` bytes at `record` (on 8) are a sound record: magic, version, length, checksum,
