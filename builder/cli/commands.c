@@ -47,6 +47,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_push,
 	&cli_cmd_remove,
 	&cli_cmd_run,
+	&cli_cmd_sbom,
 	&cli_cmd_schema,
 	&cli_cmd_search,
 	&cli_cmd_stop,

@@ -47,6 +47,7 @@ extern const struct cli_command cli_cmd_pull;
 extern const struct cli_command cli_cmd_push;
 extern const struct cli_command cli_cmd_remove;
 extern const struct cli_command cli_cmd_run;
+extern const struct cli_command cli_cmd_sbom;
 extern const struct cli_command cli_cmd_schema;
 extern const struct cli_command cli_cmd_search;
 extern const struct cli_command cli_cmd_stop;
