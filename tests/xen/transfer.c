@@ -1,5 +1,6 @@
 /*
- * Takes what the first caller sends, then sends the second as much of its own; says the sum of each.
+ * Takes what the first caller sends, then sends the second as much of its own; says the sum of
+ * each.
  */
 #include <netinet/in.h>
 #include <stdint.h>

@@ -126,5 +126,7 @@ int64_t uk_xen_config_read(const char *name, void *data, size_t room)
 				: UK_MIN(size, -UK_ENOENT);
 	}
 	uk_free(text);
+	if (part == -UK_ENODEV) /* a domain without xenstore */
+		part = -UK_ENOENT;
 	return part == -UK_ENOENT && at != 0 ? at : part;
 }
