@@ -44,6 +44,13 @@ static void add_hex(struct uni_buf *out, const uint8_t *bytes, size_t size)
 	uni_buf_puts(out, hex);
 }
 
+static const char *const loader_names[] = {
+	[UNI_LOADER_NONE] = "none",
+	[UNI_LOADER_FOREIGN] = "foreign",
+	[UNI_LOADER_SEALED] = "sealed",
+	[UNI_LOADER_OTHER] = "other",
+};
+
 static void disk_json(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
@@ -55,9 +62,11 @@ static void disk_json(const struct uni_image *image, struct uni_buf *out)
 	uni_uuid_text(&image->disk->guid, guid);
 	uni_buf_printf(
 		out,
-		",\n  \"disk\": {\"guid\": \"%s\", \"bios_code\": %s, \"primary_sound\": %s, "
-		"\"backup_sound\": %s, \"partitions\": [",
-		guid, image->disk->bios_code ? "true" : "false",
+		",\n  \"disk\": {\"guid\": \"%s\", \"bios_code\": %s, \"uefi_loader\": \"%s\", "
+		"\"uefi_signed\": %s, \"primary_sound\": %s, \"backup_sound\": %s, \"partitions\": "
+		"[",
+		guid, image->disk->bios_code ? "true" : "false", loader_names[image->loader],
+		image->loader_signed ? "true" : "false",
 		image->disk->primary_sound ? "true" : "false",
 		image->disk->backup_sound ? "true" : "false");
 	for (size_t i = 0; i < image->disk->count; i++) {
@@ -162,6 +171,13 @@ static int image_json(const struct uni_image *image, struct uni_buf *out, struct
 	return 0;
 }
 
+static const char *const loader_words[] = {
+	[UNI_LOADER_NONE] = "",
+	[UNI_LOADER_FOREIGN] = ", has a UEFI loader",
+	[UNI_LOADER_SEALED] = ", starts by UEFI",
+	[UNI_LOADER_OTHER] = ", UEFI LOADER OF ANOTHER KERNEL",
+};
+
 static void disk_text(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
@@ -171,8 +187,9 @@ static void disk_text(const struct uni_image *image, struct uni_buf *out)
 	if (image->disk == NULL)
 		return;
 	uni_uuid_text(&image->disk->guid, guid);
-	uni_buf_printf(out, "disk %s%s%s%s\n", guid,
+	uni_buf_printf(out, "disk %s%s%s%s%s%s\n", guid,
 		       image->disk->bios_code ? ", starts by BIOS" : "",
+		       loader_words[image->loader], image->loader_signed ? ", signed" : "",
 		       image->disk->primary_sound ? "" : ", PRIMARY PARTITION TABLE DAMAGED",
 		       image->disk->backup_sound ? "" : ", BACKUP PARTITION TABLE DAMAGED");
 	for (size_t i = 0; i < image->disk->count; i++) {

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "internal.h"
 #include <uni/base/file.h>
 #include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
-#include <uni/inspect/image.h>
 
 const char *uni_image_kind_name(enum uni_image_kind kind)
 {
@@ -145,10 +145,11 @@ static int unpack_box(struct uni_image *image, const struct uni_disk_entry *entr
 
 static int read_disk(struct uni_image *image, struct uni_err *err)
 {
-	struct uni_uuid kernel_type, volume_type;
+	struct uni_uuid kernel_type, volume_type, esp_type;
 
 	uni_uuid_parse(UNI_GPT_KERNEL, &kernel_type);
 	uni_uuid_parse(UNI_GPT_VOLUME, &volume_type);
+	uni_uuid_parse(UNI_GPT_ESP, &esp_type);
 	for (size_t i = 0; i < image->disk->count; i++) {
 		const struct uni_disk_entry *entry = &image->disk->entries[i];
 
@@ -159,6 +160,8 @@ static int read_disk(struct uni_image *image, struct uni_err *err)
 	for (size_t i = 0; i < image->disk->count; i++) {
 		const struct uni_disk_entry *entry = &image->disk->entries[i];
 
+		if (same_uuid(&entry->type, esp_type.bytes))
+			image_read_loader(image, entry);
 		if (same_uuid(&entry->type, volume_type.bytes))
 			set_mount(add_volume(image, entry->name, image->disk_fd, entry->offset,
 					     entry->size),
@@ -171,7 +174,7 @@ static int read_disk(struct uni_image *image, struct uni_err *err)
 static int unpack_parts(struct uni_image *image, struct uni_disk_source *source,
 			struct uni_err *err)
 {
-	struct uni_uuid kernel_type, volume_type;
+	struct uni_uuid kernel_type, volume_type, esp_type;
 	int rc = uni_file_nameless(&image->disk_fd, err);
 
 	if (rc != 0)
@@ -180,11 +183,13 @@ static int unpack_parts(struct uni_image *image, struct uni_disk_source *source,
 		return uni_err_errno(err, "temporary file for %s", image->path);
 	uni_uuid_parse(UNI_GPT_KERNEL, &kernel_type);
 	uni_uuid_parse(UNI_GPT_VOLUME, &volume_type);
+	uni_uuid_parse(UNI_GPT_ESP, &esp_type);
 	for (size_t i = 0; rc == 0 && i < image->disk->count; i++) {
 		const struct uni_disk_entry *entry = &image->disk->entries[i];
 
 		if (same_uuid(&entry->type, kernel_type.bytes) ||
-		    same_uuid(&entry->type, volume_type.bytes))
+		    same_uuid(&entry->type, volume_type.bytes) ||
+		    same_uuid(&entry->type, esp_type.bytes))
 			rc = uni_disk_source_unpack_part(source, entry->offset, entry->size,
 							 image->disk_fd, err);
 	}

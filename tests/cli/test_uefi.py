@@ -42,6 +42,12 @@ class Uefi(scenario.Scenario):
         self.assertIn("No problems found", self.tool("sgdisk", "-v", "out/hello.raw"))
         self.assertIn("pei-x86-64", self.tool("objdump", "-f", self.loader("out/hello.raw")))
         self.assertEqual(self.partition("out/hello.raw", "boot")[0], "EF02")
+        self.assertIn(", starts by BIOS, starts by UEFI\n", self.uni("inspect", "out/hello.raw"))
+        self.assertEqual(self.uni_json("inspect", "--json", "out/hello.raw")["disk"]["uefi_loader"], "sealed")
+        image = bytearray(self.read("out/hello.raw"))
+        image[image.index(b"UNISEAL\0") + 40] ^= 1
+        self.write("other.raw", bytes(image))
+        self.assertIn("UEFI LOADER OF ANOTHER KERNEL", self.uni("inspect", "other.raw"))
         for firmware, buses in ("bios", ("virtio", "nvme", "scsi", "ahci")), ("uefi", ("virtio", "nvme")):
             for bus in buses:
                 with self.subTest(firmware=firmware, bus=bus):
@@ -68,6 +74,7 @@ class Uefi(scenario.Scenario):
         self.key("-newkey", "rsa:2048")
         self.uni("build", "recipe.toml", "-o", "out")
         self.tool("sbverify", "--cert", "cert.pem", self.loader("out/hello.raw"))
+        self.assertIn(", starts by UEFI, signed\n", self.uni("inspect", "out/hello.raw"))
         before = self.read("out/hello.raw")
         self.uni("build", "recipe.toml", "-o", "again", env={"UNI_CACHE": self.path("other")}, status=1)
         self.uni("install", self.package("unibase"), env={"UNI_CACHE": self.path("other")})

@@ -41,6 +41,7 @@ source = "small"
 embed = true
 compression = "lz4"
 [output]
+boot = ["bios", "uefi"]
 formats = ["raw", "elf", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", "gcp", "ova", "containerdisk",
            "xen", "firecracker", "libvirt"]
 qcow2.compression = "zstd"

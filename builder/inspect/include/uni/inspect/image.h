@@ -21,6 +21,14 @@ enum uni_image_kind {
 	UNI_IMAGE_VOLUME, /* a file system by itself */
 };
 
+/* The UEFI loader on a disk. */
+enum uni_image_loader {
+	UNI_LOADER_NONE,
+	UNI_LOADER_FOREIGN, /* not ours */
+	UNI_LOADER_SEALED,  /* to the kernel that is on the disk */
+	UNI_LOADER_OTHER,   /* to another, or to none: it starts nothing */
+};
+
 struct uni_image_volume {
 	char *name;  /* partition's name, "root" for the archive in the kernel, or the mount's last
 			part */
@@ -44,6 +52,8 @@ struct uni_image {
 	uint64_t disk_size;    /* DISK: bytes that a machine sees */
 	struct uni_disk *disk; /* DISK; NULL when it has no partition table that is read here */
 	int disk_fd; /* DISK: the file itself, or what kernel and volumes were unpacked into */
+	enum uni_image_loader loader;
+	bool loader_signed; /* by whom is not looked at */
 	bool has_box;
 	struct uni_box_header box; /* DISK with a kernel partition */
 	int elf_fd; /* the bootable ELF: the file itself, or unpacked from its box; -1 without */

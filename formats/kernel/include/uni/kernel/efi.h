@@ -9,6 +9,7 @@
 #ifndef UNI_KERNEL_EFI_H
 #define UNI_KERNEL_EFI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uni/base/digest.h>
 #include <uni/base/text.h>
@@ -21,6 +22,18 @@
  * when the file is no loader with an empty seal. */
 int uni_efi_seal(struct uni_buf *loader, const char *name, const struct uni_uuid *partition,
 		 const struct uni_digest *box, uint64_t box_size, struct uni_err *err);
+
+/* What a loader says of itself. */
+struct uni_efi_about {
+	bool sealed; /* to this, or to nothing */
+	struct uni_uuid partition;
+	struct uni_digest box;
+	uint64_t box_size;
+	bool has_signature; /* which is not checked */
+};
+/* UNI_E_INVAL when it is no loader with a seal. */
+int uni_efi_read(const struct uni_buf *loader, const char *name, struct uni_efi_about *about,
+		 struct uni_err *err);
 
 /* Appends a signature by an RSA key and its certificate, both PEM. The key must have no passphrase
  * and be the certificate's. */
