@@ -64,8 +64,8 @@ struct uni_volume_list {
 };
 void uni_volume_list_clear(struct uni_volume_list *list);
 struct uni_config_mount;
-/* Adds the live volume that `image` mounts at `mount` by `wire`: one of `files` (NULL-terminated, or
- * NULL), else a .vol file in the image's folder. UNI_E_AUTH when the machine would refuse it. */
+/* Adds the live volume that `image` mounts at `mount` by `wire`: one of `files` (NULL-terminated,
+ * or NULL), else a .vol file in the image's folder. UNI_E_AUTH when the machine would refuse it. */
 int uni_volume_attach(struct uni_volume_list *list, const struct uni_config_mount *wire,
 		      const char *mount, const char *const *files, const char *image,
 		      struct uni_err *err);
