@@ -9,11 +9,19 @@
 #include <uni/base/json.h>
 #include <uni/base/path.h>
 #include <uni/index/publish.h>
+#include <uni/recipes/version.h>
 #include <unistd.h>
+
+struct fresh_name {
+	char *name;
+	char *version, *description; /* of the newest that is offered; NULL: none is */
+};
 
 struct uni_publisher {
 	char *dir, *targets;
 	struct uni_tuf_repository *repository;
+	struct fresh_name *fresh; /* packages that changed since the last commit */
+	size_t fresh_count, fresh_room;
 	int lock;
 };
 
@@ -70,11 +78,21 @@ int uni_publisher_create(struct uni_publisher **out, const char *dir,
 	return 0;
 }
 
+static void fresh_clear(struct fresh_name *f)
+{
+	free(f->name);
+	free(f->version);
+	free(f->description);
+}
+
 void uni_publisher_free(struct uni_publisher *p)
 {
 	if (p == NULL)
 		return;
 	uni_tuf_repository_free(p->repository);
+	for (size_t i = 0; i < p->fresh_count; i++)
+		fresh_clear(&p->fresh[i]);
+	free(p->fresh);
 	uni_close_fd(&p->lock);
 	free(p->dir);
 	free(p->targets);
@@ -143,13 +161,13 @@ static int load_package(const struct uni_publisher *p, const char *name,
 		       : rc;
 }
 
-/* --- the list of names --- */
+/* --- the list of names, written once a commit --- */
 
 struct names {
 	struct uni_buf out;
-	const char *name; /* the one that is told anew */
-	bool any, written;
-	const char *version, *description;
+	const struct fresh_name *fresh; /* sorted */
+	size_t count, next;
+	bool any;
 };
 
 static void put_name(struct names *n, const char *name, const char *version,
@@ -167,11 +185,22 @@ static void put_name(struct names *n, const char *name, const char *version,
 	n->any = true;
 }
 
-static void put_new(struct names *n)
+/* Those before `name` (NULL: all that are left); true when `name` itself was among them. */
+static bool put_fresh(struct names *n, const char *name)
 {
-	if (!n->written && n->version != NULL)
-		put_name(n, n->name, n->version, n->description);
-	n->written = true;
+	int order = -1;
+	while (n->next < n->count) {
+		const struct fresh_name *f = &n->fresh[n->next];
+		order = name != NULL ? strcmp(f->name, name) : -1;
+		if (order > 0)
+			return false;
+		if (f->version != NULL) /* else all of it is yanked */
+			put_name(n, f->name, f->version, f->description);
+		n->next++;
+		if (order == 0)
+			return true;
+	}
+	return false;
 }
 
 static int copy_name(void *user, const char *name, const struct uni_json *entry,
@@ -179,26 +208,25 @@ static int copy_name(void *user, const char *name, const struct uni_json *entry,
 {
 	struct names *n = user;
 	const char *version = uni_json_text(uni_json_get(entry, "version"));
-	int order = strcmp(name, n->name);
 	(void)err;
-	if (order >= 0)
-		put_new(n);
-	if (order != 0 && version != NULL)
+	if (!put_fresh(n, name) && version != NULL)
 		put_name(n, name, version, uni_json_text(uni_json_get(entry, "description")));
 	return 0;
 }
 
-static int update_names(struct uni_publisher *p, const struct uni_index_package *package,
-			struct uni_err *err)
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct fresh_name *)a)->name, ((const struct fresh_name *)b)->name);
+}
+
+static int write_names(struct uni_publisher *p, struct uni_err *err)
 {
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_json *json UNI_AUTO(uni_json) = NULL;
-	struct names n = { .name = package->name };
-	for (size_t i = 0; i < package->count && n.version == NULL; i++)
-		if (package->versions[i].yanked == NULL) {
-			n.version = package->versions[i].version;
-			n.description = package->versions[i].description;
-		}
+	struct names n = { .fresh = p->fresh, .count = p->fresh_count };
+	if (p->fresh_count == 0)
+		return 0;
+	qsort(p->fresh, p->fresh_count, sizeof(*p->fresh), by_name);
 	int rc = read_target(p, "names.json", NAMES_JSON_MAX, &text, err);
 	if (rc == UNI_E_NOENT) {
 		uni_err_clear(err);
@@ -208,12 +236,46 @@ static int update_names(struct uni_publisher *p, const struct uni_index_package 
 		if (rc == 0)
 			rc = uni_json_each(json, copy_name, &n, err);
 	}
-	put_new(&n);
+	put_fresh(&n, NULL);
 	uni_buf_puts(&n.out, n.any ? "\n}\n" : "{}\n");
 	if (rc == 0)
 		rc = write_target(p, "names.json", &n.out, err);
 	uni_buf_free(&n.out);
 	return rc;
+}
+
+static char *copy(const char *text)
+{
+	return text != NULL ? uni_strdup(text) : NULL;
+}
+
+static void note_name(struct uni_publisher *p, const struct uni_index_package *package)
+{
+	struct fresh_name fresh = { .name = uni_strdup(package->name) };
+	size_t at = 0;
+	/* The list may not be sorted yet: its newest stands at its end. */
+	const struct uni_index_version *best = NULL;
+	for (size_t i = 0; i < package->count; i++) {
+		const struct uni_index_version *v = &package->versions[i];
+		struct uni_version one, two;
+		if (v->yanked == NULL && (best == NULL || (uni_version_parse(v->version, &one) &&
+							   uni_version_parse(best->version, &two) &&
+							   uni_version_cmp(&one, &two) > 0)))
+			best = v;
+	}
+	if (best != NULL) {
+		fresh.version = uni_strdup(best->version);
+		fresh.description = copy(best->description);
+	}
+	while (at < p->fresh_count && !uni_str_eq(p->fresh[at].name, package->name))
+		at++;
+	if (at < p->fresh_count) {
+		fresh_clear(&p->fresh[at]);
+	} else {
+		UNI_PUSH_ROOM(p->fresh, p->fresh_count, p->fresh_room);
+		p->fresh_count++;
+	}
+	p->fresh[at] = fresh;
 }
 
 static int store_package(struct uni_publisher *p, const struct uni_index_package *package,
@@ -223,7 +285,9 @@ static int store_package(struct uni_publisher *p, const struct uni_index_package
 	char *path UNI_AUTO_FREE = uni_asprintf("packages/%s.json", package->name);
 	uni_index_package_text(package, &text);
 	int rc = write_target(p, path, &text, err);
-	return rc == 0 ? update_names(p, package, err) : rc;
+	if (rc == 0)
+		note_name(p, package);
+	return rc;
 }
 
 /* --- packages --- */
@@ -269,11 +333,6 @@ static int read_package(const char *file, struct uni_package **package, struct u
 	if (rc == 0)
 		rc = uni_digest_fd(fd, &v->size, &v->digest, file, err);
 	return rc;
-}
-
-static char *copy(const char *text)
-{
-	return text != NULL ? uni_strdup(text) : NULL;
 }
 
 static void describe(const struct uni_package *package, struct uni_index_version *v)
@@ -362,5 +421,6 @@ int uni_publisher_yank(struct uni_publisher *p, const char *name, const char *ve
 int uni_publisher_commit(struct uni_publisher *p, const struct uni_signer *const *signers,
 			 size_t count, struct uni_err *err)
 {
-	return uni_tuf_repository_commit(p->repository, signers, count, err);
+	int rc = write_names(p, err);
+	return rc == 0 ? uni_tuf_repository_commit(p->repository, signers, count, err) : rc;
 }
