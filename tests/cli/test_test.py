@@ -205,6 +205,7 @@ code = "nxdomain"
 [test.load]
 requests-per-second = 50
 seconds = 1
+failures-at-most = 10
 """
 
 STEP = """
@@ -237,7 +238,8 @@ class Tests(scenario.Scenario):
         self.assertEqual([(t["name"], t["format"], t["machine"], t["outcome"]) for t in report["tests"]],
                          [(n, "raw", "q35", "passed") for n in ("speaks", "is-given-others", "ends", "serves")])
         serves = report["tests"][3]
-        self.assertEqual((serves["requests"], serves["failures"]), (50, 0))
+        self.assertEqual(serves["requests"], 50)
+        self.assertLessEqual(serves["failures"], 10)  # of a host that has other things to do
         self.assertGreater(serves["boot_ns"], 0)
         self.assertGreater(serves["floor_ns"], 0)
         self.assertTrue(1 << 20 < serves["memory"] <= 16 << 20)
