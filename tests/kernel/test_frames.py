@@ -213,6 +213,16 @@ def link_goes(guest):
     in_order(guest, 8100, "link")
 
 
+def idle(guest):
+    """A machine with a network and nothing to do takes no interrupts: one may end the program's own sleep."""
+    wire = guest.wire
+    wire.send(ether.udp(3300, 7, b"idle"))
+    found = wire.payload(ether.UDP, lambda d: d[:4] == struct.pack(">HH", 7, 3300), 60.0)
+    expect(found is not None, "it does not wake up")
+    expect(0 < int(found[8:]) <= 3, f"{int(found[8:])} interrupts in 4 idle seconds")
+    in_order(guest, 4700, "idle")
+
+
 def dhcp_answer(request, kind):
     """An offer (2) or acknowledgement (5) of DHCP (RFC 2131) for GUEST."""
     head = b"\2\1\6\0" + request[4:8] + bytes(8) + ether.GUEST + bytes(8) + request[28:44] + bytes(192)
@@ -279,7 +289,7 @@ SCENARIOS = {
     "ping": (ping, {}), "syn_flood": (syn_flood, {"memory": 16}), "half_open": (half_open, {"memory": 16}),
     "fragments": (fragments, {"memory": 16}), "fuzz": (fuzz, {}), "stops_reading": (stops_reading, {"memory": 24}),
     "too_many": (too_many, {"memory": 12}), "link_goes": (link_goes, {"machine": "q35"}),
-    "dhcp": (dhcp, {"network": ("dhcp",)}),
+    "idle": (idle, {}), "dhcp": (dhcp, {"network": ("dhcp",)}),
     "services": (services, {"options": ("--time-server", "10.9.0.1", "--syslog", "10.9.0.1")}),
 }
 

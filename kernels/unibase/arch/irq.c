@@ -45,6 +45,7 @@ struct ioapic {
 	uint32_t base, count; /* lines */
 };
 
+static uint64_t taken; /* interrupts, of all kinds */
 static struct handler handlers[UK_VECTOR_COUNT];
 static struct uk_spinlock lock = UK_SPINLOCK_INIT; /* handlers, I/O APICs */
 static volatile uint32_t *apic;			   /* NULL: x2APIC or not set up */
@@ -101,10 +102,16 @@ void uk_irq_handle(unsigned vector)
 	if (vector == VECTOR_SPURIOUS)
 		return;
 	uk_cpu()->irq_depth++;
+	__atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
 	if (h.fn != NULL)
 		h.fn(h.arg);
 	uk_apic_write(APIC_EOI, 0);
 	uk_cpu()->irq_depth--;
+}
+
+uint64_t uk_irq_taken(void)
+{
+	return __atomic_load_n(&taken, __ATOMIC_RELAXED);
 }
 
 int uk_irq_set(int vector, void (*fn)(void *arg), void *arg)

@@ -99,9 +99,9 @@ static void show_machine_stat(struct fs_text *t)
 
 	for (unsigned i = 0; i < 2; i++)
 		fs_text_add(t, "cpu%s %llu 0 0 %llu 0 0 0 0 0 0\n", i == 0 ? " " : "0", user, idle);
-	fs_text_add(t,
-		    "intr 0\nctxt 0\nbtime %lld\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
-		    booted);
+	fs_text_add(
+		t, "intr %llu\nctxt 0\nbtime %lld\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
+		(unsigned long long)uk_irq_taken(), booted);
 }
 
 static void show_hostname(struct fs_text *t)

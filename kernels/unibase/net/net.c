@@ -21,6 +21,8 @@
 #include "lwip/ethip6.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
+#include "lwip/ip4_frag.h"
+#include "lwip/nd6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
@@ -35,9 +37,12 @@
 
 #define POLL_BUDGET 64
 #define LOOP_ROUNDS 64
-#define COPY_MAX 256u	    /* bytes of a frame that is copied */
-#define RECEIVED_COST 2304u /* bytes of memory that a driver's buffer stands for */
-#define RECEIVED_SHARE 4u   /* of memory: what received frames may take, at most */
+#define COPY_MAX 256u /* bytes of a frame that is copied */
+#define SECOND 1000000000ull
+#define QUIET_NS (12 * SECOND)	 /* longer than anything that lwIP lets wait between frames */
+#define LONGEST_NS (60 * SECOND) /* DHCP counts minutes */
+#define RECEIVED_COST 2304u	 /* bytes of memory that a driver's buffer stands for */
+#define RECEIVED_SHARE 4u	 /* of memory: what received frames may take, at most */
 
 struct stack_dev {
 	struct netif netif;
@@ -45,6 +50,11 @@ struct stack_dev {
 	bool dirty;   /* frames were handed over, the device was not told */
 	bool blocked; /* a frame found no room */
 };
+
+static bool frames_moved;   /* since the last look */
+static uint64_t last_frame; /* monotonic ns: when frames moved last */
+static uint64_t ticked;	    /* the same: when lwIP's timers were last looked at */
+static bool sleeps_long;
 
 static err_t link_output(struct netif *netif, struct pbuf *p);
 
@@ -242,6 +252,7 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 		return ERR_MEM;
 	}
 	stack->dirty = true;
+	frames_moved = true;
 	return ERR_OK;
 }
 
@@ -319,6 +330,7 @@ void uk_net_received(struct uk_netdev *dev, struct uk_net_buf *frame, bool sums_
 	struct pbuf *whole = NULL;
 	uint32_t size = 0;
 
+	frames_moved = true;
 	for (const struct uk_net_buf *buf = frame; buf != NULL; buf = buf->next)
 		size += buf->size;
 	/* lwIP counts a frame's bytes in 16 bits. */
@@ -370,9 +382,24 @@ static void flush_devices(void)
 	}
 }
 
+/* One tick a second of what was slept through, before anything new begins to be counted. */
+static void catch_up(void)
+{
+	uint64_t now = uk_time_mono(), seconds = (now - ticked) / SECOND;
+
+	ticked = now;
+	for (uint64_t i = UK_MIN(seconds, LONGEST_NS / SECOND); i != 0; i--) {
+		etharp_tmr();
+		nd6_tmr();
+		ip_reass_tmr();
+	}
+}
+
 void uk_net_lock(void)
 {
 	uk_mutex_lock(&net_mutex);
+	if (sleeps_long)
+		catch_up();
 }
 
 /* What was sent to this machine itself is taken in at once: nobody else would look. A long talk is
@@ -395,10 +422,28 @@ static void deliver_loopback(void)
 	uk_net_wake();
 }
 
+/*
+ * Nothing has happened for so long that lwIP's periodic timers, which count down what is under way,
+ * find nothing to count. Then the thread sleeps through them, and the machine costs its host
+ * nothing; what they would have aged is made up for afterwards.
+ */
+static bool is_quiet(void)
+{
+	uint64_t now = uk_time_mono();
+
+	if (frames_moved)
+		last_frame = now;
+	frames_moved = false;
+	return tcp_active_pcbs == NULL && tcp_tw_pcbs == NULL && now - last_frame > QUIET_NS &&
+	       (uk_list_empty(&devices) || uk_net_has_address());
+}
+
 void uk_net_unlock(void)
 {
 	deliver_loopback();
 	flush_devices();
+	if (sleeps_long && !is_quiet())
+		uk_net_wake();
 	uk_mutex_unlock(&net_mutex);
 	uk_unix_reap();
 }
@@ -424,6 +469,7 @@ void uk_net_poll(void)
 		}
 	}
 	deliver_loopback();
+	ticked = uk_time_mono();
 	sys_check_timeouts();
 	large_tick();
 	flush_devices();
@@ -452,22 +498,21 @@ static void net_thread(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		uint32_t wait;
-		uint64_t deadline;
+		uint64_t wait;
 
 		uk_net_lock();
 		net_woken = false;
+		sleeps_long = false;
 		uk_net_poll();
 		uk_syslog_send();
 		if (watch_devices())
 			net_woken = true;
-		wait = sys_timeouts_sleeptime();
+		sleeps_long = is_quiet();
+		wait = sleeps_long ? LONGEST_NS : (uint64_t)sys_timeouts_sleeptime() * 1000000;
 		uk_net_unlock();
 		uk_netconf_settle();
-		deadline = wait == SYS_TIMEOUTS_SLEEPTIME_INFINITE
-				   ? UK_FOREVER
-				   : uk_time_mono() + (uint64_t)wait * 1000000;
-		uk_wait_event(&net_wait, net_woken, deadline, false);
+		uk_wait_event(&net_wait, net_woken, uk_time_mono() + UK_MIN(wait, LONGEST_NS),
+			      false);
 	}
 }
 

@@ -56,6 +56,7 @@ static inline void uk_mmio_write32(volatile void *at, uint32_t v)
  * arch/irq.c */
 int uk_irq_alloc(void (*fn)(void *arg), void *arg);
 void uk_irq_free(int vector);
+uint64_t uk_irq_taken(void); /* since the machine started */
 /* Message for MSI and MSI-X so that `vector` arrives at this processor. */
 void uk_irq_msi(int vector, uint64_t *address, uint32_t *data);
 /* Routes a line of the I/O APIC to a vector. */
