@@ -305,13 +305,30 @@ int uni_indexes_load(struct uni_indexes *all, const struct uni_pin *pin,
 	return rc < 0 ? rc : check_loaded(pin, *installed, err);
 }
 
+/* 1: that very package is installed already. */
+static int is_installed(struct uni_indexes *all, const struct uni_installed *loaded,
+			struct uni_installed **installed)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	char *exact UNI_AUTO_FREE = uni_asprintf("=%s", loaded->package->version);
+	if (uni_package_find(all->options.store, loaded->package->name, exact,
+			     loaded->package->arch, installed, &ignored) != 0)
+		return 0;
+	if (uni_digest_eq(&(*installed)->digest, &loaded->digest))
+		return 1;
+	uni_installed_free(*installed);
+	*installed = NULL;
+	return 0;
+}
+
 int uni_indexes_install(struct uni_indexes *all, const struct uni_pin *pin,
 			struct uni_installed **installed, struct uni_err *err)
 {
 	char *path UNI_AUTO_FREE = NULL;
 	struct uni_installed *loaded UNI_AUTO(uni_installed) = NULL;
 	int rc = uni_indexes_load(all, pin, &loaded, err);
-	if (rc == 0)
-		rc = fetch_pin(all, pin, &path, err);
+	if (rc != 0 || is_installed(all, loaded, installed))
+		return rc;
+	rc = fetch_pin(all, pin, &path, err);
 	return rc == 0 ? uni_package_install(all->options.store, path, installed, err) : rc;
 }
