@@ -123,7 +123,10 @@ static uint32_t journal_for(uint64_t blocks)
 				 : 16384;
 }
 
-/* What the content may take at most: files without their holes, map blocks, folders. */
+/*
+ * What the content may take at most: files without their holes, map blocks, folders. An inode holds
+ * four extents; a file in more pieces than that has so many holes, or spans groups.
+ */
 static uint64_t content_bound(const struct ext4 *fs)
 {
 	uint64_t sum = SLACK;
@@ -133,7 +136,9 @@ static uint64_t content_bound(const struct ext4 *fs)
 		uint64_t blocks = round_up(n->size, EXT4_BLOCK) / EXT4_BLOCK;
 
 		if (n->type == UNI_ENTRY_FILE)
-			sum += blocks + (fs->shape.ext2 ? blocks / 512 + 3 : blocks / 4096 + 1);
+			sum += blocks + (fs->shape.ext2		   ? blocks / 512 + 3
+					 : blocks > EXT4_GROUP / 2 ? blocks / 4096 + 1
+								   : 0);
 		else if (n->type == UNI_ENTRY_SYMLINK && n->size >= UNI_EXT4_FAST_LINK)
 			sum++;
 		sum += n->xattr_size != 0;

@@ -255,7 +255,7 @@ static int ext2_write(const struct uni_tree *tree, const struct uni_fs_options *
 
 const struct uni_fs_format fs_ext4 = {
 	.name = "ext4",
-	.version = 1,
+	.version = 2,
 	.compressions = compression_names,
 	.resolve = ext4_resolve,
 	.tools = ext4_tools,
