@@ -114,7 +114,7 @@ def initramfs(script, files):
     return archive.finish()
 
 
-def run(script, files=None, timeout=200, memory=768, dom0=448, hvm=False):
+def run(script, files=None, timeout=400, memory=768, dom0=448, hvm=False):
     """Runs the shell `script` in dom0, with `files` (name to bytes) in /guest."""
     assemble.assemble(FOLDER)
     with tempfile.TemporaryDirectory(prefix="uni-xen-") as temporary:
