@@ -2,12 +2,12 @@
  * The content-addressed store: a folder that several builds use at once and that survives being
  * killed at any moment.
  *
- * A blob is a file named by the SHA-256 of its content (of its map when it is sparse), read-only, written under a temporary name
- * and renamed when it is whole. A record is a list of named blobs with a line of text; records are
- * found by a step's key (results: they may go at any time and are made again) or by a name
- * (references: they stay until removed). A record remembers size, times and inode that each of its
- * blobs had when it was published, so that using one costs a stat; when they differ the blob is
- * hashed, and one that is damaged is dropped and counts as absent.
+ * A blob is a file named by the SHA-256 of its content (of its map when it is sparse), read-only,
+ * written under a temporary name and renamed when it is whole. A record is a list of named blobs
+ * with a line of text; records are found by a step's key (results: they may go at any time and are
+ * made again) or by a name (references: they stay until removed). A record remembers size, times
+ * and inode that each of its blobs had when it was published, so that using one costs a stat; when
+ * they differ the blob is hashed, and one that is damaged is dropped and counts as absent.
  *
  * What a process publishes or looks up is leased to it until its store is freed or it dies:
  * collection never takes it. Nothing is flushed to the disk: after a loss of power the stat or the
