@@ -130,11 +130,13 @@ static int note_config(struct cli *cli, struct target *target, const struct uni_
 		target->argv0 = uni_strdup(config->args.items[0]);
 	for (size_t i = 0; i < config->env.count; i++)
 		uni_strv_add(&target->env, config->env.items[i]);
+	if (target->config == NULL)
+		target->config = uni_boot_config_new();
+	for (size_t i = 0; i < config->runtime_count; i++)
+		uni_boot_config_runtime(target->config, config->runtime[i]);
 	for (size_t i = 0; i < config->file_count; i++) {
 		const struct uni_boot_file *file = &config->files[i];
 
-		if (target->config == NULL)
-			target->config = uni_boot_config_new();
 		(void)uni_boot_config_file(target->config, file->name, file->path, file->mode,
 					   file->flags);
 	}
@@ -375,6 +377,22 @@ static int add_files(struct cli *cli, const struct target *target, struct uni_bo
 	return rc;
 }
 
+/* The kernel refuses, too; here the words are for the one who typed them. */
+static int check_permitted(const struct target *target, enum uni_config_type type, const char *what,
+			   struct uni_err *err)
+{
+	const struct uni_boot_config *own = target->config;
+
+	for (size_t i = 0; own != NULL && i < own->runtime_count; i++)
+		if (own->runtime[i] == type)
+			return 0;
+	if (own == NULL)
+		return 0;
+	uni_err_set(err, UNI_E_USAGE, "the image permits no %s at start", what);
+	return uni_err_hint(err, "its recipe would say so: [config] runtime = [\"%s\"]",
+			    type == UNI_CONFIG_ENV ? "env" : "args");
+}
+
 /* The runtime record: arguments behind the image, --env, files, --trace. */
 static int runtime_config(struct cli *cli, struct target *target, char **path, struct uni_err *err)
 {
@@ -383,7 +401,9 @@ static int runtime_config(struct cli *cli, struct target *target, char **path, s
 	bool any = false;
 
 	if (merge_env(cli, target, &config->env, &any, err) != 0 ||
-	    add_files(cli, target, config, err) != 0)
+	    add_files(cli, target, config, err) != 0 ||
+	    (any && check_permitted(target, UNI_CONFIG_ENV, "environment", err) != 0) ||
+	    (cli->arg_count > 1 && check_permitted(target, UNI_CONFIG_ARG, "arguments", err) != 0))
 		return err->code;
 	config->trace = cli_flag(cli, "trace") ? 1 : 0;
 	any |= config->trace != 0 || config->file_count != 0;

@@ -58,8 +58,8 @@ class Build(scenario.Scenario):
         self.assertIn("arg 1 three\n", text)
         self.assertNotIn("two words", text)
         self.hello()
-        text = self.uni("run", "recipe.toml", "-t", "60", "--", "three", status=7)
-        self.assertIn("arg 1 one\n", text)
+        self.assertIn("permits no arguments at start", self.fails("run", "recipe.toml", "--", "three", status=2))
+        self.assertIn("permits no environment", self.fails("run", "recipe.toml", "--env", "A=b", status=2))
 
     def test_files_and_authorities(self):
         self.uni("install", self.package("mozilla"))
