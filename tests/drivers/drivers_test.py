@@ -322,16 +322,16 @@ class Drivers(unittest.TestCase):
 
     def test_fwcfg(self):
         data = pattern(70000, 6)
-        extra = ["-fw_cfg", f"name=opt/org.uni/config,file={self.path(data)}"]
+        extra = ["-fw_cfg", f"name=opt/org.uni/bytes,file={self.path(data)}"]
         for machine in MACHINES:
             with self.subTest(machine):
-                text = self.run_probe(machine, ["fwcfg", "opt/org.uni/config"], extra)
+                text = self.run_probe(machine, ["fwcfg", "opt/org.uni/bytes"], extra)
                 self.assertEqual(text, f"70000 {hash64(data):016x}\n")
                 self.assertEqual(self.run_probe(machine, ["fwcfg", "opt/org.uni/other"], extra), "-2\n")
-        large = ["-fw_cfg", f"name=opt/org.uni/config,file={self.path(bytes(200000))}"]
-        self.assertEqual(self.run_probe("q35", ["fwcfg", "opt/org.uni/config"], large), "-75\n")
+        large = ["-fw_cfg", f"name=opt/org.uni/bytes,file={self.path(bytes(200000))}"]
+        self.assertEqual(self.run_probe("q35", ["fwcfg", "opt/org.uni/bytes"], large), "-75\n")
         ports = ["-global", "fw_cfg_io.dma_enabled=off"] + extra
-        text = self.run_probe("q35", ["fwcfg", "opt/org.uni/config"], ports)
+        text = self.run_probe("q35", ["fwcfg", "opt/org.uni/bytes"], ports)
         self.assertEqual(text, f"70000 {hash64(data):016x}\n")
 
     def test_clock(self):
