@@ -81,6 +81,9 @@ static int64_t time_read(uint32_t seconds, uint32_t extra, bool wide)
 
 	if (wide)
 		value += (int64_t)((uint64_t)(extra & 3) << 32);
+	/* Its last year is 2446, that of nanoseconds since 1970 is 2262. */
+	if (value > INT64_MAX / SECOND - 1)
+		value = INT64_MAX / SECOND - 1;
 	return value * SECOND + (wide ? (int64_t)(extra >> 2) % SECOND : 0);
 }
 
