@@ -218,10 +218,10 @@ const struct cli_command cli_cmd_ami_gc = {
 	.name = "ami gc",
 	.arguments = "ec2://REGION",
 	.summary = "Remove what interrupted pushes left in EC2",
-	.text = "Snapshots of yours with the tag uni:digest that no image of yours is made of. A "
-		"push "
-		"that\n"
-		"runs at this moment has one, too.",
+	.text = "Snapshots of yours with the tag uni:digest that no image of yours is made of, "
+		"and\n"
+		"those of volumes that were never completed. A push that runs at this moment has\n"
+		"one, too.",
 	.options = gc_options,
 	.least = 1,
 	.most = 1,

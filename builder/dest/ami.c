@@ -88,15 +88,20 @@ int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struc
 {
 	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
 	struct uni_ec2_snapshots snapshots UNI_AUTO_EC2_SNAPSHOTS = { 0 };
+	size_t of_images;
 	/* Snapshots first: an image that is made meanwhile then has none that looks unused. */
 	int rc = uni_ec2_snapshots(aws, region, "tag-key", UNI_AMI_TAG_DIGEST, &snapshots, err);
 
+	of_images = snapshots.count;
+	if (rc == 0)
+		rc = uni_ec2_snapshots(aws, region, "tag-key", UNI_AMI_TAG_VOLUME, &snapshots, err);
 	if (rc == 0)
 		rc = uni_ec2_images(aws, region, NULL, NULL, &images, err);
 	for (size_t i = 0; rc == 0 && i < snapshots.count; i++) {
 		const char *id = snapshots.items[i].id;
 
-		if (is_used(&images, id))
+		if (is_used(&images, id) ||
+		    (i >= of_images && !uni_str_eq(snapshots.items[i].state, "pending")))
 			continue;
 		if (!dry_run)
 			rc = uni_ec2_delete_snapshot(aws, region, id, err);

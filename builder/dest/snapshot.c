@@ -52,7 +52,7 @@ static void add_tags(struct volume_push *p, const struct uni_dest_job *job)
 
 	uni_map_digest_text(&p->map->digest, digest);
 	uni_strv_addf(&p->tags, "Name=%s", p->name);
-	uni_strv_addf(&p->tags, "uni:volume=%s", digest);
+	uni_strv_addf(&p->tags, UNI_AMI_TAG_VOLUME "=%s", digest);
 	for (size_t i = 0; i < job->tags.count; i++)
 		uni_strv_add(&p->tags, job->tags.items[i]);
 }

@@ -255,9 +255,15 @@ class Push(Ec2):
         self.account.snapshots[left] = dict(self.account.snapshots[used], state="pending")
         foreign = self.account.new_id("snap")
         self.account.snapshots[foreign] = dict(self.account.snapshots[used], tags={})
-        self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1", "--dry-run").split(), [left])
-        self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1").split(), [left])
-        self.assertEqual(set(self.account.snapshots), {used, foreign})
+        volumes = {}
+        for state in ("pending", "completed"):
+            volumes[state] = self.account.new_id("snap")
+            self.account.snapshots[volumes[state]] = dict(self.account.snapshots[used], state=state,
+                                                          tags={"uni:volume": "map-sha256:0"})
+        wanted = [left, volumes["pending"]]
+        self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1", "--dry-run").split(), wanted)
+        self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1").split(), wanted)
+        self.assertEqual(set(self.account.snapshots), {used, foreign, volumes["completed"]})
 
     def test_machines_are_started_and_ended(self):
         self.push()

@@ -10,6 +10,7 @@
 /* Tags of what uni made. */
 #define UNI_AMI_TAG_DIGEST "uni:digest"
 #define UNI_AMI_TAG_NAME "uni:name"
+#define UNI_AMI_TAG_VOLUME "uni:volume" /* of a snapshot that is no image's */
 
 /* "ec2://REGION[/IMAGE]"; `image` is NULL where none is named. Both owned by the caller. */
 int uni_ami_address(const char *address, char **region, char **image, struct uni_err *err);
@@ -24,7 +25,8 @@ int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, s
 /* A copy in another region, under the same name and tags. */
 int uni_ami_copy(struct uni_aws *aws, const char *region, const char *image, const char *to,
 		 char copy[UNI_EC2_ID], struct uni_err *err);
-/* Removes snapshots of ours that no image has: what was left of pushes. `removed` gets their ids;
+/* Removes snapshots of ours that no image has, and those of volumes that were never completed: what
+ * was left of pushes. `removed` gets their ids;
  * with `dry_run` they stay. */
 int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struct uni_strv *removed,
 		    struct uni_err *err);
