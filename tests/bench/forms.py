@@ -2,6 +2,9 @@
 itself, the others are followed by sync."""
 import os
 
+from measure import Table, duel, ms, peak_memory, run, timed
+from workspace import UNI
+
 BYTES, HOLE = 254_000_000, 1 << 40
 FORMS = ("raw,qcow2,vmdk,vhd,vhdx,vdi,gcp,iso,ova,ami,containerdisk,xen,firecracker,libvirt,elf")
 
@@ -29,8 +32,8 @@ def synced(*argv):
 
 
 class Race:
-    def __init__(self, bench, work):
-        self.bench, self.raw, self.out = bench, work.path("disk.raw"), work.path("disk.out")
+    def __init__(self, work):
+        self.raw, self.out = work.path("disk.raw"), work.path("disk.out")
         self.env = {**os.environ, "OUT": self.out}
         make_disk(self.raw)
 
@@ -39,25 +42,30 @@ class Race:
             os.remove(self.out)
         os.sync()
 
-    def time(self, argv, times=3):
-        seconds = self.bench.timed(argv, self.clean, times, env=self.env)
-        return seconds, os.stat(self.out).st_blocks * 512
+    def between(self, sides, times=3):
+        """Median seconds of each command."""
+        return duel(*((argv, self.clean) for argv in sides), times=times, env=self.env)
+
+    def size(self, argv):
+        self.clean()
+        run(argv, env=self.env)
+        return os.stat(self.out).st_blocks * 512
 
     def ours(self, form, *options, raw=None):
-        return [self.bench.UNI, "convert", "-q", raw or self.raw, form, "-o", self.out, "--force", *options]
+        return [UNI, "convert", "-q", raw or self.raw, form, "-o", self.out, "--force", *options]
 
     def theirs(self, *options):
         return synced("qemu-img", "convert", "-f", "raw", *options, self.raw, self.out)
 
 
 def plain(race, table):
-    copy, _ = race.time(synced("cp", "--sparse=always", race.raw, race.out))
-    table.row("sparse copy", f"{copy * 1000:.0f} ms")
-    for form, options in (("qcow2", ()), ("vhd", ()), ("vhd", ("--variant", "dynamic")), ("vmdk", ())):
-        taken, _ = race.time(race.ours(form, *options))
-        name = " ".join((form, *options[1:]))
-        table.row(f"{name}, of the copy", f"{taken * 1000:.0f} ms, {taken / copy:.2f} times", "at most 1.2",
-                  taken <= 1.2 * copy)
+    forms = (("qcow2", ()), ("vhd", ()), ("vhd", ("--variant", "dynamic")), ("vmdk", ()))
+    copy, *taken = race.between([synced("cp", "--sparse=always", race.raw, race.out),
+                                 *(race.ours(form, *options) for form, options in forms)])
+    table.row("sparse copy", ms(copy))
+    for (form, options), seconds in zip(forms, taken):
+        table.row(f"{' '.join((form, *options[1:]))}, of the copy", f"{ms(seconds)}, {seconds / copy:.2f} times",
+                  "at most 1.2", seconds <= 1.2 * copy)
 
 
 def packed(race, table):
@@ -67,47 +75,42 @@ def packed(race, table):
              ("zstd qcow2", ("qcow2", "--compression", "zstd"),
               ("-c", "-W", "-O", "qcow2", "-o", "compression_type=zstd"), 1.2))
     for name, ours, theirs, target in cases:
-        mine, my_size = race.time(race.ours(*ours))
-        other, other_size = race.time(race.theirs(*theirs))
-        table.row(f"{name}, against qemu-img", f"{mine * 1000:.0f} ms, {other / mine:.2f} times as fast, "
+        sides = race.ours(*ours), race.theirs(*theirs)
+        mine, other = race.between(sides)
+        my_size, other_size = map(race.size, sides)
+        table.row(f"{name}, against qemu-img", f"{ms(mine)}, {other / mine:.2f} times as fast, "
                   f"{my_size / other_size:.3f} of its size", f"at least {target}", other >= target * mine)
-    own, _ = race.bench.peak_memory(race.ours("qcow2", "--compression", "zlib"), env=race.env)
+    own, _ = peak_memory(race.ours("qcow2", "--compression", "zlib"), env=race.env)
     table.row("memory of zlib qcow2", f"{own / 1e6:.0f} MB", "below 64 MB", own < 64e6)
 
 
 def hole(race, table):
     large = race.raw + ".large"
-    os.link(race.raw, large)
-    small = {}
-    for size in (None, HOLE):
-        if size:
-            os.truncate(large, size)
-        for form in ("qcow2", "vhdx", "vhd"):
-            options = ("--variant", "dynamic") if form == "vhd" else ()
-            taken, _ = race.time(race.ours(form, *options, raw=large), 2)
-            if size is None:
-                small[form] = taken
-            else:
-                table.row(f"{form} of a disk with 1 TiB of hole behind it", f"{taken * 1000:.0f} ms, "
-                          f"{taken / small[form]:.2f} times", "1.2", taken <= 1.2 * small[form])
+    run(["cp", "--sparse=always", race.raw, large])
+    os.truncate(large, HOLE)
+    for form in ("qcow2", "vhdx", "vhd"):
+        options = ("--variant", "dynamic") if form == "vhd" else ()
+        small, taken = race.between([race.ours(form, *options), race.ours(form, *options, raw=large)])
+        table.row(f"{form} of a disk with 1 TiB of hole behind it", f"{ms(taken)}, {taken / small:.2f} times",
+                  "at most 1.2", taken <= 1.2 * small)
 
 
-def every_form(bench, work, table):
-    recipe, env, out = work.recipe("small", None), work.env, work.path("out")
+def every_form(work, table):
+    recipe, env, out = work.recipe("forms", None), work.env, work.path("out")
 
     def prepare():
         work.drop_results()
-        bench.run([bench.UNI, "build", "-q", recipe, "-o", out, "-f", "elf"], env=env)
+        run([UNI, "build", "-q", recipe, "-o", out, "-f", "elf"], env=env)
 
-    taken = bench.timed([bench.UNI, "build", "-q", recipe, "-o", out, "-f", FORMS], prepare, env=env)
-    table.row("all forms of the small image", f"{taken * 1000:.1f} ms", "below 100 ms", taken < 0.1)
+    taken = timed([UNI, "build", "-q", recipe, "-o", out, "-f", FORMS], prepare, env=env)
+    table.row("all forms of the small image", ms(taken), "below 100 ms", taken < 0.1)
 
 
-def main(bench, work, tables):
-    table = bench.Table(f"Forms of a disk with {BYTES // 1000000} MB of data")
+def main(work, tables):
+    table = Table(f"Forms of a disk with {BYTES // 1000000} MB of data")
     tables.append(table)
-    every_form(bench, work, table)
-    race = Race(bench, work)
+    every_form(work, table)
+    race = Race(work)
     plain(race, table)
     packed(race, table)
     hole(race, table)

@@ -13,9 +13,9 @@ import sys
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-UNI = os.path.join(ROOT, "build/bin/uni")
+from measure import Table, ms
+from workspace import ROOT, UNI
+
 STOCK = os.path.join(ROOT, "recipes/stock/site")
 FILES, FILE_BYTES, PAGE_BYTES, ROUNDS = 1000, 100_000, 100_000, 5
 THREADS = 8
@@ -146,7 +146,7 @@ def rounds(site, ports, loads):
     return found
 
 
-def main(folder, machines, rate):
+def replace(folder, machines, rate):
     site = Site(folder)
     ports = free_ports(machines)
     found = {}
@@ -184,5 +184,21 @@ def medians(found):
     return {key: statistics.median(values) for key, values in found.items() if isinstance(values, list) and values}
 
 
+def main(work, tables):
+    machines, rate = int(os.environ.get("UNI_BENCH_MACHINES", "100")), 1000
+    found = replace(work.path("live"), machines, rate)
+    one, many = medians(found["one"]), medians(found["many"])
+    table = Table(f"Content replaced in machines that serve it (1 file of {PAGE_BYTES} bytes in a volume of "
+                  f"{FILES * FILE_BYTES // 1000000} MB, one file for all, {rate} requests/s in all)")
+    tables.append(table)
+    table.row("one machine: from the command to served", ms(one["command"]), "below 50 ms", one["command"] < 0.05)
+    table.row(f"{machines} machines: until the last one serves it", ms(many["served"]), "at most 1 s",
+              many["served"] <= 1)
+    table.row("requests that failed or saw a mixture", f"{found['wrong']} of {found['asked']}", "none",
+              found["wrong"] == 0)
+    ratio = many["written"] / PAGE_BYTES
+    table.row("written", f"{many['written']:.0f} bytes, {ratio:.2f} times the change", "below 3 times", ratio < 3)
+
+
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])), indent=1))
+    print(json.dumps(replace(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])), indent=1))

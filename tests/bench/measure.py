@@ -1,0 +1,84 @@
+"""What every benchmark measures with: runs of programs, pairs of them by turns, memory, and the tables they end in."""
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+
+class Table:
+    def __init__(self, title):
+        self.title, self.rows = title, []
+
+    def row(self, what, figure, target="", met=None):
+        mark = "" if met is None else ("yes" if met else "**no**")
+        self.rows.append((what, figure, target, mark))
+        print(f"  {what}: {figure} {('(target ' + target + ': ' + mark + ')') if target else ''}", flush=True)
+
+    def text(self):
+        lines = [f"## {self.title}", "", "| what | figure | target | met |", "|---|---|---|---|"]
+        return "\n".join(lines + [f"| {' | '.join(row)} |" for row in self.rows]) + "\n"
+
+
+def run(argv, ok=(0,), **more):
+    done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, **more)
+    if done.returncode not in ok:
+        sys.exit(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout.decode(errors='replace')}")
+    return done
+
+
+def duel(*sides, times=5, ok=(0,), **more):
+    """Median seconds of each side. A side is a command, or a pair of a command and what is called before it. They run
+    by turns, so that a machine that is busy for a while is so for all of them; the first turn only warms up."""
+    taken = [[] for _ in sides]
+    for _ in range(times + 1):
+        for side, found in zip(sides, taken):
+            argv, prepare = side if isinstance(side, tuple) else (side, None)
+            if prepare:
+                prepare()
+            start = time.perf_counter()
+            run(argv, ok, **more)
+            found.append(time.perf_counter() - start)
+    return [statistics.median(found[1:]) for found in taken]
+
+
+def timed(argv, prepare=None, **more):
+    return duel((argv, prepare), **more)[0]
+
+
+def ms(seconds):
+    return f"{seconds * 1000:.1f} ms"
+
+
+def peak_memory(argv, **more):
+    """Bytes: largest resident size of the process itself, and summed over it and its children (by sampling)."""
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **more)
+    own = both = 0
+    while child.poll() is None:
+        sizes = {child.pid: resident(child.pid)}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and is_below(int(name), child.pid):
+                sizes[int(name)] = resident(int(name))
+        own, both = max(own, sizes[child.pid]), max(both, sum(sizes.values()))
+        time.sleep(0.002)
+    return own, both
+
+
+def resident(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            for line in f:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ProcessLookupError):
+        pass
+    return 0
+
+
+def is_below(pid, ancestor):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[1]) == ancestor
+    except (OSError, ValueError, IndexError):
+        return False

@@ -1,0 +1,79 @@
+"""Where a benchmark works: a folder of its own with a store, recipes, and trees of this machine's files."""
+import os
+import shutil
+import tempfile
+
+from measure import run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+UNI = os.path.join(ROOT, "build/bin/uni")
+
+
+def copy_tree(into, files, size):
+    """Real files of this machine, in the order of their names and none much larger than the average wanted, until
+    there are enough; then larger ones until the size is reached."""
+    found = []
+    for folder, folders, names in os.walk("/usr"):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if not os.path.islink(path) and os.path.isfile(path) and path.isascii():
+                found.append((path, os.path.getsize(path)))
+    average = size // files
+    chosen = [f for f in found if average // 8 < f[1] < 2 * average][:files * 9 // 10]
+    total = sum(f[1] for f in chosen)
+    taken = set(f[0] for f in chosen)
+    for path, length in found:
+        rest = files - len(chosen)
+        if rest == 0:
+            break
+        if path not in taken and (size - total) / rest * 0.5 < length < (size - total) / rest * 2:
+            chosen.append((path, length))
+            total += length
+    for path, _ in chosen:
+        target = os.path.join(into, os.path.relpath(path, "/usr"))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(path, target)
+    return len(chosen), total
+
+
+class Work:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="uni-bench-")
+        self.env = {**os.environ, "UNI_CACHE": self.path("store"), "XDG_STATE_HOME": self.path("state")}
+
+    def path(self, *names):
+        return os.path.join(self.dir, *names)
+
+    def install_packages(self):
+        packages = os.path.join(ROOT, "build/packages/out")
+        files = sorted(os.path.join(packages, f) for f in os.listdir(packages) if f.endswith(".unipkg"))
+        run([UNI, "install", *files], env=self.env)
+
+    def empty_cache(self):
+        shutil.rmtree(self.path("store"), ignore_errors=True)
+        shutil.rmtree(self.path("out"), ignore_errors=True)
+        self.install_packages()
+
+    def drop_results(self):
+        """As empty as a user's first build: packages installed, nothing built, nothing known about sources."""
+        self.empty_cache()
+        os.sync()  # or the build's own flush would pay for what was written here
+
+    def recipe(self, name, tree, compression="zstd"):
+        folder = self.path(name)
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(os.path.join(HERE, "hello.c"), folder)
+        if tree and not os.path.exists(os.path.join(folder, "www")):
+            os.rename(tree, os.path.join(folder, "www"))
+        run(["musl-gcc", "-static", "-O2", "-o", os.path.join(folder, "hello"), os.path.join(folder, "hello.c")])
+        path = os.path.join(folder, "recipe.toml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f'[image]\nname = "{name}"\n[app]\nprogram = "hello"\n')
+            if tree:
+                f.write(f'[[volume]]\nname = "www"\nmount = "/srv"\nsource = "www"\ncompression = "{compression}"\n')
+        return path
+
+    def build(self, recipe):
+        return [UNI, "build", "-q", recipe, "-o", self.path("out"), "-f", "raw"]
