@@ -13,7 +13,7 @@
 #include <uni/base/mem.h>
 #include <uni/base/system.h>
 
-enum { THREADS_MOST = 16, AHEAD = 2, RING = THREADS_MOST + AHEAD };
+enum { THREADS_MOST = 16, AHEAD = 16, RING = THREADS_MOST + AHEAD };
 
 struct line {
 	const struct disk_pipeline *pipeline;

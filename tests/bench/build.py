@@ -3,7 +3,7 @@ import os
 import shutil
 
 from measure import Table, duel, ms, peak_memory, run, timed
-from workspace import HERE, copy_tree
+from workspace import HERE, SMALL, copy_tree
 
 BIG_FILES, BIG_BYTES = 20000, 190_000_000
 
@@ -29,7 +29,7 @@ def squashfs(work, tree):
 
 
 def small(work, table, floor):
-    count, total = copy_tree(work.path("small-tree"), 100, 3_500_000)
+    count, total = copy_tree(work.path("small-tree"), *SMALL)
     recipe, tree = work.recipe("small", work.path("small-tree")), work.path("small", "www")
     f, s, g, first = duel([floor, tree, work.path("floor.out")], squashfs(work, tree), genimage(work, tree),
                           (work.build(recipe), work.drop_results), env=work.env)

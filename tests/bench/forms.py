@@ -3,7 +3,7 @@ itself, the others are followed by sync."""
 import os
 
 from measure import Table, duel, ms, peak_memory, run, timed
-from workspace import UNI
+from workspace import SMALL, UNI, copy_tree
 
 BYTES, HOLE = 254_000_000, 1 << 40
 FORMS = ("raw,qcow2,vmdk,vhd,vhdx,vdi,gcp,iso,ova,ami,containerdisk,xen,firecracker,libvirt,elf")
@@ -96,7 +96,9 @@ def hole(race, table):
 
 
 def every_form(work, table):
-    recipe, env, out = work.recipe("forms", None), work.env, work.path("out")
+    env, out = work.env, work.path("out")
+    copy_tree(work.path("forms-tree"), *SMALL)
+    recipe = work.recipe("forms", work.path("forms-tree"))
 
     def prepare():
         work.drop_results()

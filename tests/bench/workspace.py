@@ -8,6 +8,7 @@ from measure import run
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 UNI = os.path.join(ROOT, "build/bin/uni")
+SMALL = 100, 3_500_000  # files and bytes of the small image
 
 
 def copy_tree(into, files, size):
