@@ -93,7 +93,7 @@ static int make_volumes(struct making *m, struct uni_err *err)
 			uni_buf_free(&options);
 			return rc;
 		}
-		plan_add(m->plan, UNI_OP_VOLUME, id, format->version);
+		plan_add(m->plan, UNI_OP_VOLUME, id, format->version + PLAN_VOLUME_VERSION);
 		plan_options(m->plan, &options);
 		plan_tools(m->plan, &m->in->volume_tools[i]);
 		plan_source(m->plan, "tree", &m->in->volumes[i]);
