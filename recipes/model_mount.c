@@ -42,6 +42,7 @@ static void build_file(struct model *m, const struct uni_toml_value *table,
 	file->pos = model_pos(table, "path");
 	file->mode = (uint32_t)model_size(table, "mode", 0644);
 	file->runtime = model_bool(table, "runtime", false);
+	file->allow_secret = model_bool(table, "allow-secret", false);
 	model_input(m, label_file(file, "source", label), model_get(table, "source"), INPUT_REGULAR,
 		    &file->source);
 	if (text != NULL) {
@@ -313,6 +314,7 @@ static void build_volume(struct model *m, const struct uni_toml_value *table,
 	volume->embed = model_bool(table, "embed", false);
 	volume->verity = model_bool(table, "verity", true);
 	volume->has_epoch = model_epoch(table, &volume->epoch);
+	model_texts(table, "allow-secret", &volume->allow_secret);
 	build_modes(table, volume);
 	model_input(m, label_volume(volume, "source", label), model_get(table, "source"),
 		    INPUT_REGULAR | INPUT_FOLDER, &volume->source);

@@ -226,6 +226,7 @@ static void free_mounts(struct uni_recipe *recipe)
 		free(recipe->volumes[i].name);
 		free(recipe->volumes[i].mount);
 		free_input(&recipe->volumes[i].source);
+		free_texts(&recipe->volumes[i].allow_secret);
 	}
 	free(recipe->volumes);
 }

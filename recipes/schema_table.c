@@ -306,6 +306,11 @@ static const struct schema_key file_keys[] = {
 	  .fallback = "false",
 	  .means = "Whether other content may be given when the image starts: `uni run --file "
 		   "PATH=FILE`." },
+	{ .name = "allow-secret",
+	  .takes = TAKES_BOOL,
+	  .fallback = "false",
+	  .means = "Whether its content may be a private key or credential, which a build refuses "
+		   "otherwise." },
 };
 static const struct schema_table file_table = {
 	.title = "[[file]]",
@@ -441,6 +446,14 @@ static const struct schema_key volume_keys[] = {
 	  .most = INT32_MAX,
 	  .fallback = "1",
 	  .means = "Of a live volume: older content than this is not taken." },
+	{ .name = "allow-secret",
+	  .item = "path",
+	  .takes = TAKES_LIST,
+	  .form = FORM_ABSOLUTE,
+	  .fallback = "[]",
+	  .means = "Files of the volume, such as `\"/tls/key.pem\"`, that may be private keys or "
+		   "credentials. A build refuses others: what is in an image is known to whoever "
+		   "has it. See `[[secret]]`." },
 };
 static const struct schema_table volume_table = {
 	.title = "[[volume]]",

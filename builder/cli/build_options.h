@@ -13,6 +13,7 @@
 	{ "variant", 0, "NAME", "with the overlay [variant.NAME]" },                               \
 		{ "locked", 0, NULL, "fail where uni.lock would change" },                         \
 		{ "offline", 0, NULL, "fetch nothing: what is not in the store is an error" },     \
+		{ "allow-secret", 0, NULL, "let private keys be among files and volumes" },        \
 	{                                                                                          \
 		"allow-outside", 0, NULL, "paths may leave the recipe's folder"                    \
 	}

@@ -78,6 +78,7 @@ void cli_recipe_options(const struct cli *cli, struct uni_build_options *how)
 	how->variant = cli_value(cli, "variant");
 	how->locked = cli_flag(cli, "locked");
 	how->offline = cli_flag(cli, "offline") || uni_env("UNI_OFFLINE") != NULL;
+	how->allow_secret = cli_flag(cli, "allow-secret");
 	how->allow_outside = cli_flag(cli, "allow-outside");
 }
 

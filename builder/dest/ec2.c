@@ -1,7 +1,8 @@
 /*
- * ec2://REGION[,REGION...]/[NAME]: a NAME.ami folder becomes a snapshot, and that an image, in the
- * first region; the others get a copy of it. An image that is there already is taken. What was
- * interrupted goes on where it was; what cannot go on leaves nothing.
+ * ec2://REGION[,REGION...]/[NAME]: a NAME.ami folder becomes a snapshot for its disk and one for
+ * each volume beside it, and these an image, in the first region; the others get a copy of it. An
+ * image that is there already is taken. What was interrupted goes on where it was; what cannot go
+ * on leaves nothing.
  */
 #include "ec2_snapshot.h"
 #include "internal.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/json.h>
-#include <uni/base/mapdigest.h>
 #include <uni/dest/ami.h>
 
 #define WAIT_SECONDS 3600u
@@ -25,6 +25,8 @@ struct push {
 	const char *name;     /* the image's */
 	char *short_name;     /* without version and digest: what a next push builds on */
 	char digest[UNI_DIGEST_TEXT];
+	/* Of the disk and its volumes, as they are made. */
+	char snapshots[1 + UNI_AMI_VOLUMES_MAX][UNI_EBS_ID];
 };
 
 static void push_end(struct push *p)
@@ -114,10 +116,14 @@ static int open_source(struct push *p, struct uni_err *err)
 	if (p->name == NULL || strlen(p->name) > UNI_EC2_NAME_MAX)
 		return uni_err_set(err, UNI_E_INVAL, "%s: its request names no image",
 				   p->job->source);
-	if (p->ami->map->count == 0)
+	if (p->ami->disk.map->count == 0)
 		return uni_err_set(err, UNI_E_INVAL, "%s: a disk of zeros is no image",
 				   p->job->source);
-	uni_map_digest_text(&p->ami->map->digest, p->digest);
+	if (uni_json_count(uni_json_get(p->request, "BlockDeviceMappings")) !=
+	    1 + p->ami->volume_count)
+		return uni_err_set(err, UNI_E_CORRUPT,
+				   "%s: its request maps other disks than it has", p->job->source);
+	uni_ami_digest_text(&p->ami->digest, p->ami->volume_count, p->digest);
 	take_tags(p);
 	if (p->short_name == NULL)
 		p->short_name = uni_strdup(p->name);
@@ -165,25 +171,36 @@ static void copy_field(const struct push *p, struct uni_ec2_form *form, const ch
 		uni_ec2_add(form, key, truth ? "true" : "false");
 }
 
-static void add_mapping(const struct push *p, struct uni_ec2_form *form, const char *snapshot)
+/* The nth disk of the image, 0 the one that it starts from. */
+static const struct uni_ami_disk *disk_of(const struct push *p, size_t n)
+{
+	return n == 0 ? &p->ami->disk : &p->ami->volumes[n - 1].disk;
+}
+
+static void add_mapping(const struct push *p, struct uni_ec2_form *form, size_t n)
 {
 	const struct uni_json *mapping =
-		uni_json_item(uni_json_get(p->request, "BlockDeviceMappings"), 0);
+		uni_json_item(uni_json_get(p->request, "BlockDeviceMappings"), n);
 	const struct uni_json *ebs = uni_json_get(mapping, "Ebs");
 	const char *device = uni_json_text(uni_json_get(mapping, "DeviceName"));
 	const char *type = uni_json_text(uni_json_get(ebs, "VolumeType"));
-	char *size UNI_AUTO_FREE = uni_asprintf("%" PRIu64, p->ami->map->size / UNI_AMI_GIB);
+	char *size UNI_AUTO_FREE = uni_asprintf("%" PRIu64, disk_of(p, n)->map->size / UNI_AMI_GIB);
+	bool gone = true;
 
-	uni_ec2_add(form, "BlockDeviceMapping.1.DeviceName", device != NULL ? device : "/dev/xvda");
-	uni_ec2_add(form, "BlockDeviceMapping.1.Ebs.SnapshotId", snapshot);
-	uni_ec2_add(form, "BlockDeviceMapping.1.Ebs.VolumeSize", size);
+	(void)uni_json_bool(uni_json_get(ebs, "DeleteOnTermination"), &gone);
+	if (device == NULL)
+		device = n == 0 ? "/dev/xvda" : p->ami->volumes[n - 1].device;
+	uni_ec2_addf(form, device, "BlockDeviceMapping.%zu.DeviceName", n + 1);
+	uni_ec2_addf(form, p->snapshots[n], "BlockDeviceMapping.%zu.Ebs.SnapshotId", n + 1);
+	uni_ec2_addf(form, size, "BlockDeviceMapping.%zu.Ebs.VolumeSize", n + 1);
 	if (type != NULL)
-		uni_ec2_add(form, "BlockDeviceMapping.1.Ebs.VolumeType", type);
-	uni_ec2_add(form, "BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
+		uni_ec2_addf(form, type, "BlockDeviceMapping.%zu.Ebs.VolumeType", n + 1);
+	uni_ec2_addf(form, gone ? "true" : "false",
+		     "BlockDeviceMapping.%zu.Ebs.DeleteOnTermination", n + 1);
 }
 
-static int register_image(struct push *p, const char *region, const char *snapshot,
-			  char image[UNI_EC2_ID], struct uni_err *err)
+static int register_image(struct push *p, const char *region, char image[UNI_EC2_ID],
+			  struct uni_err *err)
 {
 	static const char *const fields[] = {
 		"Name",	      "Description", "Architecture",   "VirtualizationType", "BootMode",
@@ -194,7 +211,8 @@ static int register_image(struct push *p, const char *region, const char *snapsh
 
 	for (size_t i = 0; i < UNI_COUNT(fields); i++)
 		copy_field(p, &form, fields[i]);
-	add_mapping(p, &form, snapshot);
+	for (size_t n = 0; n <= p->ami->volume_count; n++)
+		add_mapping(p, &form, n);
 	uni_ec2_add_tags(&form, 1, "image", &p->tags);
 	rc = uni_ec2_register(p->aws, region, &form, image, err);
 	if (rc != UNI_E_NETWORK && rc != UNI_E_EXIST)
@@ -208,48 +226,67 @@ static int register_image(struct push *p, const char *region, const char *snapsh
 	return found > 0 ? 0 : rc;
 }
 
-static int read_block(void *user, size_t n, void *data, struct uni_err *err)
-{
-	const struct push *p = user;
+/* --- its snapshots --- */
 
-	return uni_ami_read_block(p->ami, n, data, err);
+static int read_block(const void *user, size_t n, void *data, struct uni_err *err)
+{
+	return uni_ami_read_block(user, n, data, err);
 }
 
-static struct ec2_content content_of(struct push *p)
+/* What the nth disk is for the making of its snapshot; `name` is its own to build on. */
+static struct ec2_content content_of(struct push *p, size_t n, char **name)
 {
+	const struct uni_ami_disk *disk = disk_of(p, n);
+
+	*name = n == 0 ? uni_strdup(p->short_name)
+		       : uni_asprintf("%s:%s", p->short_name, p->ami->volumes[n - 1].name);
 	return (struct ec2_content){ .aws = p->aws,
-				     .map = p->ami->map,
+				     .map = disk->map,
 				     .read = read_block,
-				     .user = p,
-				     .name = p->short_name,
+				     .user = disk,
+				     .name = *name,
 				     .description = p->name,
 				     .tags = &p->tags,
 				     .events = p->job->events };
 }
 
-struct registering {
+/* The snapshot that is made now, and what comes of it. */
+struct making {
 	struct push *push;
 	const char *region;
-	char *image;
+	size_t n;
+	char *image; /* gets the id of what is registered */
 };
 
-static int then_register(void *user, const char *snapshot, struct uni_err *err)
-{
-	struct registering *r = user;
+static int make_snapshots(struct making *m, struct uni_err *err);
 
-	return register_image(r->push, r->region, snapshot, r->image, err);
+/* The others are made, and the image registered, while this one can still be removed or gone on
+ * with. */
+static int then_next(void *user, const char *snapshot, struct uni_err *err)
+{
+	struct making *m = user;
+	struct making next = *m;
+
+	snprintf(m->push->snapshots[m->n], UNI_EBS_ID, "%s", snapshot);
+	next.n++;
+	return make_snapshots(&next, err);
 }
 
-static int push_first(struct push *p, const char *region, char image[UNI_EC2_ID],
-		      struct uni_err *err)
+static int make_snapshots(struct making *m, struct uni_err *err)
 {
-	const struct ec2_content content = content_of(p);
-	struct registering registering = { p, region, image };
-	char snapshot[UNI_EBS_ID];
-	int rc = ec2_snapshot_make(&content, region, then_register, &registering, snapshot, err);
+	struct push *p = m->push;
+	char *name UNI_AUTO_FREE = NULL;
+	struct ec2_content content;
+	char made[UNI_EBS_ID];
+	int rc;
 
+	if (m->n > p->ami->volume_count)
+		return register_image(p, m->region, m->image, err);
+	content = content_of(p, m->n, &name);
+	rc = ec2_snapshot_make(&content, m->region, then_next, m, made, err);
 	if (rc == 0)
-		note(p, "snapshot", region, snapshot, "made");
+		note(p, "snapshot", m->region, made,
+		     m->n == 0 ? "made" : p->ami->volumes[m->n - 1].name);
 	return rc;
 }
 
@@ -275,10 +312,12 @@ static int push_region(struct push *p, size_t i, char first[UNI_EC2_ID], struct 
 	const char *how = rc > 0 ? "found" : "made";
 
 	if (rc == 0 && i == 0) {
-		rc = push_first(p, region, id, err);
+		struct making making = { .push = p, .region = region, .image = id };
+
+		rc = make_snapshots(&making, err);
 	} else if (rc == 0) {
 		/* The same copy whoever asks, and however often. */
-		uni_hex(p->ami->map->digest.bytes, 16, token);
+		uni_hex(p->ami->digest.bytes, 16, token);
 		rc = uni_ec2_copy_image(p->aws, p->regions.items[0], first, region, p->name,
 					&p->tags, token, id, err);
 	}
@@ -300,10 +339,11 @@ static void request(const struct push *p, const char *call, uint64_t calls, uint
 		p->job->note(p->job->user, &n);
 }
 
-static int say(struct push *p, struct uni_err *err)
+static int say_snapshot(struct push *p, size_t n, struct uni_err *err)
 {
 	const char *region = p->regions.items[0];
-	const struct ec2_content content = content_of(p);
+	char *name UNI_AUTO_FREE = NULL;
+	const struct ec2_content content = content_of(p, n, &name);
 	char *parent UNI_AUTO_FREE = NULL;
 	char *text UNI_AUTO_FREE = NULL;
 	size_t blocks;
@@ -311,14 +351,27 @@ static int say(struct push *p, struct uni_err *err)
 
 	if (rc != 0)
 		return rc;
-	text = uni_asprintf("%" PRIu64 " GiB in %s%s%s", p->ami->map->size / UNI_AMI_GIB, region,
-			    parent != NULL ? " on " : "", parent != NULL ? parent : "");
-	request(p, "ec2:DescribeImages", p->regions.count, 0, p->name);
+	text = uni_asprintf("%s%s%" PRIu64 " GiB in %s%s%s",
+			    n != 0 ? p->ami->volumes[n - 1].name : "", n != 0 ? ": " : "",
+			    content.map->size / UNI_AMI_GIB, region, parent != NULL ? " on " : "",
+			    parent != NULL ? parent : "");
 	request(p, "ebs:StartSnapshot", 1, 0, text);
 	request(p, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
 		"512 KiB each; blocks of zeros are not sent");
 	request(p, "ebs:CompleteSnapshot", 1, 0, "with the checksum over all");
 	request(p, "ec2:DescribeSnapshots", 1, 0, "until it is completed");
+	return 0;
+}
+
+static int say(struct push *p, struct uni_err *err)
+{
+	int rc = 0;
+
+	request(p, "ec2:DescribeImages", p->regions.count, 0, p->name);
+	for (size_t n = 0; rc == 0 && n <= p->ami->volume_count; n++)
+		rc = say_snapshot(p, n, err);
+	if (rc != 0)
+		return rc;
 	request(p, "ec2:RegisterImage", 1, 0, p->name);
 	if (p->regions.count > 1)
 		request(p, "ec2:CopyImage", p->regions.count - 1, 0, "to the other regions");

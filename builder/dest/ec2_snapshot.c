@@ -7,6 +7,7 @@
 #include <uni/aws/ec2.h>
 
 #define WAIT_SECONDS 3600u
+#define APPEAR_SECONDS 120 /* a snapshot that was just started may be unknown for as long */
 
 struct sending {
 	const struct ec2_content *content;
@@ -31,6 +32,15 @@ static struct uni_digest zero_digest(void)
 static void choose(struct sending *s, uint32_t index, const struct uni_digest *digest)
 {
 	s->blocks[s->count++] = (struct uni_ebs_block){ index, *digest };
+}
+
+/* One that is told to be complete with nothing in it is not worth finding out about. */
+static void choose_some(struct sending *s)
+{
+	const struct uni_ami_map *map = s->content->map;
+
+	if (s->count == 0 && map->count != 0)
+		choose(s, map->blocks[0].index, &map->blocks[0].digest);
 }
 
 static void choose_none(struct sending *s, uint64_t room)
@@ -67,6 +77,7 @@ static void choose_blocks(struct sending *s, const struct uni_ami_map *parent)
 			j++;
 		}
 	}
+	choose_some(s);
 }
 
 /* Every block: what is left out of an encrypted snapshot does not read as zeros. */
@@ -125,8 +136,18 @@ static int start_snapshot(struct sending *s, const char *region, const char *par
 					     .parent = parent,
 					     .token = s->progress->token,
 					     .tags = c->tags };
-	int rc = uni_ebs_start(c->aws, &start, snapshot, err);
+	int rc = ec2_progress_intend(s->progress, err);
 
+	if (rc == 0)
+		rc = uni_ebs_start(c->aws, &start, snapshot, err);
+	if (rc == UNI_E_EXIST) {
+		/* The token of a push that was killed, which asked for something else. */
+		uni_err_clear(err);
+		ec2_progress_renew(s->progress);
+		rc = ec2_progress_intend(s->progress, err);
+		if (rc == 0)
+			rc = uni_ebs_start(c->aws, &start, snapshot, err);
+	}
 	if (rc == 0 && snapshot->encrypted)
 		choose_all(s);
 	return rc == 0 ? ec2_progress_begin(s->progress, snapshot->id, parent, s->count, err) : rc;
@@ -155,7 +176,34 @@ static int begin(struct sending *s, const char *region, struct uni_ebs_snapshot 
 	return start_snapshot(s, region, NULL, snapshot, err);
 }
 
-/* Goes on with a push that was interrupted; false when it cannot. */
+enum found { FOUND_GONE, FOUND_PENDING, FOUND_COMPLETED };
+
+/* What became of a snapshot that an earlier push began. One that failed is removed. */
+static int look_for(const struct sending *s, const struct uni_ebs_snapshot *snapshot,
+		    enum found *found, struct uni_err *err)
+{
+	struct uni_aws *aws = s->content->aws;
+	struct uni_ec2_snapshots list UNI_AUTO_EC2_SNAPSHOTS = { 0 };
+	struct uni_err ignored = UNI_ERR_INIT;
+	int rc = uni_ec2_snapshots(aws, snapshot->region, "snapshot-id", snapshot->id, &list, err);
+	const char *state = list.count == 1 ? list.items[0].state : NULL;
+
+	if (rc != 0)
+		return rc;
+	if (uni_str_eq(state, "completed"))
+		*found = FOUND_COMPLETED;
+	else if (uni_str_eq(state, "pending") ||
+		 (state == NULL && s->progress->age < APPEAR_SECONDS))
+		*found = FOUND_PENDING;
+	else
+		*found = FOUND_GONE;
+	if (*found == FOUND_GONE && state != NULL)
+		(void)uni_ec2_delete_snapshot(aws, snapshot->region, snapshot->id, &ignored);
+	return 0;
+}
+
+/* Chooses the blocks that an earlier push of the same content was about; false when they are not
+ * known any more. */
 static bool resume(struct sending *s, const char *region, struct uni_ebs_snapshot *snapshot)
 {
 	const struct ec2_content *c = s->content;
@@ -175,8 +223,26 @@ static bool resume(struct sending *s, const char *region, struct uni_ebs_snapsho
 		return false;
 	snapshot->region = region;
 	memcpy(snapshot->id, s->progress->snapshot, sizeof(snapshot->id));
-	uni_event_note(c->events, "going on with %s", snapshot->id);
 	return true;
+}
+
+/* Goes on with a push that was interrupted, or begins one. */
+static int go_on_or_begin(struct sending *s, const char *region, struct uni_ebs_snapshot *snapshot,
+			  bool *completed, struct uni_err *err)
+{
+	enum found found = FOUND_GONE;
+	int rc = resume(s, region, snapshot) ? look_for(s, snapshot, &found, err) : 0;
+
+	*completed = found == FOUND_COMPLETED;
+	if (rc == 0 && found == FOUND_GONE) {
+		snapshot->id[0] = '\0';
+		if (s->progress->snapshot[0] != '\0')
+			ec2_progress_renew(s->progress);
+		return begin(s, region, snapshot, err);
+	}
+	if (rc == 0)
+		uni_event_note(s->content->events, "going on with %s", snapshot->id);
+	return rc;
 }
 
 static int fill_snapshot(struct sending *s, const struct uni_ebs_snapshot *snapshot,
@@ -221,7 +287,8 @@ static void give_up(struct sending *s, const struct uni_ebs_snapshot *snapshot, 
 			     snapshot->id, snapshot->region, snapshot->region);
 		return;
 	}
-	if (uni_ec2_delete_snapshot(s->content->aws, snapshot->region, snapshot->id, &ignored) == 0)
+	rc = uni_ec2_delete_snapshot(s->content->aws, snapshot->region, snapshot->id, &ignored);
+	if (rc == 0 || rc == UNI_E_NOENT)
 		ec2_progress_forget(s->progress);
 	else
 		uni_err_hint(err,
@@ -236,18 +303,18 @@ int ec2_snapshot_make(const struct ec2_content *content, const char *region,
 	struct sending s __attribute__((cleanup(sending_end))) = { .content = content };
 	struct uni_ebs_snapshot made = { .region = region };
 	struct uni_err ignored = UNI_ERR_INIT;
+	bool completed = false;
 	int rc = ec2_progress_open(&s.progress, region, &content->map->digest, err);
 
-	if (rc != 0)
-		return rc;
-	if (!resume(&s, region, &made))
-		rc = begin(&s, region, &made, err);
 	if (rc == 0)
+		rc = go_on_or_begin(&s, region, &made, &completed, err);
+	if (rc == 0 && !completed)
 		rc = fill_snapshot(&s, &made, err);
 	if (rc == 0 && then != NULL)
 		rc = then(then_user, made.id, err);
 	if (rc != 0) {
-		give_up(&s, &made, err);
+		if (s.progress != NULL)
+			give_up(&s, &made, err);
 		return rc;
 	}
 	ec2_progress_forget(s.progress);

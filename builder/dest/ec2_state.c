@@ -1,7 +1,8 @@
 /*
- * A push under way is a file of lines: "snapshot ID PARENT COUNT", then a number for each block
- * that is there. It only grows, so that a kill anywhere leaves one that can be read. A block that
- * is there and not in it is sent again, which does no harm.
+ * A push under way is a file of lines: "token TOKEN" before a snapshot is asked for, so that a kill
+ * right then makes no second one; then "snapshot ID PARENT COUNT TOKEN" instead, and a number for
+ * each block that is there. It only grows, so that a kill anywhere leaves one that can be read. A
+ * block that is there and not in it is sent again, which does no harm.
  */
 #include "ec2_state.h"
 #include <errno.h>
@@ -17,6 +18,7 @@
 #define PROGRESS_LIMIT (16u << 20)
 #define PUSHED_LIMIT (64u << 20)
 #define BLOCKS_MAX (UNI_EBS_GIB_MAX * 2048u)
+#define TOKEN_LENGTH (sizeof(((struct ec2_progress *)0)->token) - 1)
 
 static char *state_path(const char *kind, const char *region, const char *name)
 {
@@ -65,6 +67,9 @@ static void parse(struct ec2_progress *p, char *text)
 
 	if (line == NULL || !parse_head(p, line)) {
 		p->snapshot[0] = '\0';
+		if (line != NULL && uni_str_starts(line, "token ") &&
+		    strlen(line) == strlen("token ") + TOKEN_LENGTH)
+			memcpy(p->token, line + strlen("token "), TOKEN_LENGTH + 1);
 		return;
 	}
 	p->sent = uni_alloc_array(p->count != 0 ? p->count : 1, 1);
@@ -76,12 +81,13 @@ static void parse(struct ec2_progress *p, char *text)
 	}
 }
 
-static void new_token(char token[33])
+void ec2_progress_renew(struct ec2_progress *p)
 {
 	uint8_t random[16];
 
 	uni_random(random, sizeof(random));
-	uni_hex(random, sizeof(random), token);
+	uni_hex(random, sizeof(random), p->token);
+	p->snapshot[0] = '\0';
 }
 
 int ec2_progress_open(struct ec2_progress **progress, const char *region,
@@ -89,6 +95,7 @@ int ec2_progress_open(struct ec2_progress **progress, const char *region,
 {
 	struct ec2_progress *p UNI_AUTO(ec2_progress) = uni_alloc(sizeof(*p));
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct stat st;
 	char hex[65];
 	int rc;
 
@@ -109,7 +116,9 @@ int ec2_progress_open(struct ec2_progress **progress, const char *region,
 	rc = uni_file_read(p->path, PROGRESS_LIMIT, &text, err);
 	if (rc != 0)
 		return rc;
-	new_token(p->token);
+	ec2_progress_renew(p);
+	if (fstat(p->fd, &st) == 0)
+		p->age = uni_clock_now() - st.st_mtime;
 	if (text.size != 0)
 		parse(p, text.data);
 	*progress = p;
@@ -117,11 +126,9 @@ int ec2_progress_open(struct ec2_progress **progress, const char *region,
 	return 0;
 }
 
-int ec2_progress_begin(struct ec2_progress *p, const char *snapshot, const char *parent,
-		       size_t count, struct uni_err *err)
+/* The first line, in place of all that was there. */
+static int write_head(struct ec2_progress *p, const char *line, struct uni_err *err)
 {
-	char *line UNI_AUTO_FREE = uni_asprintf("snapshot %s %s %zu %s\n", snapshot,
-						parent != NULL ? parent : "-", count, p->token);
 	int rc;
 
 	if (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)
@@ -129,6 +136,23 @@ int ec2_progress_begin(struct ec2_progress *p, const char *snapshot, const char 
 	rc = uni_write_full(p->fd, line, strlen(line), p->path, err);
 	if (rc == 0 && fsync(p->fd) != 0)
 		rc = uni_err_errno(err, "cannot write %s", p->path);
+	return rc;
+}
+
+int ec2_progress_intend(struct ec2_progress *p, struct uni_err *err)
+{
+	char *line UNI_AUTO_FREE = uni_asprintf("token %s\n", p->token);
+
+	return write_head(p, line, err);
+}
+
+int ec2_progress_begin(struct ec2_progress *p, const char *snapshot, const char *parent,
+		       size_t count, struct uni_err *err)
+{
+	char *line UNI_AUTO_FREE = uni_asprintf("snapshot %s %s %zu %s\n", snapshot,
+						parent != NULL ? parent : "-", count, p->token);
+	int rc = write_head(p, line, err);
+
 	if (rc != 0)
 		return rc;
 	take_id(p->snapshot, snapshot, strlen(snapshot));

@@ -14,6 +14,7 @@
 struct ec2_progress {
 	char *path;
 	int fd;
+	int64_t age;		   /* seconds since it was written to, when it was opened */
 	char snapshot[UNI_EBS_ID]; /* "": none yet */
 	char parent[UNI_EBS_ID];   /* "": none */
 	char token[33];		   /* StartSnapshot's */
@@ -25,6 +26,10 @@ struct ec2_progress {
  * another push of it runs), or begins. */
 int ec2_progress_open(struct ec2_progress **progress, const char *region,
 		      const struct uni_digest *image, struct uni_err *err);
+/* Another snapshot is to be started for it. */
+void ec2_progress_renew(struct ec2_progress *p);
+/* One is asked for now, with the token. */
+int ec2_progress_intend(struct ec2_progress *p, struct uni_err *err);
 /* A snapshot was started, and `count` blocks are to be sent. */
 int ec2_progress_begin(struct ec2_progress *p, const char *snapshot, const char *parent,
 		       size_t count, struct uni_err *err);

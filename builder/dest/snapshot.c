@@ -27,7 +27,7 @@ static void push_end(struct volume_push *p)
 	uni_strv_free(&p->tags);
 }
 
-static int read_block(void *user, size_t n, void *data, struct uni_err *err)
+static int read_block(const void *user, size_t n, void *data, struct uni_err *err)
 {
 	const struct volume_push *p = user;
 

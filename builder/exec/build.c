@@ -203,13 +203,17 @@ int build_artifacts(struct build *b, struct uni_err *err)
 {
 	size_t count = 0;
 	int *wanted UNI_AUTO_FREE =
-		uni_alloc_array(b->format_count + b->recipe->volume_count + 1, sizeof(*wanted));
+		uni_alloc_array(b->format_count + b->recipe->volume_count + 2, sizeof(*wanted));
+	int root = uni_plan_find(b->plan, "root");
 
 	for (size_t i = 0; i < b->format_count; i++)
 		wanted[count++] = artifact_step(b, b->formats[i]);
+	/* Those that are parts of others too: their results say which secrets they hold. */
 	for (size_t i = 0; i < b->recipe->volume_count; i++)
-		if (uni_recipe_volume_beside(&b->recipe->volumes[i]))
+		if (b->recipe->volumes[i].format != UNI_FS_TMPFS)
 			wanted[count++] = volume_step(b, &b->recipe->volumes[i]);
+	if (root >= 0)
+		wanted[count++] = root;
 	wanted[count++] = uni_plan_find(b->plan, "manifest");
 	return build_walk(b, wanted, count, err);
 }

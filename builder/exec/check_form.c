@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <uni/bundle/ami.h>
 #include <uni/bundle/machine.h>
 
 static void check_entry(struct build *b, const struct uni_base *base, const char *entry,
@@ -20,7 +21,14 @@ static void check_ami(struct build *b, const struct uni_base *base, struct uni_p
 {
 	struct uni_err why = UNI_ERR_INIT;
 	int rc = uni_base_need_device(base, "nvme", &why);
+	size_t beside = 0;
 
+	for (size_t i = 0; i < b->recipe->volume_count; i++)
+		beside += uni_recipe_volume_beside(&b->recipe->volumes[i]);
+	if (rc == 0 && beside > UNI_AMI_VOLUMES_MAX)
+		rc = uni_err_set(&why, UNI_E_LIMIT,
+				 "it takes %u volumes that are disks of their own, not %zu",
+				 UNI_AMI_VOLUMES_MAX, beside);
 	if (rc == 0 && b->recipe->config.networks.count != 0)
 		rc = uni_base_need_device(base, "ena", &why);
 	if (rc == 0)

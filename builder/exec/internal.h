@@ -187,6 +187,11 @@ bool volume_words_read(const char *meta, struct volume_words *words);
 int tarball_add(struct build *b, struct item *archive, struct uni_tree *tree,
 		const struct uni_tree_rules *rules, struct uni_err *err);
 
+/* secrets.c: what was found in the tree's content goes into the step's result; and whether the
+ * recipe or the options permit what the result says. */
+void secrets_note(const struct uni_tree *tree, struct uni_store_record *record);
+int secrets_check(struct build *b, size_t step, struct uni_err *err);
+
 /* walk.c: makes every step of `wanted` (numbers) known, running what has to be run. */
 int build_walk(struct build *b, const int *wanted, size_t count, struct uni_err *err);
 /* Finds out states, running nothing. */
@@ -220,9 +225,9 @@ struct uni_uuid kernel_partition(const struct uni_store_entry *box);
 int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	   struct uni_err *err);
 /* op_form.c */
-int form_write(struct build *b, const struct uni_form *form, struct uni_disk_layout *layout,
-	       struct uni_disk_result *result, struct uni_store_record *record,
-	       struct uni_err *err);
+int form_write(struct build *b, const struct uni_step *step, const struct uni_form *form,
+	       struct uni_disk_layout *layout, struct uni_disk_result *result,
+	       struct uni_store_record *record, struct uni_err *err);
 /* op_machine.c */
 int op_machine(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	       struct uni_err *err);

@@ -53,10 +53,59 @@ static void fill_machine(struct build *b, const struct uni_base *base,
 	};
 }
 
-int form_write(struct build *b, const struct uni_form *form, struct uni_disk_layout *layout,
-	       struct uni_disk_result *result, struct uni_store_record *record, struct uni_err *err)
+/* The disks beside the image's, open. */
+struct beside {
+	struct uni_form_volume *items;
+	size_t count;
+};
+
+static void beside_close(struct beside *beside)
+{
+	for (size_t i = 0; i < beside->count; i++)
+		uni_disk_source_free(beside->items[i].source);
+	free(beside->items);
+}
+
+static int beside_open(struct build *b, const struct uni_step *step, const struct uni_form *form,
+		       struct beside *beside, struct uni_err *err)
+{
+	int rc = 0;
+
+	beside->items = uni_alloc_array(step->input_count + 1, sizeof(*beside->items));
+	for (size_t i = 0; rc == 0 && form->volumes != 0 && i < step->input_count; i++) {
+		size_t index;
+		const struct uni_recipe_volume *volume =
+			volume_named(b, step->inputs[i].name, &index);
+		struct uni_form_volume *item = &beside->items[beside->count];
+		struct uni_store_entry blob;
+		uint64_t grains;
+		int fd;
+
+		if (volume == NULL || !uni_recipe_volume_beside(volume))
+			continue;
+		blob = *input_blob(b, step, i);
+		rc = uni_store_blob_open(b->store, &blob, &fd, err);
+		if (rc != 0)
+			break;
+		*item = (struct uni_form_volume){
+			.name = volume->name,
+			.source = uni_disk_source_from_fd(fd, 0, blob.size, volume->name),
+			.writable = volume->writable,
+		};
+		item->source->owned_fd = fd;
+		beside->count++;
+		grains = (blob.size + form->grain - 1) / form->grain;
+		rc = uni_disk_source_grow(&item->source, grains * form->grain, err);
+	}
+	return rc;
+}
+
+int form_write(struct build *b, const struct uni_step *step, const struct uni_form *form,
+	       struct uni_disk_layout *layout, struct uni_disk_result *result,
+	       struct uni_store_record *record, struct uni_err *err)
 {
 	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+	struct beside beside __attribute__((cleanup(beside_close))) = { .count = 0 };
 	struct sink sink = { .b = b, .record = record };
 	const struct uni_form_out out = { .begin = begin_file, .end = end_file, .user = &sink };
 	struct uni_form_machine machine;
@@ -65,9 +114,13 @@ int form_write(struct build *b, const struct uni_form *form, struct uni_disk_lay
 
 	if (rc == 0)
 		rc = uni_disk_open_layout(&source, layout, form->grain, result, err);
+	if (rc == 0)
+		rc = beside_open(b, step, form, &beside, err);
 	if (rc != 0)
 		return rc;
 	fill_machine(b, base, &machine);
+	machine.volumes = beside.items;
+	machine.volume_count = beside.count;
 	rc = form->write(source, &machine, &out, err);
 	uni_store_writer_free(sink.writer);
 	return rc;

@@ -396,9 +396,10 @@ static int write_format(struct build *b, const char *name, const struct disk *di
 	return rc;
 }
 
-static int write_disk(struct build *b, const char *format, struct disk *disk,
+static int write_disk(struct build *b, const struct uni_step *step, struct disk *disk,
 		      struct uni_store_record *record, struct uni_err *err)
 {
+	const char *format = step->id + strlen("disk:");
 	struct uni_disk_result *result UNI_AUTO_FREE = uni_alloc(sizeof(*result));
 	const struct uni_form *form = uni_form_find(format);
 	struct uni_digest identity;
@@ -408,7 +409,7 @@ static int write_disk(struct build *b, const char *format, struct disk *disk,
 	identity = uni_hash_end(&disk->identity);
 	disk->layout.guid = uni_uuid_derive("uni disk", &identity);
 	disk->layout.partitions = disk->partitions;
-	rc = form != NULL ? form_write(b, form, &disk->layout, result, record, err)
+	rc = form != NULL ? form_write(b, step, form, &disk->layout, result, record, err)
 			  : write_format(b, format, disk, result, record, err);
 	if (rc == 0)
 		record->meta = disk_words(disk, result);
@@ -437,7 +438,7 @@ int op_disk(struct build *b, const struct uni_step *step, struct uni_store_recor
 	if (rc == 0)
 		rc = add_volumes(b, step, disk, err);
 	if (rc == 0)
-		rc = write_disk(b, format, disk, record, err);
+		rc = write_disk(b, step, disk, record, err);
 	fds_close(&disk->fds);
 	uni_buf_free(&disk->stage1);
 	uni_buf_free(&disk->stage2);

@@ -115,6 +115,7 @@ int op_root(struct build *b, struct uni_store_record *record, struct uni_err *er
 	struct uni_digest digest;
 	int rc = fill(b, tree, err);
 
+	uni_tree_find_secrets(tree);
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, b->store, err);
 	if (rc != 0)
@@ -124,7 +125,9 @@ int op_root(struct build *b, struct uni_store_record *record, struct uni_err *er
 	rc = pack(tree, sink, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, &digest, &blob, err);
-	if (rc == 0)
-		uni_store_record_add(record, "root", &blob);
-	return rc;
+	if (rc != 0)
+		return rc;
+	uni_store_record_add(record, "root", &blob);
+	secrets_note(tree, record);
+	return 0;
 }

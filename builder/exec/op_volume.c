@@ -114,6 +114,7 @@ int op_volume(struct build *b, const struct uni_step *step, struct uni_store_rec
 		return rc;
 	uni_store_record_add(record, "volume", &blob);
 	record->meta = volume_words_write(&result);
+	secrets_note(in->tree, record);
 	volume_seen(b, index);
 	return 0;
 }

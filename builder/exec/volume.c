@@ -171,6 +171,7 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 					"volumes of format %s cannot be written", format);
 	in->scope = uni_statcache_scope(b->stats, scope);
 	in->tree = uni_tree_new(&rules);
+	uni_tree_find_secrets(in->tree);
 	rc = fill_tree(b, volume, in->tree, &why);
 	if (rc == 0)
 		rc = digest_tree(b, volume, in, hash_all, &why);

@@ -58,7 +58,7 @@ static int want(struct build *b, size_t index, struct uni_err *err)
 	if (rc == 1) {
 		run->done = true;
 		tell(b, UNI_EVENT_STEP_CACHED, step, 0);
-		return 0;
+		return secrets_check(b, index, err);
 	}
 	run->needed = true;
 	uni_plan_set_state(b->plan, index, UNI_STEP_WOULD_RUN);
@@ -150,6 +150,8 @@ static int do_step(struct walk *w, size_t index, struct uni_buf *messages, struc
 		rc = uni_store_key_lock(b->store, &key, &lock, err);
 		if (rc == 0)
 			rc = look_up(b, index, &key, err);
+		if (rc == 1 && secrets_check(b, index, err) != 0)
+			return err->code;
 		if (rc < 0)
 			return rc;
 		if (rc == 1) {
@@ -161,6 +163,8 @@ static int do_step(struct walk *w, size_t index, struct uni_buf *messages, struc
 		}
 	}
 	rc = run_now(w, index, messages, err);
+	if (rc == 0)
+		rc = secrets_check(b, index, err);
 	if (rc != 0)
 		return rc;
 	if (cold) {

@@ -75,7 +75,7 @@ static int open_source(struct converting *c, struct uni_err *err)
 	if (stat(c->how->image, &st) == 0 && S_ISDIR(st.st_mode)) {
 		rc = uni_ami_open(&c->ami, c->how->image, err);
 		if (rc == 0)
-			c->source = uni_ami_source(c->ami);
+			c->source = uni_ami_source(&c->ami->disk);
 	} else {
 		rc = uni_disk_open_image(&c->source, c->how->image, err);
 	}

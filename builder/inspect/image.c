@@ -204,7 +204,7 @@ static int recognise_disk(struct uni_image *image, bool *is_disk, struct uni_err
 	int rc = 0;
 
 	if (image->ami != NULL)
-		source = uni_ami_source(image->ami);
+		source = uni_ami_source(&image->ami->disk);
 	else
 		rc = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
 	if (rc != 0)
@@ -273,8 +273,8 @@ static int open_ami(struct uni_image *image, struct uni_err *err)
 	if (rc != 0)
 		return uni_err_context(err, "%s: is a folder, so it should be NAME.ami",
 				       image->path);
-	image->size = (uint64_t)image->ami->map->count * UNI_AMI_BLOCK;
-	image->digest = image->ami->map->digest;
+	image->size = (uint64_t)image->ami->disk.map->count * UNI_AMI_BLOCK;
+	image->digest = image->ami->disk.map->digest;
 	image->mapped = true;
 	return recognise_disk(image, &disk, err);
 }

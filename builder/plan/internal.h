@@ -9,7 +9,8 @@
 #include <uni/plan/make.h>
 
 /* Versions of operations that have no registry of their own: change with the bytes they write. */
-#define PLAN_ROOT_VERSION 1
+#define PLAN_ROOT_VERSION 2
+#define PLAN_VOLUME_VERSION 1 /* of what its result says, beside the file system's own */
 #define PLAN_MANIFEST_VERSION 1
 
 struct plan_step {

@@ -93,7 +93,7 @@ static int make_volumes(struct making *m, struct uni_err *err)
 			uni_buf_free(&options);
 			return rc;
 		}
-		plan_add(m->plan, UNI_OP_VOLUME, id, format->version);
+		plan_add(m->plan, UNI_OP_VOLUME, id, format->version + PLAN_VOLUME_VERSION);
 		plan_options(m->plan, &options);
 		plan_tools(m->plan, &m->in->volume_tools[i]);
 		plan_source(m->plan, "tree", &m->in->volumes[i]);
@@ -103,15 +103,16 @@ static int make_volumes(struct making *m, struct uni_err *err)
 }
 
 /* A volume's place in kernel and disk carries its name: two of the same content may stand for
- * different ones. */
-static void use_volumes(struct making *m)
+ * different ones. Those that are disks of their own are of use to few. */
+static void use_volumes(struct making *m, bool beside)
 {
 	const struct uni_recipe *recipe = m->in->recipe;
 
 	for (size_t i = 0; i < recipe->volume_count; i++) {
 		char *name UNI_AUTO_FREE = uni_asprintf("volume/%s", recipe->volumes[i].name);
 
-		if (m->volumes[i] >= 0 && !uni_recipe_volume_beside(&recipe->volumes[i]))
+		if (m->volumes[i] >= 0 &&
+		    (beside || !uni_recipe_volume_beside(&recipe->volumes[i])))
 			plan_use(m->plan, name, m->volumes[i], "volume");
 	}
 }
@@ -134,7 +135,7 @@ static void make_kernel(struct making *m)
 		plan_use(m->plan, "program", m->program, "program");
 	if (m->root >= 0)
 		plan_use(m->plan, "root", m->root, "root");
-	use_volumes(m);
+	use_volumes(m, false);
 	m->kernel = plan_close(m->plan);
 }
 
@@ -193,7 +194,7 @@ static void make_machine(struct making *m, const struct uni_machine_format *form
 	options_machine(m->in->recipe, format, &options);
 	plan_options(m->plan, &options);
 	plan_use(m->plan, "elf", m->kernel, "elf");
-	use_volumes(m);
+	use_volumes(m, false);
 	plan_close(m->plan);
 }
 
@@ -201,6 +202,7 @@ static int make_disks(struct making *m, struct uni_err *err)
 {
 	for (size_t i = 0; i < m->in->format_count; i++) {
 		const char *name = m->in->formats[i];
+		const struct uni_form *form = uni_form_find(name);
 		char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", name);
 		struct uni_buf options = UNI_BUF_INIT;
 		unsigned version = 0;
@@ -227,7 +229,7 @@ static int make_disks(struct making *m, struct uni_err *err)
 		plan_use(m->plan, "box", m->box, "box");
 		if (m->esp >= 0)
 			plan_use(m->plan, "esp", m->esp, "esp");
-		use_volumes(m);
+		use_volumes(m, form != NULL && form->volumes != 0);
 		plan_close(m->plan);
 	}
 	return 0;

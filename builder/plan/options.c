@@ -196,6 +196,10 @@ void options_form(const struct uni_recipe *recipe, const struct uni_form *form, 
 	line_number(out, "memory", recipe->machine.memory);
 	line_number(out, "processors", recipe->machine.processors);
 	line_number(out, "network", recipe->config.networks.count != 0);
+	for (size_t i = 0; form->volumes != 0 && i < recipe->volume_count; i++)
+		if (uni_recipe_volume_beside(&recipe->volumes[i]))
+			line_text(out, recipe->volumes[i].writable ? "writable" : "beside",
+				  recipe->volumes[i].name);
 }
 
 void options_machine(const struct uni_recipe *recipe, const struct uni_machine_format *format,

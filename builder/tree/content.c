@@ -37,6 +37,7 @@ struct reading {
 	struct uni_hash hash;
 	int (*fn)(void *user, const void *data, size_t size, struct uni_err *err);
 	void *user;
+	struct uni_secret_scan *scan; /* or NULL */
 	char *buffer;
 	bool refused; /* it was `fn` that failed */
 };
@@ -57,6 +58,8 @@ static int read_fd(struct reading *reading, struct uni_tree_node *node, int fd, 
 			return UNI_E_CHANGED;
 		if (!node->known)
 			uni_hash_add(&reading->hash, reading->buffer, (size_t)got);
+		if (reading->scan != NULL)
+			uni_secret_scan_add(reading->scan, reading->buffer, (size_t)got);
 		if (reading->fn != NULL)
 			rc = reading->fn(reading->user, reading->buffer, (size_t)got, err);
 		reading->refused = rc != 0;
@@ -98,21 +101,42 @@ static int name_trouble(const struct uni_tree_node *node, const char *path, int 
 	return code == UNI_E_CANCELLED ? code : uni_err_context(err, "%s", full);
 }
 
+static int read_all(struct reading *reading, struct uni_tree_node *node, const char *path,
+		    struct uni_err *err)
+{
+	int rc;
+
+	if (node->source == NULL) {
+		if (reading->scan != NULL)
+			uni_secret_scan_add(reading->scan, node->data, (size_t)node->size);
+		return reading->fn != NULL && node->size != 0
+			       ? reading->fn(reading->user, node->data, (size_t)node->size, err)
+			       : 0;
+	}
+	reading->buffer = uni_realloc_array(NULL, node->size < STEP ? (size_t)node->size : STEP, 1);
+	uni_hash_start(&reading->hash);
+	rc = read_source(reading, node, path, err);
+	free(reading->buffer);
+	return rc != 0 && !reading->refused ? name_trouble(node, path, rc, err) : rc;
+}
+
 int uni_tree_content(const struct uni_tree *tree, const struct uni_tree_entry *entry,
 		     int (*fn)(void *user, const void *data, size_t size, struct uni_err *err),
 		     void *user, struct uni_err *err)
 {
-	(void)tree;
 	struct uni_tree_node *node = entry->node;
 	struct reading reading = { .fn = fn, .user = user };
+	struct uni_secret_scan scan;
+	int rc;
+
 	if (node->type != UNI_ENTRY_FILE)
 		return uni_err_set(err, UNI_E_INVAL, "%s is no file", entry->meta.path);
-	if (node->source == NULL)
-		return fn != NULL && node->size != 0 ? fn(user, node->data, (size_t)node->size, err)
-						     : 0;
-	reading.buffer = uni_realloc_array(NULL, node->size < STEP ? (size_t)node->size : STEP, 1);
-	uni_hash_start(&reading.hash);
-	int rc = read_source(&reading, node, entry->meta.path, err);
-	free(reading.buffer);
-	return rc != 0 && !reading.refused ? name_trouble(node, entry->meta.path, rc, err) : rc;
+	if (tree->finds_secrets && fn != NULL) {
+		uni_secret_scan_start(&scan);
+		reading.scan = &scan;
+	}
+	rc = read_all(&reading, node, entry->meta.path, err);
+	if (rc == 0 && reading.scan != NULL)
+		node->secret = (uint8_t)uni_secret_scan_end(&scan);
+	return rc;
 }

@@ -22,10 +22,11 @@ struct children {
 };
 
 struct uni_tree_node {
-	char *name;   /* "." of the root */
-	uint8_t type; /* enum uni_entry_type */
-	bool known;   /* `digest` is */
-	bool fresh;   /* it became so by reading, at hashed_at */
+	char *name;	/* "." of the root */
+	uint8_t type;	/* enum uni_entry_type */
+	bool known;	/* `digest` is */
+	bool fresh;	/* it became so by reading, at hashed_at */
+	uint8_t secret; /* enum uni_secret: what it was found to be */
 	uint16_t mode;
 	int64_t mtime;
 	uint64_t size;
@@ -46,6 +47,7 @@ struct uni_tree {
 	struct source *sources;
 	size_t count;
 	uint64_t bytes;
+	bool finds_secrets;
 };
 
 /* Position of `name` among sorted children, or where it belongs. */

@@ -84,6 +84,11 @@ size_t uni_tree_count(const struct uni_tree *tree)
 	return tree->count;
 }
 
+void uni_tree_find_secrets(struct uni_tree *tree)
+{
+	tree->finds_secrets = true;
+}
+
 uint64_t uni_tree_bytes(const struct uni_tree *tree)
 {
 	return tree->bytes;
@@ -133,6 +138,7 @@ static struct uni_tree_entry view(struct uni_tree_node *node, const char *path)
 			.mtime = node->mtime,
 			.size = node->type == UNI_ENTRY_FILE ? node->size : 0,
 		},
+		.secret = (enum uni_secret)node->secret,
 		.digest = node->known ? &node->digest : NULL,
 		.source = node->source != NULL ? node->source->path : NULL,
 		.node = node,

@@ -4,6 +4,7 @@
 #ifndef UNI_BUNDLE_INTERNAL_H
 #define UNI_BUNDLE_INTERNAL_H
 
+#include <uni/bundle/ami.h>
 #include <uni/bundle/form.h>
 #include <uni/bundle/package.h>
 #include <uni/io/tar.h>
@@ -19,6 +20,14 @@ extern const struct uni_form form_ami;
 extern const struct uni_form form_containerdisk;
 extern const struct uni_form form_gcp;
 extern const struct uni_form form_ova;
+
+/* ami_volumes.c: volumes.json, without the disks themselves. */
+void ami_volumes_json(const struct uni_ami_volume *volumes, size_t count, struct uni_buf *out);
+int ami_volumes_parse(struct uni_ami *ami, const char *name, const char *json, size_t size,
+		      struct uni_err *err);
+void ami_volumes_free(struct uni_ami_volume *volumes, size_t count);
+/* The device of the nth volume. */
+void ami_device(char out[16], size_t n);
 
 /* machine.c: attribute values and text of XML. */
 void bundle_put_xml(struct uni_buf *out, const char *text);

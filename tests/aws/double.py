@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import re
 import socket
 import socketserver
 import threading
@@ -18,7 +19,6 @@ from xml.sax.saxutils import escape
 
 BLOCK = 524288
 ALLOWED_SKEW = 300
-
 
 
 class Refused(Exception):
@@ -171,7 +171,9 @@ class Ebs:
             raise Refused(400, "ValidationException", "VolumeSize")
         token = ask.get("ClientToken")
         if token in self.account.tokens:
-            name = self.account.tokens[token]
+            name, before = self.account.tokens[token]
+            if before != ask:
+                raise Refused(409, "ConflictException", "the same token for another snapshot")
         else:
             name = self.account.new_id("snap")
             blocks = {}
@@ -185,7 +187,7 @@ class Ebs:
                 "tags": {t["Key"]: t["Value"] for t in ask.get("Tags", [])}, "parent": ask.get("ParentSnapshotId"),
                 "description": ask.get("Description", "")}
             if token:
-                self.account.tokens[token] = name
+                self.account.tokens[token] = name, ask
         answer = {"SnapshotId": name, "BlockSize": BLOCK, "VolumeSize": ask["VolumeSize"], "Status": "pending"}
         if self.account.encrypt:
             answer["KmsKeyArn"] = "arn:aws:kms:r:1:key/k"
@@ -258,11 +260,12 @@ class Ec2:
                 continue
             if image["wait"] > 0:
                 image["wait"] -= 1
+            mappings = "".join(f"<item><deviceName>{device}</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs>"
+                               "</item>" for device, snapshot in image["mappings"].items())
             items += (f"<item><imageId>{name}</imageId><name>{escape(image['name'])}</name>"
                       f"<imageState>{'pending' if image['wait'] else 'available'}</imageState>"
-                      "<creationDate>2026-01-01T00:00:00.000Z</creationDate><blockDeviceMapping><item><deviceName>"
-                      f"/dev/xvda</deviceName><ebs><snapshotId>{image['snapshot']}</snapshotId></ebs></item>"
-                      f"</blockDeviceMapping>{tag_xml(image['tags'])}</item>")
+                      "<creationDate>2026-01-01T00:00:00.000Z</creationDate><blockDeviceMapping>"
+                      f"{mappings}</blockDeviceMapping>{tag_xml(image['tags'])}</item>")
         if "ImageId.1" in form and not items:
             raise Refused(400, "InvalidAMIID.NotFound", form["ImageId.1"])
         return f"<imagesSet>{items}</imagesSet>"
@@ -279,6 +282,27 @@ class Ec2:
             raise Refused(400, "InvalidSnapshot.NotFound", form["SnapshotId.1"])
         return f"<snapshotSet>{items}</snapshotSet>"
 
+    def mappings(self, region, form):
+        """Device and snapshot of each, in order; refused when they are not volumes that can be made."""
+        found, n = {}, 1
+        while f"BlockDeviceMapping.{n}.DeviceName" in form:
+            prefix = f"BlockDeviceMapping.{n}."
+            device, name = form[prefix + "DeviceName"], form.get(prefix + "Ebs.SnapshotId")
+            snapshot = self.account.snapshots.get(name)
+            if snapshot is None or snapshot["state"] != "completed" or snapshot["region"] != region:
+                raise Refused(400, "InvalidSnapshot.NotFound", prefix + "Ebs.SnapshotId")
+            if form.get(prefix + "Ebs.VolumeSize") != str(snapshot["size"]):
+                raise Refused(400, "InvalidParameterValue", prefix + "VolumeSize")
+            if device in found or (n > 1 and not re.fullmatch("/dev/sd[f-p]", device)):
+                raise Refused(400, "InvalidBlockDeviceMapping", device)
+            if form.get(prefix + "Ebs.DeleteOnTermination") not in ("true", "false"):
+                raise Refused(400, "InvalidParameterValue", prefix + "Ebs.DeleteOnTermination")
+            found[device] = name
+            n += 1
+        if sum(key.endswith(".DeviceName") for key in form) != len(found):
+            raise Refused(400, "InvalidBlockDeviceMapping", "numbers are left out")
+        return found
+
     def register_image(self, region, form):
         wanted = {"Architecture": "x86_64", "VirtualizationType": "hvm", "RootDeviceName": "/dev/xvda",
                   "ImdsSupport": "v2.0", "BlockDeviceMapping.1.DeviceName": "/dev/xvda",
@@ -288,20 +312,14 @@ class Ec2:
                 raise Refused(400, "InvalidParameterValue", f"{key} is {form.get(key)}")
         if form.get("BootMode") not in ("legacy-bios", "uefi", "uefi-preferred"):
             raise Refused(400, "InvalidParameterValue", "BootMode")
-        snapshot = self.account.snapshots.get(form.get("BlockDeviceMapping.1.Ebs.SnapshotId"))
-        if snapshot is None or snapshot["state"] != "completed" or snapshot["region"] != region:
-            raise Refused(400, "InvalidSnapshot.NotFound", "BlockDeviceMapping.1.Ebs.SnapshotId")
-        if form.get("BlockDeviceMapping.1.Ebs.VolumeSize") != str(snapshot["size"]):
-            raise Refused(400, "InvalidParameterValue", "VolumeSize")
-        return self.add_image(region, form["Name"], form["BlockDeviceMapping.1.Ebs.SnapshotId"],
-                              spec_tags(form, "image"), form)
+        return self.add_image(region, form["Name"], self.mappings(region, form), spec_tags(form, "image"), form)
 
-    def add_image(self, region, name, snapshot, tags, form, wait=0):
+    def add_image(self, region, name, mappings, tags, form, wait=0):
         if any(i["name"] == name and i["region"] == region for i in self.account.images.values()):
             raise Refused(400, "InvalidAMIName.Duplicate", name)
         image = self.account.new_id("ami")
-        self.account.images[image] = {"region": region, "name": name, "snapshot": snapshot, "tags": tags,
-                                      "form": form, "shares": [], "wait": wait}
+        self.account.images[image] = {"region": region, "name": name, "mappings": mappings, "tags": tags,
+                                      "snapshot": mappings["/dev/xvda"], "form": form, "shares": [], "wait": wait}
         return f"<imageId>{image}</imageId>"
 
     def copy_image(self, region, form):
@@ -309,10 +327,12 @@ class Ec2:
         if token in self.account.tokens:
             return f"<imageId>{self.account.tokens[token]}</imageId>"
         source = self.image(form["SourceRegion"], form["SourceImageId"])
-        snapshot = self.account.new_id("snap")
-        self.account.snapshots[snapshot] = dict(self.account.snapshots[source["snapshot"]], region=region,
-                                                tags=spec_tags(form, "snapshot"))
-        answer = self.add_image(region, form["Name"], snapshot, spec_tags(form, "image"), form,
+        mappings = {}
+        for device, snapshot in source["mappings"].items():
+            mappings[device] = self.account.new_id("snap")
+            self.account.snapshots[mappings[device]] = dict(self.account.snapshots[snapshot], region=region,
+                                                            tags=spec_tags(form, "snapshot"))
+        answer = self.add_image(region, form["Name"], mappings, spec_tags(form, "image"), form,
                                 self.account.copies_wait)
         self.account.tokens[token] = answer[len("<imageId>"):-len("</imageId>")]
         return answer
@@ -374,7 +394,7 @@ class Ec2:
         name = form["SnapshotId"]
         if name not in self.account.snapshots:
             raise Refused(400, "InvalidSnapshot.NotFound", name)
-        if any(image["snapshot"] == name for image in self.account.images.values()):
+        if any(name in image["mappings"].values() for image in self.account.images.values()):
             raise Refused(400, "InvalidSnapshot.InUse", name)
         del self.account.snapshots[name]
         return "<return>true</return>"

@@ -43,6 +43,49 @@ class Clouds(scenario.Scenario):
         self.assertEqual(self.read("again.ami/disk.blocks"), self.read("out/hello.ami/disk.blocks"))
         self.assertIn("the same, 4 artifacts", self.uni("verify", "out/hello.manifest.json"))
 
+    def at(self, name):
+        return os.path.join(self.work, name)
+
+    def test_ami_with_volumes_of_its_own(self):
+        self.write("www/index", "live\n")
+        self.hello(scenario.HELLO_RECIPE + self.base("nvme") + """
+[[volume]]
+name = "state"
+mount = "/state"
+format = "ext4"
+mode = "rw"
+size = "8M"
+[[volume]]
+name = "www"
+mount = "/www"
+format = "live"
+source = "www"
+[output]
+formats = ["ami", "raw"]
+""")
+        self.uni("build", "recipe.toml", "-o", "out")
+        self.uni("convert", "out/hello.ami", "raw", "-o", "disk.raw")
+        volumes = [("state", self.at("out/hello.state.raw"), True), ("www", self.at("out/hello.www.vol"), False)]
+        request = ami.compare(self.at("out/hello.ami"), self.at("disk.raw"), volumes)
+        # The same disk with another volume is another image.
+        self.write("www/index", "other\n")
+        os.unlink(self.at("out/hello.www.vol"))
+        self.uni("build", "recipe.toml", "-o", "out")
+        changed = ami.compare(self.at("out/hello.ami"), self.at("disk.raw"), volumes)
+        self.assertNotEqual(changed["Name"], request["Name"])
+        self.assertIn("the same, ", self.uni("verify", "out/hello.manifest.json"))
+        sound = self.read("out/hello.ami/volumes.json")
+        for old, new in ((b'"www"', b'"../x"'), (b"/dev/sdg", b"/dev/sdh"), (b'"format": 1', b'"format": 2'),
+                         (b"true", b"1")):
+            self.write("out/hello.ami/volumes.json", sound.replace(old, new))
+            self.assertIn("volumes.json", self.fails("inspect", "out/hello.ami"))
+        self.write("out/hello.ami/volumes.json", sound.replace(b'"www"', b'"gone"'))
+        self.assertIn("volumes/gone", self.fails("inspect", "out/hello.ami"))
+        self.write("out/hello.ami/volumes.json", sound)
+        shutil.copy(self.at("out/hello.ami/block-map.json"), self.at("out/hello.ami/volumes/www/block-map.json"))
+        shutil.copy(self.at("out/hello.ami/disk.blocks"), self.at("out/hello.ami/volumes/www/disk.blocks"))
+        self.assertIn("is not the volume of", self.fails("inspect", "out/hello.ami"))
+
     def test_ami_that_changes_is_replaced_as_a_whole(self):
         recipe = scenario.HELLO_RECIPE + self.base("nvme") + '[output]\nformats = ["ami"]\n'
         self.hello(recipe)

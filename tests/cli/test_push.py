@@ -32,7 +32,7 @@ class Ec2(scenario.Scenario):
         self.recipe()
         self.image()
 
-    def recipe(self, extra="", version="1.0.0"):
+    def recipe(self, extra="", version="1.0.0", more=""):
         self.write("hello.c", scenario.HELLO_C)
         self.write("recipe.toml", f"""[image]
 name = "hello"
@@ -45,7 +45,7 @@ name = "data"
 mount = "/srv"
 source = "site"
 compression = "none"
-""")
+{more}""")
 
     def image(self):
         self.uni("build", "recipe.toml", "-o", "out", "--format", "ami,raw", "--force")
@@ -108,6 +108,71 @@ class Push(Ec2):
         self.assertIn("ebs:PutSnapshotBlock", out)
         self.assertIn("ec2:RegisterImage", out)
         self.assertEqual(self.account.calls, [])
+
+    BESIDE = """[[volume]]
+name = "state"
+mount = "/state"
+format = "ext4"
+mode = "rw"
+size = "8M"
+[[volume]]
+name = "www"
+mount = "/www"
+format = "live"
+source = "site"
+"""
+
+    def assert_holds(self, snapshot, path):
+        """The file, padded with zeros, is what the snapshot holds."""
+        with open(os.path.join(self.work, path), "rb") as f:
+            raw = f.read()
+        blocks = self.account.snapshots[snapshot]["blocks"]
+        raw += bytes(-len(raw) % double.BLOCK)
+        for i in range(max(len(raw) // double.BLOCK, max(blocks) + 1)):
+            self.assertEqual(blocks.get(i, bytes(double.BLOCK)), raw[i * double.BLOCK:(i + 1) * double.BLOCK], i)
+
+    def test_volumes_of_their_own_are_mapped(self):
+        self.recipe(more=self.BESIDE)
+        self.image()
+        self.assertIn("state: 1 GiB in eu-central-1", self.push("--dry-run"))
+        # What fails behind the first snapshot leaves none of them.
+        self.account.keys["AKIDEXAMPLE"]["allowed"] = {"ebs:StartSnapshot", "ebs:PutSnapshotBlock",
+                                                       "ebs:CompleteSnapshot", "ec2:DescribeImages",
+                                                       "ec2:DescribeSnapshots", "ec2:DeleteSnapshot"}
+        self.push_fails()
+        self.assertEqual(self.account.snapshots, {})
+        self.account.keys["AKIDEXAMPLE"]["allowed"] = None
+        # What is interrupted there goes on with all of them.
+        self.account.faults = [double.Fault("RegisterImage", 503)]
+        self.assertIn("the same command goes on", self.push_fails())
+        self.assertEqual(len(self.account.snapshots), 3)
+        puts = self.account.count("PutSnapshotBlock")
+        self.account.faults = []
+        self.push()
+        self.assertEqual((self.account.count("PutSnapshotBlock"), len(self.account.snapshots)), (puts, 3))
+        image = self.only_image()[1]
+        self.assertEqual(list(image["mappings"]), ["/dev/xvda", "/dev/sdf", "/dev/sdg"])
+        form = image["form"]
+        self.assertEqual([form[f"BlockDeviceMapping.{n}.Ebs.DeleteOnTermination"] for n in (1, 2, 3)],
+                         ["true", "false", "true"])
+        self.assert_snapshot_is_the_disk(image["snapshot"])
+        self.assert_holds(image["mappings"]["/dev/sdf"], "out/hello.state.raw")
+        self.assert_holds(image["mappings"]["/dev/sdg"], "out/hello.www.vol")
+        self.assertTrue(image["tags"]["uni:digest"].startswith("ami-sha256:"))
+        # The next one builds on each of them, and sends at least a block.
+        self.recipe(version="1.0.1", more=self.BESIDE)
+        self.image()
+        self.push()
+        second = next(i for i in self.account.images.values() if i is not image)
+        for device, snapshot in image["mappings"].items():
+            made = self.account.snapshots[second["mappings"][device]]
+            self.assertEqual((made["parent"], len(made["put"]) > 0), (snapshot, True))
+        self.assert_holds(second["mappings"]["/dev/sdf"], "out/hello.state.raw")
+        copy = self.uni("ami", "copy", f"ec2://eu-central-1/{second['name']}", "us-west-2").split()[1]
+        self.assertEqual(len(self.account.images[copy]["mappings"]), 3)
+        for name in (image["name"], second["name"]):
+            self.uni("ami", "deregister", f"ec2://eu-central-1/{name}")
+        self.assertEqual({s["region"] for s in self.account.snapshots.values()}, {"us-west-2"})
 
     def test_the_next_image_sends_what_differs(self):
         self.push()

@@ -29,6 +29,17 @@ name = "data"
 mount = "/srv"
 source = "data"
 compression = "none"
+[[volume]]
+name = "state"
+mount = "/state"
+format = "ext4"
+mode = "rw"
+size = "8M"
+[[volume]]
+name = "www"
+mount = "/www"
+format = "live"
+source = "data"
 """
 
 
@@ -71,20 +82,32 @@ def build(work, env):
                    stdout=subprocess.DEVNULL)
 
 
+def blocks_of(ebs, snapshot):
+    return {block["BlockIndex"]: ebs.get_snapshot_block(SnapshotId=snapshot, BlockIndex=block["BlockIndex"],
+                                                        BlockToken=block["BlockToken"])["BlockData"].read()
+            for block in ebs.list_snapshot_blocks(SnapshotId=snapshot, MaxResults=10000)["Blocks"]}
+
+
 def compare(work, ebs, snapshot):
     """Every block that is there equals the disk's, every other one is zeros there; behind the disk only GPT's copy."""
     with open(os.path.join(work, "out/judged.raw"), "rb") as f:
         raw = f.read()
-    blocks = {}
-    for block in ebs.list_snapshot_blocks(SnapshotId=snapshot, MaxResults=10000)["Blocks"]:
-        data = ebs.get_snapshot_block(SnapshotId=snapshot, BlockIndex=block["BlockIndex"],
-                                      BlockToken=block["BlockToken"])["BlockData"].read()
-        blocks[block["BlockIndex"]] = data
+    blocks = blocks_of(ebs, snapshot)
     # The header in the first block says where the copy is, so that one differs in these few bytes.
     for i in range(1, len(raw) // BLOCK):
         assert blocks.get(i, bytes(BLOCK)) == raw[i * BLOCK:(i + 1) * BLOCK], i
     assert blocks[0][1024:] == raw[1024:BLOCK], "first block"
     assert max(blocks) == 2047 and blocks[2047][-512:-504] == b"EFI PART", "copy of the table"
+
+
+def compare_volume(work, ebs, snapshot, name):
+    """A volume beside the disk holds what was built."""
+    blocks = blocks_of(ebs, snapshot)
+    with open(os.path.join(work, name), "rb") as f:
+        raw = f.read()
+    raw += bytes(-len(raw) % BLOCK)
+    for i in range(max(len(raw) // BLOCK, max(blocks) + 1)):
+        assert blocks.get(i, bytes(BLOCK)) == raw[i * BLOCK:(i + 1) * BLOCK], (name, i)
 
 
 def main():
@@ -108,8 +131,12 @@ def main():
         # moto computes another signature than boto3 for a query; ours has none. Reading back needs no judge of that.
         urllib.request.urlopen(urllib.request.Request(url + "/moto-api/reset-auth", data=b"1000000",
                                                       headers={"Content-Type": "text/plain"})).close()
-        snapshot = next(line.split()[2] for line in out.split("\n") if line.startswith("snapshot"))
-        compare(work, boto3.client("ebs", **keys), snapshot)
+        ebs = boto3.client("ebs", **keys)
+        # moto's RegisterImage forgets the mappings it is given.
+        snapshots = {line.split()[3]: line.split()[2] for line in out.split("\n") if line.startswith("snapshot")}
+        compare(work, ebs, snapshots["made"])
+        compare_volume(work, ebs, snapshots["state"], "out/judged.state.raw")
+        compare_volume(work, ebs, snapshots["www"], "out/judged.www.vol")
     finally:
         server.kill()
         server.wait()

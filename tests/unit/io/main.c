@@ -5,5 +5,5 @@
 
 int main(void)
 {
-	return unit_stream() + unit_tar() + unit_cpio() + unit_hashtree();
+	return unit_stream() + unit_tar() + unit_cpio() + unit_hashtree() + unit_secret();
 }

@@ -10,5 +10,6 @@ int unit_stream(void);
 int unit_tar(void);
 int unit_cpio(void);
 int unit_hashtree(void);
+int unit_secret(void);
 
 #endif

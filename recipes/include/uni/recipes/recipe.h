@@ -141,8 +141,9 @@ struct uni_recipe_file {
 	struct uni_recipe_input source;
 	char *text; /* NULL with a source */
 	size_t text_size;
-	uint32_t mode; /* permission bits; 0644 when absent */
-	bool runtime;  /* may be given again at start */
+	uint32_t mode;	   /* permission bits; 0644 when absent */
+	bool runtime;	   /* may be given again at start */
+	bool allow_secret; /* it may be a private key */
 	struct uni_pos pos;
 };
 
@@ -191,7 +192,8 @@ struct uni_recipe_volume {
 			  partition */
 	bool verity;   /* with hash tree; true when absent, false for TMPFS and EXT4 */
 	bool has_epoch;
-	int64_t epoch; /* time of its files; the image's when absent */
+	int64_t epoch;			      /* time of its files; the image's when absent */
+	struct uni_recipe_texts allow_secret; /* paths, absolute in the volume */
 	/* LIVE */
 	bool has_key;
 	uint8_t key[32];	   /* Ed25519 public */

@@ -21,6 +21,7 @@ struct uni_build_options {
 	const char *const *formats; /* NULL: the recipe's; else "raw", "elf", ... */
 	size_t format_count;
 	bool allow_outside;
+	bool allow_secret;	   /* private keys among files and volumes */
 	const char *store;	   /* NULL: uni_dir_cache() */
 	bool fresh;		   /* take no result from the store: every step runs */
 	bool no_output;		   /* build into the store only */

@@ -12,6 +12,7 @@
 
 #include <uni/base/event.h>
 #include <uni/io/entry.h>
+#include <uni/io/secret.h>
 #include <uni/io/sink.h>
 #include <uni/tree/statcache.h>
 
@@ -57,6 +58,9 @@ int uni_tree_add_symlink(struct uni_tree *tree, const char *at, const char *targ
 int uni_tree_add_dir(struct uni_tree *tree, const char *at, const struct uni_tree_rules *rules,
 		     struct uni_err *err); /* takes new mode and time when it is there */
 
+/* From now on, content that uni_tree_content gives is looked at for secrets as it passes. */
+void uni_tree_find_secrets(struct uni_tree *tree);
+
 size_t uni_tree_count(const struct uni_tree *tree);   /* entries, with the root */
 uint64_t uni_tree_bytes(const struct uni_tree *tree); /* of all files' content */
 
@@ -64,6 +68,7 @@ struct uni_tree_node;
 struct uni_tree_entry {
 	struct uni_entry meta;		 /* a file, folder or symbolic link; borrowed */
 	const struct uni_digest *digest; /* of a file's content when it is known, else NULL */
+	enum uni_secret secret;		 /* found in the content, once it was given */
 	const char *source;		 /* the file or walked folder it came from, or NULL */
 	struct uni_tree_node *node;
 };

@@ -11,6 +11,13 @@
 #include <uni/base/digest.h>
 #include <uni/disk/source.h>
 
+/* A volume that is a disk of its own beside the image. Borrowed. */
+struct uni_form_volume {
+	const char *name;
+	struct uni_disk_source *source; /* its size is on the form's grain */
+	bool writable;			/* the machine writes to it */
+};
+
 /* What is told about the machine. Strings are borrowed. */
 struct uni_form_machine {
 	const char *name;	 /* of the image: [a-z0-9._-] */
@@ -18,9 +25,11 @@ struct uni_form_machine {
 	const char *description; /* one line, or NULL */
 	uint64_t memory;	 /* bytes */
 	uint32_t processors;
-	bool bios, uefi;  /* how the disk starts */
-	bool network;	  /* it wants one */
-	bool ena;	  /* its kernel drives EC2's network adapter */
+	bool bios, uefi;		       /* how the disk starts */
+	bool network;			       /* it wants one */
+	bool ena;			       /* its kernel drives EC2's network adapter */
+	const struct uni_form_volume *volumes; /* for forms that take them */
+	size_t volume_count;
 	unsigned threads; /* 0: uni_processors(); not in the bytes */
 };
 
@@ -42,6 +51,8 @@ struct uni_form {
 	uint32_t version;   /* of what it writes; belongs in keys */
 	uint64_t grain;	    /* what the disk's size is a multiple of; 0: any */
 	bool deflate;	    /* its bytes depend on libdeflate (uni_disk_codec_file) */
+	size_t volumes;	    /* how many disks of their own it takes beside the image's; 0: none,
+			       they stay files beside it */
 	/* Files are named ENDING or ENDING/...; `source`'s size is on the grain. */
 	int (*write)(struct uni_disk_source *source, const struct uni_form_machine *machine,
 		     const struct uni_form_out *out, struct uni_err *err);
