@@ -215,6 +215,7 @@ static void free_mounts(struct uni_recipe *recipe)
 		free(recipe->files[i].path);
 		free_input(&recipe->files[i].source);
 		free(recipe->files[i].text);
+		free(recipe->files[i].link);
 	}
 	free(recipe->files);
 	for (size_t i = 0; i < recipe->secret_count; i++) {

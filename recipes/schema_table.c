@@ -96,8 +96,9 @@ static const struct schema_key app_keys[] = {
 	{ .name = "program",
 	  .takes = TAKES_STRING,
 	  .form = FORM_INPUT,
-	  .means = "A finished static program, or a package of one, instead of sources and "
-		   "objects." },
+	  .means = "A finished program, or a package of one, instead of sources and objects: "
+		   "static, "
+		   "or with its loader and libraries in a volume." },
 	{ .name = "args",
 	  .item = "argument",
 	  .takes = TAKES_LIST,
@@ -295,6 +296,10 @@ static const struct schema_key file_keys[] = {
 	  .takes = TAKES_STRING,
 	  .form = FORM_TEXT,
 	  .means = "Its content, instead of `source`." },
+	{ .name = "link",
+	  .takes = TAKES_STRING,
+	  .form = FORM_LINE,
+	  .means = "It is a symbolic link to this path, instead of `source`." },
 	{ .name = "mode",
 	  .takes = TAKES_INTEGER,
 	  .least = 0,

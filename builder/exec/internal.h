@@ -11,6 +11,7 @@
 #include <uni/fs/fs.h>
 #include <uni/index/index.h>
 #include <uni/kernel/base.h>
+#include <uni/kernel/elf.h>
 #include <uni/plan/make.h>
 #include <uni/recipes/recipe.h>
 #include <uni/source/fetch.h>
@@ -171,6 +172,9 @@ int base_check(struct build *b, struct uni_err *err);
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
 int volumes_tools(struct build *b, struct uni_err *err);
+/* What the volume's source holds, as its rules have it; `tree` is empty. */
+int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
+		struct uni_err *err);
 void volume_clear(struct volume_input *volume);
 void volume_seen(struct build *b, size_t index); /* it was made, here */
 /* What a volume's step says about its output. */
@@ -256,6 +260,13 @@ int manifest_recall(struct uni_store *store, const struct uni_digest *manifest, 
 /* log.c: keeps what a failed step said; `path` is owned by the caller, NULL when it cannot be. */
 char *log_keep(struct build *b, const struct uni_step *step, const struct uni_buf *messages,
 	       const struct uni_err *why);
+
+/* libraries.c: whether the loader and the libraries of a dynamic program are among the recipe's
+ * files and volumes. What is not goes to the diags: an error for the loader, warnings for
+ * libraries, which may come from elsewhere. A static program needs none. */
+int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err);
+/* The same for the program of a build, which is resolved. */
+int program_libraries_check(struct build *b, struct uni_err *err);
 
 /* check.c: inputs that could be resolved and would still not do, all to the diags. */
 int inputs_check(struct build *b, struct uni_err *err);

@@ -72,8 +72,8 @@ static int add_archive(struct build *b, const struct uni_recipe_input *input, st
 	return rc != 0 ? rc : tarball_add(b, &item, tree, rules, err);
 }
 
-static int fill_tree(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
-		     struct uni_err *err)
+int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
+		struct uni_err *err)
 {
 	const struct uni_recipe_input *source = &volume->source;
 	struct uni_tree_rules rules = rules_of(volume);
@@ -172,7 +172,7 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	in->scope = uni_statcache_scope(b->stats, scope);
 	in->tree = uni_tree_new(&rules);
 	uni_tree_find_secrets(in->tree);
-	rc = fill_tree(b, volume, in->tree, &why);
+	rc = volume_fill(b, volume, in->tree, &why);
 	if (rc == 0)
 		rc = digest_tree(b, volume, in, hash_all, &why);
 	if (rc == 0)

@@ -135,12 +135,13 @@ struct uni_recipe_machine {
 	struct uni_pos pos;
 };
 
-/* A file of the root file system. Either `source` or `text`. */
+/* A file of the root file system. One of `source`, `text` and `link`. */
 struct uni_recipe_file {
 	char *path; /* absolute, normalised, below no volume's mount */
 	struct uni_recipe_input source;
-	char *text; /* NULL with a source */
+	char *text; /* or NULL */
 	size_t text_size;
+	char *link;	   /* it is a symbolic link to this path; or NULL */
 	uint32_t mode;	   /* permission bits; 0644 when absent */
 	bool runtime;	   /* may be given again at start */
 	bool allow_secret; /* it may be a private key */
