@@ -162,6 +162,7 @@ static void free_input(struct uni_recipe_input *input)
 	free(input->member);
 	free(input->url);
 	free(input->commit);
+	free(input->tag);
 }
 
 static void free_inputs(struct uni_recipe_inputs *inputs)

@@ -549,7 +549,8 @@ const struct schema_form_info schema_forms[FORM_COUNT] = {
 	[FORM_INPUT] = { "a path, package or address",
 			 "write a path relative to the recipe, or pkg:NAME, pkg:NAME@RANGE or "
 			 "pkg:NAME/FILE, or https://HOST/FILE#sha256:DIGEST, or "
-			 "git+https://HOST/REPOSITORY#COMMIT:PATH",
+			 "git+https://HOST/REPOSITORY#COMMIT:PATH, or "
+			 "oci://HOST/NAME:TAG@sha256:DIGEST//PATH",
 			 "^.+$" },
 	[FORM_FILE] = { "a path",
 			"write a path relative to the recipe; a package cannot stand here",

@@ -13,6 +13,7 @@
 #include <uni/kernel/base.h>
 #include <uni/kernel/elf.h>
 #include <uni/plan/make.h>
+#include <uni/recipes/lock.h>
 #include <uni/recipes/recipe.h>
 #include <uni/source/fetch.h>
 #include <uni/source/package.h>
@@ -95,6 +96,7 @@ struct build {
 	bool writes_lock; /* a build; others only obey it */
 	struct uni_indexes *indexes;
 	struct uni_pins locked, pins; /* by the lock; of this build */
+	struct uni_lock *images;      /* what tags of container images mean: as a lock has it */
 	struct base_input base;
 	struct source_unit *sources; /* one for each of the recipe's */
 	size_t source_count;
@@ -119,6 +121,17 @@ int build_make_plan(struct build *b, struct uni_err *err);
 int digest_of_file(struct build *b, const char *path, struct uni_digest *digest,
 		   struct uni_err *err);
 void item_clear(struct item *item);
+/* image.c: container images. A file of one; all of it or a folder into a tree. */
+int image_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
+	       struct uni_err *err);
+int image_add(struct build *b, const struct uni_recipe_input *input, struct uni_tree *tree,
+	      const struct uni_tree_rules *rules, struct uni_err *err);
+struct uni_fetch fetch_of(struct build *b);
+/* What the tags of these inputs mean, into b->images: as `locked` (may be NULL) has it, else what
+ * they mean now. */
+int images_resolve(struct build *b, const struct uni_recipe_input *const *inputs, size_t count,
+		   const struct uni_lock_arch *locked, struct uni_err *err);
+
 /* The recipe's input, unless it is a folder. */
 int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,
 		 struct uni_err *err);

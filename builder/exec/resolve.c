@@ -21,7 +21,7 @@ void item_clear(struct item *item)
 	free(item->path);
 }
 
-static struct uni_fetch fetch_of(struct build *b)
+struct uni_fetch fetch_of(struct build *b)
 {
 	return (struct uni_fetch){ .store = b->store,
 				   .events = b->events,
@@ -99,6 +99,8 @@ int item_resolve(struct build *b, const struct uni_recipe_input *input, struct i
 		return package_item(b, input, item, err);
 	if (input->kind == UNI_INPUT_GIT)
 		return resolve_git(b, input, item, err);
+	if (input->kind == UNI_INPUT_IMAGE)
+		return image_item(b, input, item, err);
 	if (input->kind == UNI_INPUT_HTTPS) {
 		item->name = uni_strdup(input->text);
 		item->digest = input->digest;

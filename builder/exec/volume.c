@@ -84,6 +84,8 @@ int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct 
 		return uni_tree_add_folder(tree, ".", source->path, &rules, err);
 	if (source->kind == UNI_INPUT_PACKAGE && source->member == NULL)
 		return add_package(b, source, tree, &rules, err);
+	if (source->kind == UNI_INPUT_IMAGE)
+		return image_add(b, source, tree, &rules, err);
 	return add_archive(b, source, tree, &rules, err);
 }
 
@@ -178,7 +180,8 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	if (rc == 0)
 		return 0;
 	/* What came from a package names the place already. */
-	if (volume->source.kind == UNI_INPUT_PACKAGE || volume->source.kind == UNI_INPUT_GIT)
+	if (volume->source.kind == UNI_INPUT_PACKAGE || volume->source.kind == UNI_INPUT_GIT ||
+	    volume->source.kind == UNI_INPUT_IMAGE)
 		uni_err_set(err, rc, "%s", why.text);
 	else
 		uni_recipe_error(b->recipe, volume->source.pos, rc, err, "volume \"%s\": %s",
