@@ -49,8 +49,8 @@ class Plain(Registry):
 
     def test_a_package_goes_and_is_installed(self):
         package = self.package("unibase")
-        self.uni("push", package, f"oci://{self.host}/unibase:0.1.0")
-        path = self.uni("pull", f"oci://{self.host}/unibase:0.1.0", "-o", "back").strip()
+        self.uni("push", package, f"oci://{self.host}/unibase:1.0.0")
+        path = self.uni("pull", f"oci://{self.host}/unibase:1.0.0", "-o", "back").strip()
         self.uni("remove", "unibase")
         self.uni("install", path)
 

@@ -154,7 +154,7 @@ def main():
     try:
         access, secret = make_user(url)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("UNI_", "XDG_", "AWS_"))}
-        env.update(UNI_CACHE=work + "/store", XDG_STATE_HOME=work + "/state", HOME=work + "/home", no_proxy="127.0.0.1",
+        env.update(UNI_CACHE=work + "/store", UNI_INDEX=work + "/no-index", XDG_STATE_HOME=work + "/state", HOME=work + "/home", no_proxy="127.0.0.1",
                    AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret,
                    AWS_EC2_METADATA_DISABLED="true")
         build(work, env)
