@@ -41,7 +41,8 @@ void options_compile(const struct uni_recipe *recipe, size_t source, struct uni_
 void options_root(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
 		   struct uni_buf *out, struct uni_err *err);
-void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out);
+/* `kernel`: the one of the base's that was chosen. */
+void options_kernel(const struct uni_recipe *recipe, const char *kernel, struct uni_buf *out);
 void options_esp(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *format,
 		 struct uni_buf *out, struct uni_err *err);

@@ -237,6 +237,8 @@ void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path,
 			  size_t room, struct uk_super **super);
 /* A UUID as text has it in the order in which GPT and the boot configuration store it. */
 void fs_gpt_order(const uint8_t uuid[16], uint8_t guid[16]);
+#define UK_UUID_TEXT 37 /* bytes with its NUL */
+void fs_uuid_text(const uint8_t uuid[16], char text[UK_UUID_TEXT]);
 /* The block device that carries a volume with this UUID, or NULL. */
 struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount);
 
@@ -265,6 +267,9 @@ int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out);
 void fs_decoder_free(struct fs_decoder *decoder);
 /* Bytes written, or -UK_EIO. */
 int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room);
+/* decode_gzip.c; -UK_EOPNOTSUPP from a kernel without. The memory is uk_free's. */
+int fs_gzip_new(void **memory);
+int64_t fs_gzip_decode(void *memory, const void *from, size_t size, void *to, size_t room);
 
 /* start.c and its parts */
 int fs_dev_first(struct uk_inode *dev); /* dev.c: the console */

@@ -112,13 +112,14 @@ static void show_hostname(struct fs_text *t)
 	fs_text_add(t, "%s\n", name);
 }
 
-static void uuid_text(struct fs_text *t, uint8_t id[16])
+static void add_uuid(struct fs_text *t, uint8_t id[16])
 {
+	char text[UK_UUID_TEXT];
+
 	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* RFC 4122: version 4 */
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-	for (unsigned i = 0; i < 16; i++)
-		fs_text_add(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
-	fs_text_add(t, "\n");
+	fs_uuid_text(id, text);
+	fs_text_add(t, "%s\n", text);
 }
 
 static void show_uuid(struct fs_text *t)
@@ -126,7 +127,7 @@ static void show_uuid(struct fs_text *t)
 	uint8_t id[16];
 
 	uk_random(id, sizeof(id));
-	uuid_text(t, id);
+	add_uuid(t, id);
 }
 
 static void show_boot_id(struct fs_text *t)
@@ -137,7 +138,7 @@ static void show_boot_id(struct fs_text *t)
 	if (!made)
 		uk_random(id, sizeof(id));
 	made = true;
-	uuid_text(t, id);
+	add_uuid(t, id);
 }
 
 /* -- mounts -- */

@@ -40,8 +40,6 @@ uint64_t uk_net_received_room(void);
 /* udp.c: the other side says that nobody is there. */
 void uk_udp_refused(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
 		    uint16_t remote_port);
-/* unix.c: drops what could not be dropped under the lock; without it. */
-void uk_unix_reap(void);
 
 /* Runs fn(later) once no frame that was handed to a device before can still refer to it. */
 struct uk_net_later {

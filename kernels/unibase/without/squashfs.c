@@ -1,0 +1,16 @@
+/*
+ * A kernel without squashfs.
+ */
+#include <uk/log.h>
+
+#include "../fs/fs.h"
+
+void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
+		     size_t room, struct uk_super **super)
+{
+	(void)what;
+	(void)source;
+	(void)room;
+	*super = NULL;
+	uk_panic("mount %s: this kernel was built without squashfs", path);
+}
