@@ -207,10 +207,10 @@ static const struct schema_key config_keys[] = {
 	  .takes = TAKES_STRING | TAKES_LIST,
 	  .form = FORM_NETWORK,
 	  .runtime = UNI_CONFIG_NETWORK,
-	  .fallback = "none: a kernel without IP",
+	  .fallback = "(none)",
 	  .means =
 		  "`\"dhcp\"`, `\"none\"`, `\"ADDRESS/PREFIX\"` or `\"ADDRESS/PREFIX,GATEWAY\"`; a "
-		  "list for several addresses." },
+		  "list for several addresses. Without, the image's kernel speaks no IP." },
 	{ .name = "time-servers",
 	  .item = "time-server",
 	  .takes = TAKES_LIST,

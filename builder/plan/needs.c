@@ -31,15 +31,10 @@ static const struct place places[] = {
 	  .always = WORDS("nvme"),
 	  .disks = WORDS("nvme"),
 	  .networks = WORDS("ena") },
-	/* Whoever takes these chooses the controller. */
-	{ .name = "pc",
-	  .forms = WORDS("vmdk", "vhd", "vhdx", "vdi", "iso", "ova", "gcp"),
-	  .always = WORDS("uart"),
-	  .disks = WORDS("virtio-blk-pci", "nvme", "ahci", "virtio-scsi-pci"),
-	  .networks = WORDS("virtio-net-pci") },
+	/* The disk in all its forms: whoever takes it chooses the controller. */
 	{ .name = "",
 	  .always = WORDS("uart"),
-	  .disks = WORDS("virtio-blk-pci", "virtio-blk-mmio"),
+	  .disks = WORDS("virtio-blk-pci", "virtio-blk-mmio", "nvme", "ahci", "virtio-scsi-pci"),
 	  .networks = WORDS("virtio-net-pci", "virtio-net-mmio") },
 };
 

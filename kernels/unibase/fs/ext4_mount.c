@@ -4,6 +4,7 @@
  */
 #include <uk/block.h>
 #include <uk/log.h>
+#include <uk/start.h>
 #include <uni/abi/config.h>
 #include <uni/abi/ext4.h>
 
@@ -48,7 +49,7 @@ void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path,
 	fs_uuid_text(what->uuid, uuid);
 	dev = find_ext4(what);
 	if (dev == NULL)
-		uk_panic("volume %s: no device carries %s", path, uuid);
+		uk_panic("volume %s: no device carries %s (kernel: %s)", path, uuid, uk_words);
 	uk_snprintf(source, room, "/dev/%s", dev->name);
 	error = fs_ext4_mount(dev, read_only, super);
 	if (error != 0)

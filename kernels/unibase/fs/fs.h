@@ -267,7 +267,7 @@ int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out);
 void fs_decoder_free(struct fs_decoder *decoder);
 /* Bytes written, or -UK_EIO. */
 int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room);
-/* decode_gzip.c; -UK_EOPNOTSUPP from a kernel without. The memory is uk_free's. */
+/* decode_gzip.c. The memory is uk_free's. */
 int fs_gzip_new(void **memory);
 int64_t fs_gzip_decode(void *memory, const void *from, size_t size, void *to, size_t room);
 

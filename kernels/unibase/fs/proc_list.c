@@ -381,23 +381,38 @@ static void show_status(struct fs_text *t)
 
 #define FOLDER(path)                                                                               \
 	{                                                                                          \
-		path, FS_PROC_FOLDER, NULL, NULL, NULL, NULL                                       \
+		path, FS_PROC_FOLDER,                                                              \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
 	}
-#define TEXT(path, text)                                                                           \
+#define TEXT(path, string)                                                                         \
 	{                                                                                          \
-		path, FS_PROC_TEXT, text, NULL, NULL, NULL                                         \
+		path, FS_PROC_TEXT,                                                                \
+		{                                                                                  \
+			.text = string                                                             \
+		}                                                                                  \
 	}
-#define SHOW(path, show)                                                                           \
+#define SHOW(path, function)                                                                       \
 	{                                                                                          \
-		path, FS_PROC_SHOW, NULL, show, NULL, NULL                                         \
+		path, FS_PROC_SHOW,                                                                \
+		{                                                                                  \
+			.show = function                                                           \
+		}                                                                                  \
 	}
-#define LINK(path, text)                                                                           \
+#define LINK(path, string)                                                                         \
 	{                                                                                          \
-		path, FS_PROC_LINK, text, NULL, NULL, NULL                                         \
+		path, FS_PROC_LINK,                                                                \
+		{                                                                                  \
+			.text = string                                                             \
+		}                                                                                  \
 	}
-#define JUMP(path, jump)                                                                           \
+#define JUMP(path, function)                                                                       \
 	{                                                                                          \
-		path, FS_PROC_JUMP, NULL, NULL, jump, NULL                                         \
+		path, FS_PROC_JUMP,                                                                \
+		{                                                                                  \
+			.jump = function                                                           \
+		}                                                                                  \
 	}
 
 const struct fs_proc_entry fs_proc_entries[] = {
@@ -408,7 +423,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	JUMP("1/cwd", jump_cwd),
 	SHOW("1/environ", show_environ),
 	JUMP("1/exe", jump_exe),
-	{ "1/fd", FS_PROC_FDS, NULL, NULL, NULL, NULL },
+	{ "1/fd", FS_PROC_FDS, { NULL } },
 	SHOW("1/limits", show_limits),
 	SHOW("1/maps", show_maps),
 	SHOW("1/mountinfo", show_mountinfo),
@@ -421,7 +436,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	TEXT("cmdline", ""),
 	SHOW("cpuinfo", show_cpuinfo),
 	TEXT("filesystems", "nodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\tsquashfs"),
-	{ "live", FS_PROC_OPEN, NULL, NULL, NULL, fs_live_open },
+	{ "live", FS_PROC_OPEN, { .open = fs_live_open } },
 	SHOW("loadavg", show_loadavg),
 	SHOW("meminfo", show_meminfo),
 	LINK("mounts", "self/mounts"),

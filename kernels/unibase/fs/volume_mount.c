@@ -40,7 +40,7 @@ void fs_volume_mount(const struct uni_config_mount *what, const char *path, char
 	fs_uuid_text(what->uuid, uuid);
 	dev = fs_volume_find(what);
 	if (dev == NULL)
-		uk_panic("volume %s: no device carries %s", path, uuid);
+		uk_panic("volume %s: no device carries %s (kernel: %s)", path, uuid, uk_words);
 	uk_snprintf(source, room, "/dev/%s", dev->name);
 	error = fs_volume_open(dev, what, path, &volume);
 	if (error != 0)

@@ -8,7 +8,27 @@
 #include <uk/start.h>
 #include <uni/abi/config.h>
 
-enum { CALLS_MAX = 512 };
+enum { CALLS_MAX = 512, TRACE_MAX = 6 };
+
+/* A kernel may be linked without sockets. */
+#pragma weak uk_sys_socket
+#pragma weak uk_sys_socketpair
+#pragma weak uk_sys_bind
+#pragma weak uk_sys_listen
+#pragma weak uk_sys_connect
+#pragma weak uk_sys_accept
+#pragma weak uk_sys_accept4
+#pragma weak uk_sys_getsockname
+#pragma weak uk_sys_getpeername
+#pragma weak uk_sys_shutdown
+#pragma weak uk_sys_setsockopt
+#pragma weak uk_sys_getsockopt
+#pragma weak uk_sys_sendto
+#pragma weak uk_sys_recvfrom
+#pragma weak uk_sys_sendmsg
+#pragma weak uk_sys_recvmsg
+#pragma weak uk_sys_sendmmsg
+#pragma weak uk_sys_recvmmsg
 
 static int64_t (*const calls[])(const struct uk_sysargs *) = {
 #define UK_CALL(number, name, trace, state, missing) [number] = uk_sys_##name,
@@ -16,10 +36,12 @@ static int64_t (*const calls[])(const struct uk_sysargs *) = {
 #undef UK_CALL
 };
 
-static const struct described {
-	const char *name, *trace;
-} described[] = {
-#define UK_CALL(number, name, trace, state, missing) [number] = { #name, trace },
+/* How arguments are shown; in order of number, and not as pointers, for most kernels never look. */
+static const struct shown {
+	uint16_t number;
+	char trace[TRACE_MAX];
+} shown[] = {
+#define UK_CALL(number, name, trace, state, missing) { number, trace },
 #include "table.def"
 #undef UK_CALL
 };
@@ -31,6 +53,14 @@ void uk_syscall_start(void)
 	trace_on = uk_config_u32(UNI_CONFIG_TRACE, 0) != 0;
 }
 
+static const struct shown *shown_of(uint64_t number)
+{
+	for (size_t i = 0; i < UK_COUNT(shown); i++)
+		if (shown[i].number == number)
+			return &shown[i];
+	return NULL;
+}
+
 static int64_t unknown(uint64_t number)
 {
 	static uint64_t told[CALLS_MAX / 64];
@@ -40,18 +70,19 @@ static int64_t unknown(uint64_t number)
 		uk_log(UK_LOG_DEBUG, "system call %lu: there is none", (unsigned long)number);
 	} else if (!(told[number / 64] & 1ull << number % 64)) {
 		told[number / 64] |= 1ull << number % 64;
-		uk_log(UK_LOG_WARN, "system call %lu (%s) is not there: ENOSYS",
-		       (unsigned long)number, name != NULL ? name : "unknown");
+		uk_log(UK_LOG_WARN, "system call %lu (%s) is not there: ENOSYS%s",
+		       (unsigned long)number, name != NULL ? name : "unknown",
+		       shown_of(number) != NULL
+			       ? "; [base] protocols = [\"unix\"] in the recipe brings it"
+			       : "");
 	}
 	return -UK_ENOSYS;
 }
 
 static const char *name_of(uint64_t number)
 {
-	const char *name = number < UK_COUNT(described) ? described[number].name : NULL;
+	const char *name = uk_call_name(number);
 
-	if (name == NULL)
-		name = uk_call_name(number);
 	return name != NULL ? name : "unknown";
 }
 
@@ -65,7 +96,8 @@ static int64_t call(uint64_t number, const struct uk_sysargs *args)
 static int64_t traced_call(uint64_t number, const struct uk_sysargs *args)
 {
 	enum { EXIT = 60, EXIT_GROUP = 231 };
-	const char *trace = number < UK_COUNT(described) ? described[number].trace : NULL;
+	const struct shown *how = shown_of(number);
+	const char *trace = how != NULL ? how->trace : NULL;
 	int64_t result;
 
 	if (number == EXIT || number == EXIT_GROUP)

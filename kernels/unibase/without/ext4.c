@@ -2,6 +2,7 @@
  * A kernel without ext4.
  */
 #include <uk/log.h>
+#include <uk/start.h>
 
 #include "../fs/fs.h"
 
@@ -12,5 +13,5 @@ void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path,
 	(void)source;
 	(void)room;
 	*super = NULL;
-	uk_panic("mount %s: this kernel was built without ext4", path);
+	uk_panic("mount %s: this kernel has no ext4 (%s)", path, uk_words);
 }

@@ -6,6 +6,7 @@
 #include <uk/net.h>
 #include <uk/sched.h>
 #include <uk/socket.h>
+#include <uk/start.h>
 
 static struct uk_mutex sockets = UK_MUTEX_INIT(sockets);
 
@@ -34,7 +35,8 @@ int uk_net_need(void)
 	static bool told;
 
 	if (!told)
-		uk_log(UK_LOG_WARN, "this kernel has no IP: the recipe asks for no network");
+		uk_log(UK_LOG_WARN,
+		       "this kernel has no IP, for the recipe asks for no network (%s)", uk_words);
 	told = true;
 	return -UK_EAFNOSUPPORT;
 }

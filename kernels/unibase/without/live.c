@@ -2,6 +2,7 @@
  * A kernel without live volumes.
  */
 #include <uk/log.h>
+#include <uk/start.h>
 
 #include "../fs/fs.h"
 
@@ -12,7 +13,7 @@ void fs_live_mount(const struct uni_config_mount *what, const char *path, char *
 	(void)source;
 	(void)room;
 	*super = NULL;
-	uk_panic("mount %s: this kernel was built without live volumes", path);
+	uk_panic("mount %s: this kernel has no live volumes (%s)", path, uk_words);
 }
 
 void fs_live_mounted(struct uk_super *super)

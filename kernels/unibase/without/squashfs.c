@@ -2,6 +2,7 @@
  * A kernel without squashfs.
  */
 #include <uk/log.h>
+#include <uk/start.h>
 
 #include "../fs/fs.h"
 
@@ -12,5 +13,5 @@ void fs_volume_mount(const struct uni_config_mount *what, const char *path, char
 	(void)source;
 	(void)room;
 	*super = NULL;
-	uk_panic("mount %s: this kernel was built without squashfs", path);
+	uk_panic("mount %s: this kernel has no squashfs (%s)", path, uk_words);
 }

@@ -16,22 +16,23 @@
 #define TAIL                                                                                       \
 	"[config]\nchannel = \"part\"\noldest = 1\nnewest = 1\n"                                   \
 	"[sysroot]\nstart = []\nlibraries = []\nend = []\n"
-#define DISK "\"virtio-blk-pci\", \"virtio-blk-mmio\""
+#define DISK "\"virtio-blk-pci\", \"virtio-blk-mmio\", \"nvme\", \"ahci\", \"virtio-scsi-pci\""
 #define NET "\"virtio-net-pci\", \"virtio-net-mmio\""
-#define PC "\"nvme\", \"ahci\", \"virtio-scsi-pci\""
-#define XEN "\"ena\", \"xen-blkfront\", \"xen-netfront\", \"xen-console\", \"xen-clock\""
+#define OTHERS "\"ena\", \"xen-blkfront\", \"xen-netfront\", \"xen-console\", \"xen-clock\""
+#define FEW "\"zstd\", \"none\""
+#define ALL "\"zstd\", \"none\", \"gzip\""
 #define KERNEL(name, devices, filesystems, compressions, protocols)                                \
 	"[[kernel]]\nname = \"" name "\"\nfile = \"" name ".elf\"\ndevices = [" devices            \
 	"]\nfilesystems = [" filesystems "]\ncompressions = [" compressions                        \
 	"]\nprotocols = [" protocols "]\n"
+#define BARE KERNEL("bare", "", "", "", "")
+#define VOLUMES KERNEL("volumes", DISK, "\"squashfs\"", FEW, "")
+#define NETWORK KERNEL("network", DISK ", " NET, "\"squashfs\"", ALL, "\"ip\"")
+#define WRITABLE "\"squashfs\", \"ext4\", \"live\""
+#define SERVER KERNEL("server", DISK ", " NET, WRITABLE, ALL, "\"ip\"")
+#define FULL KERNEL("full", DISK ", " NET ", " OTHERS, WRITABLE, ALL, "\"ip\"")
 
-static const char several[] = HEAD TAIL KERNEL("bare", "", "", "", "")
-	KERNEL("volumes", DISK, "\"squashfs\"", "\"zstd\", \"none\"", "") KERNEL(
-		"network", DISK ", " NET, "\"squashfs\"", "\"zstd\", \"none\", \"gzip\"",
-		"\"ip\"") KERNEL("virtual", DISK ", " NET, "\"squashfs\", \"ext4\", \"live\"",
-				 "\"zstd\", \"none\", \"gzip\"", "\"ip\"")
-		KERNEL("full", DISK ", " NET ", " PC ", " XEN, "\"squashfs\", \"ext4\", \"live\"",
-		       "\"zstd\", \"none\", \"gzip\"", "\"ip\"");
+static const char several[] = HEAD TAIL BARE VOLUMES NETWORK SERVER FULL;
 
 static const char only[] = "kernel = \"k.elf\"\n" HEAD TAIL;
 
@@ -87,8 +88,8 @@ void kernel_is_the_smallest_that_will_do(void **state)
 		{ RECIPE VOLUME "source = \"v\"\ncompression = \"gzip\"\n", "network" },
 		{ RECIPE "[config]\nnetwork = \"dhcp\"\n", "network" },
 		{ RECIPE "[config]\nruntime = [\"network\"]\n", "network" },
-		{ RECIPE VOLUME "format = \"live\"\nsource = \"v\"\nsize = \"16M\"\n", "virtual" },
-		{ RECIPE VOLUME "format = \"ext4\"\nsource = \"v\"\nsize = \"16M\"\n", "virtual" },
+		{ RECIPE VOLUME "format = \"live\"\nsource = \"v\"\nsize = \"16M\"\n", "server" },
+		{ RECIPE VOLUME "format = \"ext4\"\nsource = \"v\"\nsize = \"16M\"\n", "server" },
 	};
 
 	(void)state;
@@ -105,20 +106,20 @@ void forms_of_other_places_have_kernels_of_their_own(void **state)
 	expect(volume, "elf", "", "volumes");
 	expect(volume, "qcow2", "", "volumes");
 	expect(volume, "firecracker", "", "volumes");
-	expect(volume, "vmdk", "pc", "full");
-	expect(volume, "ami", "ec2", "full");
 	expect(volume, "xen", "xen", "full");
 	expect(network, "ami", "ec2", "full");
 	/* The same kernel, so the same image. */
-	expect(RECIPE, "vmdk", "", "bare");
+	expect(volume, "vmdk", "", "volumes");
+	expect(volume, "ami", "", "volumes");
 	expect(network, "ova", "", "network");
-	expect(RECIPE "[base]\ndevices = [\"nvme\"]\n", "ami", "", "full");
+	expect(RECIPE "[base]\ndevices = [\"ena\"]\n", "ami", "", "full");
 }
 
 void what_is_asked_for_by_name_is_there(void **state)
 {
 	(void)state;
-	expect(RECIPE "[base]\ndevices = [\"nvme\"]\n", "raw", "", "full");
+	expect(RECIPE "[base]\ndevices = [\"nvme\"]\n", "raw", "", "volumes");
+	expect(RECIPE "[base]\ndevices = [\"ena\"]\n", "raw", "", "full");
 	expect(RECIPE "[base]\nprotocols = [\"ip\"]\n", "raw", "", "network");
 }
 

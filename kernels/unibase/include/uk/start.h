@@ -31,6 +31,10 @@ struct uk_boot {
 };
 extern struct uk_boot uk_boot;
 
+/* Which of the base's kernels this is, and what it can do: what a message names when more is asked
+ * of it. kernels.cmake */
+extern const char uk_words[];
+
 /* The image's parts, checked against memory: NULL and index >= count end it. core/config.c */
 const struct uni_part *uk_part(unsigned index);
 /* The first part of a kind, NULL: none. */

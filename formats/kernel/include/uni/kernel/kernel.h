@@ -57,6 +57,7 @@ struct uni_kernel_image {
 		uint64_t size;
 		struct uni_uuid uuid;
 	} parts[UNI_PARTS_MAX];
+	char words[UNI_WORDS_MAX]; /* its name and what it can do; "" when it does not say */
 	/* Its memory, by the rule in uni/abi/note.h. */
 	uint64_t load_paddr;
 	uint64_t bss_paddr;
