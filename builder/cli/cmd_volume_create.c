@@ -57,7 +57,8 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 	const struct uni_fs_format *format = uni_fs_find(name);
 	struct uni_fs_options how = { .volume = label,
 				      .image = label,
-				      .compression = cli_value(cli, "compression") };
+				      .compression = cli_value(cli, "compression"),
+				      .undigested = true };
 	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
 	struct uni_fs_result result;
 	uint64_t size = 0;

@@ -116,6 +116,8 @@ int fs_finish(const struct uni_fs_format *format, const struct uni_fs_options *o
 		return uni_err_errno(err, "volume");
 	if (options->verity)
 		return add_hashtree(options, fd, result, err);
+	if (options->undigested)
+		return 0;
 	return uni_digest_fd(fd, &result->size, &result->digest, "volume", err);
 }
 
