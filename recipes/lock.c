@@ -19,14 +19,20 @@ static void free_package(struct uni_lock_package *package)
 	free(package->path);
 }
 
+static void free_named(struct uni_lock_named *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(items[i].name);
+	free(items);
+}
+
 static void free_arch(struct uni_lock_arch *arch)
 {
 	for (size_t i = 0; i < arch->package_count; i++)
 		free_package(&arch->packages[i]);
-	for (size_t i = 0; i < arch->tool_count; i++)
-		free(arch->tools[i].name);
+	free_named(arch->images, arch->image_count);
+	free_named(arch->tools, arch->tool_count);
 	free(arch->packages);
-	free(arch->tools);
 	free(arch->name);
 }
 
@@ -97,14 +103,22 @@ const struct uni_lock_package *uni_lock_package(const struct uni_lock_arch *arch
 	return &arch->packages[place];
 }
 
-const struct uni_lock_tool *uni_lock_tool(const struct uni_lock_arch *arch, const char *name)
+static const struct uni_lock_named *find_named(const struct uni_lock_named *items, size_t count,
+					       const char *name)
 {
 	size_t place;
 
-	if (arch == NULL ||
-	    !find_place(arch->tools, arch->tool_count, sizeof(*arch->tools), name, &place))
-		return NULL;
-	return &arch->tools[place];
+	return find_place(items, count, sizeof(*items), name, &place) ? &items[place] : NULL;
+}
+
+const struct uni_lock_named *uni_lock_image(const struct uni_lock_arch *arch, const char *name)
+{
+	return arch != NULL ? find_named(arch->images, arch->image_count, name) : NULL;
+}
+
+const struct uni_lock_named *uni_lock_tool(const struct uni_lock_arch *arch, const char *name)
+{
+	return arch != NULL ? find_named(arch->tools, arch->tool_count, name) : NULL;
 }
 
 static struct uni_lock_arch *make_arch(struct uni_lock *lock, const char *name)
@@ -137,17 +151,31 @@ void uni_lock_put_package(struct uni_lock *lock, const char *arch,
 	a->packages[place] = copy;
 }
 
-void uni_lock_put_tool(struct uni_lock *lock, const char *arch, const struct uni_lock_tool *tool)
+static void put_named(struct uni_lock_named **items, size_t *count,
+		      const struct uni_lock_named *named)
 {
-	struct uni_lock_arch *a = make_arch(lock, arch);
-	struct uni_lock_tool copy = { .name = uni_strdup(tool->name), .digest = tool->digest };
+	struct uni_lock_named copy = { .name = uni_strdup(named->name), .digest = named->digest };
 	size_t place;
 
-	if (find_place(a->tools, a->tool_count, sizeof(copy), copy.name, &place))
-		free(a->tools[place].name);
+	if (find_place(*items, *count, sizeof(copy), copy.name, &place))
+		free((*items)[place].name);
 	else
-		a->tools = open_place(a->tools, &a->tool_count, sizeof(copy), place);
-	a->tools[place] = copy;
+		*items = open_place(*items, count, sizeof(copy), place);
+	(*items)[place] = copy;
+}
+
+void uni_lock_put_image(struct uni_lock *lock, const char *arch, const struct uni_lock_named *image)
+{
+	struct uni_lock_arch *a = make_arch(lock, arch);
+
+	put_named(&a->images, &a->image_count, image);
+}
+
+void uni_lock_put_tool(struct uni_lock *lock, const char *arch, const struct uni_lock_named *tool)
+{
+	struct uni_lock_arch *a = make_arch(lock, arch);
+
+	put_named(&a->tools, &a->tool_count, tool);
 }
 
 void uni_lock_drop(struct uni_lock *lock, const char *arch)
@@ -184,6 +212,16 @@ static void put_header(struct uni_buf *out, const char *arch, const char *list)
 	uni_buf_printf(out, ".%s]]\n", list);
 }
 
+static void put_all_named(struct uni_buf *out, const char *arch, const char *list,
+			  const struct uni_lock_named *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		put_header(out, arch, list);
+		put_text(out, "name", items[i].name);
+		put_digest(out, &items[i].digest);
+	}
+}
+
 static void put_arch(struct uni_buf *out, const struct uni_lock_arch *arch)
 {
 	for (size_t i = 0; i < arch->package_count; i++) {
@@ -199,11 +237,8 @@ static void put_arch(struct uni_buf *out, const struct uni_lock_arch *arch)
 		put_digest(out, &package->digest);
 		uni_buf_printf(out, "size = %llu\n", (unsigned long long)package->size);
 	}
-	for (size_t i = 0; i < arch->tool_count; i++) {
-		put_header(out, arch->name, "tool");
-		put_text(out, "name", arch->tools[i].name);
-		put_digest(out, &arch->tools[i].digest);
-	}
+	put_all_named(out, arch->name, "image", arch->images, arch->image_count);
+	put_all_named(out, arch->name, "tool", arch->tools, arch->tool_count);
 }
 
 void uni_lock_text(const struct uni_lock *lock, struct uni_buf *out)
@@ -252,15 +287,33 @@ static void compare_packages(int order, const struct uni_lock_package *locked,
 			      locked->name, locked->version);
 }
 
-static void compare_tools(int order, const struct uni_lock_tool *locked,
-			  const struct uni_lock_tool *wanted, struct uni_strv *drift)
+/* What is said of a kind of thing: that it is what, and how it differs. */
+struct words {
+	const char *kind, *added, *gone, *other;
+};
+static const struct words image_words = { "image", "is not in the lock",
+					  "is locked, but not wanted any more",
+					  "is locked with another digest" };
+static const struct words tool_words = { "tool", "is not in the lock",
+					 "is locked, but not used any more",
+					 "here is not the locked one" };
+
+static void compare_named(const struct uni_lock_named *a, size_t a_count,
+			  const struct uni_lock_named *b, size_t b_count, const struct words *words,
+			  struct uni_strv *drift)
 {
-	if (order > 0)
-		uni_strv_addf(drift, "tool \"%s\" is not in the lock", wanted->name);
-	else if (order < 0)
-		uni_strv_addf(drift, "tool \"%s\" is locked, but not used any more", locked->name);
-	else if (!uni_digest_eq(&locked->digest, &wanted->digest))
-		uni_strv_addf(drift, "tool \"%s\" here is not the locked one", locked->name);
+	for (size_t i = 0, k = 0; i < a_count || k < b_count;) {
+		int order = i == a_count ? 1 : k == b_count ? -1 : strcmp(a[i].name, b[k].name);
+
+		if (order > 0)
+			uni_strv_addf(drift, "%s \"%s\" %s", words->kind, b[k].name, words->added);
+		else if (order < 0)
+			uni_strv_addf(drift, "%s \"%s\" %s", words->kind, a[i].name, words->gone);
+		else if (!uni_digest_eq(&a[i].digest, &b[k].digest))
+			uni_strv_addf(drift, "%s \"%s\" %s", words->kind, a[i].name, words->other);
+		i += order <= 0;
+		k += order >= 0;
+	}
 }
 
 size_t uni_lock_drift(const struct uni_lock_arch *locked, const struct uni_lock_arch *wanted,
@@ -282,15 +335,7 @@ size_t uni_lock_drift(const struct uni_lock_arch *locked, const struct uni_lock_
 		i += order <= 0;
 		k += order >= 0;
 	}
-	for (size_t i = 0, k = 0; i < a->tool_count || k < b->tool_count;) {
-		const struct uni_lock_tool *x = &a->tools[i], *y = &b->tools[k];
-		int order = i == a->tool_count	 ? 1
-			    : k == b->tool_count ? -1
-						 : strcmp(x->name, y->name);
-
-		compare_tools(order, x, y, drift);
-		i += order <= 0;
-		k += order >= 0;
-	}
+	compare_named(a->images, a->image_count, b->images, b->image_count, &image_words, drift);
+	compare_named(a->tools, a->tool_count, b->tools, b->tool_count, &tool_words, drift);
 	return drift->count - before;
 }

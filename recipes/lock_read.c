@@ -164,29 +164,63 @@ static void read_package(const struct lock_reader *r, const struct uni_toml_valu
 	free(package.path);
 }
 
-static void read_tool(const struct lock_reader *r, const struct uni_toml_value *table)
+/* A name and a digest; false when that is not what it is. */
+static bool take_named(const struct lock_reader *r, const struct uni_toml_value *table,
+		       const char *what, struct uni_lock_named *named, const char **name)
 {
 	static const char *const known[] = { "name", "sha256" };
-	static const char what[] = "tool";
-	const char *name = take_text(r, table, what, "name", true);
-	struct uni_lock_tool tool = { .name = NULL };
+
+	*name = take_text(r, table, what, "name", true);
 	bool sound = check_keys(r, table, what, known, UNI_COUNT(known));
 
-	sound = take_digest(r, table, what, &tool.digest) && sound && name != NULL;
-	if (!sound)
+	return take_digest(r, table, what, &named->digest) && sound && *name != NULL;
+}
+
+static void put_once(const struct lock_reader *r, const struct uni_toml_value *table,
+		     const char *what, const char *name, struct uni_lock_named *named,
+		     const struct uni_lock_named *before,
+		     void (*put)(struct uni_lock *, const char *, const struct uni_lock_named *))
+{
+	if (before != NULL) {
+		uni_diags_error(r->diags, r->name, table->pos, "%s \"%s\" is given twice", what,
+				name);
+		return;
+	}
+	named->name = uni_strdup(name);
+	put(r->lock, r->arch, named);
+	free(named->name);
+}
+
+static void read_image(const struct lock_reader *r, const struct uni_toml_value *table)
+{
+	struct uni_lock_named image = { .name = NULL };
+	const char *name;
+
+	if (!take_named(r, table, "image", &image, &name))
+		return;
+	if (!uni_str_starts(name, "oci://") || strpbrk(name, "\n\r\t @#") != NULL) {
+		complain(r, uni_toml_get(table, "name")->pos, "image", "name",
+			 "is not the address of an image");
+		return;
+	}
+	put_once(r, table, "image", name, &image,
+		 uni_lock_image(uni_lock_arch(r->lock, r->arch), name), uni_lock_put_image);
+}
+
+static void read_tool(const struct lock_reader *r, const struct uni_toml_value *table)
+{
+	struct uni_lock_named tool = { .name = NULL };
+	const char *name;
+
+	if (!take_named(r, table, "tool", &tool, &name))
 		return;
 	if (strlen(name) > TOOL_MAX || strpbrk(name, "/\n\r\t") != NULL) {
-		complain(r, uni_toml_get(table, "name")->pos, what, "name",
+		complain(r, uni_toml_get(table, "name")->pos, "tool", "name",
 			 "is not the name of a program");
 		return;
 	}
-	if (uni_lock_tool(uni_lock_arch(r->lock, r->arch), name) != NULL) {
-		uni_diags_error(r->diags, r->name, table->pos, "tool \"%s\" is given twice", name);
-		return;
-	}
-	tool.name = uni_strdup(name);
-	uni_lock_put_tool(r->lock, r->arch, &tool);
-	free(tool.name);
+	put_once(r, table, "tool", name, &tool,
+		 uni_lock_tool(uni_lock_arch(r->lock, r->arch), name), uni_lock_put_tool);
 }
 
 static void read_list(const struct lock_reader *r, const struct uni_toml_value *list,
@@ -206,8 +240,8 @@ static void read_list(const struct lock_reader *r, const struct uni_toml_value *
 
 static void read_arch(struct lock_reader *r, const struct uni_toml_value *table)
 {
-	static const char *const known[] = { "package", "tool" };
-	const struct uni_toml_value *packages, *tools;
+	static const char *const known[] = { "package", "image", "tool" };
+	const struct uni_toml_value *packages, *images, *tools;
 
 	if (table->type != UNI_TOML_TABLE || table->key_size == 0 || table->key_size > ARCH_MAX ||
 	    strspn(table->key, "abcdefghijklmnopqrstuvwxyz0123456789_") != table->key_size) {
@@ -219,9 +253,12 @@ static void read_arch(struct lock_reader *r, const struct uni_toml_value *table)
 	r->arch = table->key;
 	check_keys(r, table, table->key, known, UNI_COUNT(known));
 	packages = uni_toml_get(table, "package");
+	images = uni_toml_get(table, "image");
 	tools = uni_toml_get(table, "tool");
 	if (packages != NULL)
 		read_list(r, packages, read_package);
+	if (images != NULL)
+		read_list(r, images, read_image);
 	if (tools != NULL)
 		read_list(r, tools, read_tool);
 }

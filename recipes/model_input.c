@@ -80,12 +80,13 @@ static bool leaves_by_text(const char *text)
 	return normal[0] == '/' || strcmp(normal, "..") == 0 || uni_str_starts(normal, "../");
 }
 
-static void check_file(struct model *m, const char *label, struct uni_recipe_input *input,
-		       unsigned kinds)
+/* `text` is the path as it stands in the recipe. */
+static void check_file(struct model *m, const char *label, const char *text, unsigned kinds,
+		       struct uni_recipe_input *input)
 {
 	char real[PATH_MAX];
 
-	if (!m->options->allow_outside && leaves_by_text(input->text)) {
+	if (!m->options->allow_outside && leaves_by_text(text)) {
 		model_error(m, input->pos, "%s \"%s\" is outside of the recipe's folder", label,
 			    input->text);
 		model_hint(m, "--allow-outside permits it");
@@ -154,6 +155,42 @@ static void split_remote(struct model *m, const char *label, unsigned kinds,
 			    label, input->text);
 }
 
+static void split_image(struct model *m, const char *label, unsigned kinds,
+			struct uni_recipe_input *input)
+{
+	bool remote = uni_str_starts(input->text, "oci://");
+	const char *start = input->text + (remote ? strlen("oci://") : strlen("oci:"));
+	const char *member = strstr(start, "//");
+	char *place UNI_AUTO_FREE =
+		member != NULL ? uni_strndup(start, (size_t)(member - start)) : uni_strdup(start);
+	char *mark;
+
+	input->kind = UNI_INPUT_IMAGE;
+	if (member != NULL)
+		input->member = uni_strdup(member + 2);
+	else if ((kinds & INPUT_FOLDER) == 0)
+		model_error(m, input->pos,
+			    "%s \"%s\" is a whole image: name a file of it, as \"...//FILE\"",
+			    label, input->text);
+	if (remote) {
+		mark = strchr(place, '@');
+		if (mark != NULL) {
+			*mark = '\0';
+			input->has_digest = uni_digest_parse(mark + 1, &input->digest);
+		}
+		input->url = uni_asprintf("oci://%s", place);
+		return;
+	}
+	mark = strrchr(place, ':');
+	if (mark != NULL && strchr(mark, '/') == NULL) {
+		*mark = '\0';
+		input->tag = uni_strdup(mark + 1);
+	}
+	input->path = strcmp(m->recipe->dir, ".") == 0 ? uni_strdup(place)
+						       : uni_path_join(m->recipe->dir, place);
+	check_file(m, label, place, INPUT_REGULAR | INPUT_FOLDER, input);
+}
+
 void model_input_text(struct model *m, const char *label, const char *text, struct uni_pos pos,
 		      unsigned kinds, struct uni_recipe_input *out)
 {
@@ -163,6 +200,10 @@ void model_input_text(struct model *m, const char *label, const char *text, stru
 		split_package(out);
 		return;
 	}
+	if (uni_str_starts(text, "oci:")) {
+		split_image(m, label, kinds, out);
+		return;
+	}
 	if (schema_is_remote(text)) {
 		split_remote(m, label, kinds, out);
 		return;
@@ -170,7 +211,7 @@ void model_input_text(struct model *m, const char *label, const char *text, stru
 	out->kind = UNI_INPUT_FILE;
 	out->path = strcmp(m->recipe->dir, ".") == 0 ? uni_strdup(text)
 						     : uni_path_join(m->recipe->dir, text);
-	check_file(m, label, out, kinds);
+	check_file(m, label, text, kinds, out);
 }
 
 void model_input(struct model *m, const char *label, const struct uni_toml_value *value,

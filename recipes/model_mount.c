@@ -32,6 +32,31 @@ static const char *label_volume(const struct uni_recipe_volume *volume, const ch
 	return label;
 }
 
+/* One of source, text and link; a link has no bits of its own, and nothing to be given at start. */
+static void check_file_content(struct model *m, const struct uni_toml_value *table,
+			       const char *label)
+{
+	static const char *const contents[] = { "source", "text", "link" };
+	static const char *const not_of_links[] = { "mode", "runtime" };
+	const char *first = NULL;
+
+	for (size_t i = 0; i < UNI_COUNT(contents); i++) {
+		if (!model_has(table, contents[i]))
+			continue;
+		if (first != NULL)
+			model_error(m, uni_toml_get(table, contents[i])->key_pos,
+				    "%s: %s and %s cannot both be given", label, first,
+				    contents[i]);
+		first = contents[i];
+	}
+	if (first == NULL)
+		model_error(m, table->pos, "%s: neither source nor text nor link is given", label);
+	for (size_t i = 0; i < UNI_COUNT(not_of_links); i++)
+		if (model_has(table, "link") && model_has(table, not_of_links[i]))
+			model_error(m, uni_toml_get(table, not_of_links[i])->key_pos,
+				    "%s: a link has no %s", label, not_of_links[i]);
+}
+
 static void build_file(struct model *m, const struct uni_toml_value *table,
 		       struct uni_recipe_file *file)
 {
@@ -49,12 +74,11 @@ static void build_file(struct model *m, const struct uni_toml_value *table,
 		file->text = uni_strdup(text->string.data);
 		file->text_size = text->string.size;
 	}
+	file->link = model_string(table, "link");
 	label_file(file, "", label);
-	if (model_has(table, "source") && model_has(table, "text"))
-		model_error(m, uni_toml_get(table, "text")->key_pos,
-			    "%s: source and text cannot both be given", label);
-	else if (!model_has(table, "source") && !model_has(table, "text"))
-		model_error(m, table->pos, "%s: neither source nor text is given", label);
+	check_file_content(m, table, label);
+	if (file->link != NULL && file->link[0] == '\0')
+		model_error(m, file->pos, "%s: link is empty", label);
 	if (file->path != NULL && strcmp(file->path, "/") == 0)
 		model_error(m, file->pos, "%s: path is the root folder", label);
 }

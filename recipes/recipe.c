@@ -162,6 +162,7 @@ static void free_input(struct uni_recipe_input *input)
 	free(input->member);
 	free(input->url);
 	free(input->commit);
+	free(input->tag);
 }
 
 static void free_inputs(struct uni_recipe_inputs *inputs)
@@ -215,6 +216,7 @@ static void free_mounts(struct uni_recipe *recipe)
 		free(recipe->files[i].path);
 		free_input(&recipe->files[i].source);
 		free(recipe->files[i].text);
+		free(recipe->files[i].link);
 	}
 	free(recipe->files);
 	for (size_t i = 0; i < recipe->secret_count; i++) {

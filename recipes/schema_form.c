@@ -79,7 +79,8 @@ static bool is_absolute(const char *text)
 static bool is_file(const char *text)
 {
 	return text[0] != '\0' && !uni_str_starts(text, "pkg:") && !schema_is_remote(text) &&
-	       strlen(text) <= PATH_BYTES_MAX && has_short_components(text);
+	       !uni_str_starts(text, "oci:") && strlen(text) <= PATH_BYTES_MAX &&
+	       has_short_components(text);
 }
 
 /* "pkg:NAME", "pkg:NAME@RANGE", "pkg:NAME/MEMBER", "pkg:NAME@RANGE/MEMBER". */
@@ -156,8 +157,47 @@ static bool is_remote(const char *text)
 	       !uni_str_starts(member, "../");
 }
 
+/* A path in an image, behind the "//": a file's or folder's, normalised. */
+static bool is_image_member(const char *text)
+{
+	char *normal UNI_AUTO_FREE = uni_path_normal(text);
+
+	return strcmp(normal, text) == 0 && text[0] != '\0' && text[0] != '/' &&
+	       strlen(text) <= PATH_BYTES_MAX && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0 && !uni_str_starts(text, "../");
+}
+
+/* "oci://HOST/NAME[:TAG][@sha256:DIGEST][//PATH]"; "oci:PLACE[:TAG][//PATH]" for one that lies
+ * beside the recipe. What a registry will take is the registry's client's to say. */
+static bool is_image(const char *text)
+{
+	const char *start = text + (uni_str_starts(text, "oci://") ? 6 : 4);
+	const char *member = strstr(start, "//");
+	size_t size = member != NULL ? (size_t)(member - start) : strlen(start);
+	const char *at = memchr(start, '@', size);
+	char *digest UNI_AUTO_FREE = NULL;
+	struct uni_digest parsed;
+
+	if (size == 0 || size > PATH_BYTES_MAX || (member != NULL && !is_image_member(member + 2)))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)start[i] <= ' ' || start[i] == '#')
+			return false;
+	if (start == text + 4)
+		return true;
+	if (at != NULL) {
+		digest = uni_strndup(at + 1, size - (size_t)(at + 1 - start));
+		if (!uni_str_starts(digest, "sha256:") || !uni_digest_parse(digest, &parsed))
+			return false;
+		size = (size_t)(at - start);
+	}
+	return memchr(start, '/', size) != NULL && start[0] != '/' && start[size - 1] != '/';
+}
+
 static bool is_input(const char *text)
 {
+	if (uni_str_starts(text, "oci:"))
+		return is_image(text);
 	if (schema_is_remote(text))
 		return is_remote(text);
 	if (uni_str_starts(text, "pkg:"))

@@ -96,8 +96,9 @@ static const struct schema_key app_keys[] = {
 	{ .name = "program",
 	  .takes = TAKES_STRING,
 	  .form = FORM_INPUT,
-	  .means = "A finished static program, or a package of one, instead of sources and "
-		   "objects." },
+	  .means = "A finished program, or a package of one, instead of sources and objects: "
+		   "static, "
+		   "or with its loader and libraries in a volume." },
 	{ .name = "args",
 	  .item = "argument",
 	  .takes = TAKES_LIST,
@@ -295,6 +296,10 @@ static const struct schema_key file_keys[] = {
 	  .takes = TAKES_STRING,
 	  .form = FORM_TEXT,
 	  .means = "Its content, instead of `source`." },
+	{ .name = "link",
+	  .takes = TAKES_STRING,
+	  .form = FORM_LINE,
+	  .means = "It is a symbolic link to this path, instead of `source`." },
 	{ .name = "mode",
 	  .takes = TAKES_INTEGER,
 	  .least = 0,
@@ -544,7 +549,8 @@ const struct schema_form_info schema_forms[FORM_COUNT] = {
 	[FORM_INPUT] = { "a path, package or address",
 			 "write a path relative to the recipe, or pkg:NAME, pkg:NAME@RANGE or "
 			 "pkg:NAME/FILE, or https://HOST/FILE#sha256:DIGEST, or "
-			 "git+https://HOST/REPOSITORY#COMMIT:PATH",
+			 "git+https://HOST/REPOSITORY#COMMIT:PATH, or "
+			 "oci://HOST/NAME:TAG@sha256:DIGEST//PATH",
 			 "^.+$" },
 	[FORM_FILE] = { "a path",
 			"write a path relative to the recipe; a package cannot stand here",

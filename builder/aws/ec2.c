@@ -121,6 +121,7 @@ void uni_ec2_images_free(struct uni_ec2_images *images)
 		free(image->name);
 		free(image->state);
 		free(image->created);
+		free(image->boot_mode);
 		uni_strv_free(&image->tags);
 		uni_strv_free(&image->snapshots);
 	}
@@ -166,7 +167,10 @@ static void add_image(void *list, const struct aws_xml *item)
 	*image = (struct uni_ec2_image){ .id = ec2_copy_text(item, "imageId"),
 					 .name = ec2_copy_text(item, "name"),
 					 .state = ec2_copy_text(item, "imageState"),
-					 .created = ec2_copy_text(item, "creationDate") };
+					 .created = ec2_copy_text(item, "creationDate"),
+					 .boot_mode = ec2_copy_text(item, "bootMode"),
+					 .ena = uni_str_eq(aws_xml_text(item, "enaSupport"),
+							   "true") };
 	add_tags(&image->tags, item);
 	for (const struct aws_xml *x = aws_xml_get(item, "blockDeviceMapping/item"); x != NULL;
 	     x = aws_xml_next(x))

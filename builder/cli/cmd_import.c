@@ -105,17 +105,43 @@ static void print_findings(const struct uni_program_look *look)
 		cli_out("nothing in it stands in the way\n");
 }
 
-static int write_recipe(const struct cli *cli, const char *path, const struct uni_buf *text,
-			struct uni_err *err)
+/* "server.libraries", beside the recipe. */
+static char *libraries_folder(const struct uni_program_look *look)
+{
+	return uni_asprintf("%s.libraries", look->name);
+}
+
+static int check_absent(const struct cli *cli, const char *path, struct uni_err *err)
+{
+	if (cli_flag(cli, "force") || !uni_file_exists(path))
+		return 0;
+	uni_err_set(err, UNI_E_EXIST, "%s: is there already", path);
+	return uni_err_hint(err, "--force replaces it, -o writes elsewhere");
+}
+
+/* The folder is wholly of this program. */
+static int write_libraries(const struct cli *cli, const struct uni_program_look *look,
+			   const char *recipe, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *dir = uni_path_dir(recipe), *name = libraries_folder(look);
+	UNI_AUTO_FREE char *folder = uni_path_join(dir, name);
+
+	if (look->libraries.count == 0)
+		return 0;
+	if (check_absent(cli, folder, err) != 0 || uni_dir_remove(folder, err) != 0)
+		return err->code;
+	return uni_program_collect(look, folder, err);
+}
+
+static int write_recipe(const struct cli *cli, const struct uni_program_look *look,
+			const char *path, const struct uni_buf *text, struct uni_err *err)
 {
 	if (uni_str_eq(path, "-")) {
 		cli_out_buf(text);
 		return 0;
 	}
-	if (!cli_flag(cli, "force") && uni_file_exists(path)) {
-		uni_err_set(err, UNI_E_EXIST, "%s: is there already", path);
-		return uni_err_hint(err, "--force replaces it, -o writes elsewhere");
-	}
+	if (check_absent(cli, path, err) != 0 || write_libraries(cli, look, path, err) != 0)
+		return err->code;
 	return uni_file_write(path, text->data, text->size, 0666, err);
 }
 
@@ -124,7 +150,7 @@ static int run(struct cli *cli)
 	const char *base = cli_value(cli, "base"), *path = cli_value(cli, "output");
 	UNI_AUTO(uni_calls) struct uni_calls *table = NULL;
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
-	UNI_AUTO_FREE char *program = NULL;
+	UNI_AUTO_FREE char *program = NULL, *folder = NULL;
 	struct uni_program_look look = UNI_PROGRAM_LOOK_INIT;
 	struct uni_err err = UNI_ERR_INIT;
 	int status = UNI_EXIT_OK;
@@ -137,8 +163,9 @@ static int run(struct cli *cli)
 		uni_program_look_free(&look);
 		return cli_fail(cli, &err);
 	}
-	uni_program_recipe(&look, base, program, &text);
-	if (write_recipe(cli, path, &text, &err) != 0)
+	folder = libraries_folder(&look);
+	uni_program_recipe(&look, base, program, folder, &text);
+	if (write_recipe(cli, &look, path, &text, &err) != 0)
 		status = cli_fail(cli, &err);
 	else if (cli->json)
 		print_json(&look, path);
@@ -158,18 +185,22 @@ static int run(struct cli *cli)
 static const struct cli_example examples[] = {
 	{ "uni import ./server", "writes recipe.toml for it, and says what may not work" },
 	{ "uni import /bin/busybox -o -", "prints the recipe" },
+	{ "uni import /usr/bin/redis-server", "a dynamic program: its libraries are copied into a "
+					      "folder beside the recipe" },
 	{ 0 },
 };
 
 const struct cli_command cli_cmd_import = {
 	.name = "import",
 	.arguments = "PROGRAM",
-	.summary = "Write a first recipe for a static program, and say what of it will not work",
+	.summary = "Write a first recipe for a program, and say what of it will not work",
 	.text = "Reads the program without starting it: what it is, which system calls its code "
 		"can "
 		"make, and what\n"
 		"the base makes of these. What it may never do is said too, for that cannot be "
-		"known. Exit status 1\n"
+		"known. The loader\n"
+		"and the libraries of a dynamic program are copied into NAME.libraries beside the "
+		"recipe. Exit status 1\n"
 		"when the program will not run at all; the recipe is written all the same.",
 	.options = options,
 	.least = 1,

@@ -187,6 +187,38 @@ const struct cli_command cli_cmd_index_delegate = {
 	.run = run_delegate,
 };
 
+static int run_embed(struct cli *cli)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	int rc = uni_index_embed(cli->args[0], (const char *const *)cli->args + 1,
+				 cli->arg_count - 1, &err);
+
+	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
+}
+
+static const struct cli_example embed_examples[] = {
+	{ "uni index embed /usr/share/uni/index out/",
+	  "the packages that go with an installed uni" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_index_embed = {
+	.name = "index embed",
+	.arguments = "DIR PACKAGE|DIR...",
+	.summary = "Make the index that is installed with uni",
+	.text = "Written anew from package files. It is trusted by the digests in it, which "
+		"\"sha256sum "
+		"-c\"\n"
+		"reads, and needs no key. uni looks for it in ../share/uni/index beside its "
+		"program, "
+		"or where\n"
+		"UNI_INDEX says.",
+	.least = 2,
+	.most = 1000,
+	.examples = embed_examples,
+	.run = run_embed,
+};
+
 static const struct cli_option publish_options[] = {
 	{ "to", 0, "DIR", "folder of the index" },
 	{ "days", 0, "N", "how long it holds without being signed again (default: 7)" },

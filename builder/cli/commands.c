@@ -24,6 +24,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_index_add,
 	&cli_cmd_index_create,
 	&cli_cmd_index_delegate,
+	&cli_cmd_index_embed,
 	&cli_cmd_index_list,
 	&cli_cmd_index_refresh,
 	&cli_cmd_index_remove,

@@ -24,6 +24,7 @@ extern const struct cli_command cli_cmd_import;
 extern const struct cli_command cli_cmd_index_add;
 extern const struct cli_command cli_cmd_index_create;
 extern const struct cli_command cli_cmd_index_delegate;
+extern const struct cli_command cli_cmd_index_embed;
 extern const struct cli_command cli_cmd_index_list;
 extern const struct cli_command cli_cmd_index_refresh;
 extern const struct cli_command cli_cmd_index_remove;

@@ -1,6 +1,7 @@
 /*
  * Images in EC2 after they were pushed.
  */
+#include "internal.h"
 #include <string.h>
 #include <uni/dest/ami.h>
 
@@ -23,6 +24,17 @@ int uni_ami_address(const char *address, char **region, char **image, struct uni
 	return 0;
 }
 
+struct uni_ami_needs ami_needs(const char *boot_mode, bool ena)
+{
+	return (struct uni_ami_needs){
+		.bios = !uni_str_eq(boot_mode, "uefi"),
+		.uefi = uni_str_starts(boot_mode, "uefi"),
+		.nvme = true,
+		.ena = ena,
+		.xen_disk = true,
+	};
+}
+
 int uni_ami_list(struct uni_aws *aws, const char *region, struct uni_ec2_images *images,
 		 struct uni_err *err)
 {
@@ -42,6 +54,19 @@ int uni_ami_find(struct uni_aws *aws, const char *region, const char *image,
 		rc = uni_err_set(err, UNI_E_EXIST, "%s has %zu images \"%s\": name one by its id",
 				 region, images->count, image);
 	return rc;
+}
+
+int uni_ami_check_type(const struct uni_ec2_image *image, const char *type, struct uni_err *err)
+{
+	const struct uni_ami_needs needs = ami_needs(image->boot_mode, image->ena);
+	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
+	const char *why;
+
+	if (uni_ami_starts(&needs, type, &why))
+		return 0;
+	uni_err_set(err, UNI_E_UNSUPPORTED, "%s does not start on %s: %s", image->id, type, why);
+	uni_ami_types_text(&needs, &types);
+	return uni_err_hint(err, "instance types that remain: %s", uni_buf_text(&types));
 }
 
 int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, struct uni_err *err)

@@ -130,6 +130,27 @@ static int open_source(struct push *p, struct uni_err *err)
 	return 0;
 }
 
+/* Says where the image will start, unless that is everywhere; nothing was sent yet. */
+static int check_types(const struct push *p, struct uni_buf *types, struct uni_err *err)
+{
+	const char *mode = uni_json_text(uni_json_get(p->request, "BootMode"));
+	struct uni_ami_needs needs;
+	bool ena = false;
+
+	(void)uni_json_bool(uni_json_get(p->request, "EnaSupport"), &ena);
+	needs = ami_needs(mode != NULL ? mode : "", ena);
+	uni_ami_types_text(&needs, types);
+	if (types->size == 0)
+		return uni_err_set(err, UNI_E_UNSUPPORTED,
+				   "%s: no instance type of EC2 starts it: without ENA none of the "
+				   "Nitro System, by UEFI alone none on Xen",
+				   p->job->source);
+	if (!needs.ena || !needs.bios)
+		uni_event_note(p->job->events, "%s starts on these instance types: %s", p->name,
+			       types->data);
+	return 0;
+}
+
 /* --- what is there already --- */
 
 /* 1: an image of that name with our digest, whose id is in `id`; 0: none. */
@@ -363,10 +384,11 @@ static int say_snapshot(struct push *p, size_t n, struct uni_err *err)
 	return 0;
 }
 
-static int say(struct push *p, struct uni_err *err)
+static int say(struct push *p, const char *types, struct uni_err *err)
 {
 	int rc = 0;
 
+	note(p, "types", "", p->name, types);
 	request(p, "ec2:DescribeImages", p->regions.count, 0, p->name);
 	for (size_t n = 0; rc == 0 && n <= p->ami->volume_count; n++)
 		rc = say_snapshot(p, n, err);
@@ -398,13 +420,16 @@ static int open_session(struct push *p, struct uni_err *err)
 static int ec2_push(const struct uni_dest_job *job, struct uni_err *err)
 {
 	struct push p __attribute__((cleanup(push_end))) = { .job = job };
+	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
 	char first[UNI_EC2_ID] = "";
 	int rc = parse_address(job->address, &p.regions, err);
 
 	if (rc == 0)
 		rc = open_source(&p, err);
+	if (rc == 0)
+		rc = check_types(&p, &types, err);
 	if (rc == 0 && job->dry_run)
-		return say(&p, err);
+		return say(&p, types.data, err);
 	if (rc == 0)
 		rc = open_session(&p, err);
 	for (size_t i = 0; rc == 0 && i < p.regions.count; i++)

@@ -155,6 +155,7 @@ void build_close(struct build *b)
 	uni_indexes_free(b->indexes);
 	uni_pins_free(&b->locked);
 	uni_pins_free(&b->pins);
+	uni_lock_free(b->images);
 	uni_store_free(b->store);
 	free(b->formats);
 	uni_buf_free(&b->normal);

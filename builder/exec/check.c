@@ -139,7 +139,8 @@ static void check_program(struct build *b, const struct uni_recipe_input *input)
 		if (size < 0)
 			uni_err_errno(&why, "%s", input->text);
 		else if (uni_elf_open(&elf, fd, 0, (uint64_t)size, input->text, &why) == 0 &&
-			 uni_elf_check_program(elf, &why) == 0)
+			 uni_elf_check_program(elf, &why) == 0 &&
+			 libraries_check(b, elf, &why) == 0)
 			check_calls(b, elf, input->pos, &why);
 	}
 	if (why.code != 0)

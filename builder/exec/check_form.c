@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <uni/bundle/ami.h>
+#include <uni/bundle/ami_types.h>
 #include <uni/bundle/machine.h>
 
 static void check_entry(struct build *b, const struct uni_base *base, const char *entry,
@@ -16,23 +17,74 @@ static void check_entry(struct build *b, const struct uni_base *base, const char
 		base_complain(b, pos, &why);
 }
 
-/* Nitro shows disks as NVMe and the network as ENA, and nothing else. */
+static bool drives(const struct uni_base *base, const char *device)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	return uni_base_need_device(base, device, &ignored) == 0;
+}
+
+static size_t count_beside(const struct uni_recipe *recipe)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		count += uni_recipe_volume_beside(&recipe->volumes[i]);
+	return count;
+}
+
+/* Where the image would start in spite of what is missing. */
+static void hint_types(const struct uni_ami_needs *image, struct uni_err *why)
+{
+	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	uni_ami_types_text(image, &types);
+	if (types.size != 0)
+		(void)uni_err_hint(why, "instance types that remain: %s", types.data);
+	else
+		(void)uni_err_hint(why, "no instance type remains");
+}
+
+static void warn_types(struct build *b, struct uni_pos pos, const struct uni_ami_needs *image)
+{
+	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	uni_ami_types_text(image, &types);
+	uni_diags_warning(b->diags, b->recipe->path, pos,
+			  "without ENA the AMI starts on these instance types alone: %s",
+			  types.data);
+}
+
+/* Nitro shows disks as NVMe and the network as ENA, and nothing else; Xen shows its own. */
 static void check_ami(struct build *b, const struct uni_base *base, struct uni_pos pos)
 {
+	const struct uni_recipe *recipe = b->recipe;
+	const struct uni_ami_needs image = {
+		.bios = recipe->boot.bios,
+		.uefi = recipe->boot.uefi,
+		.network = recipe->config.networks.count != 0,
+		.nvme = drives(base, "nvme"),
+		.ena = drives(base, "ena"),
+		.xen_disk = drives(base, "xen-blkfront"),
+		.xen_network = drives(base, "xen-netfront"),
+	};
+	bool on_xen = uni_ami_starts(&image, "t2", NULL);
 	struct uni_err why = UNI_ERR_INIT;
 	int rc = uni_base_need_device(base, "nvme", &why);
-	size_t beside = 0;
 
-	for (size_t i = 0; i < b->recipe->volume_count; i++)
-		beside += uni_recipe_volume_beside(&b->recipe->volumes[i]);
-	if (rc == 0 && beside > UNI_AMI_VOLUMES_MAX)
+	if (rc == 0 && (image.network || !on_xen))
+		rc = uni_base_need_device(base, "ena", &why);
+	if (rc != 0)
+		hint_types(&image, &why);
+	else if (count_beside(recipe) > UNI_AMI_VOLUMES_MAX)
 		rc = uni_err_set(&why, UNI_E_LIMIT,
 				 "it takes %u volumes that are disks of their own, not %zu",
-				 UNI_AMI_VOLUMES_MAX, beside);
-	if (rc == 0 && b->recipe->config.networks.count != 0)
-		rc = uni_base_need_device(base, "ena", &why);
-	if (rc == 0)
+				 UNI_AMI_VOLUMES_MAX, count_beside(recipe));
+	if (rc == 0) {
+		if (!image.ena)
+			warn_types(b, pos, &image);
 		return;
+	}
 	(void)uni_err_context(&why, "an AMI cannot be made of this");
 	base_complain(b, pos, &why);
 }

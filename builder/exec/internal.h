@@ -11,7 +11,9 @@
 #include <uni/fs/fs.h>
 #include <uni/index/index.h>
 #include <uni/kernel/base.h>
+#include <uni/kernel/elf.h>
 #include <uni/plan/make.h>
+#include <uni/recipes/lock.h>
 #include <uni/recipes/recipe.h>
 #include <uni/source/fetch.h>
 #include <uni/source/package.h>
@@ -94,6 +96,7 @@ struct build {
 	bool writes_lock; /* a build; others only obey it */
 	struct uni_indexes *indexes;
 	struct uni_pins locked, pins; /* by the lock; of this build */
+	struct uni_lock *images;      /* what tags of container images mean: as a lock has it */
 	struct base_input base;
 	struct source_unit *sources; /* one for each of the recipe's */
 	size_t source_count;
@@ -118,6 +121,17 @@ int build_make_plan(struct build *b, struct uni_err *err);
 int digest_of_file(struct build *b, const char *path, struct uni_digest *digest,
 		   struct uni_err *err);
 void item_clear(struct item *item);
+/* image.c: container images. A file of one; all of it or a folder into a tree. */
+int image_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
+	       struct uni_err *err);
+int image_add(struct build *b, const struct uni_recipe_input *input, struct uni_tree *tree,
+	      const struct uni_tree_rules *rules, struct uni_err *err);
+struct uni_fetch fetch_of(struct build *b);
+/* What the tags of these inputs mean, into b->images: as `locked` (may be NULL) has it, else what
+ * they mean now. */
+int images_resolve(struct build *b, const struct uni_recipe_input *const *inputs, size_t count,
+		   const struct uni_lock_arch *locked, struct uni_err *err);
+
 /* The recipe's input, unless it is a folder. */
 int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,
 		 struct uni_err *err);
@@ -171,6 +185,9 @@ int base_check(struct build *b, struct uni_err *err);
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
 int volumes_tools(struct build *b, struct uni_err *err);
+/* What the volume's source holds, as its rules have it; `tree` is empty. */
+int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
+		struct uni_err *err);
 void volume_clear(struct volume_input *volume);
 void volume_seen(struct build *b, size_t index); /* it was made, here */
 /* What a volume's step says about its output. */
@@ -256,6 +273,13 @@ int manifest_recall(struct uni_store *store, const struct uni_digest *manifest, 
 /* log.c: keeps what a failed step said; `path` is owned by the caller, NULL when it cannot be. */
 char *log_keep(struct build *b, const struct uni_step *step, const struct uni_buf *messages,
 	       const struct uni_err *why);
+
+/* libraries.c: whether the loader and the libraries of a dynamic program are among the recipe's
+ * files and volumes. What is not goes to the diags: an error for the loader, warnings for
+ * libraries, which may come from elsewhere. A static program needs none. */
+int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err);
+/* The same for the program of a build, which is resolved. */
+int program_libraries_check(struct build *b, struct uni_err *err);
 
 /* check.c: inputs that could be resolved and would still not do, all to the diags. */
 int inputs_check(struct build *b, struct uni_err *err);

@@ -17,7 +17,16 @@
 struct needs {
 	struct uni_need *items;
 	size_t count, room;
+	const struct uni_recipe_input **images; /* of tags, which the lock holds */
+	size_t image_count, image_room;
 };
+
+static void needs_free(struct needs *needs)
+{
+	free(needs->items);
+	free(needs->images);
+}
+#define AUTO_NEEDS __attribute__((cleanup(needs_free)))
 
 static void add_need(struct needs *needs, const char *name, const char *range)
 {
@@ -30,6 +39,10 @@ static void add_input(struct needs *needs, const struct uni_recipe_input *input)
 {
 	if (input->kind == UNI_INPUT_PACKAGE)
 		add_need(needs, input->package, input->range);
+	if (input->kind != UNI_INPUT_IMAGE || input->url == NULL || input->has_digest)
+		return;
+	UNI_PUSH_ROOM(needs->images, needs->image_count, needs->image_room);
+	needs->images[needs->image_count++] = input;
 }
 
 static void add_inputs(struct needs *needs, const struct uni_recipe_inputs *inputs)
@@ -165,9 +178,14 @@ static void pin_installed(struct build *b, const struct needs *needs)
 	}
 }
 
-static void to_lock(const struct uni_pins *pins, struct uni_lock *lock)
+static void to_lock(const struct build *b, struct uni_lock *lock)
 {
+	const struct uni_lock_arch *images = uni_lock_arch(b->images, BASE_ARCH);
+	const struct uni_pins *pins = &b->pins;
+
 	uni_lock_drop(lock, BASE_ARCH);
+	for (size_t i = 0; images != NULL && i < images->image_count; i++)
+		uni_lock_put_image(lock, BASE_ARCH, &images->images[i]);
 	for (size_t i = 0; i < pins->count; i++) {
 		const struct uni_pin *pin = &pins->items[i];
 		struct uni_lock_package p = { .name = pin->name,
@@ -187,7 +205,7 @@ static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, s
 	struct uni_lock *next UNI_AUTO(uni_lock) = uni_lock_new();
 	struct uni_strv drift UNI_AUTO_STRV = { .items = NULL };
 
-	to_lock(&b->pins, next);
+	to_lock(b, next);
 	if (uni_lock_drift(lock != NULL ? uni_lock_arch(lock, BASE_ARCH) : NULL,
 			   uni_lock_arch(next, BASE_ARCH), &drift) == 0)
 		return 0;
@@ -199,13 +217,13 @@ static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, s
 		return 0;
 	if (lock == NULL)
 		return uni_lock_save(next, path, err);
-	to_lock(&b->pins, lock);
+	to_lock(b, lock);
 	return uni_lock_save(lock, path, err);
 }
 
 static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *err)
 {
-	struct needs installed = { .items = NULL };
+	struct needs installed AUTO_NEEDS = { .items = NULL };
 	int rc = lock_indexes(b, err);
 
 	if (rc != 0 || (uni_indexes_count(b->indexes) == 0 && b->locked.count == 0))
@@ -216,15 +234,43 @@ static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *er
 				 &b->pins, err);
 	if (rc == 0 && b->pins.count != 0)
 		pin_installed(b, &installed);
-	free(installed.items);
 	return rc;
+}
+
+/* Whether all that tags mean is in the lock. */
+static bool images_locked(const struct build *b, const struct uni_lock_arch *arch)
+{
+	const struct uni_lock_arch *images = uni_lock_arch(b->images, BASE_ARCH);
+
+	for (size_t i = 0; images != NULL && i < images->image_count; i++)
+		if (uni_lock_image(arch, images->images[i].name) == NULL)
+			return false;
+	return true;
+}
+
+/* Whether the lock has all packages, and none is to be forgotten. */
+static bool obeys(const struct build *b, const struct needs *needs)
+{
+	return b->locked.count != 0 && satisfied(needs, &b->locked) &&
+	       b->options->update_count == 0;
+}
+
+static int resolve_packages(struct build *b, struct needs *needs, struct uni_err *err)
+{
+	if (!obeys(b, needs))
+		return resolve_rest(b, needs, err);
+	for (size_t i = 0; i < b->locked.count; i++)
+		uni_pins_put(&b->pins, &b->locked.items[i]);
+	return 0;
 }
 
 int lock_resolve(struct build *b, struct uni_err *err)
 {
 	char *path UNI_AUTO_FREE = lock_path(b->recipe);
 	struct uni_lock *lock UNI_AUTO(uni_lock) = NULL;
-	struct needs needs = { .items = NULL };
+	const struct uni_lock_arch *arch;
+	struct needs needs AUTO_NEEDS = { .items = NULL };
+	bool silent;
 	int rc;
 
 	collect(b->recipe, &needs);
@@ -233,16 +279,14 @@ int lock_resolve(struct build *b, struct uni_err *err)
 		lock_forget(b, b->options->update[i]);
 	if (rc == 0 && b->options->update_all)
 		uni_pins_free(&b->locked);
-	if (rc == 0 && b->locked.count != 0 && satisfied(&needs, &b->locked) &&
-	    b->options->update_count == 0) {
-		for (size_t i = 0; i < b->locked.count; i++)
-			uni_pins_put(&b->pins, &b->locked.items[i]);
-	} else if (rc == 0) {
-		rc = resolve_rest(b, &needs, err);
-		if (rc == 0)
-			rc = keep_lock(b, path, lock, err);
-	}
-	free(needs.items);
+	arch = lock != NULL && !b->options->update_all ? uni_lock_arch(lock, BASE_ARCH) : NULL;
+	silent = obeys(b, &needs);
+	if (rc == 0)
+		rc = resolve_packages(b, &needs, err);
+	if (rc == 0)
+		rc = images_resolve(b, needs.images, needs.image_count, arch, err);
+	if (rc == 0 && !(silent && images_locked(b, arch)))
+		rc = keep_lock(b, path, lock, err);
 	return rc;
 }
 

@@ -59,10 +59,13 @@ static int fill(struct build *b, struct uni_tree *tree, struct uni_err *err)
 		const struct uni_recipe_file *file = &b->recipe->files[i];
 
 		rules.file_mode = file->mode;
-		rc = file->text != NULL
-			     ? uni_tree_add_data(tree, file->path, file->text, file->text_size,
-						 &rules, err)
-			     : add_source(b, tree, file->path, &b->files_in[i], &rules, err);
+		if (file->link != NULL)
+			rc = uni_tree_add_symlink(tree, file->path, file->link, &rules, err);
+		else if (file->text != NULL)
+			rc = uni_tree_add_data(tree, file->path, file->text, file->text_size,
+					       &rules, err);
+		else
+			rc = add_source(b, tree, file->path, &b->files_in[i], &rules, err);
 	}
 	rules.file_mode = 0;
 	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++)

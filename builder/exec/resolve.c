@@ -21,7 +21,7 @@ void item_clear(struct item *item)
 	free(item->path);
 }
 
-static struct uni_fetch fetch_of(struct build *b)
+struct uni_fetch fetch_of(struct build *b)
 {
 	return (struct uni_fetch){ .store = b->store,
 				   .events = b->events,
@@ -99,6 +99,8 @@ int item_resolve(struct build *b, const struct uni_recipe_input *input, struct i
 		return package_item(b, input, item, err);
 	if (input->kind == UNI_INPUT_GIT)
 		return resolve_git(b, input, item, err);
+	if (input->kind == UNI_INPUT_IMAGE)
+		return image_item(b, input, item, err);
 	if (input->kind == UNI_INPUT_HTTPS) {
 		item->name = uni_strdup(input->text);
 		item->digest = input->digest;
@@ -137,12 +139,14 @@ static int resolve_files(struct build *b, struct uni_err *err)
 	for (size_t i = 0; rc == 0 && i < recipe->file_count; i++) {
 		const struct uni_recipe_file *file = &recipe->files[i];
 
-		if (file->text == NULL) {
+		if (file->source.kind != UNI_INPUT_NONE) {
 			rc = item_resolve(b, &file->source, &b->files_in[i], err);
 			continue;
 		}
 		b->files_in[i].name = uni_strdup("");
-		b->files_in[i].digest = uni_digest_of(file->text, file->text_size);
+		b->files_in[i].digest = file->link != NULL
+						? uni_digest_of(file->link, strlen(file->link))
+						: uni_digest_of(file->text, file->text_size);
 	}
 	return rc;
 }
@@ -241,6 +245,8 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 		rc = resolve_files(b, err);
 	if (rc == 0)
 		rc = volumes_resolve(b, hash_all, err);
+	if (rc == 0)
+		rc = program_libraries_check(b, err);
 	if (rc == 0)
 		rc = resolve_tools(b, err);
 	if (rc == 0)

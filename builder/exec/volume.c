@@ -72,8 +72,8 @@ static int add_archive(struct build *b, const struct uni_recipe_input *input, st
 	return rc != 0 ? rc : tarball_add(b, &item, tree, rules, err);
 }
 
-static int fill_tree(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
-		     struct uni_err *err)
+int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
+		struct uni_err *err)
 {
 	const struct uni_recipe_input *source = &volume->source;
 	struct uni_tree_rules rules = rules_of(volume);
@@ -84,6 +84,8 @@ static int fill_tree(struct build *b, const struct uni_recipe_volume *volume, st
 		return uni_tree_add_folder(tree, ".", source->path, &rules, err);
 	if (source->kind == UNI_INPUT_PACKAGE && source->member == NULL)
 		return add_package(b, source, tree, &rules, err);
+	if (source->kind == UNI_INPUT_IMAGE)
+		return image_add(b, source, tree, &rules, err);
 	return add_archive(b, source, tree, &rules, err);
 }
 
@@ -172,13 +174,14 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	in->scope = uni_statcache_scope(b->stats, scope);
 	in->tree = uni_tree_new(&rules);
 	uni_tree_find_secrets(in->tree);
-	rc = fill_tree(b, volume, in->tree, &why);
+	rc = volume_fill(b, volume, in->tree, &why);
 	if (rc == 0)
 		rc = digest_tree(b, volume, in, hash_all, &why);
 	if (rc == 0)
 		return 0;
 	/* What came from a package names the place already. */
-	if (volume->source.kind == UNI_INPUT_PACKAGE || volume->source.kind == UNI_INPUT_GIT)
+	if (volume->source.kind == UNI_INPUT_PACKAGE || volume->source.kind == UNI_INPUT_GIT ||
+	    volume->source.kind == UNI_INPUT_IMAGE)
 		uni_err_set(err, rc, "%s", why.text);
 	else
 		uni_recipe_error(b->recipe, volume->source.pos, rc, err, "volume \"%s\": %s",

@@ -11,10 +11,8 @@
 
 struct index {
 	const struct uni_index_entry *entry;
-	char *metadata, *state;
-	struct transport transport;
-	struct uni_net *net;
-	struct uni_tuf *tuf;
+	const struct index_kind *kind;
+	void *open; /* what the kind made of it; NULL before */
 	bool fresh;
 };
 
@@ -22,9 +20,24 @@ struct uni_indexes {
 	struct uni_indexes_options options;
 	struct uni_index_list list;
 	struct index *items;
+	size_t count;
 	struct uni_index_package **known;
 	size_t known_count, known_room;
 };
+
+const struct index_kind *index_kind_of(const char *url)
+{
+	return uni_str_eq(url, INDEX_EMBEDDED_URL) ? &index_embedded : &index_vouched;
+}
+
+/* The embedded index is in the list even where nothing is embedded. */
+static bool is_here(const struct uni_index_entry *entry)
+{
+	if (!uni_str_eq(entry->url, INDEX_EMBEDDED_URL))
+		return true;
+	char *dir UNI_AUTO_FREE = index_embedded_dir();
+	return dir != NULL;
+}
 
 int uni_indexes_open(struct uni_indexes **out, const struct uni_indexes_options *options,
 		     struct uni_err *err)
@@ -38,7 +51,11 @@ int uni_indexes_open(struct uni_indexes **out, const struct uni_indexes_options 
 		return rc;
 	all->items = uni_alloc_array(all->list.count + 1, sizeof(*all->items));
 	for (size_t i = 0; i < all->list.count; i++)
-		all->items[i].entry = &all->list.items[i];
+		if (is_here(&all->list.items[i]))
+			all->items[all->count++] = (struct index){
+				.entry = &all->list.items[i],
+				.kind = index_kind_of(all->list.items[i].url),
+			};
 	*out = all;
 	all = NULL;
 	return 0;
@@ -48,12 +65,9 @@ void uni_indexes_free(struct uni_indexes *all)
 {
 	if (all == NULL)
 		return;
-	for (size_t i = 0; all->items != NULL && i < all->list.count; i++) {
-		uni_tuf_free(all->items[i].tuf);
-		uni_net_free(all->items[i].net);
-		free(all->items[i].metadata);
-		free(all->items[i].state);
-	}
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i].open != NULL)
+			all->items[i].kind->close(all->items[i].open);
 	for (size_t i = 0; i < all->known_count; i++)
 		uni_index_package_free(all->known[i]);
 	free(all->known);
@@ -64,28 +78,14 @@ void uni_indexes_free(struct uni_indexes *all)
 
 size_t uni_indexes_count(const struct uni_indexes *all)
 {
-	return all->list.count;
+	return all->count;
 }
 
 static int open_index(struct uni_indexes *all, struct index *index, struct uni_err *err)
 {
-	const char *url = index->entry->url;
-	if (index->tuf != NULL)
-		return 0;
-	if (index->metadata == NULL) {
-		index->metadata = uni_asprintf("%s/metadata", url);
-		index->state = index_state_dir(index->entry->name);
-	}
-	index->transport = (struct transport){ .url = index->metadata, .etags = index->state };
-	if (!uni_str_starts(url, "file://") && !all->options.offline && index->net == NULL) {
-		int rc = uni_net_open(&index->net, all->options.net, err);
-		if (rc != 0)
-			return rc;
-	}
-	index->transport.net = index->net;
-	struct uni_tuf_transport transport = { .get = transport_get, .user = &index->transport };
-	struct uni_tuf_options options = { .state = index->state, .now = all->options.now };
-	return uni_tuf_open(&index->tuf, &options, &transport, err);
+	return index->open != NULL
+		       ? 0
+		       : index->kind->open(&index->open, index->entry, &all->options, err);
 }
 
 static int refresh(struct uni_indexes *all, struct index *index, struct uni_err *err)
@@ -94,8 +94,7 @@ static int refresh(struct uni_indexes *all, struct index *index, struct uni_err 
 		return 0;
 	int rc = open_index(all, index, err);
 	if (rc == 0)
-		rc = all->options.offline ? uni_tuf_use_state(index->tuf, true, err)
-					  : uni_tuf_refresh(index->tuf, err);
+		rc = index->kind->refresh(index->open, err);
 	index->fresh = rc == 0;
 	return rc != 0 ? uni_err_context(err, "index %s", index->entry->name) : 0;
 }
@@ -104,8 +103,8 @@ int uni_indexes_refresh(struct uni_indexes *all, const char *name, struct uni_er
 {
 	bool found = name == NULL;
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < all->list.count; i++) {
-		if (name != NULL && !uni_str_eq(all->list.items[i].name, name))
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
+		if (name != NULL && !uni_str_eq(all->items[i].entry->name, name))
 			continue;
 		found = true;
 		rc = refresh(all, &all->items[i], err);
@@ -115,47 +114,11 @@ int uni_indexes_refresh(struct uni_indexes *all, const char *name, struct uni_er
 	return rc;
 }
 
-static struct uni_fetch fetch_of(const struct uni_indexes *all)
+static int read_file(struct uni_indexes *all, struct index *index, const char *path, uint64_t limit,
+		     struct uni_buf *out, struct uni_err *err)
 {
-	return (struct uni_fetch){ .store = all->options.store,
-				   .events = all->options.events,
-				   .offline = all->options.offline,
-				   .net = all->options.net };
-}
-
-/* A file below "targets", by its digest. */
-static int fetch_target(struct uni_indexes *all, const struct index *index, const char *file,
-			const struct uni_digest *digest, struct uni_store_entry *blob,
-			struct uni_err *err)
-{
-	struct uni_fetch fetch = fetch_of(all);
-	struct uni_buf url UNI_AUTO_BUF = UNI_BUF_INIT;
-	uni_buf_printf(&url, "%s/targets/", index->entry->url);
-	if (uni_str_starts(url.data, "file://"))
-		uni_buf_puts(&url, file);
-	else
-		uni_net_escape(&url, file, "/");
-	return uni_fetch_https(&fetch, url.data, digest, blob, err);
-}
-
-static int read_target(struct uni_indexes *all, struct index *index, const char *path,
-		       uint64_t limit, struct uni_buf *out, struct uni_err *err)
-{
-	struct uni_tuf_target target;
-	struct uni_store_entry blob;
 	int rc = refresh(all, index, err);
-	if (rc == 0)
-		rc = uni_tuf_find(index->tuf, path, &target, err);
-	if (rc != 0)
-		return rc;
-	if (target.size > limit)
-		rc = uni_err_set(err, UNI_E_LIMIT, "%s is too large", path);
-	if (rc == 0)
-		rc = fetch_target(all, index, target.file, &target.digest, &blob, err);
-	if (rc == 0)
-		rc = uni_store_blob_read(all->options.store, &blob, limit, out, err);
-	uni_tuf_target_free(&target);
-	return rc;
+	return rc == 0 ? index->kind->read(index->open, path, limit, out, err) : rc;
 }
 
 static int find_in(struct uni_indexes *all, struct index *index, const char *name,
@@ -164,7 +127,7 @@ static int find_in(struct uni_indexes *all, struct index *index, const char *nam
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_index_package *found = NULL;
 	char *path UNI_AUTO_FREE = uni_asprintf("packages/%s.json", name);
-	int rc = read_target(all, index, path, PACKAGE_JSON_MAX, &text, err);
+	int rc = read_file(all, index, path, PACKAGE_JSON_MAX, &text, err);
 	if (rc == 0)
 		rc = uni_index_package_parse(&found, name, uni_buf_text(&text), text.size, err);
 	if (rc != 0)
@@ -184,7 +147,7 @@ int uni_indexes_find(struct uni_indexes *all, const char *name,
 			*package = all->known[i];
 			return 0;
 		}
-	for (size_t i = 0; i < all->list.count; i++) {
+	for (size_t i = 0; i < all->count; i++) {
 		int rc = find_in(all, &all->items[i], name, package, err);
 		if (rc != UNI_E_NOENT)
 			return rc;
@@ -228,11 +191,11 @@ int uni_indexes_search(struct uni_indexes *all, const char *const *words,
 		       void *user, struct uni_err *err)
 {
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < all->list.count; i++) {
+	for (size_t i = 0; rc == 0 && i < all->count; i++) {
 		struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 		struct uni_json *json UNI_AUTO(uni_json) = NULL;
-		struct search s = { all->list.items[i].name, words, fn, user };
-		rc = read_target(all, &all->items[i], "names.json", NAMES_JSON_MAX, &text, err);
+		struct search s = { all->items[i].entry->name, words, fn, user };
+		rc = read_file(all, &all->items[i], "names.json", NAMES_JSON_MAX, &text, err);
 		if (rc == UNI_E_NOENT && all->items[i].fresh) {
 			uni_err_clear(err);
 			rc = 0; /* nothing is published yet */
@@ -249,34 +212,28 @@ int uni_indexes_search(struct uni_indexes *all, const char *const *words,
 
 /* --- packages that were chosen --- */
 
-static const struct index *index_of(const struct uni_indexes *all, const char *name)
+static struct index *index_of(const struct uni_indexes *all, const char *name)
 {
-	for (size_t i = 0; i < all->list.count; i++)
-		if (uni_str_eq(all->list.items[i].name, name))
+	for (size_t i = 0; i < all->count; i++)
+		if (uni_str_eq(all->items[i].entry->name, name))
 			return &all->items[i];
 	return NULL;
 }
 
-static char *target_file(const struct uni_pin *pin)
-{
-	char hex[65];
-	const char *base = uni_path_base(pin->path);
-	uni_hex(pin->digest.bytes, sizeof(pin->digest.bytes), hex);
-	return uni_asprintf("%.*s%s.%s", (int)(base - pin->path), pin->path, hex, base);
-}
-
+/* What is locked is known by its digest: the index need not be refreshed. */
 static int fetch_pin(struct uni_indexes *all, const struct uni_pin *pin, char **path,
 		     struct uni_err *err)
 {
 	struct uni_store_entry blob;
-	const struct index *index = index_of(all, pin->index);
-	char *file UNI_AUTO_FREE = target_file(pin);
+	struct index *index = index_of(all, pin->index);
 	if (index == NULL) {
 		uni_err_set(err, UNI_E_NOENT, "%s %s comes from an index %s, which is not known",
 			    pin->name, pin->version, pin->index);
 		return uni_err_hint(err, "\"uni index add %s URL\" names it", pin->index);
 	}
-	int rc = fetch_target(all, index, file, &pin->digest, &blob, err);
+	int rc = open_index(all, index, err);
+	if (rc == 0)
+		rc = index->kind->fetch(index->open, pin, &blob, err);
 	return rc == 0 ? uni_store_blob_path(all->options.store, &blob, path, err)
 		       : uni_err_context(err, "%s %s", pin->name, pin->version);
 }

@@ -39,30 +39,61 @@ static char *list_file(void)
 	return uni_path_join(config, "indexes.json");
 }
 
+static void list_put(struct uni_index_list *list, const char *name, const char *url,
+		     const struct uni_digest *root)
+{
+	UNI_PUSH_ROOM(list->items, list->count, list->room);
+	list->items[list->count++] = (struct uni_index_entry){
+		.name = uni_strdup(name),
+		.url = uni_strdup(url),
+		.root = *root,
+	};
+}
+
+/* Where there is nothing to tell by, all bytes are zero. */
+static struct uni_digest embedded_root(void)
+{
+	struct uni_digest digest = { .bytes = { 0 } };
+	struct uni_err ignored = UNI_ERR_INIT;
+	char *dir UNI_AUTO_FREE = index_embedded_dir();
+	char *file UNI_AUTO_FREE = dir != NULL ? uni_path_join(dir, INDEX_DIGESTS) : NULL;
+	if (file != NULL)
+		(void)uni_digest_file(file, NULL, &digest, &ignored);
+	return digest;
+}
+
+static bool list_read(struct uni_index_list *list, const struct uni_json *one)
+{
+	const char *name = uni_json_text(uni_json_get(one, "name"));
+	const char *url = uni_json_text(uni_json_get(one, "url"));
+	const char *root = uni_json_text(uni_json_get(one, "root"));
+	struct uni_digest digest;
+	if (name == NULL || !index_name_ok(name) || url == NULL)
+		return false;
+	if (uni_str_eq(url, INDEX_EMBEDDED_URL))
+		digest = embedded_root();
+	else if (root == NULL || !uni_digest_parse(root, &digest))
+		return false;
+	list_put(list, name, url, &digest);
+	return true;
+}
+
 int uni_index_list_load(struct uni_index_list *list, struct uni_err *err)
 {
 	char *file UNI_AUTO_FREE = list_file();
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_json *json UNI_AUTO(uni_json) = NULL;
-	if (!uni_file_exists(file))
+	if (!uni_file_exists(file)) {
+		struct uni_digest root = embedded_root();
+		list_put(list, INDEX_EMBEDDED_NAME, INDEX_EMBEDDED_URL, &root);
 		return 0;
+	}
 	int rc = uni_file_read(file, LIST_MAX, &text, err);
 	if (rc == 0)
 		rc = uni_json_parse(&json, file, uni_buf_text(&text), text.size, err);
-	for (size_t i = 0; rc == 0 && i < uni_json_count(json); i++) {
-		const struct uni_json *one = uni_json_item(json, i);
-		const char *name = uni_json_text(uni_json_get(one, "name"));
-		const char *url = uni_json_text(uni_json_get(one, "url"));
-		const char *root = uni_json_text(uni_json_get(one, "root"));
-		UNI_PUSH_ROOM(list->items, list->count, list->room);
-		struct uni_index_entry *entry = &list->items[list->count];
-		if (name == NULL || !index_name_ok(name) || url == NULL || root == NULL ||
-		    !uni_digest_parse(root, &entry->root))
+	for (size_t i = 0; rc == 0 && i < uni_json_count(json); i++)
+		if (!list_read(list, uni_json_item(json, i)))
 			return uni_err_set(err, UNI_E_PARSE, "%s is damaged", file);
-		entry->name = uni_strdup(name);
-		entry->url = uni_strdup(url);
-		list->count++;
-	}
 	return rc;
 }
 
@@ -78,7 +109,10 @@ static int list_save(const struct uni_index_list *list, struct uni_err *err)
 		uni_buf_printf(&out, "%s\n  {\"name\": \"%s\", \"url\": ", i != 0 ? "," : "",
 			       list->items[i].name);
 		uni_json_string(&out, list->items[i].url);
-		uni_buf_printf(&out, ", \"root\": \"%s\"}", digest);
+		/* The embedded one's goes with uni, not with the user. */
+		if (!uni_str_eq(list->items[i].url, INDEX_EMBEDDED_URL))
+			uni_buf_printf(&out, ", \"root\": \"%s\"", digest);
+		uni_buf_putc(&out, '}');
 	}
 	uni_buf_puts(&out, "\n]\n");
 	int rc = uni_dir_make(dir, 0755, err);
@@ -98,9 +132,8 @@ static int first_root(const char *url, const char *root, const struct uni_net_op
 {
 	struct uni_digest wanted, found;
 	bool by_digest = root != NULL && uni_str_starts(root, "sha256:");
-	struct uni_net *client UNI_AUTO(uni_net) = NULL;
-	char *metadata UNI_AUTO_FREE = uni_asprintf("%s/metadata", url);
-	struct transport transport = { .url = metadata };
+	struct uni_indexes_options options = { .net = net };
+	struct transport *transport UNI_AUTO(transport) = NULL;
 	if (root != NULL && !by_digest)
 		return uni_file_read(root, UNI_TUF_ROOT_MAX, text, err);
 	if (root == NULL && !uni_str_starts(url, "file://")) {
@@ -110,10 +143,9 @@ static int first_root(const char *url, const char *root, const struct uni_net_op
 	}
 	if (by_digest && !uni_digest_parse(root, &wanted))
 		return uni_err_set(err, UNI_E_USAGE, "\"%s\" is no digest", root);
-	int rc = uni_str_starts(url, "file://") ? 0 : uni_net_open(&client, net, err);
-	transport.net = client;
+	int rc = transport_open(&transport, url, NULL, &options, err);
 	if (rc == 0)
-		rc = transport_get(&transport, "1.root.json", UNI_TUF_ROOT_MAX, NULL, text, err);
+		rc = transport_get(transport, "1.root.json", UNI_TUF_ROOT_MAX, NULL, text, err);
 	if (rc != 0)
 		return rc;
 	found = uni_digest_of(uni_buf_text(text), text->size);
@@ -127,7 +159,7 @@ static char *normal_url(const char *url)
 {
 	char *path UNI_AUTO_FREE = NULL;
 	size_t size = strlen(url);
-	if (strstr(url, "://") == NULL) {
+	if (strstr(url, "://") == NULL && !uni_str_eq(url, INDEX_EMBEDDED_URL)) {
 		path = uni_path_absolute(url);
 		return uni_asprintf("file://%s", path);
 	}
@@ -136,14 +168,33 @@ static char *normal_url(const char *url)
 	return uni_strndup(url, size);
 }
 
+/* A fresh state, with the root that is trusted from now on. */
+static int begin_trust(const char *name, const char *url, const char *root,
+		       const struct uni_net_options *net, struct uni_digest *digest,
+		       struct uni_err *err)
+{
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_tuf *tuf UNI_AUTO(uni_tuf) = NULL;
+	char *state UNI_AUTO_FREE = index_state_dir(name);
+	int rc = first_root(url, root, net, &text, err);
+	if (rc == 0)
+		rc = uni_dir_remove(state, err); /* of an earlier index of that name */
+	struct uni_tuf_options options = { .state = state,
+					   .root = uni_buf_text(&text),
+					   .root_size = text.size };
+	if (rc == 0)
+		rc = uni_tuf_open(&tuf, &options, NULL, err);
+	*digest = uni_digest_of(uni_buf_text(&text), text.size);
+	return rc;
+}
+
 int uni_index_add(const char *name, const char *given, const char *root,
 		  const struct uni_net_options *net, struct uni_err *err)
 {
 	struct uni_index_list list UNI_AUTO_INDEX_LIST = { .items = NULL };
-	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct uni_tuf *tuf UNI_AUTO(uni_tuf) = NULL;
 	char *url UNI_AUTO_FREE = normal_url(given);
-	char *state UNI_AUTO_FREE = index_state_dir(name);
+	bool embedded = uni_str_eq(url, INDEX_EMBEDDED_URL);
+	struct uni_digest digest = embedded_root();
 	int rc = uni_index_list_load(&list, err);
 	if (rc != 0)
 		return rc;
@@ -154,25 +205,16 @@ int uni_index_add(const char *name, const char *given, const char *root,
 				   name);
 	if (find(&list, name) >= 0)
 		return uni_err_set(err, UNI_E_EXIST, "there is an index %s already", name);
-	if (!uni_str_starts(url, "https://") && !uni_str_starts(url, "http://") &&
-	    !uni_str_starts(url, "file:///"))
+	if (embedded != uni_str_eq(name, INDEX_EMBEDDED_NAME))
+		return uni_err_set(err, UNI_E_USAGE, "%s is the name of %s", INDEX_EMBEDDED_NAME,
+				   INDEX_EMBEDDED_URL);
+	if (!embedded && !transport_knows(url))
 		return uni_err_set(err, UNI_E_USAGE, "%s is neither https, http nor a folder", url);
-	rc = first_root(url, root, net, &text, err);
-	if (rc == 0)
-		rc = uni_dir_remove(state, err); /* of an earlier index of that name */
-	struct uni_tuf_options options = { .state = state,
-					   .root = uni_buf_text(&text),
-					   .root_size = text.size };
-	if (rc == 0)
-		rc = uni_tuf_open(&tuf, &options, NULL, err);
+	if (!embedded)
+		rc = begin_trust(name, url, root, net, &digest, err);
 	if (rc != 0)
 		return rc;
-	UNI_PUSH_ROOM(list.items, list.count, list.room);
-	list.items[list.count++] = (struct uni_index_entry){
-		.name = uni_strdup(name),
-		.url = uni_strdup(url),
-		.root = uni_digest_of(uni_buf_text(&text), text.size),
-	};
+	list_put(&list, name, url, &digest);
 	return list_save(&list, err);
 }
 

@@ -7,7 +7,7 @@
 #include <uni/base/path.h>
 #include <uni/recipes/version.h>
 
-static void version_clear(struct uni_index_version *v)
+void index_version_clear(struct uni_index_version *v)
 {
 	free(v->version);
 	free(v->arch);
@@ -24,11 +24,18 @@ void uni_index_package_free(struct uni_index_package *package)
 	if (package == NULL)
 		return;
 	for (size_t i = 0; i < package->count; i++)
-		version_clear(&package->versions[i]);
+		index_version_clear(&package->versions[i]);
 	free(package->versions);
 	free(package->name);
 	free(package->index);
 	free(package);
+}
+
+void index_package_take(struct uni_index_package *package, struct uni_index_version *version)
+{
+	UNI_PUSH_ROOM(package->versions, package->count, package->room);
+	package->versions[package->count++] = *version;
+	memset(version, 0, sizeof(*version));
 }
 
 static char *text_of(const struct uni_json *object, const char *key)

@@ -1,5 +1,5 @@
 /*
- * What a static program asks for, and a first recipe for it.
+ * What a program asks for, and a first recipe for it.
  */
 #include <ctype.h>
 #include <elf.h>
@@ -7,8 +7,9 @@
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
-#include <uni/inspect/program.h>
 #include <unistd.h>
+
+#include "internal.h"
 
 #define NAME_MAX_BYTES 64
 #define GO_BUILD_ID 4 /* note type */
@@ -23,6 +24,7 @@ void uni_program_look_free(struct uni_program_look *look)
 	}
 	free(look->findings);
 	free(look->name);
+	uni_libraries_free(&look->libraries);
 	*look = (struct uni_program_look)UNI_PROGRAM_LOOK_INIT;
 }
 
@@ -31,8 +33,8 @@ bool uni_program_stops(const struct uni_program_look *look)
 	return look->count != 0 && look->findings[0].severity == UNI_PROGRAM_STOPS;
 }
 
-static void add(struct uni_program_look *look, enum uni_program_severity severity, char *text,
-		const char *hint)
+void program_finding(struct uni_program_look *look, enum uni_program_severity severity, char *text,
+		     const char *hint)
 {
 	UNI_PUSH_ROOM(look->findings, look->count, look->room);
 	look->findings[look->count++] = (struct uni_program_finding){
@@ -102,12 +104,14 @@ static void look_at_starting(struct uni_program_look *look, const char *base,
 	made->forks = false;
 	if (!uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
 		return;
-	add(look, UNI_PROGRAM_MAY,
-	    uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
-			 "program in a machine",
-			 names.data, base),
-	    "look for a setting that keeps it in one process: foreground, no workers, no helper "
-	    "programs");
+	program_finding(
+		look, UNI_PROGRAM_MAY,
+		uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
+			     "program in a machine",
+			     names.data, base),
+		"look for a setting that keeps it in one process: foreground, no workers, no "
+		"helper "
+		"programs");
 }
 
 static void look_at_calls(struct uni_program_look *look, const char *base,
@@ -121,22 +125,25 @@ static void look_at_calls(struct uni_program_look *look, const char *base,
 	look_at_starting(look, base, table, made);
 	why = remarks(table, made, UNI_CALL_REFUSED);
 	if (uni_calls_name(table, made, UNI_CALL_REFUSED, &refused))
-		add(look, UNI_PROGRAM_MAY,
-		    uni_asprintf("calls that %s refuses: %s", base, refused.data), why);
+		program_finding(look, UNI_PROGRAM_MAY,
+				uni_asprintf("calls that %s refuses: %s", base, refused.data), why);
 	if (uni_calls_name(table, made, UNI_CALL_ABSENT, &absent))
-		add(look, UNI_PROGRAM_MAY,
-		    uni_asprintf("calls that %s does not have: %s", base, absent.data),
-		    "they are answered ENOSYS, which many programs take for an old kernel and do "
-		    "without");
+		program_finding(look, UNI_PROGRAM_MAY,
+				uni_asprintf("calls that %s does not have: %s", base, absent.data),
+				"they are answered ENOSYS, which many programs take for an old "
+				"kernel and do "
+				"without");
 	if (uni_calls_name(table, made, UNI_CALL_PARTIAL, &partial))
-		add(look, UNI_PROGRAM_NOTE,
-		    uni_asprintf("calls that %s has in part: %s", base, partial.data),
-		    "docs/linux-abi.md says what of each is missing");
+		program_finding(look, UNI_PROGRAM_NOTE,
+				uni_asprintf("calls that %s has in part: %s", base, partial.data),
+				"docs/linux-abi.md says what of each is missing");
 	if (made->computed > 1)
-		add(look, UNI_PROGRAM_NOTE,
-		    uni_asprintf("at %zu places the number of a call is not plain from the code",
-				 made->computed),
-		    "uni run --trace shows every call that is really made");
+		program_finding(
+			look, UNI_PROGRAM_NOTE,
+			uni_asprintf(
+				"at %zu places the number of a call is not plain from the code",
+				made->computed),
+			"uni run --trace shows every call that is really made");
 }
 
 /* Go hands most numbers to one function, so that they are not found. */
@@ -147,10 +154,11 @@ static void look_at_go(const struct uni_elf *elf, struct uni_program_look *look)
 
 	if (uni_elf_note(elf, "Go", GO_BUILD_ID, &offset, &size, &ignored) != 0)
 		return;
-	add(look, UNI_PROGRAM_NOTE,
-	    uni_strdup("it is a program in Go: besides its runtime's, calls cannot be found by "
-		       "reading it"),
-	    "uni run --trace shows every call that is really made");
+	program_finding(
+		look, UNI_PROGRAM_NOTE,
+		uni_strdup("it is a program in Go: besides its runtime's, calls cannot be found by "
+			   "reading it"),
+		"uni run --trace shows every call that is really made");
 	look->network = true;
 }
 
@@ -161,10 +169,9 @@ static int look_at(const struct uni_elf *elf, const char *base, const struct uni
 	struct uni_err why = UNI_ERR_INIT;
 
 	if (uni_elf_check_program(elf, &why) != 0)
-		add(look, UNI_PROGRAM_STOPS, uni_strdup(why.text), why.hint);
-	for (size_t i = 0; i < elf->needed.count; i++)
-		add(look, UNI_PROGRAM_NOTE,
-		    uni_asprintf("it needs the library %s", elf->needed.items[i]), NULL);
+		program_finding(look, UNI_PROGRAM_STOPS, uni_strdup(why.text), why.hint);
+	else if (elf->interpreter != NULL)
+		program_look_at_libraries(elf, look);
 	if (table == NULL || elf->machine != EM_X86_64)
 		return 0;
 	if (uni_elf_calls(elf, &made, err) != 0)
@@ -189,9 +196,11 @@ int uni_program_look(const char *path, const char *base, const struct uni_calls 
 		return err->code;
 	look->name = image_name(path);
 	look->size = (uint64_t)size;
-	look->memory =
-		(MEMORY_LEAST + 2 * look->size + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
-	return look_at(elf, base, table, look, err);
+	if (look_at(elf, base, table, look, err) != 0)
+		return err->code;
+	look->memory = (MEMORY_LEAST + 2 * (look->size + look->library_bytes) + MEMORY_STEP - 1) /
+		       MEMORY_STEP * MEMORY_STEP;
+	return 0;
 }
 
 /* A comment of any length, in lines that can be read. */
@@ -217,7 +226,7 @@ static void put_comment(struct uni_buf *out, const char *text)
 	uni_buf_putc(out, '\n');
 }
 
-static void put_string(struct uni_buf *out, const char *text)
+void program_put_string(struct uni_buf *out, const char *text)
 {
 	uni_buf_putc(out, '"');
 	for (; *text != '\0'; text++) {
@@ -234,7 +243,7 @@ static void put_string(struct uni_buf *out, const char *text)
 }
 
 void uni_program_recipe(const struct uni_program_look *look, const char *base, const char *program,
-			struct uni_buf *out)
+			const char *folder, struct uni_buf *out)
 {
 	uni_buf_puts(out,
 		     "# A beginning, made by uni import. What it cannot know: arguments, files, "
@@ -249,7 +258,7 @@ void uni_program_recipe(const struct uni_program_look *look, const char *base, c
 	uni_buf_printf(out, "\n[image]\nname = \"%s\"\n\n[base]\nname = \"%s\"\n", look->name,
 		       base);
 	uni_buf_puts(out, "\n[app]\nprogram = ");
-	put_string(out, program);
+	program_put_string(out, program);
 	uni_buf_puts(out, "\nargs = []\n\n[config]\n");
 	if (look->network)
 		uni_buf_puts(out,
@@ -258,6 +267,8 @@ void uni_program_recipe(const struct uni_program_look *look, const char *base, c
 		uni_buf_puts(out, "runtime = [\"args\", \"env\"]\n");
 	uni_buf_printf(out, "\n[machine]\nmemory = \"%lluM\"\n",
 		       (unsigned long long)(look->memory >> 20));
+	if (look->libraries.count != 0)
+		program_put_libraries(look, folder, out);
 	uni_buf_puts(out, "\n[[test]]\nname = \"starts\"\nargs = [\"--help\"]\n"
 			  "exit-status = 0\n");
 }

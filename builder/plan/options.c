@@ -43,7 +43,10 @@ void options_root(const struct uni_recipe *recipe, struct uni_buf *out)
 		line_text(out, "ca", uni_plan_ca_paths[i]);
 	for (size_t i = 0; i < recipe->file_count; i++) {
 		line_text(out, "file", recipe->files[i].path);
-		uni_buf_printf(out, "mode %04o\n", recipe->files[i].mode);
+		if (recipe->files[i].link != NULL)
+			line_text(out, "link", recipe->files[i].link);
+		else
+			uni_buf_printf(out, "mode %04o\n", recipe->files[i].mode);
 	}
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		line_text(out, "mount", recipe->volumes[i].mount);

@@ -14,6 +14,7 @@ enum {
 	STRINGS_MAX = 1 << 20,
 	NOTES_MAX = 1 << 20,
 	NEEDED_MAX = 256,
+	DYNAMIC_NAME_MAX = 1024,
 };
 
 static int corrupt(const struct uni_elf *elf, const char *what, struct uni_err *err)
@@ -138,15 +139,18 @@ static int read_interpreter(struct uni_elf *elf, const struct uni_elf_segment *s
 	return 0;
 }
 
-/* The names of DT_NEEDED, through the string table that the same segment points to. */
-static int read_needed(struct uni_elf *elf, const struct uni_elf_segment *s, struct uni_err *err)
-{
-	uint64_t names[NEEDED_MAX];
-	size_t count = 0;
-	uint64_t table = 0;
-	uint64_t room = 0;
-	uint64_t offset = 0;
+/* What the dynamic segment says of libraries: places in its table of strings, and that table. */
+struct dynamic {
+	uint64_t needed[NEEDED_MAX];
+	size_t count;
+	uint64_t runpath;
+	bool has_runpath;
+	uint64_t table;
+};
 
+static int read_dynamic(struct uni_elf *elf, const struct uni_elf_segment *s, struct dynamic *found,
+			struct uni_err *err)
+{
 	if (s->filesz > DYNAMIC_MAX)
 		return corrupt(elf, "size of the dynamic segment", err);
 	for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= s->filesz; at += sizeof(Elf64_Dyn)) {
@@ -158,36 +162,65 @@ static int read_needed(struct uni_elf *elf, const struct uni_elf_segment *s, str
 		if (d.d_tag == DT_NULL)
 			break;
 		if (d.d_tag == DT_STRTAB)
-			table = d.d_un.d_ptr;
+			found->table = d.d_un.d_ptr;
 		if (d.d_tag == DT_SONAME)
 			elf->shared_library = true;
+		if (d.d_tag == DT_RUNPATH || (d.d_tag == DT_RPATH && !found->has_runpath)) {
+			found->runpath = d.d_un.d_val;
+			found->has_runpath = true;
+		}
 		if (d.d_tag == DT_NEEDED) {
-			if (count == NEEDED_MAX)
+			if (found->count == NEEDED_MAX)
 				return corrupt(elf, "too many needed libraries", err);
-			names[count++] = d.d_un.d_val;
+			found->needed[found->count++] = d.d_un.d_val;
 		}
 	}
-	if (count == 0)
-		return 0;
-	if (!file_offset(elf, table, &offset, &room))
-		return corrupt(elf, "place of the dynamic strings", err);
-	for (size_t i = 0; i < count; i++) {
-		char text[256] = { 0 };
-		uint64_t size;
-
-		if (names[i] >= room)
-			return corrupt(elf, "name of a needed library", err);
-		size = room - names[i] < sizeof(text) - 1 ? room - names[i] : sizeof(text) - 1;
-		int rc = read_at(elf, offset + names[i], text, (size_t)size,
-				 "name of a needed library", err);
-
-		if (rc != 0)
-			return rc;
-		if (!uni_utf8_valid(text, strlen(text)))
-			return corrupt(elf, "name of a needed library", err);
-		uni_strv_add(&elf->needed, text);
-	}
 	return 0;
+}
+
+/* A string of the dynamic segment's table, which lies at `offset` and has `room` bytes. */
+static int read_name(struct uni_elf *elf, uint64_t offset, uint64_t room, uint64_t name,
+		     char text[DYNAMIC_NAME_MAX], struct uni_err *err)
+{
+	uint64_t size;
+	int rc;
+
+	memset(text, 0, DYNAMIC_NAME_MAX);
+	if (name >= room)
+		return corrupt(elf, "name of a needed library", err);
+	size = room - name < DYNAMIC_NAME_MAX - 1 ? room - name : DYNAMIC_NAME_MAX - 1;
+	rc = read_at(elf, offset + name, text, (size_t)size, "name of a needed library", err);
+	if (rc != 0)
+		return rc;
+	if (!uni_utf8_valid(text, strlen(text)))
+		return corrupt(elf, "name of a needed library", err);
+	return 0;
+}
+
+/* The names of DT_NEEDED and DT_RUNPATH, through the string table that the same segment points
+ * to. */
+static int read_needed(struct uni_elf *elf, const struct uni_elf_segment *s, struct uni_err *err)
+{
+	struct dynamic found = { .count = 0 };
+	char text[DYNAMIC_NAME_MAX];
+	uint64_t offset = 0, room = 0;
+	int rc = read_dynamic(elf, s, &found, err);
+
+	if (rc != 0 || (found.count == 0 && !found.has_runpath))
+		return rc;
+	if (!file_offset(elf, found.table, &offset, &room))
+		return corrupt(elf, "place of the dynamic strings", err);
+	for (size_t i = 0; rc == 0 && i < found.count; i++) {
+		rc = read_name(elf, offset, room, found.needed[i], text, err);
+		if (rc == 0)
+			uni_strv_add(&elf->needed, text);
+	}
+	if (rc == 0 && found.has_runpath) {
+		rc = read_name(elf, offset, room, found.runpath, text, err);
+		if (rc == 0)
+			elf->runpath = uni_strdup(text);
+	}
+	return rc;
 }
 
 static int read_all(struct uni_elf *elf, struct uni_err *err)
@@ -231,6 +264,7 @@ void uni_elf_free(struct uni_elf *elf)
 		return;
 	free(elf->name);
 	free(elf->interpreter);
+	free(elf->runpath);
 	uni_strv_free(&elf->needed);
 	free(elf);
 }

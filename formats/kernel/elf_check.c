@@ -61,16 +61,12 @@ int uni_elf_check_program(const struct uni_elf *elf, struct uni_err *err)
 	if (elf->shared_library)
 		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a shared library, not a program",
 				   elf->name);
-	if (elf->interpreter != NULL || elf->needed.count != 0) {
-		uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a dynamic program%s%s%s%s", elf->name,
-			    elf->interpreter != NULL ? ": it needs the interpreter " : "",
-			    elf->interpreter != NULL ? elf->interpreter : "",
-			    elf->needed.count == 0     ? ""
-			    : elf->interpreter != NULL ? " and the library "
-						       : ": it needs the library ",
-			    elf->needed.count != 0 ? elf->needed.items[0] : "");
-		return uni_err_hint(err, "link it statically (-static, or -static-pie; "
-					 "CGO_ENABLED=0 for Go; a musl target for Rust)");
+	if (elf->interpreter == NULL && elf->needed.count != 0) {
+		uni_err_set(err, UNI_E_UNSUPPORTED,
+			    "%s: needs the library %s, and names no interpreter to load it",
+			    elf->name, elf->needed.items[0]);
+		return uni_err_hint(err,
+				    "link it as a program, with its loader (--dynamic-linker)");
 	}
 	if (elf->type != ET_EXEC && elf->type != ET_DYN)
 		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is not an executable program",

@@ -1,5 +1,6 @@
 # The base package's folder: everything that `uni` needs to build images on unibase, laid out as package.toml says.
 # Debian's musl and gcc give the sysroot, and their licences go with it.
+set(UNIBASE_VERSION 1.0.0)
 set(base_dir ${CMAKE_BINARY_DIR}/packages/unibase)
 set(base_source ${CMAKE_CURRENT_LIST_DIR})
 
@@ -52,5 +53,15 @@ list(APPEND base_outputs ${base_dir}/calls.txt)
 configure_file(${base_source}/base.toml.in ${base_dir}/base.toml @ONLY)
 configure_file(${base_source}/package.toml.in ${base_dir}/package.toml @ONLY)
 
-add_custom_target(unibase_package ALL DEPENDS ${base_outputs})
+add_custom_target(unibase_package DEPENDS ${base_outputs})
 add_dependencies(unibase_package unibase boot)
+
+# The index that goes with uni: the base, and whatever other packages ./dev has made beside it.
+set(index_dir ${CMAKE_BINARY_DIR}/share/uni/index)
+add_custom_command(OUTPUT ${index_dir}/digests
+	COMMAND ${CMAKE_COMMAND} -DUNI=$<TARGET_FILE:uni> -DBASE=${base_dir} -DOUT=${CMAKE_BINARY_DIR}/packages/out
+		-DINDEX=${index_dir} -P ${base_source}/index.cmake
+	DEPENDS uni ${base_outputs} ${base_dir}/package.toml ${base_source}/index.cmake VERBATIM)
+add_custom_target(embedded_index ALL DEPENDS ${index_dir}/digests)
+add_dependencies(embedded_index unibase_package)
+install(DIRECTORY ${index_dir} DESTINATION share/uni)

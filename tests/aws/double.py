@@ -263,7 +263,8 @@ class Ec2:
             mappings = "".join(f"<item><deviceName>{device}</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs>"
                                "</item>" for device, snapshot in image["mappings"].items())
             items += (f"<item><imageId>{name}</imageId><name>{escape(image['name'])}</name>"
-                      f"<imageState>{'pending' if image['wait'] else 'available'}</imageState>"
+                      f"<bootMode>{image['form']['BootMode']}</bootMode><enaSupport>{image['form']['EnaSupport']}"
+                      f"</enaSupport><imageState>{'pending' if image['wait'] else 'available'}</imageState>"
                       "<creationDate>2026-01-01T00:00:00.000Z</creationDate><blockDeviceMapping>"
                       f"{mappings}</blockDeviceMapping>{tag_xml(image['tags'])}</item>")
         if "ImageId.1" in form and not items:
@@ -332,8 +333,8 @@ class Ec2:
             mappings[device] = self.account.new_id("snap")
             self.account.snapshots[mappings[device]] = dict(self.account.snapshots[snapshot], region=region,
                                                             tags=spec_tags(form, "snapshot"))
-        answer = self.add_image(region, form["Name"], mappings, spec_tags(form, "image"), form,
-                                self.account.copies_wait)
+        answer = self.add_image(region, form["Name"], mappings, spec_tags(form, "image"),
+                                {**source["form"], **form}, self.account.copies_wait)
         self.account.tokens[token] = answer[len("<imageId>"):-len("</imageId>")]
         return answer
 

@@ -37,7 +37,7 @@ class Site:
         for i in range(FILES):
             self.write(f"file-{i}", dice.randbytes(FILE_BYTES))
         self.change()
-        self.env = dict(os.environ, UNI_CACHE=os.path.join(folder, "store"),
+        self.env = dict(os.environ, UNI_CACHE=os.path.join(folder, "store"), UNI_INDEX=os.path.join(folder, "no-index"),
                         XDG_STATE_HOME=os.path.join(folder, "state"))
         packages = os.path.join(ROOT, "build/packages/out")
         self.uni("install", *(os.path.join(packages, f) for f in sorted(os.listdir(packages))

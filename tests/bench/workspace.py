@@ -42,7 +42,8 @@ def copy_tree(into, files, size):
 class Work:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="uni-bench-")
-        self.env = {**os.environ, "UNI_CACHE": self.path("store"), "XDG_STATE_HOME": self.path("state")}
+        self.env = {**os.environ, "UNI_CACHE": self.path("store"), "XDG_STATE_HOME": self.path("state"),
+                    "UNI_INDEX": self.path("no-index")}
 
     def path(self, *names):
         return os.path.join(self.dir, *names)

@@ -56,7 +56,7 @@ class Scenario(unittest.TestCase):
         os.mkdir(self.work)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("UNI_", "XDG_"))}
         self.env.update(UNI_CACHE=self.path("store"), XDG_STATE_HOME=self.path("state"),
-                        XDG_CONFIG_HOME=self.path("config"), HOME=self.path("home"))
+                        XDG_CONFIG_HOME=self.path("config"), HOME=self.path("home"), UNI_INDEX=self.path("no-index"))
         if self.packages:
             self.uni("install", *(self.package(name) for name in self.packages))
 

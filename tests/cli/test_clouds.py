@@ -126,7 +126,14 @@ formats = ["ami", "raw"]
         self.assertIn("cannot drive nvme", self.fails("build", "recipe.toml"))
         self.base("nvme")
         self.hello(scenario.HELLO_RECIPE + base + '[config]\nnetwork = "dhcp"\n[output]\nformats = ["ami"]\n')
-        self.assertIn("cannot drive ena", self.fails("check", "recipe.toml"))
+        refused = self.fails("check", "recipe.toml")
+        self.assertIn("cannot drive ena", refused)
+        self.assertRegex(refused, r"instance types that remain: .*\bm4\b.*\bt2\b")
+        # Without a network it is made, for what is left.
+        self.hello(scenario.HELLO_RECIPE + base + '[output]\nformats = ["ami"]\n')
+        self.assertRegex(self.run_uni("check", "recipe.toml").stderr.decode(), "without ENA .* alone: .*t2")
+        self.hello(scenario.HELLO_RECIPE + base + '[output]\nformats = ["ami"]\nboot = ["uefi"]\n')
+        self.assertIn("no instance type remains", self.fails("check", "recipe.toml"))
 
     def test_containerdisk(self):
         self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["containerdisk", "raw"]\n')

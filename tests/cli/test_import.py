@@ -58,16 +58,63 @@ class Import(scenario.Scenario):
         self.hello()
         self.assertNotIn(b"warning", self.run_uni("check", "recipe.toml").stderr)
 
-    def test_programs_that_will_not_run(self):
+    def collected(self, name):
+        folder = self.path("work", name + ".libraries")
+        return {os.path.join("/", os.path.relpath(os.path.join(at, file), folder))
+                for at, _, files in os.walk(folder) for file in files}
+
+    def test_a_dynamic_program(self):
+        """One of the distribution's own, with what ldd says that it needs; and what becomes of it without."""
         shutil.copy("/bin/ls", self.path("work", "ls"))
-        _, found = self.findings("ls", status=1)
-        self.assertRegex(found["stops"], "ls: is a dynamic program: it needs the interpreter /lib64/ld-linux-x86-64.so.2")
-        self.assertIn("libc.so.6", json.dumps(self.findings("ls", "--force", status=1)[0]))
-        out = self.uni("import", "ls", "--force", status=1)
-        self.assertRegex(out, r"(?m)^will not run +ls: is a dynamic program")
-        self.assertIn("link it statically", self.read("recipe.toml").decode())
+        _, found = self.findings("ls")
+        self.assertNotIn("stops", found)
+        wanted = {os.path.basename(word) for word in self.tool("ldd", "/bin/ls").split() if word.startswith("/")}
+        wanted |= {line.split()[0] for line in self.tool("ldd", "/bin/ls").splitlines() if "=> /" in line}
+        self.assertEqual({os.path.basename(file) for file in self.collected("ls")}, wanted)
+        self.assertIn("nothing wrong", self.run_uni("check", "recipe.toml").stderr.decode())
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60", "--", "/usr/lib64"), "ld-linux-x86-64.so.2\n")
+        self.assertIn("ls.libraries: is there already", self.fails("import", "ls", "-o", "other.toml"))
+        libc = next(file for file in self.collected("ls") if file.endswith("/libc.so.6"))
+        os.remove(self.path("work", "ls.libraries" + libc))
+        said = self.run_uni("check", "recipe.toml")
+        self.assertIn(b"warning: ls needs the library libc.so.6, which no file or volume holds", said.stderr)
+        shutil.rmtree(self.path("work", "ls.libraries/lib64"))
+        for command in "check", "build":
+            self.assertRegex(self.fails(command, "recipe.toml"),
+                             "recipe.toml:.* ls: needs the interpreter /lib64/ld-linux-x86-64.so.2, which no file or volume")
+
+    def test_a_dynamic_program_for_musl(self):
+        self.compile("greet", '#include <stdio.h>\nint main(void) { puts("shared"); return 4; }')
+        self.uni("import", "greet")
+        self.assertEqual(self.collected("greet"), {"/lib/ld-musl-x86_64.so.1"})
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60", status=4), "shared\n")
+
+    def test_libraries_of_its_own(self):
+        """By run paths, one needed by another, given as a volume of another place; and one that is missing."""
+        self.write("far.c", "int far(void) { return 5; }")
+        self.write("near.c", "int far(void); int near(void) { return far() + 1; }")
+        os.mkdir(self.path("work", "own"))
+        self.tool("gcc", "-shared", "-fPIC", "-o", "own/libfar.so", "far.c")
+        self.tool("gcc", "-shared", "-fPIC", "-o", "own/libnear.so", "near.c", "-Lown", "-lfar", "-Wl,-rpath,$ORIGIN")
+        own = self.path("work", "own")
+        self.compile("plain", "int near(void); int main(void) { return near(); }", "-Wl,--no-as-needed", "-Lown", "-lnear",
+                     f"-Wl,-rpath-link,{own}", compiler="gcc")
+        _, found = self.findings("plain", status=1)
+        self.assertRegex(found["stops"], "library libnear.so, which is not on this machine")
+        recipe = self.read("recipe.toml").decode()
+        self.write("recipe.toml", recipe.replace("args = []", 'args = []\nenv = { LD_LIBRARY_PATH = "/opt/own" }') +
+                   '\n[[volume]]\nname = "own"\nmount = "/opt/own"\nsource = "own"\n')
+        self.assertIn("nothing wrong", self.run_uni("check", "recipe.toml").stderr.decode())
+        self.uni("run", "recipe.toml", "-t", "60", status=6)
+        self.compile("placed", "int near(void); int main(void) { return near(); }", "-Wl,--no-as-needed", "-Lown", "-lnear",
+                     f"-Wl,-rpath,{own}", compiler="gcc")
+        _, found = self.findings("placed", "--force")
+        self.assertTrue({own + "/libnear.so", own + "/libfar.so"} <= self.collected("placed"))
+        self.uni("run", "recipe.toml", "-t", "60", status=6)
+
+    def test_programs_that_will_not_run(self):
         self.compile("object.o", "int x;", "-c")
-        _, found = self.findings("object.o", "--force", status=1)
+        _, found = self.findings("object.o", status=1)
         self.assertIn("is an object, not a program", found["stops"])
 
     def test_trouble(self):

@@ -349,6 +349,29 @@ source = "site"
         made["tags"] = {}
         self.assertIn("that uni started", self.fails("stop", machine))
 
+    def request(self, **fields):
+        path = os.path.join(self.work, "out/hello.ami/register-image.json")
+        with open(path, encoding="utf-8") as f:
+            request = json.load(f)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({**request, **fields}, f)
+
+    def test_types_that_remain_are_told(self):
+        self.assertRegex(self.push("--dry-run"), r"types .* Nitro types; c1, .*t2")
+        self.request(EnaSupport=False)
+        self.assertNotIn("Nitro", self.push("--dry-run"))
+        self.push()
+        self.assertIn("takes no image without ENA",
+                      self.fails("run", f"ec2://eu-central-1/{self.only_image()[0]}", status=125))
+        self.assertEqual(self.account.instances, {})
+        self.uni("run", f"ec2://eu-central-1/{self.only_image()[0]}", "--type", "t2.nano")
+        self.request(BootMode="uefi")
+        before = len(self.account.calls)
+        self.assertIn("no instance type of EC2 starts it", self.push_fails())
+        self.assertEqual(len(self.account.calls), before)
+        self.request(EnaSupport=True)
+        self.assertRegex(self.push("--dry-run"), r"(?m)types .* Nitro types but metal, p4d, .*vt1$")
+
     def test_a_volume_becomes_a_snapshot(self):
         content = os.urandom(1 << 20) + bytes(3 << 20) + os.urandom(700000)
         self.write("data.vol", content)

@@ -5,57 +5,11 @@ import hashlib
 import http.server
 import json
 import os
-import socket
 import subprocess
 import threading
-import time
 
 import scenario
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Registry(scenario.Scenario):
-    """Debian's docker-registry on a port of its own."""
-
-    extra, scheme = "", "http"
-
-    def setUp(self):
-        super().setUp()
-        self.env["no_proxy"] = "127.0.0.1,localhost"
-        self.host = f"127.0.0.1:{free_port()}"
-        config = self.path("registry.yml")
-        with open(config, "w", encoding="ascii") as f:
-            f.write("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: " + self.path("registry") +
-                    f"\nhttp:\n  addr: {self.host}\n" + self.configure())
-        with open(self.path("registry.log"), "wb") as log:
-            server = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log,
-                                      env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(tuple(self.host.rsplit(":", 1)), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-
-    def configure(self):
-        return ""
-
-    def log(self):
-        with open(self.path("registry.log"), encoding="utf-8", errors="replace") as f:
-            return f.read()
-
-    def uploads(self):
-        return len(
-            [line for line in self.log().split("\n") if "http.request.method=PUT" in line and "/blobs/uploads/" in line
-             and "response completed" in line])
+from registry import Registry
 
 
 class Plain(Registry):
@@ -95,8 +49,8 @@ class Plain(Registry):
 
     def test_a_package_goes_and_is_installed(self):
         package = self.package("unibase")
-        self.uni("push", package, f"oci://{self.host}/unibase:0.1.0")
-        path = self.uni("pull", f"oci://{self.host}/unibase:0.1.0", "-o", "back").strip()
+        self.uni("push", package, f"oci://{self.host}/unibase:1.0.0")
+        path = self.uni("pull", f"oci://{self.host}/unibase:1.0.0", "-o", "back").strip()
         self.uni("remove", "unibase")
         self.uni("install", path)
 

@@ -27,7 +27,7 @@ class Sbom(scenario.Scenario):
         bill = json.loads(self.read("bill.spdx.json"))
         base = next(p for p in bill["packages"] if p["name"] == "unibase")
         self.assertIn("MIT", base["licenseDeclared"])
-        self.assertEqual(base["versionInfo"], "0.1.0")
+        self.assertEqual(base["versionInfo"], "1.0.0")
         tools = [r["spdxElementId"] for r in bill["relationships"] if r["relationshipType"] == "BUILD_TOOL_OF"]
         names = {p["SPDXID"]: p["name"] for p in bill["packages"]}
         self.assertIn("mksquashfs", [names[t] for t in tools])

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """moto_server, with its signature and permission checks on, takes what uni pushes; boto3 reads it back."""
 
+import gzip
+import json
 import os
 import shutil
 import socket
@@ -11,6 +13,7 @@ import time
 import urllib.request
 
 import boto3
+import moto.ec2
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = sys.argv[1]
@@ -110,16 +113,52 @@ def compare_volume(work, ebs, snapshot, name):
         assert blocks.get(i, bytes(BLOCK)) == raw[i * BLOCK:(i + 1) * BLOCK], (name, i)
 
 
+def family_lists(work, env):
+    """What a dry run says of an image without ENA, and of one that starts by UEFI alone."""
+    path, said = os.path.join(work, "out/judged.ami/register-image.json"), []
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for change in ({"EnaSupport": False}, {"BootMode": "uefi"}):
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({**json.loads(text), **change}, f)
+        out = subprocess.run([UNI, "push", "--json", "--dry-run", "out/judged.ami", f"ec2://{REGION}/"], check=True,
+                             cwd=work, env=env, capture_output=True, text=True).stdout
+        said.append(next(note["text"] for note in json.loads(out) if note["what"] == "types"))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return said
+
+
+def judge_families(work, env):
+    """The table of instance types against what EC2's DescribeInstanceTypes answered moto's authors."""
+    with gzip.open(os.path.join(os.path.dirname(moto.ec2.__file__), "resources/instance_types.json.gz")) as f:
+        types = {name: t for name, t in json.load(f).items()
+                 if "x86_64" in t["ProcessorInfo"]["SupportedArchitectures"]}
+
+    def families(wanted):
+        return {name.split(".")[0] for name, t in types.items() if wanted(t)}
+
+    on_xen = families(lambda t: t.get("Hypervisor") == "xen")
+    bios = families(lambda t: t.get("Hypervisor") == "nitro" and "uefi" not in t["SupportedBootModes"])
+    without_ena, by_uefi = family_lists(work, env)
+    assert set(without_ena.split(", ")) == on_xen, on_xen ^ set(without_ena.split(", "))
+    assert by_uefi.startswith("Nitro types but metal, "), by_uefi
+    assert set(by_uefi.split(", ")[1:]) == bios, bios ^ set(by_uefi.split(", ")[1:])
+    assert all(t["NetworkInfo"]["EnaSupport"] == t["EbsInfo"]["NvmeSupport"] == "required" for t in types.values()
+               if t.get("Hypervisor") != "xen"), "a Nitro type without ENA or NVMe"
+
+
 def main():
     work = tempfile.mkdtemp(prefix="uni-ec2-")
     server, url = start_moto(work)
     try:
         access, secret = make_user(url)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("UNI_", "XDG_", "AWS_"))}
-        env.update(UNI_CACHE=work + "/store", XDG_STATE_HOME=work + "/state", HOME=work + "/home", no_proxy="127.0.0.1",
+        env.update(UNI_CACHE=work + "/store", UNI_INDEX=work + "/no-index", XDG_STATE_HOME=work + "/state", HOME=work + "/home", no_proxy="127.0.0.1",
                    AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret,
                    AWS_EC2_METADATA_DISABLED="true")
         build(work, env)
+        judge_families(work, env)
         push = [UNI, "push", "out/judged.ami", f"ec2://{REGION}/", "--wait"]
         wrong = subprocess.run(push, check=False, cwd=work, env={**env, "AWS_SECRET_ACCESS_KEY": secret[::-1]},
                                capture_output=True, text=True)

@@ -90,7 +90,16 @@ void uk_power_start(void);
 /* virtio_mmio.c */
 void uk_virtio_mmio_start(void);
 
+/* smbios.c: for uk_smbios_read, and apart for tests. */
+/* Whether an entry point is at `bytes`, of which `left` may be looked at; and where it leads. */
+bool uk_smbios_entry(const uint8_t *bytes, size_t left, uk_paddr_t *table, size_t *size);
+/* Bytes of all OEM strings "NAME:" and digits, or negative errno; -UK_ENOENT: none. */
+int64_t uk_smbios_strings(const uint8_t *table, size_t size, const char *name, void *data,
+			  size_t room);
+
 /* cmdline.c */
+/* The number behind `option`, "NAME=", if it is there. */
+bool uk_cmdline_number(const char *line, const char *option, uint64_t *v);
 /* The next device that a kernel command line names; moves `*line` behind it. */
 bool uk_virtio_mmio_option(const char **line, struct uk_aml_device *out);
 

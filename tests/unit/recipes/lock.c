@@ -27,7 +27,7 @@ static void put_package(struct uni_lock *lock, const char *name, const char *ver
 static void put_tool(struct uni_lock *lock, const char *name, int byte)
 {
 	char *copy UNI_AUTO_FREE = uni_strdup(name);
-	struct uni_lock_tool tool = { .name = copy };
+	struct uni_lock_named tool = { .name = copy };
 
 	memset(tool.digest.bytes, byte, sizeof(tool.digest.bytes));
 	uni_lock_put_tool(lock, "x86_64", &tool);

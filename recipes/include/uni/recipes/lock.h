@@ -14,6 +14,10 @@
  *   sha256 = "64 hex digits"
  *   size = 1234
  *
+ *   [[x86_64.image]]                      # what a tag meant
+ *   name = "oci://registry.example/team/site:1.0"
+ *   sha256 = "64 hex digits"
+ *
  *   [[x86_64.tool]]
  *   name = "mksquashfs"
  *   sha256 = "64 hex digits"
@@ -36,9 +40,10 @@ struct uni_lock_package {
 	uint64_t size; /* bytes */
 };
 
-struct uni_lock_tool {
+/* A container image's manifest or index; a tool's executable and codec libraries. */
+struct uni_lock_named {
 	char *name;
-	struct uni_digest digest; /* of its executable and codec libraries */
+	struct uni_digest digest;
 };
 
 /* All lists are sorted by name, each name once. */
@@ -46,7 +51,9 @@ struct uni_lock_arch {
 	char *name; /* "x86_64" */
 	struct uni_lock_package *packages;
 	size_t package_count;
-	struct uni_lock_tool *tools;
+	struct uni_lock_named *images;
+	size_t image_count;
+	struct uni_lock_named *tools;
 	size_t tool_count;
 };
 
@@ -73,12 +80,15 @@ int uni_lock_save(const struct uni_lock *lock, const char *path, struct uni_err 
 const struct uni_lock_arch *uni_lock_arch(const struct uni_lock *lock, const char *arch);
 /* NULL when absent, and for arch NULL. */
 const struct uni_lock_package *uni_lock_package(const struct uni_lock_arch *arch, const char *name);
-const struct uni_lock_tool *uni_lock_tool(const struct uni_lock_arch *arch, const char *name);
+const struct uni_lock_named *uni_lock_image(const struct uni_lock_arch *arch, const char *name);
+const struct uni_lock_named *uni_lock_tool(const struct uni_lock_arch *arch, const char *name);
 
 /* Copies; replaces what has the same name. */
 void uni_lock_put_package(struct uni_lock *lock, const char *arch,
 			  const struct uni_lock_package *package);
-void uni_lock_put_tool(struct uni_lock *lock, const char *arch, const struct uni_lock_tool *tool);
+void uni_lock_put_image(struct uni_lock *lock, const char *arch,
+			const struct uni_lock_named *image);
+void uni_lock_put_tool(struct uni_lock *lock, const char *arch, const struct uni_lock_named *tool);
 /* Forgets an architecture, to be filled again. */
 void uni_lock_drop(struct uni_lock *lock, const char *arch);
 

@@ -37,7 +37,9 @@ struct uni_recipe_texts {
  * Where bytes come from. FILE: `path`. PACKAGE: written "pkg:NAME", "pkg:NAME@RANGE" or
  * "pkg:NAME/MEMBER" (both: "pkg:NAME@RANGE/MEMBER"). HTTPS: written "https://HOST/PATH#sha256:HEX".
  * GIT: written "git+https://HOST/PATH#COMMIT" or "git+file:///PATH#COMMIT", with ":MEMBER" behind
- * it for a part, and "?submodules" before the '#' where these are followed.
+ * it for a part, and "?submodules" before the '#' where these are followed. IMAGE (of a container):
+ * written "oci://HOST/NAME[:TAG][@sha256:HEX]" or "oci:PLACE[:TAG]" for a layout or archive of this
+ * machine, with "//MEMBER" behind it for a part.
  */
 enum uni_recipe_input_kind {
 	UNI_INPUT_NONE,
@@ -45,20 +47,24 @@ enum uni_recipe_input_kind {
 	UNI_INPUT_PACKAGE,
 	UNI_INPUT_HTTPS,
 	UNI_INPUT_GIT,
+	UNI_INPUT_IMAGE,
 };
 
 struct uni_recipe_input {
 	enum uni_recipe_input_kind kind;
-	char *text;    /* as it stands in the recipe, for messages and manifests */
-	char *path;    /* FILE: to open from the working folder: the recipe's folder and `text` */
-	bool folder;   /* GIT: `member` is a folder. FILE: is a folder (only volume sources and
-			  include folders may be) */
-	char *package; /* PACKAGE: its name */
-	char *range;   /* PACKAGE: its version range (uni/recipes/version.h), or NULL for any */
-	char *member; /* PACKAGE: path of a file inside, or NULL: what the package is for. GIT: of a
-			 file or folder, NULL: all */
-	char *url;    /* HTTPS, GIT: to fetch from */
-	struct uni_digest digest; /* HTTPS */
+	char *text;  /* as it stands in the recipe, for messages and manifests */
+	char *path;  /* FILE: to open from the working folder: the recipe's folder and `text`. IMAGE
+			of this machine: the same of its place; else NULL */
+	bool folder; /* GIT: `member` is a folder. FILE: is a folder (only volume sources and
+			include folders may be) */
+	char *package;	 /* PACKAGE: its name */
+	char *range;	 /* PACKAGE: its version range (uni/recipes/version.h), or NULL for any */
+	char *member;	 /* PACKAGE: path of a file inside, or NULL: what the package is for. GIT,
+			    IMAGE: of a file or folder, NULL: all */
+	char *url;	 /* HTTPS, GIT, IMAGE of a registry: to fetch from */
+	char *tag;	 /* IMAGE of this machine: in a layout, or NULL */
+	bool has_digest; /* IMAGE; HTTPS always has one */
+	struct uni_digest digest; /* HTTPS, IMAGE */
 	char *commit;		  /* GIT: 40 hex digits */
 	bool submodules;	  /* GIT: follow them; else they are an error */
 	struct uni_pos pos;
@@ -135,12 +141,13 @@ struct uni_recipe_machine {
 	struct uni_pos pos;
 };
 
-/* A file of the root file system. Either `source` or `text`. */
+/* A file of the root file system. One of `source`, `text` and `link`. */
 struct uni_recipe_file {
 	char *path; /* absolute, normalised, below no volume's mount */
 	struct uni_recipe_input source;
-	char *text; /* NULL with a source */
+	char *text; /* or NULL */
 	size_t text_size;
+	char *link;	   /* it is a symbolic link to this path; or NULL */
 	uint32_t mode;	   /* permission bits; 0644 when absent */
 	bool runtime;	   /* may be given again at start */
 	bool allow_secret; /* it may be a private key */

@@ -25,6 +25,8 @@ void uni_ec2_add_tags(struct uni_ec2_form *form, unsigned number, const char *ki
 
 struct uni_ec2_image {
 	char *id, *name, *state, *created;
+	char *boot_mode;	   /* "legacy-bios", "uefi", "uefi-preferred"; "": the type's own */
+	bool ena;		   /* its kernel drives ENA */
 	struct uni_strv tags;	   /* "KEY=VALUE" */
 	struct uni_strv snapshots; /* of its mappings */
 };

@@ -20,6 +20,8 @@ int uni_ami_list(struct uni_aws *aws, const char *region, struct uni_ec2_images 
 /* One, by its id ("ami-...") or its name; UNI_E_NOENT. The only item of `images`. */
 int uni_ami_find(struct uni_aws *aws, const char *region, const char *image,
 		 struct uni_ec2_images *images, struct uni_err *err);
+/* Whether a machine of this type can be started from it: UNI_E_UNSUPPORTED names those that can. */
+int uni_ami_check_type(const struct uni_ec2_image *image, const char *type, struct uni_err *err);
 /* The image, then its snapshots. */
 int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, struct uni_err *err);
 /* A copy in another region, under the same name and tags. */

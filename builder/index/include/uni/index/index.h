@@ -10,6 +10,10 @@
  * What is asked of an index is first refreshed (one request when nothing is new), and then only the
  * package's own file is fetched. All that came is kept, so that offline the same is known.
  *
+ * The index that came with uni is of another kind: a folder beside the program, trusted by digests
+ * that were installed with it, without keys and with nothing that expires. It is the first of every
+ * user's indexes until it is removed.
+ *
  * Which indexes a user has stands in indexes.json in the configuration folder, their trusted state
  * in the state folder. A name belongs to the first index that has it, in the order they were added:
  * an index of strangers cannot bring a higher version of one's own package.
@@ -24,8 +28,8 @@
 
 struct uni_index_entry {
 	char *name;		/* [a-z0-9-]+ */
-	char *url;		/* https://..., http://... or file:///... */
-	struct uni_digest root; /* of the root that was trusted first */
+	char *url;		/* https://..., http://..., file:///... or "embedded:" */
+	struct uni_digest root; /* of the root that was trusted first; the embedded one's digests */
 };
 struct uni_index_list {
 	struct uni_index_entry *items;
@@ -35,7 +39,8 @@ void uni_index_list_free(struct uni_index_list *list);
 #define UNI_AUTO_INDEX_LIST __attribute__((cleanup(uni_index_list_free)))
 int uni_index_list_load(struct uni_index_list *list, struct uni_err *err); /* empty when absent */
 /* `root`: a file, or "sha256:HEX" of the index's first root, which is fetched then; NULL only for
- * an index in a folder of this machine. A folder may be given as a path. */
+ * an index in a folder of this machine. A folder may be given as a path. The embedded one,
+ * after it was removed: "embedded" and "embedded:". */
 int uni_index_add(const char *name, const char *url, const char *root,
 		  const struct uni_net_options *net, struct uni_err *err);
 int uni_index_remove(const char *name, struct uni_err *err);
@@ -76,7 +81,7 @@ int uni_indexes_open(struct uni_indexes **indexes, const struct uni_indexes_opti
 		     struct uni_err *err);
 void uni_indexes_free(struct uni_indexes *indexes);
 UNI_AUTO_DEFINE(uni_indexes)
-size_t uni_indexes_count(const struct uni_indexes *indexes);
+size_t uni_indexes_count(const struct uni_indexes *indexes); /* that are on this machine */
 /* All, or the one of that name. */
 int uni_indexes_refresh(struct uni_indexes *indexes, const char *name, struct uni_err *err);
 /* UNI_E_NOENT when no index has it. Borrowed, kept while `indexes` lives. */

@@ -30,4 +30,10 @@ int uni_publisher_yank(struct uni_publisher *publisher, const char *name, const 
 int uni_publisher_commit(struct uni_publisher *publisher, const struct uni_signer *const *signers,
 			 size_t count, struct uni_err *err);
 
+/*
+ * The other kind: the index that goes with uni, in `dir` (replaced when it is one already), made of
+ * package files and of folders with some. Whoever installs it vouches for it; there are no keys.
+ */
+int uni_index_embed(const char *dir, const char *const *files, size_t count, struct uni_err *err);
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <uni/base/text.h>
 #include <uni/kernel/calls.h>
+#include <uni/kernel/libraries.h>
 
 struct uni_program_finding {
 	enum uni_program_severity {
@@ -22,10 +23,12 @@ struct uni_program_finding {
 };
 
 struct uni_program_look {
-	char *name;	 /* for an image: of the file, as images may be called */
-	uint64_t size;	 /* of the file */
-	uint64_t memory; /* a beginning for [machine] */
-	bool network;	 /* it can make sockets */
+	char *name;			/* for an image: of the file, as images may be called */
+	uint64_t size;			/* of the file */
+	uint64_t memory;		/* a beginning for [machine] */
+	bool network;			/* it can make sockets */
+	struct uni_libraries libraries; /* of a dynamic program, as this machine has them */
+	uint64_t library_bytes;
 	struct uni_program_finding *findings; /* the worst first */
 	size_t count, room;
 };
@@ -39,9 +42,13 @@ bool uni_program_stops(const struct uni_program_look *look);
 /* `base` is for messages; `table` NULL: its calls are not known, and nothing is said of them. */
 int uni_program_look(const char *path, const char *base, const struct uni_calls *table,
 		     struct uni_program_look *look, struct uni_err *err);
-/* A first recipe, with the findings as comments. `program` is the path as the recipe is to say
- * it. */
+/* A first recipe, with the findings as comments. `program` and `folder` are paths as the recipe is
+ * to say them; `folder` is where the libraries are, for a volume at /usr. */
 void uni_program_recipe(const struct uni_program_look *look, const char *base, const char *program,
-			struct uni_buf *out);
+			const char *folder, struct uni_buf *out);
+/* Copies loader and libraries into `folder`, which is made: each where it stands below /usr. What
+ * is elsewhere goes below it too, for the recipe's links lead there: /lib64/X to lib64/X. */
+int uni_program_collect(const struct uni_program_look *look, const char *folder,
+			struct uni_err *err);
 
 #endif

@@ -40,6 +40,7 @@ struct uni_elf {
 	struct uni_elf_segment segments[UNI_ELF_SEGMENTS_MAX];
 	char *interpreter;	/* of PT_INTERP, or NULL */
 	struct uni_strv needed; /* DT_NEEDED */
+	char *runpath;		/* DT_RUNPATH, else DT_RPATH, or NULL */
 	bool shared_library;	/* DT_SONAME is there */
 };
 
@@ -71,9 +72,9 @@ int uni_elf_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user
 		    struct uni_err *err);
 
 /*
- * Whether a program will run on a base of the Linux ABI: x86-64, executable, static, nothing
- * writable and executable at once. Else UNI_E_UNSUPPORTED with the reason, and what to do about
- * it.
+ * Whether a program will run on a base of the Linux ABI: x86-64, executable, nothing writable and
+ * executable at once. Else UNI_E_UNSUPPORTED with the reason, and what to do about it. One with an
+ * interpreter needs its libraries besides: uni/kernel/libraries.h.
  */
 int uni_elf_check_program(const struct uni_elf *elf, struct uni_err *err);
 /* Whether a file is an x86-64 relocatable object, or an archive of such. `path` is opened,

@@ -2,7 +2,7 @@
  * The bytes under any compression that libarchive knows, as a source. Only its filters are used:
  * what a tar archive means is ours to say, so that it means the same with every version of it.
  */
-#include "unpack.h"
+#include <uni/source/unpack.h>
 
 #include <archive.h>
 #include <string.h>
@@ -62,7 +62,7 @@ static void unpacked_free(struct uni_source *source)
 
 static const struct uni_source_ops ops = { .read = unpacked_read, .free = unpacked_free };
 
-int archive_source(struct uni_source **source, int fd, const char *name, struct uni_err *err)
+int uni_archive_source(struct uni_source **source, int fd, const char *name, struct uni_err *err)
 {
 	struct archive_entry *entry;
 	struct unpacked *u;

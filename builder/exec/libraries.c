@@ -1,0 +1,268 @@
+/*
+ * Whether a dynamic program will find its loader and its libraries: looked for in the machine's
+ * file system as the recipe describes it, before there is one. What comes from addresses is not
+ * fetched for this, and is trusted to hold what is looked for.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <uni/base/path.h>
+#include <uni/kernel/libraries.h>
+#include <unistd.h>
+
+enum { LINKS_MAX = 40 };
+
+struct machine {
+	struct build *b;
+	struct uni_tree **trees; /* one for each volume; NULL: not known, or empty */
+};
+
+enum place { PLACE_ABSENT, PLACE_FOLDER, PLACE_FILE, PLACE_LINK, PLACE_UNKNOWN };
+
+/* What stands at a path: a file's content on this machine, or a link's target, in `*text`. */
+static enum place look_in_files(const struct machine *m, const char *path, char **text)
+{
+	const struct uni_recipe *recipe = m->b->recipe;
+
+	for (size_t i = 0; i < recipe->file_count; i++) {
+		const struct uni_recipe_file *file = &recipe->files[i];
+
+		if (uni_path_inside(file->path, path) && !uni_str_eq(file->path, path))
+			return PLACE_FOLDER;
+		if (!uni_str_eq(file->path, path))
+			continue;
+		if (file->link != NULL)
+			*text = uni_strdup(file->link);
+		else if (file->source.kind == UNI_INPUT_FILE)
+			*text = uni_strdup(file->source.path);
+		return file->link != NULL ? PLACE_LINK : PLACE_FILE;
+	}
+	return PLACE_ABSENT;
+}
+
+/* `folder`: the one that the tree was read from, or NULL. */
+static enum place look_in_tree(const struct uni_tree *tree, const char *folder, const char *path,
+			       char **text)
+{
+	struct uni_tree_entry entry;
+
+	if (uni_tree_find(tree, path, &entry) == 0)
+		return PLACE_ABSENT;
+	if (entry.meta.type == UNI_ENTRY_DIR)
+		return PLACE_FOLDER;
+	if (entry.meta.type == UNI_ENTRY_SYMLINK && entry.meta.target != NULL) {
+		*text = uni_strdup(entry.meta.target);
+		return PLACE_LINK;
+	}
+	if (folder != NULL)
+		*text = uni_path_join(folder, path);
+	else if (entry.source != NULL)
+		*text = uni_strdup(entry.source);
+	return PLACE_FILE;
+}
+
+static const struct uni_recipe_volume *volume_of(const struct machine *m, const char *path,
+						 size_t *index)
+{
+	const struct uni_recipe_volume *found = NULL;
+
+	for (size_t i = 0; i < m->b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &m->b->recipe->volumes[i];
+
+		if (uni_path_inside(path, volume->mount) &&
+		    (found == NULL || strlen(volume->mount) > strlen(found->mount))) {
+			found = volume;
+			*index = i;
+		}
+	}
+	return found;
+}
+
+static enum place look(const struct machine *m, const char *path, char **text)
+{
+	size_t index = 0;
+	const struct uni_recipe_volume *volume = volume_of(m, path, &index);
+	const char *below;
+
+	if (volume == NULL) {
+		enum place place = look_in_files(m, path, text);
+
+		/* A folder of the root exists as far as it is on the way to something. */
+		return place == PLACE_ABSENT ? PLACE_FOLDER : place;
+	}
+	below = path + strlen(volume->mount);
+	below += *below == '/';
+	if (m->trees[index] != NULL)
+		return look_in_tree(m->trees[index],
+				    volume->source.folder ? volume->source.path : NULL,
+				    *below != '\0' ? below : ".", text);
+	return volume->source.kind != UNI_INPUT_NONE ? PLACE_UNKNOWN : PLACE_ABSENT;
+}
+
+/* A walk to a path, links followed, as the kernel does it. */
+struct walk {
+	char *at;   /* the folder where it is */
+	char *rest; /* what is to go from there */
+	unsigned links;
+};
+
+static void walk_clear(struct walk *w)
+{
+	free(w->at);
+	free(w->rest);
+}
+
+/* The path of the next step; `*behind` is what follows it. */
+static char *walk_next(const struct walk *w, const char **behind)
+{
+	const char *name = w->rest + strspn(w->rest, "/");
+	size_t size = strcspn(name, "/");
+	UNI_AUTO_FREE char *part = uni_strndup(name, size);
+	UNI_AUTO_FREE char *joined = uni_path_join(w->at, part);
+
+	*behind = name + size + strspn(name + size, "/");
+	return uni_path_normal(joined);
+}
+
+static void walk_into(struct walk *w, char *folder, const char *behind)
+{
+	free(w->at);
+	w->at = folder;
+	memmove(w->rest, behind, strlen(behind) + 1);
+}
+
+static bool walk_follow(struct walk *w, const char *target, const char *behind)
+{
+	char *rest = uni_asprintf("%s/%s", target, behind);
+
+	if (target[0] == '/') {
+		free(w->at);
+		w->at = uni_strdup("/");
+	}
+	free(w->rest);
+	w->rest = rest;
+	return ++w->links <= LINKS_MAX;
+}
+
+static bool find_file(void *user, const char *path, char **source)
+{
+	__attribute__((cleanup(walk_clear))) struct walk w = { .at = uni_strdup("/"),
+							       .rest = uni_strdup(path) };
+
+	for (;;) {
+		const char *behind;
+		UNI_AUTO_FREE char *next = walk_next(&w, &behind), *text = NULL;
+		enum place place = look(user, next, &text);
+
+		if (place == PLACE_FILE && *behind == '\0') {
+			*source = text;
+			text = NULL;
+		}
+		if (place == PLACE_UNKNOWN || (place == PLACE_FILE && *behind == '\0'))
+			return true;
+		if (place == PLACE_LINK && text != NULL && walk_follow(&w, text, behind))
+			continue;
+		if (place != PLACE_FOLDER || *behind == '\0')
+			return false;
+		walk_into(&w, next, behind);
+		next = NULL;
+	}
+}
+
+static int fill(struct machine *m, struct uni_err *err)
+{
+	const struct uni_recipe *recipe = m->b->recipe;
+	const struct uni_tree_rules rules = { .mtime = 0 };
+	int rc = 0;
+
+	m->trees = uni_alloc_array(recipe->volume_count + 1, sizeof(*m->trees));
+	for (size_t i = 0; rc == 0 && i < recipe->volume_count; i++) {
+		enum uni_recipe_input_kind kind = recipe->volumes[i].source.kind;
+
+		if (kind != UNI_INPUT_FILE && kind != UNI_INPUT_PACKAGE)
+			continue;
+		m->trees[i] = uni_tree_new(&rules);
+		rc = volume_fill(m->b, &recipe->volumes[i], m->trees[i], err);
+	}
+	return rc;
+}
+
+static void machine_free(struct machine *m)
+{
+	for (size_t i = 0; m->trees != NULL && i < m->b->recipe->volume_count; i++)
+		uni_tree_free(m->trees[i]);
+	free(m->trees);
+}
+
+static const char *search_path(const struct uni_recipe *recipe)
+{
+	for (size_t i = 0; i < recipe->app.env_count; i++)
+		if (uni_str_eq(recipe->app.env[i].name, "LD_LIBRARY_PATH"))
+			return recipe->app.env[i].value;
+	return NULL;
+}
+
+static void complain(struct build *b, const struct uni_elf *program,
+		     const struct uni_libraries *found)
+{
+	for (size_t i = 0; i < found->missing.count; i++) {
+		uni_diags_warning(b->diags, b->recipe->path, b->recipe->app.program.pos,
+				  "%s needs the library %s, which no file or volume holds where "
+				  "loaders look",
+				  program->name, found->missing.items[i]);
+		uni_diags_hint(b->diags, "LD_LIBRARY_PATH in app.env names other folders");
+	}
+}
+
+int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err)
+{
+	struct machine m = { .b = b };
+	struct uni_library_view view = { .find = find_file,
+					 .user = &m,
+					 .search = search_path(b->recipe) };
+	UNI_AUTO_LIBRARIES struct uni_libraries found = UNI_LIBRARIES_INIT;
+	int rc;
+
+	if (program->interpreter == NULL)
+		return 0;
+	rc = fill(&m, err);
+	if (rc == 0)
+		rc = uni_libraries_find(program, &view, &found, err);
+	machine_free(&m);
+	if (rc == UNI_E_NOENT) {
+		struct uni_err why = *err;
+
+		uni_err_set(err, UNI_E_NOENT, "%s, which no file or volume of the recipe brings",
+			    why.text);
+		return uni_err_hint(err, "uni import collects a program's loader and libraries for "
+					 "a volume; or link it statically");
+	}
+	if (rc == 0)
+		complain(b, program, &found);
+	return rc;
+}
+
+int program_libraries_check(struct build *b, struct uni_err *err)
+{
+	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
+	UNI_AUTO_FREE char *path = NULL;
+	UNI_AUTO_CLOSE int fd = -1;
+	struct uni_err why = UNI_ERR_INIT;
+	off_t size;
+
+	/* One that is fetched only when it is wanted is not wanted for this. */
+	if (b->program.name == NULL || (b->program.remote != NULL && !b->program.is_blob))
+		return 0;
+	if (item_path(b, &b->program, &path, err) != 0)
+		return err->code;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	if (size < 0)
+		return uni_err_errno(err, "%s", path);
+	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, b->recipe->app.program.text, &why) == 0 &&
+	    libraries_check(b, elf, &why) == 0)
+		return 0;
+	uni_recipe_error(b->recipe, b->recipe->app.program.pos, why.code, err, "%s", why.text);
+	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : why.code;
+}

@@ -1,0 +1,123 @@
+/*
+ * The loader and the libraries of a dynamic program, as the machine that it is looked at on has
+ * them: found, copied below one folder, and said in a recipe as a volume at /usr with links to it
+ * from where else they are looked for, which is how distributions themselves lay them out today.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <uni/base/file.h>
+#include <uni/base/path.h>
+
+#include "internal.h"
+
+static bool find_here(void *user, const char *path, char **source)
+{
+	struct stat st;
+
+	(void)user;
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	*source = uni_strdup(path);
+	return true;
+}
+
+/* Where a library goes: below the folder that becomes /usr. */
+static const char *place_of(const struct uni_library *library)
+{
+	return uni_str_starts(library->path, "/usr/") ? library->path + 5 : library->path + 1;
+}
+
+void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_look *look)
+{
+	const struct uni_library_view view = { .find = find_here };
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (uni_libraries_find(elf, &view, &look->libraries, &why) != 0) {
+		program_finding(look, UNI_PROGRAM_STOPS,
+				uni_asprintf("%s, which is not on this machine", why.text),
+				"import it where it runs");
+		return;
+	}
+	for (size_t i = 0; i < look->libraries.missing.count; i++)
+		program_finding(look, UNI_PROGRAM_STOPS,
+				uni_asprintf("it needs the library %s, which is not on this "
+					     "machine where loaders look",
+					     look->libraries.missing.items[i]),
+				"install it, or add it to the volume by hand");
+	for (size_t i = 0; i < look->libraries.count; i++) {
+		struct stat st;
+
+		if (stat(look->libraries.items[i].source, &st) == 0)
+			look->library_bytes += (uint64_t)st.st_size;
+	}
+	program_finding(look, UNI_PROGRAM_NOTE,
+			uni_asprintf("it is a dynamic program: its loader and %zu libraries, "
+				     "%llu KiB, go into a volume",
+				     look->libraries.count - 1,
+				     (unsigned long long)(look->library_bytes >> 10)),
+			"what it opens while it runs, as plugins or data, is not among them: "
+			"uni run --trace shows what it looks for");
+}
+
+/* What of a library's path becomes a link to below /usr: the system's folders as a whole, else only
+ * the folder where it is; NULL for what is there already. */
+static char *link_of(const struct uni_library *library)
+{
+	const char *path = library->path;
+
+	if (uni_str_starts(path, "/usr/"))
+		return NULL;
+	if (uni_str_starts(path, "/lib"))
+		return uni_strndup(path, 1 + strcspn(path + 1, "/"));
+	return uni_path_dir(path);
+}
+
+static void put_links(const struct uni_program_look *look, struct uni_buf *out)
+{
+	UNI_AUTO_STRV struct uni_strv links = { .items = NULL };
+
+	for (size_t i = 0; i < look->libraries.count; i++) {
+		UNI_AUTO_FREE char *link = link_of(&look->libraries.items[i]);
+
+		if (link != NULL && !uni_strv_has(&links, link))
+			uni_strv_add(&links, link);
+	}
+	uni_strv_sort(&links);
+	for (size_t i = 0; i < links.count; i++) {
+		UNI_AUTO_FREE char *target = uni_asprintf("/usr%s", links.items[i]);
+
+		uni_buf_puts(out, "\n[[file]]\npath = ");
+		program_put_string(out, links.items[i]);
+		uni_buf_puts(out, "\nlink = ");
+		program_put_string(out, target);
+		uni_buf_puts(out, "\n");
+	}
+}
+
+void program_put_libraries(const struct uni_program_look *look, const char *folder,
+			   struct uni_buf *out)
+{
+	put_links(look, out);
+	uni_buf_puts(out, "\n[[volume]]\nname = \"usr\"\nmount = \"/usr\"\nsource = ");
+	program_put_string(out, folder);
+	uni_buf_puts(out, "\n");
+}
+
+static int copy_library(const struct uni_library *library, const char *folder, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *path = uni_path_join(folder, place_of(library));
+	UNI_AUTO_FREE char *parent = uni_path_dir(path);
+	int rc = uni_dir_make(parent, 0777, err);
+
+	return rc == 0 ? uni_file_copy(library->source, path, 0755, err) : rc;
+}
+
+int uni_program_collect(const struct uni_program_look *look, const char *folder,
+			struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < look->libraries.count; i++)
+		rc = copy_library(&look->libraries.items[i], folder, err);
+	return rc;
+}

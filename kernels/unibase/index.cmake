@@ -1,0 +1,12 @@
+# Packs the base in BASE into OUT, and makes INDEX of all packages there.
+foreach(variable UNI BASE OUT INDEX)
+	if(NOT ${variable})
+		message(FATAL_ERROR "${variable} is not set")
+	endif()
+endforeach()
+file(GLOB old ${OUT}/unibase-*.unipkg)
+if(old)
+	file(REMOVE ${old})
+endif()
+execute_process(COMMAND ${UNI} pack ${BASE}/package.toml --dir ${BASE} -o ${OUT} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${UNI} index embed ${INDEX} ${OUT} COMMAND_ERROR_IS_FATAL ANY)

@@ -1,0 +1,304 @@
+"""Container images as sources: what umoci unpacks is what a volume holds; and images that mean harm."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+
+import scenario
+from registry import Registry
+
+OCI = "application/vnd.oci.image."
+
+
+def member(name, content=None, kind=None, link="", mode=None):
+    """An entry of a layer: a file with content, or of another kind."""
+    info = tarfile.TarInfo(name)
+    info.type = kind or (tarfile.REGTYPE if content is not None else tarfile.DIRTYPE)
+    info.linkname = link
+    info.mode = mode if mode is not None else (0o644 if content is not None else 0o755)
+    content = content.encode() if isinstance(content, str) else content or b""
+    info.size = len(content)
+    return info, content
+
+
+class Layout:
+    """An image layout written by hand."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        os.makedirs(os.path.join(folder, "blobs/sha256"))
+        self.layers, self.diffs = [], []
+
+    def blob(self, data, kind, **more):
+        digest = hashlib.sha256(data).hexdigest()
+        with open(os.path.join(self.folder, "blobs/sha256", digest), "wb") as f:
+            f.write(data)
+        return {"mediaType": OCI + kind, "digest": "sha256:" + digest, "size": len(data), **more}
+
+    def layer(self, *members, compression="gzip"):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for info, content in members:
+                tar.addfile(info, io.BytesIO(content))
+        self.raw_layer(out.getvalue(), compression)
+
+    def raw_layer(self, plain, compression="gzip"):
+        self.diffs.append("sha256:" + hashlib.sha256(plain).hexdigest())
+        if compression == "gzip":
+            data, suffix = gzip.compress(plain, 1, mtime=0), "+gzip"
+        elif compression == "zstd":
+            data, suffix = subprocess.run(["zstd", "-q"], input=plain, stdout=subprocess.PIPE, check=True).stdout, "+zstd"
+        else:
+            data, suffix = plain, ""
+        self.layers.append(self.blob(data, "layer.v1.tar" + suffix))
+
+    def finish(self, config=None, platforms=(("linux", "amd64"),), **more):
+        body = {"architecture": "amd64", "os": "linux", "config": config or {},
+                "rootfs": {"type": "layers", "diff_ids": self.diffs}}
+        manifest = {"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
+                    "config": self.blob(json.dumps(body).encode(), "config.v1+json"), "layers": self.layers, **more}
+        kept = self.blob(json.dumps(manifest).encode(), "manifest.v1+json")
+        wrong = self.blob(json.dumps({**manifest, "layers": []}).encode(), "manifest.v1+json")
+        entries = [{**(kept if p == ("linux", "amd64") else wrong), "platform": {"os": p[0], "architecture": p[1]}}
+                   for p in platforms]
+        inner = self.blob(json.dumps({"schemaVersion": 2, "manifests": entries}).encode(), "index.v1+json")
+        self.index = inner["digest"]
+        outer = {"schemaVersion": 2,
+                 "manifests": [{**inner, "annotations": {"org.opencontainers.image.ref.name": "v1"}}]}
+        for name, content in (("index.json", outer), ("oci-layout", {"imageLayoutVersion": "1.0.0"})):
+            with open(os.path.join(self.folder, name), "w", encoding="ascii") as f:
+                json.dump(content, f)
+        return self
+
+
+def story(layout, second="zstd"):
+    """Layers that use all that layers can say."""
+    layout.layer(member("bin", kind=tarfile.SYMTYPE, link="usr/bin"), member("usr"), member("usr/bin"),
+                 member("usr/bin/tool", "first", mode=0o755), member("usr/bin/other", kind=tarfile.LNKTYPE, link="usr/bin/tool"),
+                 member("etc"), member("etc/keep", "kept"), member("etc/gone", "gone"), member("etc/file", "is a file"),
+                 member("etc/folder"), member("etc/folder/inside", "x"), member("opaque"), member("opaque/below", "below"),
+                 member("opaque/deep"), member("opaque/deep/down", "x"), member("srv"), member("srv/a", "a", mode=0o600))
+    layout.layer(member("etc"), member("etc/.wh.gone", ""), member("etc/.wh.folder", ""), member("etc/folder", "now a file"),
+                 member("etc/.wh.file", ""), member("etc/file"), member("etc/file/inside", "now a folder"),
+                 member("etc/.wh.never", ""), compression=second)
+    layout.layer(member("opaque"), member("opaque/above", "above"), member("opaque/.wh..wh..opq", ""),
+                 member("usr"), member("usr/bin"), member("usr/bin/tool", "second", mode=0o755),
+                 member("usr/bin/link", kind=tarfile.SYMTYPE, link="../../etc/keep"),
+                 member("usr/bin/third", kind=tarfile.LNKTYPE, link="usr/bin/other"), compression="")
+    return layout.finish({"Entrypoint": ["/bin/tool"]}, platforms=(("windows", "amd64"), ("linux", "arm64"), ("linux", "amd64")))
+
+
+class Images(Registry):
+    def recipe(self, source, **app):
+        self.write("hello.c", scenario.HELLO_C)
+        text = scenario.HELLO_RECIPE.replace('source = "site"', f'source = "{source}"\nmode = "keep"')
+        if app:
+            text = text.replace('sources = ["hello.c"]', f'program = "{app["program"]}"')
+        return self.write("recipe.toml", text)
+
+    def listing(self, folder):
+        found = {}
+        for top, names, files in os.walk(folder):
+            for name in names + files:
+                path = os.path.join(top, name)
+                key = os.path.relpath(path, folder)
+                if os.path.islink(path):
+                    found[key] = os.readlink(path)
+                elif os.path.isdir(path):
+                    found[key] = "folder"
+                else:
+                    with open(path, "rb") as f:
+                        found[key] = f.read()
+        return found
+
+    def volume(self, folder):
+        self.uni("build", "recipe.toml", "-o", "out", "--format", "raw")
+        about = self.uni_json("inspect", "out/hello.raw", "--json")
+        volume = next(v for v in about["volumes"] if v.get("mount") == "/srv")
+        with open(os.path.join(self.work, "out/hello.raw"), "rb") as f:
+            f.seek(volume["offset"])
+            self.write("volume", f.read(volume["size"]))
+        self.tool("unsquashfs", "-f", "-d", folder, "volume")
+        return self.listing(os.path.join(self.work, folder))
+
+    def test_what_umoci_unpacks(self):
+        layout = story(Layout(os.path.join(self.work, "layout")))
+        self.push("layout", "team/image:v1")
+        # It knows no zstd, and no choice of platforms.
+        story(Layout(os.path.join(self.work, "plain")), second="gzip")
+        self.tool("skopeo", "copy", "-q", "oci:plain:v1", "oci:one:v1")
+        self.tool("umoci", "unpack", "--rootless", "--image", "one:v1", "bundle")
+        wanted = self.listing(os.path.join(self.work, "bundle/rootfs"))
+        self.assertEqual(wanted["usr/bin/other"], b"first")
+        self.assertNotIn("opaque/below", wanted)
+        self.recipe("oci:layout:v1")
+        self.assertEqual(self.volume("local"), wanted)
+        self.recipe(f"oci://{self.host}/team/image:v1@{self.pushed('team/image:v1')}")
+        self.assertEqual(self.volume("remote"), wanted)
+        # Again from the store alone, also where the recipe takes a part.
+        self.stop()
+        self.uni("build", "recipe.toml", "-o", "out", "--offline")
+        source = self.read("recipe.toml").decode().replace('"\nmode', '//etc/file"\nmode')
+        self.write("recipe.toml", source)
+        self.assertEqual(self.volume("part"), {"inside": b"now a folder"})
+        self.assertTrue(layout.index.startswith("sha256:"))
+
+    def test_a_tag_is_locked(self):
+        story(Layout(os.path.join(self.work, "layout")))
+        self.push("layout", "team/image:v1")
+        self.recipe(f"oci://{self.host}/team/image:v1//etc")
+        first = self.volume("first")
+        self.assertEqual(first["keep"], b"kept")
+        lock = self.read("uni.lock").decode()
+        self.assertIn(f'name = "oci://{self.host}/team/image:v1"\nsha256 = "{self.pushed("team/image:v1")[7:]}"', lock)
+        other = Layout(os.path.join(self.work, "other"))
+        other.layer(member("etc"), member("etc/keep", "another"))
+        other.finish()
+        self.push("other", "team/image:v1")
+        self.assertEqual(self.volume("second"), first)
+        self.assertEqual(self.uni_json("build", "recipe.toml", "-o", "out", "--locked", "--json")["name"], "hello")
+        self.uni("update", "--recipe", "recipe.toml")
+        self.assertEqual(self.volume("third"), {"keep": b"another"})
+        # A machine that has nothing yet gets what the lock says.
+        self.write("uni.lock", lock)
+        self.env["UNI_CACHE"] = self.path("another-store")
+        self.uni("install", self.package("unibase"))
+        self.assertEqual(self.volume("fourth"), first)
+        self.write("uni.lock", lock.replace("v1", "v2"))
+        self.assertIn("would change", self.fails("build", "recipe.toml", "-o", "out", "--locked"))
+
+    def test_a_program_out_of_an_image(self):
+        self.write("hello.c", scenario.HELLO_C)
+        self.tool("musl-gcc", "-static", "-o", "hello", "hello.c")
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("bin", kind=tarfile.SYMTYPE, link="/usr/bin"), member("usr/bin/hello", self.read("hello"), mode=0o755),
+                     member("usr/bin/start", kind=tarfile.SYMTYPE, link="hello"), member("srv/page", "in the image\n"))
+        layout.finish()
+        self.push("layout", "hello:1")
+        self.recipe(f"oci://{self.host}/hello:1//srv", program=f"oci://{self.host}/hello:1//bin/start")
+        self.assertIn("page in the image", self.uni("run", "recipe.toml", "-t", "60", status=7))
+        self.assertIn("//bin/start", self.manifest())
+        for program, word in ((f"oci://{self.host}/hello:1//bin/none", "the image has no bin/none"),
+                              (f"oci://{self.host}/hello:1//usr", "is a folder of the image"),
+                              (f"oci://{self.host}/hello:1", "name a file of it"),
+                              (f"oci://{self.host}/hello:1@sha256:00//x", "is not a path, package or address"),
+                              (f"oci://{self.host}/hello:2//bin/start", "404"),
+                              ("oci:../layout//bin/start", "outside of the recipe's folder")):
+            self.recipe("oci:layout//srv", program=program)
+            self.assertIn(word, self.fails("build", "recipe.toml", "-o", "out"), program)
+
+    def manifest(self):
+        with open(os.path.join(self.dir, "work/recipe.toml"), encoding="utf-8") as f:
+            self.uni("build", f.name, "-o", "out", "--format", "elf")
+        return self.read("out/hello.manifest.json").decode()
+
+    def test_archives_of_docker(self):
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("srv/page", "one\n"))
+        layout.layer(member("srv/.wh.page", ""), member("srv/other", "two\n"))
+        layout.finish()
+        self.tool("skopeo", "copy", "-q", "oci:layout:v1", "docker-archive:saved.tar:name:v1")
+        self.tool("skopeo", "copy", "-q", "oci:layout:v1", "oci-archive:layout.tar:v1")
+        for place in ("saved.tar", "saved.tar:v1", "layout.tar:v1", "layout:v1", "layout"):
+            self.recipe(f"oci:{place}//srv")
+            self.assertEqual(self.volume("got"), {"other": b"two\n"}, place)
+        self.recipe("oci:saved.tar:v2//srv")
+        self.assertIn('has no image "v2"', self.fails("build", "recipe.toml"))
+        self.recipe("oci:hello.c//srv")
+        self.fails("build", "recipe.toml")
+
+    def refused(self, word, *members, **more):
+        layout = Layout(self.path("bad", str(len(os.listdir(self.path("bad")))) if os.path.isdir(self.path("bad")) else "0"))
+        layout.layer(*members, **more)
+        layout.finish()
+        shutil.rmtree(os.path.join(self.work, "layout"), ignore_errors=True)
+        shutil.copytree(layout.folder, os.path.join(self.work, "layout"))
+        self.recipe("oci:layout")
+        self.assertIn(word, self.fails("build", "recipe.toml", "-o", "out", timeout=120))
+
+    def test_layers_that_mean_harm(self):
+        link = tarfile.SYMTYPE
+        self.refused("leaves the archive", member("../up", "x"))
+        self.refused("leaves the archive", member("a/../../up", "x"))
+        self.refused("link target", member("a", kind=tarfile.LNKTYPE, link="../../etc/passwd"))
+        self.refused("which is no file", member("a", kind=tarfile.LNKTYPE, link="/etc/passwd"))
+        self.refused("a loop of links", member("a", kind=link, link="b"), member("b", kind=link, link="a"), member("a/x", "x"))
+        self.refused("lies in something that is no folder", member("a", "x"), member("a/b", "x"))
+        self.refused("more than", member("zeros", b"\0" * (300 << 20)), compression="zstd")
+        self.refused("folders more than 256 deep", member("/".join("d" * 300), "x"))
+        self.refused("line feed", member("a\nb", "x"))
+
+    def test_layers_that_only_look_it(self):
+        """Absolute paths and links out of the root are the image's own; devices are left out."""
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("/etc/page", "absolute"), member("out", kind=tarfile.SYMTYPE, link="../../../../etc"),
+                     member("out/through", "through the link"), member("dev"), member("dev/sda", kind=tarfile.BLKTYPE),
+                     member("dev/fifo", kind=tarfile.FIFOTYPE))
+        layout.finish()
+        self.recipe("oci:layout")
+        self.assertEqual(self.volume("got"), {"etc": "folder", "etc/page": b"absolute", "etc/through": b"through the link",
+                                              "out": "../../../../etc", "dev": "folder"})
+        self.assertFalse(os.path.exists("/etc/through"))
+
+    def test_a_million_entries(self):
+        plain = self.path("million.tar")
+        header = bytearray(member("a")[0].tobuf())
+        with open(plain, "wb") as f:
+            for start in range(0, 1 << 20, 1 << 14):
+                block = bytearray()
+                for i in range(start, start + (1 << 14)):
+                    header[:8] = b"d%07x" % i
+                    header[148:156] = b" " * 8
+                    header[148:156] = b"%06o\0 " % sum(header)
+                    block += header
+                f.write(block)
+        layout = Layout(os.path.join(self.work, "layout"))
+        with open(plain, "rb") as f:
+            layout.raw_layer(f.read())
+        layout.finish()
+        self.recipe("oci:layout")
+        self.assertRegex(self.fails("build", "recipe.toml", "-o", "out"), "more than [0-9]+ (entries|files)")
+
+    def test_wrong_words_about_layers(self):
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("srv/page", "one\n"))
+        layout.diffs[0] = "sha256:" + "0" * 64
+        layout.finish()
+        self.recipe("oci:layout")
+        self.assertIn("unpacks to something else", self.fails("build", "recipe.toml"))
+        shutil.rmtree(os.path.join(self.work, "layout"))
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("srv/page", "one\n"))
+        layout.finish(platforms=(("linux", "arm64"), ("windows", "amd64")))
+        self.assertIn("not there for linux/amd64, but for linux/arm64, windows/amd64", self.fails("build", "recipe.toml"))
+        shutil.rmtree(os.path.join(self.work, "layout"))
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("srv/page", "one\n"))
+        layout.layers[0]["mediaType"] += "+encrypted"
+        layout.finish()
+        self.assertIn("layers of type", self.fails("build", "recipe.toml"))
+        shutil.rmtree(os.path.join(self.work, "layout"))
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("srv/page", "three\n"))
+        layout.finish()
+        blob = os.path.join(self.work, "layout/blobs", layout.layers[0]["digest"].replace(":", "/"))
+        with open(blob, "r+b") as f:
+            f.write(b"\x1f\x8b\x08\x01")
+        self.assertIn("not what its digest says", self.fails("build", "recipe.toml"))
+
+    def push(self, layout, name):
+        self.tool("skopeo", "copy", "-q", "--all", "--dest-tls-verify=false", f"oci:{layout}:v1", f"docker://{self.host}/{name}")
+
+    def pushed(self, name):
+        raw = subprocess.run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{self.host}/{name}"],
+                             check=True, stdout=subprocess.PIPE).stdout
+        return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+if __name__ == "__main__":
+    scenario.main()
