@@ -8,19 +8,34 @@ static const struct cli_option options[] = {
 	CLI_VOLUME_WAIT,
 	CLI_VOLUME_TIMEOUT,
 	CLI_VOLUME_SIGN,
+	{ "bandwidth", 0, "SIZE", "at most so many bytes a second, for example 20M" },
+	{ "no-freeze", 0, NULL,
+	  "copy a machine's writable volume as it is, as after a loss of power" },
 	{ "verify-all", 0, NULL, "read back the whole slot, not only what was written" },
 	{ 0 },
 };
+
+static int read_bandwidth(const struct cli *cli, uint64_t *bandwidth, struct uni_err *err)
+{
+	const char *text = cli_value(cli, "bandwidth");
+
+	if (text == NULL || (uni_str_size(text, bandwidth) && *bandwidth != 0))
+		return 0;
+	return uni_err_set(err, UNI_E_USAGE, "--bandwidth \"%s\" is not a size", text);
+}
 
 static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
 	struct uni_volume_copy copy = { .time = cli_volume_time(),
-					.verify_all = cli_flag(cli, "verify-all") };
+					.verify_all = cli_flag(cli, "verify-all"),
+					.no_freeze = cli_flag(cli, "no-freeze") };
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 
-	if (cli_volume_key(cli, &key, &err) != 0 || cli_volume_wait(cli, &copy.wait_ms, &err) != 0)
+	if (cli_volume_key(cli, &key, &err) != 0 ||
+	    cli_volume_wait(cli, &copy.wait_ms, &err) != 0 ||
+	    read_bandwidth(cli, &copy.bandwidth, &err) != 0)
 		return cli_fail(cli, &err);
 	copy.key = key;
 	status = uni_volume_copy(cli->args[0], cli->args[1], &copy, &err) == 0
@@ -36,8 +51,8 @@ static const struct cli_example examples[] = {
 	  "into every machine of that name, without a restart" },
 	{ "uni volume copy index.html site.vol:/index.html", "one file" },
 	{ "uni volume copy site.vol out/", "all files, into a folder" },
-	{ "uni volume copy vm:db/data backup.raw",
-	  "a writable volume as it is now, while its machine goes on writing" },
+	{ "uni volume copy vm:db/data backup.raw", "a writable volume as it is now, while its "
+						   "machine goes on writing; again: what changed" },
 	{ 0 },
 };
 

@@ -69,6 +69,7 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 	rc = read_size(cli, &size, err);
 	how.size = size;
 	how.writable = strcmp(name, "ext4") == 0;
+	how.verity = strcmp(name, "squashfs") == 0;
 	if (rc == 0)
 		rc = format->resolve(&how, err);
 	if (rc == 0)

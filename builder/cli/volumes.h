@@ -25,7 +25,9 @@
 int64_t cli_volume_time(void);
 /* --sign; *key stays NULL without it. */
 int cli_volume_key(const struct cli *cli, struct uni_live_key **key, struct uni_err *err);
-/* --wait and --timeout, in milliseconds. */
+/* --timeout, in milliseconds. */
+int cli_volume_patience(const struct cli *cli, int *wait_ms, struct uni_err *err);
+/* --wait and --timeout: 0 without both. */
 int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err);
 /* What a copy or rollback came to; the exit status. */
 int cli_volume_report(const struct cli *cli, const struct uni_volume_copy *copy, bool waited);

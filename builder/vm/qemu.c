@@ -94,6 +94,23 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 	uni_strv_take(argv, uni_buf_take(&device));
 }
 
+/*
+ * Ports of PCI Express, one device each. By the port's own registers instead of ACPI, which a guest
+ * would have to interpret.
+ */
+static void add_ports(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	if (spec->ports == 0)
+		return;
+	uni_strv_add(argv, "-global");
+	uni_strv_add(argv, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+	for (unsigned i = 0; i < spec->ports; i++) {
+		uni_strv_add(argv, "-device");
+		uni_strv_addf(argv, "pcie-root-port,id=" VM_PORT "%u,chassis=%u,slot=%u", i, i + 1,
+			      i + 1);
+	}
+}
+
 /* Its node's name is what a knock names. */
 static void add_bell(struct uni_strv *argv, const struct uni_vm_spec *spec)
 {
@@ -329,6 +346,7 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 	for (size_t i = 0; i < spec->volume_count; i++)
 		add_disk(argv, spec, spec->volumes[i].path, number++, false);
 	add_bell(argv, spec);
+	add_ports(argv, spec);
 	add_network(argv, spec);
 	if (spec->config != NULL)
 		add_option(argv, "-fw_cfg", "name=opt/org.uni/config,file=", spec->config, "");

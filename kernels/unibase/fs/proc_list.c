@@ -162,6 +162,7 @@ static const char *way(const struct uk_super *super)
 
 static void show_mounts(struct fs_text *t)
 {
+	uk_mutex_lock(&fs_mounts_lock);
 	uk_list_each (item, &fs_mounts) {
 		struct fs_mount *m = uk_list_entry(item, struct fs_mount, item);
 
@@ -169,12 +170,14 @@ static void show_mounts(struct fs_text *t)
 		add_path(t, m->root);
 		fs_text_add(t, " %s %s 0 0\n", m->super->type, way(m->super));
 	}
+	uk_mutex_unlock(&fs_mounts_lock);
 }
 
 static void show_mountinfo(struct fs_text *t)
 {
 	unsigned id = 1;
 
+	uk_mutex_lock(&fs_mounts_lock);
 	uk_list_each (item, &fs_mounts) {
 		struct fs_mount *m = uk_list_entry(item, struct fs_mount, item);
 
@@ -185,6 +188,7 @@ static void show_mountinfo(struct fs_text *t)
 			    way(m->super));
 		id++;
 	}
+	uk_mutex_unlock(&fs_mounts_lock);
 }
 
 /* -- the process -- */

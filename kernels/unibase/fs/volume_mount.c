@@ -1,7 +1,6 @@
 /*
- * From a mount in the boot configuration to a file system: which device carries the volume, and
- * whether it is what the configuration says. A program without its files must not run, so what does
- * not fit ends the machine, with the reason.
+ * From what the configuration, or an order, says of a volume to a file system: which device carries
+ * it, and whether it is what was said.
  */
 #include <uk/block.h>
 #include <uk/log.h>
@@ -39,27 +38,42 @@ static void uuid_text(const uint8_t uuid[16], char text[40])
 					  uuid[i]);
 }
 
-void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-		     size_t room, struct uk_super **super)
+int fs_mounting_fails(struct fs_mounting *m, int error, const char *format, ...)
+{
+	__builtin_va_list args;
+
+	__builtin_va_start(args, format);
+	uk_vsnprintf(m->why, sizeof(m->why), format, args);
+	__builtin_va_end(args);
+	return error;
+}
+
+static int no_device(struct fs_mounting *m)
+{
+	char uuid[40];
+
+	uuid_text(m->what->uuid, uuid);
+	return fs_mounting_fails(m, -UK_ENODEV, "no device carries %s", uuid);
+}
+
+static int mount_squashfs(struct fs_mounting *m)
 {
 	struct fs_volume *volume;
-	struct uk_block_dev *dev;
-	char uuid[40];
 	int error;
 
 	register_embedded();
-	uuid_text(what->uuid, uuid);
-	dev = fs_volume_find(what);
-	if (dev == NULL)
-		uk_panic("volume %s: no device carries %s", path, uuid);
-	uk_snprintf(source, room, "/dev/%s", dev->name);
-	error = fs_volume_open(dev, what, path, &volume);
+	m->dev = fs_volume_find(m->what);
+	if (m->dev == NULL)
+		return no_device(m);
+	error = fs_volume_open(m->dev, m->what, m->path, &volume);
 	if (error != 0)
-		uk_panic("volume %s: the hash tree on %s is not the one configured (error %d)",
-			 path, dev->name, -error);
-	error = fs_squashfs_mount(volume, super);
-	if (error != 0)
-		uk_panic("volume %s: no sound squashfs on %s (error %d)", path, dev->name, -error);
+		return fs_mounting_fails(m, error,
+					 "the hash tree on %s is not the one configured (error %d)",
+					 m->dev->name, -error);
+	error = fs_squashfs_mount(volume, &m->super);
+	return error == 0 ? 0
+			  : fs_mounting_fails(m, error, "no sound squashfs on %s (error %d)",
+					      m->dev->name, -error);
 }
 
 /* The UUID of an ext4 on the whole device, in the order of GPT; false: there is none. */
@@ -90,22 +104,66 @@ static struct uk_block_dev *find_ext4(const struct uni_config_mount *what)
 	return dev;
 }
 
-void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-			  size_t room, struct uk_super **super)
+static int mount_ext4(struct fs_mounting *m)
 {
-	bool read_only = (what->flags & UNI_MOUNT_READ_ONLY) != 0;
-	struct uk_block_dev *dev;
-	char uuid[40];
+	bool read_only = (m->what->flags & UNI_MOUNT_READ_ONLY) != 0;
 	int error;
 
-	uuid_text(what->uuid, uuid);
-	dev = find_ext4(what);
-	if (dev == NULL)
-		uk_panic("volume %s: no device carries %s", path, uuid);
-	uk_snprintf(source, room, "/dev/%s", dev->name);
-	error = fs_ext4_mount(dev, read_only, super);
+	m->dev = find_ext4(m->what);
+	if (m->dev == NULL)
+		return no_device(m);
+	error = fs_ext4_mount(m->dev, read_only, &m->super);
 	if (error != 0)
-		uk_panic("volume %s: no sound ext4 on %s (error %d)", path, dev->name, -error);
-	if (!read_only && (*super)->read_only)
-		uk_log(UK_LOG_WARN, "volume %s: %s can only be read", path, dev->name);
+		return fs_mounting_fails(m, error, "no sound ext4 on %s (error %d)", m->dev->name,
+					 -error);
+	if (!read_only && m->super->read_only)
+		uk_log(UK_LOG_WARN, "volume %s: %s can only be read", m->path, m->dev->name);
+	return 0;
+}
+
+static int mount_tmpfs(struct fs_mounting *m)
+{
+	m->super = fs_tmpfs_new(m->what->size);
+	return m->super != NULL ? 0 : fs_mounting_fails(m, -UK_ENOMEM, "no memory");
+}
+
+int fs_volume_mount(struct fs_mounting *m)
+{
+	switch (m->what->fs) {
+	case UNI_FS_TMPFS:
+		return mount_tmpfs(m);
+	case UNI_FS_SQUASHFS:
+		return mount_squashfs(m);
+	case UNI_FS_LIVE:
+		return fs_live_mount(m);
+	case UNI_FS_EXT4:
+		return mount_ext4(m);
+	default:
+		return fs_mounting_fails(m, -UK_EOPNOTSUPP,
+					 "this kernel has no file system of kind %u", m->what->fs);
+	}
+}
+
+static const char *type_of(const struct uni_config_mount *what)
+{
+	return what->fs == UNI_FS_TMPFS ? "tmpfs" : what->fs == UNI_FS_EXT4 ? "ext4" : "squashfs";
+}
+
+int fs_volume_place(struct fs_mounting *m, struct uk_dentry *point)
+{
+	char source[24] = "tmpfs";
+	struct fs_mount *mount;
+	int error;
+
+	if (m->dev != NULL)
+		uk_snprintf(source, sizeof(source), "/dev/%s", m->dev->name);
+	m->super->type = type_of(m->what);
+	error = fs_mount_add(point, m->super, source);
+	fs_dentry_put(point);
+	if (error != 0)
+		return error;
+	mount = fs_mount_of(m->super);
+	memcpy(mount->uuid, m->what->uuid, sizeof(mount->uuid));
+	fs_live_mounted(m->super);
+	return 0;
 }

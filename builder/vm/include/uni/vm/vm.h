@@ -40,6 +40,7 @@ enum uni_vm_network {
 struct uni_vm_volume {
 	char *name;
 	char *path;
+	unsigned index; /* of a detached machine's answers */
 };
 
 struct uni_vm_spec {
@@ -67,6 +68,7 @@ struct uni_vm_spec {
 	const char *memory_file; /* file that is the machine's memory, or NULL: on a tmpfs its
 				    blocks tell how much of it was ever touched */
 	bool control;		 /* standard input is a socket on which control is listened for */
+	unsigned ports;		 /* empty ones, into which disks may be plugged; q35 only */
 	enum uni_vm_network network;
 	const struct uni_vm_forward *forwards; /* USER */
 	size_t forward_count;
