@@ -68,9 +68,7 @@ static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
 	struct uk_page *page;
 	uint64_t old = *slot;
 
-	if (uk_map.resident >= uk_map.limit)
-		return -UK_ENOMEM;
-	page = uk_page_alloc(0, from == NULL);
+	page = uk_page_alloc_user(from == NULL);
 	if (page == NULL)
 		return -UK_ENOMEM;
 	if (from != NULL)
