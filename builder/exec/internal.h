@@ -142,6 +142,10 @@ int item_path(struct build *b, struct item *item, char **path, struct uni_err *e
 
 /* lock.c: which packages names mean. First of all that is resolved. */
 int lock_resolve(struct build *b, struct uni_err *err);
+/* Behind the resolution of tools: compares them with the lock's, and adds what is new. */
+int lock_tools(struct build *b, struct uni_err *err);
+char *lock_path(const struct uni_recipe *recipe); /* owned */
+int lock_save(struct build *b, const struct uni_lock *lock, const char *path, struct uni_err *err);
 int lock_indexes(struct build *b, struct uni_err *err); /* opens them */
 void lock_forget(struct build *b, const char *name);
 /* The package that an input means. */
@@ -162,6 +166,7 @@ typedef int tool_list_fn(void *user, struct uni_strv *files, struct uni_err *err
 int tool_set_resolve(struct build *b, const char *name, const char *const *programs,
 		     tool_list_fn *list, void *user, struct tool_set *set, struct uni_err *err);
 void tool_set_clear(struct tool_set *set);
+int tools_resolve(struct build *b, struct uni_err *err); /* all that this build would run */
 
 /* direct.c: preprocessed text of each source, by what was read for it last time where that is
  * still so. */

@@ -220,6 +220,15 @@ static int resolve_tools(struct build *b, struct uni_err *err)
 	return rc != 0 ? rc : resolve_codecs(b, err);
 }
 
+int tools_resolve(struct build *b, struct uni_err *err)
+{
+	int rc = resolve_tools(b, err);
+
+	if (b->volumes == NULL)
+		b->volumes = uni_alloc_array(b->recipe->volume_count + 1, sizeof(*b->volumes));
+	return rc == 0 ? volumes_tools(b, err) : rc;
+}
+
 int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 {
 	const struct uni_recipe_app *app = &b->recipe->app;
@@ -253,7 +262,7 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 		rc = sources_resolve(b, err);
 	if (rc == 0)
 		rc = volumes_tools(b, err);
-	return rc;
+	return rc == 0 ? lock_tools(b, err) : rc;
 }
 
 static struct uni_plan_source from_item(const struct item *item)

@@ -10,8 +10,8 @@
 
 void uk_main(uk_paddr_t start_info)
 {
-	uk_cpu_set_stack((uintptr_t)uk_boot_stack_top);
 	uk_cpu_start();
+	uk_cpu_set_stack((uintptr_t)uk_boot_stack_top);
 	uk_fpu_start();
 	uk_boot_read(start_info);
 	uk_paging_start();

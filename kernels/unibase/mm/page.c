@@ -159,6 +159,26 @@ static bool make_more(void)
 	return false;
 }
 
+/* Takes a free block of order `have` out of its list; what is not wanted of it stays free. */
+static struct uk_page *split_block(struct uk_page *page, unsigned have, unsigned order)
+{
+	uk_list_remove(&page->list);
+	while (have > order) {
+		struct uk_page *upper = page + (1ull << --have);
+
+		upper->flags = UK_PAGE_FREE;
+		upper->order = (uint16_t)have;
+		uk_list_push_front(&free_lists[have], &upper->list);
+	}
+	page->flags = 0;
+	page->order = (uint16_t)order;
+	page->refs = 1;
+	page->owner = NULL;
+	page->index = 0;
+	frames_free -= 1ull << order;
+	return page;
+}
+
 static struct uk_page *take_block(unsigned order)
 {
 	for (;;) {
@@ -166,23 +186,8 @@ static struct uk_page *take_block(unsigned order)
 			struct uk_page *page =
 				uk_list_first(&free_lists[have], struct uk_page, list);
 
-			if (page == NULL)
-				continue;
-			uk_list_remove(&page->list);
-			while (have > order) {
-				struct uk_page *upper = page + (1ull << --have);
-
-				upper->flags = UK_PAGE_FREE;
-				upper->order = (uint16_t)have;
-				uk_list_push_front(&free_lists[have], &upper->list);
-			}
-			page->flags = 0;
-			page->order = (uint16_t)order;
-			page->refs = 1;
-			page->owner = NULL;
-			page->index = 0;
-			frames_free -= 1ull << order;
-			return page;
+			if (page != NULL)
+				return split_block(page, have, order);
 		}
 		if (!make_more())
 			return NULL;
@@ -226,6 +231,33 @@ struct uk_page *uk_page_alloc(unsigned order, bool zero)
 struct uk_page *uk_page_alloc_user(bool zero)
 {
 	return alloc(0, zero, frames_kept);
+}
+
+static struct uk_page *take_low(unsigned order, uint64_t below)
+{
+	for (unsigned have = order; have <= UK_ORDER_MAX; have++) {
+		uk_list_each (item, &free_lists[have]) {
+			struct uk_page *page = uk_list_entry(item, struct uk_page, list);
+			uint64_t frame = uk_page_paddr(page) >> UK_PAGE_SHIFT;
+
+			if (frame != 0 && frame + (1ull << have) <= below)
+				return split_block(page, have, order);
+		}
+	}
+	return NULL;
+}
+
+struct uk_page *uk_page_alloc_low(unsigned order, uk_paddr_t end)
+{
+	uint64_t state = uk_spin_lock(&lock), below = end >> UK_PAGE_SHIFT;
+	struct uk_page *page;
+
+	for (unsigned i = 0; i < region_count; i++)
+		if (regions[i].first < below && !regions[i].made[0])
+			make_chunk(&regions[i], 0);
+	page = take_low(order, below);
+	uk_spin_unlock(&lock, state);
+	return page;
 }
 
 void uk_page_split(struct uk_page *page)
