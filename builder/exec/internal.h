@@ -71,7 +71,6 @@ struct volume_input {
 	struct uni_digest digest;
 	bool cold;
 	struct early *early; /* being written already, see op_volume.c */
-	struct tool_set tools;
 };
 
 /* What is known of a step while the plan is walked. */
@@ -189,7 +188,6 @@ int base_check(struct build *b, struct uni_err *err);
 /* volume.c */
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
-int volumes_tools(struct build *b, struct uni_err *err);
 /* What the volume's source holds, as its rules have it; `tree` is empty. */
 int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
 		struct uni_err *err);

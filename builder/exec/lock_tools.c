@@ -45,8 +45,6 @@ static struct uni_lock *used_tools(const struct build *b)
 	add_set(used, &b->box_tools);
 	add_set(used, &b->deflate_tools);
 	add_set(used, &b->zstd_tools);
-	for (size_t i = 0; i < b->recipe->volume_count; i++)
-		add_set(used, &b->volumes[i].tools);
 	return used;
 }
 

@@ -51,9 +51,6 @@ struct uni_fs_format {
 	const char *const *compressions; /* NULL-terminated, the default first */
 	/* UNI_E_INVAL with what is wrong; also fills defaults in, so that keys see them. */
 	int (*resolve)(struct uni_fs_options *options, struct uni_err *err);
-	/* Adds the files of the programs it calls (uni_tool_files). */
-	int (*tools)(const struct uni_fs_options *options, struct uni_strv *files,
-		     struct uni_err *err);
 	/*
 	 * Writes to `path`, which it makes or replaces: the caller's temporary file (and its to
 	 * remove when this fails). Nothing is flushed. `options` are resolved.
