@@ -133,6 +133,15 @@ static void build_dns(const struct uni_toml_value *table, struct uni_recipe_step
 	model_texts(table, "answers", &step->answers);
 }
 
+static void read_send(const struct uni_toml_value *value, struct uni_recipe_step *step)
+{
+	if (value == NULL)
+		return;
+	step->send_size = value->string.size;
+	step->send = uni_alloc(step->send_size + 1);
+	memcpy(step->send, value->string.data, step->send_size);
+}
+
 static uint16_t usual_port(const struct uni_toml_value *table, enum uni_recipe_step_kind kind)
 {
 	if (kind == UNI_STEP_HTTP)
@@ -155,7 +164,7 @@ static void build_step(struct model *m, const struct uni_recipe_test *test,
 	else if (kind == UNI_STEP_DNS)
 		build_dns(table, step);
 	else
-		step->send = model_string(table, "send");
+		read_send(model_get(table, "send"), step);
 	step->close = model_bool(table, "close", false);
 }
 

@@ -29,6 +29,7 @@ enum {
 enum schema_form {
 	FORM_LINE, /* no control characters */
 	FORM_TEXT, /* no NUL */
+	FORM_BYTES,
 	FORM_WORD, /* one of the key's words */
 	FORM_NAME,
 	FORM_VERSION,

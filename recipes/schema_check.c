@@ -171,7 +171,7 @@ static void check_number(const struct place *place, const struct schema_key *key
 /* The least character that may not stand in a text of the form, or -1. */
 static int find_control(const struct uni_toml_value *value, enum schema_form form)
 {
-	for (size_t i = 0; i < value->string.size; i++) {
+	for (size_t i = 0; form != FORM_BYTES && i < value->string.size; i++) {
 		unsigned char c = (unsigned char)value->string.data[i];
 
 		if (c == 0 || (form != FORM_TEXT && (c < 0x20 || c == 0x7f)))

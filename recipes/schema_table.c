@@ -174,7 +174,8 @@ static const struct schema_key limits_keys[] = {
 	  .least = 1 << 20,
 	  .most = (int64_t)1 << 44,
 	  .fallback = "(all there is)",
-	  .means = "Address space that the program may use." },
+	  .means = "Memory that the program may ask for: what it may write to and is its own. More "
+		   "is refused (ENOMEM)." },
 };
 static const struct schema_table limits_table = {
 	.title = "[config.limits]",
@@ -539,6 +540,7 @@ const struct schema_table schema_recipe = {
 const struct schema_form_info schema_forms[FORM_COUNT] = {
 	[FORM_LINE] = { "a line of text", "control characters cannot stand here", NULL },
 	[FORM_TEXT] = { "text", "a NUL cannot stand here", NULL },
+	[FORM_BYTES] = { "text", NULL, NULL },
 	[FORM_WORD] = { "one of its words", NULL, NULL },
 	[FORM_NAME] = { "a name",
 			"names are up to 64 lower-case letters, digits, '.', '_' and '-', the "

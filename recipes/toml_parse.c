@@ -51,12 +51,36 @@ static struct uni_toml_value *new_table(struct toml_reader *r, const struct key 
 	return table;
 }
 
+/* Under its key in `parent`; NULL with a finding. */
+static struct uni_toml_value *add_table(struct toml_reader *r, struct uni_toml_value *parent,
+					const struct key *key, unsigned flags)
+{
+	struct uni_toml_value *table = new_table(r, key, flags);
+
+	if (table != NULL)
+		put(parent, key, table);
+	return table;
+}
+
 static bool fail_twice(struct toml_reader *r, const struct key *key,
 		       const struct uni_toml_value *first, const char *what)
 {
 	toml_fail(r, key->pos, NULL, "%s \"%s\" is defined twice", what, key->data);
 	uni_diags_hint(r->diags, "it was first defined in line %u", first->key_pos.line);
 	return false;
+}
+
+/* What stands under the key takes no more: it is no table, or one that is `closed`. */
+static struct uni_toml_value *fail_closed(struct toml_reader *r, const struct key *key,
+					  const struct uni_toml_value *found, const char *closed)
+{
+	if (found->type == UNI_TOML_TABLE || found->type == UNI_TOML_ARRAY)
+		toml_fail(r, key->pos, NULL, "\"%s\" %s, nothing can be added", key->data, closed);
+	else
+		toml_fail(r, key->pos, NULL, "\"%s\" is %s, not a table", key->data,
+			  uni_toml_type_name(found->type));
+	uni_diags_hint(r->diags, "it was defined in line %u", found->key_pos.line);
+	return NULL;
 }
 
 /*
@@ -68,24 +92,13 @@ static struct uni_toml_value *step_header(struct toml_reader *r, struct uni_toml
 {
 	struct uni_toml_value *found = uni_toml_find(table, key->data, key->size);
 
-	if (found == NULL) {
-		found = new_table(r, key, TOML_IMPLICIT);
-		if (found != NULL)
-			put(table, key, found);
-		return found;
-	}
+	if (found == NULL)
+		return add_table(r, table, key, TOML_IMPLICIT);
 	if (found->type == UNI_TOML_ARRAY && (found->flags & TOML_TABLES) != 0)
 		return found->list.last;
 	if (found->type == UNI_TOML_TABLE && (found->flags & TOML_INLINE) == 0)
 		return found;
-	if (found->type == UNI_TOML_TABLE || found->type == UNI_TOML_ARRAY)
-		toml_fail(r, key->pos, NULL, "\"%s\" is complete already, nothing can be added",
-			  key->data);
-	else
-		toml_fail(r, key->pos, NULL, "\"%s\" is %s, not a table", key->data,
-			  uni_toml_type_name(found->type));
-	uni_diags_hint(r->diags, "it was defined in line %u", found->key_pos.line);
-	return NULL;
+	return fail_closed(r, key, found, "is complete already");
 }
 
 /* One step down on behalf of a dotted key: only through tables that dotted keys made. */
@@ -94,22 +107,11 @@ static struct uni_toml_value *step_dotted(struct toml_reader *r, struct uni_toml
 {
 	struct uni_toml_value *found = uni_toml_find(table, key->data, key->size);
 
-	if (found == NULL) {
-		found = new_table(r, key, TOML_DOTTED);
-		if (found != NULL)
-			put(table, key, found);
-		return found;
-	}
+	if (found == NULL)
+		return add_table(r, table, key, TOML_DOTTED);
 	if (found->type == UNI_TOML_TABLE && (found->flags & TOML_DOTTED) != 0)
 		return found;
-	if (found->type == UNI_TOML_TABLE || found->type == UNI_TOML_ARRAY)
-		toml_fail(r, key->pos, NULL, "\"%s\" is defined elsewhere, nothing can be added",
-			  key->data);
-	else
-		toml_fail(r, key->pos, NULL, "\"%s\" is %s, not a table", key->data,
-			  uni_toml_type_name(found->type));
-	uni_diags_hint(r->diags, "it was defined in line %u", found->key_pos.line);
-	return NULL;
+	return fail_closed(r, key, found, "is defined elsewhere");
 }
 
 /* The table of a [header]'s last part; NULL with a finding. */
@@ -118,12 +120,8 @@ static struct uni_toml_value *open_table(struct toml_reader *r, struct uni_toml_
 {
 	struct uni_toml_value *found = uni_toml_find(parent, key->data, key->size);
 
-	if (found == NULL) {
-		found = new_table(r, key, TOML_HEADER);
-		if (found != NULL)
-			put(parent, key, found);
-		return found;
-	}
+	if (found == NULL)
+		return add_table(r, parent, key, TOML_HEADER);
 	if (found->type == UNI_TOML_TABLE && (found->flags & TOML_IMPLICIT) != 0) {
 		found->flags = TOML_HEADER;
 		found->pos = found->key_pos = key->pos;

@@ -129,15 +129,19 @@ void uni_ec2_images_free(struct uni_ec2_images *images)
 	*images = (struct uni_ec2_images){ 0 };
 }
 
-const char *uni_ec2_image_tag(const struct uni_ec2_image *image, const char *key)
+const char *uni_ec2_tag(const struct uni_strv *tags, const char *key)
 {
 	size_t size = strlen(key);
 
-	for (size_t i = 0; i < image->tags.count; i++)
-		if (strncmp(image->tags.items[i], key, size) == 0 &&
-		    image->tags.items[i][size] == '=')
-			return image->tags.items[i] + size + 1;
+	for (size_t i = 0; i < tags->count; i++)
+		if (strncmp(tags->items[i], key, size) == 0 && tags->items[i][size] == '=')
+			return tags->items[i] + size + 1;
 	return NULL;
+}
+
+const char *uni_ec2_image_tag(const struct uni_ec2_image *image, const char *key)
+{
+	return uni_ec2_tag(&image->tags, key);
 }
 
 char *ec2_copy_text(const struct aws_xml *item, const char *path)

@@ -114,33 +114,73 @@ struct uni_digest uni_hmac(const void *key, size_t key_size, const void *data, s
 	return uni_hash_end(&hash);
 }
 
+/* Holes are hashed, and not read: to read one is to have the kernel clear pages for it. */
+static int hash_holes(int fd, uint64_t size, struct uni_hash *hash, uint64_t *at,
+		      uint64_t *data_end, struct uni_err *err)
+{
+	static const uint8_t zeros[READ_STEP];
+	uint64_t data = *at;
+	uint64_t length = 0;
+	int rc = uni_data_next(fd, size, &data, &length, err);
+
+	if (rc < 0)
+		return err->code;
+	if (rc == 0)
+		data = size;
+	while (*at < data) {
+		size_t step = data - *at < sizeof(zeros) ? (size_t)(data - *at) : sizeof(zeros);
+
+		uni_hash_add(hash, zeros, step);
+		*at += step;
+		if (uni_check_cancel(err) != 0)
+			return err->code;
+	}
+	*data_end = data + length;
+	return 0;
+}
+
+/* Up to `size` bytes from *at; *at stays where the file has ended. */
+static int hash_data(int fd, size_t size, void *buffer, struct uni_hash *hash, uint64_t *at,
+		     const char *name, struct uni_err *err)
+{
+	ssize_t got = TEMP_FAILURE_RETRY(pread(fd, buffer, size, (off_t)*at));
+
+	if (got < 0)
+		return uni_err_errno(err, "cannot read %s", name);
+	uni_hash_add(hash, buffer, (size_t)got);
+	*at += (uint64_t)got;
+	return uni_check_cancel(err);
+}
+
 int uni_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, const char *name,
 		  struct uni_err *err)
 {
 	struct uni_hash hash;
-	uint64_t done = 0;
+	struct stat st;
+	uint64_t done = 0, data_end = UINT64_MAX, before;
 	void *buffer UNI_AUTO_FREE = uni_try_alloc(READ_STEP, READ_STEP, name, err);
+	int rc = 0;
+
 	if (buffer == NULL)
 		return err->code;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_blocks < st.st_size / 512)
+		data_end = 0;
 	uni_hash_start(&hash);
-	for (;;) {
-		ssize_t got = pread(fd, buffer, READ_STEP, (off_t)done);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return uni_err_errno(err, "cannot read %s", name);
-		if (got == 0)
-			break;
-		uni_hash_add(&hash, buffer, (size_t)got);
-		done += (uint64_t)got;
-		int rc = uni_check_cancel(err);
-		if (rc != 0)
-			return rc;
-	}
+	do {
+		size_t step = READ_STEP;
+
+		if (done == data_end && (uint64_t)st.st_size > done)
+			rc = hash_holes(fd, (uint64_t)st.st_size, &hash, &done, &data_end, err);
+		if (data_end > done && data_end - done < step)
+			step = (size_t)(data_end - done);
+		before = done;
+		if (rc == 0)
+			rc = hash_data(fd, step, buffer, &hash, &done, name, err);
+	} while (rc == 0 && done > before);
 	*digest = uni_hash_end(&hash);
-	if (size != NULL)
+	if (rc == 0 && size != NULL)
 		*size = done;
-	return 0;
+	return rc;
 }
 
 int uni_digest_file(const char *path, uint64_t *size, struct uni_digest *digest,

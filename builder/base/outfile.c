@@ -1,6 +1,6 @@
 /*
  * Output that is whole or absent. O_TMPFILE would leave nothing behind even on SIGKILL, but
- * children such as mksquashfs write by name, so the file has one from the start.
+ * children such as compilers write by name, so the file has one from the start.
  */
 #include "internal.h"
 #include <errno.h>

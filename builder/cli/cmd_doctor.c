@@ -17,7 +17,6 @@ struct need {
 };
 
 static const struct need needs[] = {
-	{ "mksquashfs", "squashfs-tools", "read-only volumes" },
 	{ "ld", "binutils", "linking applications" },
 	{ "musl-gcc", "musl-tools", "compiling [app] sources" },
 	{ "qemu-system-x86_64", "qemu-system-x86", "uni run" },

@@ -8,7 +8,8 @@
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/path.h>
-#include <uni/inspect/program.h>
+#include <uni/inspect/container.h>
+#include <uni/oci/registry.h>
 #include <uni/source/package.h>
 
 #include "commands.h"
@@ -20,6 +21,7 @@
 static const struct cli_option options[] = {
 	{ "output", 'o', "FILE", "write the recipe here (default: recipe.toml; \"-\": print it)" },
 	{ "base", 0, "NAME", "the base that is asked what it can do (default: unibase)" },
+	{ "program", 0, "PATH", "of an image: this one, not what the image starts" },
 	{ "force", 0, NULL, "replace what stands there" },
 	{ 0 },
 };
@@ -145,39 +147,127 @@ static int write_recipe(const struct cli *cli, const struct uni_program_look *lo
 	return uni_file_write(path, text->data, text->size, 0666, err);
 }
 
+/* What is said of the import, and how it ends. */
+static int finish(struct cli *cli, const struct uni_program_look *look, const char *path,
+		  const char *advice)
+{
+	bool printed = uni_str_eq(path, "-");
+
+	if (cli->json)
+		print_json(look, path);
+	else if (!printed)
+		print_findings(look);
+	if (!printed)
+		cli_say(cli, "wrote %s%s", path, advice);
+	return uni_program_stops(look) ? UNI_EXIT_FAILED : UNI_EXIT_OK;
+}
+
+static int import_program(struct cli *cli, const char *base, const char *path,
+			  const struct uni_calls *table, struct uni_program_look *look,
+			  struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	UNI_AUTO_FREE char *program = program_path(cli->args[0], path), *folder = NULL;
+
+	if (cli_value(cli, "program") != NULL) {
+		uni_err_set(err, UNI_E_USAGE, "--program is for images");
+		return cli_fail(cli, err);
+	}
+	if (uni_program_look(cli->args[0], base, table, look, err) != 0)
+		return cli_fail(cli, err);
+	folder = libraries_folder(look);
+
+	const struct uni_program_words words = { .base = base,
+						 .program = program,
+						 .folder = folder };
+
+	uni_program_recipe(look, &words, &text);
+	if (write_recipe(cli, look, path, &text, err) != 0)
+		return cli_fail(cli, err);
+	return finish(cli, look, path,
+		      program[0] == '/' ? "; the program lies outside of its folder: copy it "
+					  "there, or build with --allow-outside"
+					: "");
+}
+
+/* Where an image is, as the argument says it: "oci://..." or "oci:PLACE[:TAG]". `place` (owned)
+ * holds what the others point to; *address is how the recipe says it. */
+static int parse_image(const char *text, const char *recipe, struct uni_image_source *source,
+		       char **place, char **address, struct uni_err *err)
+{
+	struct uni_oci_reference reference UNI_AUTO_OCI_REFERENCE = { .host = NULL };
+	UNI_AUTO_FREE char *near = NULL;
+	char *mark;
+	int rc = 0;
+
+	*place = uni_strdup(text + strlen("oci:"));
+	if (uni_str_starts(text, "oci://")) {
+		rc = uni_oci_reference_parse(text, &reference, err);
+		free(*place);
+		*place = uni_strndup(text, strcspn(text, "@"));
+		source->address = *place;
+		source->has_digest = reference.has_digest;
+		source->digest = reference.digest;
+		*address = uni_strdup(text);
+		return rc;
+	}
+	mark = strrchr(*place, ':');
+	if (mark != NULL && strchr(mark, '/') == NULL) {
+		*mark = '\0';
+		source->tag = mark + 1;
+	}
+	source->path = *place;
+	near = program_path(*place, recipe);
+	*address = uni_asprintf("oci:%s%s%s", near, source->tag != NULL ? ":" : "",
+				source->tag != NULL ? source->tag : "");
+	return 0;
+}
+
+static int import_image(struct cli *cli, const char *base, const char *path,
+			const struct uni_calls *table, struct uni_program_look *look,
+			struct uni_err *err)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	UNI_AUTO_FREE char *place = NULL, *address = NULL;
+	struct uni_image_source source = { .address = NULL };
+	struct uni_container container = {
+		.image = &source, .program = cli_value(cli, "program"), .base = base, .table = table
+	};
+
+	if (parse_image(cli->args[0], path, &source, &place, &address, err) != 0 ||
+	    uni_store_open(&store, NULL, &cli->events, err) != 0)
+		return cli_fail(cli, err);
+
+	const struct uni_fetch fetch = { .store = store, .events = &cli->events };
+
+	container.address = address;
+	if (uni_container_look(&fetch, &container, look, &text, err) != 0)
+		return cli_fail(cli, err);
+	cli_progress_end(cli);
+	if (uni_str_eq(path, "-"))
+		cli_out_buf(&text);
+	else if (check_absent(cli, path, err) != 0 ||
+		 uni_file_write(path, text.data, text.size, 0666, err) != 0)
+		return cli_fail(cli, err);
+	return finish(cli, look, path, "");
+}
+
 static int run(struct cli *cli)
 {
 	const char *base = cli_value(cli, "base"), *path = cli_value(cli, "output");
 	UNI_AUTO(uni_calls) struct uni_calls *table = NULL;
-	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
-	UNI_AUTO_FREE char *program = NULL, *folder = NULL;
 	struct uni_program_look look = UNI_PROGRAM_LOOK_INIT;
 	struct uni_err err = UNI_ERR_INIT;
-	int status = UNI_EXIT_OK;
+	int status;
 
 	base = base != NULL ? base : DEFAULT_BASE;
 	path = path != NULL ? path : DEFAULT_RECIPE;
-	program = program_path(cli->args[0], path);
-	if (find_table(cli, base, &table, &err) != 0 ||
-	    uni_program_look(cli->args[0], base, table, &look, &err) != 0) {
-		uni_program_look_free(&look);
+	if (find_table(cli, base, &table, &err) != 0)
 		return cli_fail(cli, &err);
-	}
-	folder = libraries_folder(&look);
-	uni_program_recipe(&look, base, program, folder, &text);
-	if (write_recipe(cli, &look, path, &text, &err) != 0)
-		status = cli_fail(cli, &err);
-	else if (cli->json)
-		print_json(&look, path);
-	else if (!uni_str_eq(path, "-"))
-		print_findings(&look);
-	if (status == UNI_EXIT_OK && !uni_str_eq(path, "-"))
-		cli_say(cli, "wrote %s%s", path,
-			program[0] == '/' ? "; the program lies outside of its folder: copy it "
-					    "there, or build with --allow-outside"
-					  : "");
-	if (status == UNI_EXIT_OK && uni_program_stops(&look))
-		status = UNI_EXIT_FAILED;
+	status = uni_str_starts(cli->args[0], "oci:")
+			 ? import_image(cli, base, path, table, &look, &err)
+			 : import_program(cli, base, path, table, &look, &err);
 	uni_program_look_free(&look);
 	return status;
 }
@@ -187,12 +277,16 @@ static const struct cli_example examples[] = {
 	{ "uni import /bin/busybox -o -", "prints the recipe" },
 	{ "uni import /usr/bin/redis-server", "a dynamic program: its libraries are copied into a "
 					      "folder beside the recipe" },
+	{ "uni import oci://registry.example/team/site:1.0",
+	  "a container image: its program, arguments, environment and folders" },
+	{ "uni import oci:saved.tar --program /usr/sbin/nginx",
+	  "of what docker save wrote, a program that the image does not name" },
 	{ 0 },
 };
 
 const struct cli_command cli_cmd_import = {
 	.name = "import",
-	.arguments = "PROGRAM",
+	.arguments = "PROGRAM|oci:IMAGE",
 	.summary = "Write a first recipe for a program, and say what of it will not work",
 	.text = "Reads the program without starting it: what it is, which system calls its code "
 		"can "
@@ -201,7 +295,13 @@ const struct cli_command cli_cmd_import = {
 		"known. The loader\n"
 		"and the libraries of a dynamic program are copied into NAME.libraries beside the "
 		"recipe. Exit status 1\n"
-		"when the program will not run at all; the recipe is written all the same.",
+		"when the program will not run at all; the recipe is written all the same.\n\n"
+		"oci://HOST/NAME[:TAG][@DIGEST] is a container image in a registry, "
+		"oci:PLACE[:TAG] "
+		"an image layout or an\n"
+		"archive of docker save on this machine. The recipe starts what the image starts, "
+		"and has its folders\n"
+		"as volumes.",
 	.options = options,
 	.least = 1,
 	.most = 1,

@@ -24,13 +24,15 @@ static int run_add(struct cli *cli)
 static const struct cli_example add_examples[] = {
 	{ "uni index add main https://packages.example/uni --root sha256:...",
 	  "its owner says which digest" },
+	{ "uni index add team git+https://example.org/index.git --root sha256:...",
+	  "in a git repository" },
 	{ "uni index add mine ./pub", "a folder of this machine is trusted as it is" },
 	{ 0 },
 };
 
 const struct cli_command cli_cmd_index_add = {
 	.name = "index add",
-	.arguments = "NAME URL|DIR",
+	.arguments = "NAME URL|git+URL|DIR",
 	.summary = "Take packages from an index too",
 	.text = "A package belongs to the first index that has its name, in the order in which "
 		"they "

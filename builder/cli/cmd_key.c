@@ -123,7 +123,7 @@ const struct cli_command cli_cmd_key_list = {
 };
 
 static const struct cli_option change_options[] = {
-	{ "index", 0, "DIR", "folder of the index" },
+	{ "index", 0, "DIR", "folder or git+URL of the index" },
 	CLI_KEY_OPTIONS,
 	{ 0 },
 };

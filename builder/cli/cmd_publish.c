@@ -62,7 +62,7 @@ static const struct cli_option create_options[] = {
 	{ 0 },
 };
 
-static int create(struct cli *cli, struct uni_err *err)
+static int create(struct cli *cli, struct uni_digest *digest, struct uni_err *err)
 {
 	static const char *const options[] = { "root", "publisher", "online" };
 	struct uni_public_key lists[3][KEYS_MAX], given[KEYS_MAX];
@@ -92,20 +92,21 @@ static int create(struct cli *cli, struct uni_err *err)
 		[UNI_TUF_TIMESTAMP] = { lists[2], counts[2], 1 },
 	};
 	rc = uni_publisher_create(&publisher, cli->args[0], keys, (unsigned)bits, &lifetimes, err);
-	return rc == 0 ? commit(cli, publisher, err) : rc;
+	if (rc == 0)
+		rc = commit(cli, publisher, err);
+	return rc == 0 ? uni_publisher_root(publisher, digest, err) : rc;
 }
 
 static int run_create(struct cli *cli)
 {
-	UNI_AUTO_FREE char *root = uni_asprintf("%s/metadata/1.root.json", cli->args[0]);
 	struct uni_err err = UNI_ERR_INIT;
 	struct uni_digest digest;
 	char text[UNI_DIGEST_TEXT];
 
-	if (create(cli, &err) != 0 || uni_digest_file(root, NULL, &digest, &err) != 0)
+	if (create(cli, &digest, &err) != 0)
 		return cli_fail(cli, &err);
 	uni_digest_text(&digest, text);
-	cli_out("%s  %s\n", text, root);
+	cli_out("%s  %s/metadata/1.root.json\n", text, cli->args[0]);
 	return UNI_EXIT_OK;
 }
 
@@ -119,7 +120,7 @@ static const struct cli_example create_examples[] = {
 
 const struct cli_command cli_cmd_index_create = {
 	.name = "index create",
-	.arguments = "DIR",
+	.arguments = "DIR|git+URL",
 	.summary = "Make an index of packages",
 	.text = "Prints the digest of its root, by which others come to trust it: \"uni index add "
 		"NAME URL\n"
@@ -176,7 +177,7 @@ static const struct cli_example delegate_examples[] = {
 
 const struct cli_command cli_cmd_index_delegate = {
 	.name = "index delegate",
-	.arguments = "DIR PUBLISHER PACKAGE...",
+	.arguments = "DIR|git+URL PUBLISHER PACKAGE...",
 	.summary = "Give names of packages to a publisher, in an index of one's own",
 	.text = "PACKAGE is a name or a pattern with '*'. From then on only the publisher's keys "
 		"vouch for them.",
@@ -220,7 +221,7 @@ const struct cli_command cli_cmd_index_embed = {
 };
 
 static const struct cli_option publish_options[] = {
-	{ "to", 0, "DIR", "folder of the index" },
+	{ "to", 0, "DIR", "folder of the index, or git+https://, git+ssh://, git+file://" },
 	{ "days", 0, "N", "how long it holds without being signed again (default: 7)" },
 	CLI_KEY_OPTIONS,
 	{ 0 },
@@ -233,7 +234,8 @@ static int open_to(const struct cli *cli, struct uni_publisher **publisher, stru
 	int rc = number_option(cli, "days", 366, &days, err);
 
 	if (rc == 0 && cli_value(cli, "to") == NULL)
-		rc = uni_err_set(err, UNI_E_USAGE, "--to names the folder of the index");
+		rc = uni_err_set(err, UNI_E_USAGE,
+				 "--to names the folder or the git repository of the index");
 	lifetimes.seconds[UNI_TUF_TIMESTAMP] = (int64_t)days * DAY;
 	lifetimes.seconds[UNI_TUF_SNAPSHOT] = (int64_t)days * DAY;
 	return rc == 0 ? uni_publisher_open(publisher, cli_value(cli, "to"), &lifetimes, err) : rc;
@@ -254,6 +256,8 @@ static int run_publish(struct cli *cli)
 
 static const struct cli_example publish_examples[] = {
 	{ "uni publish web-1.2.0-any.unipkg --to pub -k me", "puts it into the index in pub/" },
+	{ "uni publish web-1.2.0-any.unipkg --to git+ssh://git@example.org/index.git -k me",
+	  "commits and pushes" },
 	{ "uni publish --to pub -k me", "signs again, before what is there expires" },
 	{ 0 },
 };
@@ -262,7 +266,9 @@ const struct cli_command cli_cmd_publish = {
 	.name = "publish",
 	.arguments = "[PACKAGE...]",
 	.summary = "Sign packages and put them into an index",
-	.text = "The index is a folder, ready for any static web server. What is published never "
+	.text = "The index is a folder, ready for any static web server, or a git repository, to "
+		"which a\n"
+		"commit is pushed. What is published never "
 		"changes: the\n"
 		"same version with other content is refused. Without a package the index is signed "
 		"again.",
@@ -273,7 +279,7 @@ const struct cli_command cli_cmd_publish = {
 };
 
 static const struct cli_option yank_options[] = {
-	{ "to", 0, "DIR", "folder of the index" },
+	{ "to", 0, "DIR", "folder of the index, or git+https://, git+ssh://, git+file://" },
 	{ "why", 0, "TEXT", "what is wrong with it (default: \"yanked\")" },
 	{ "undo", 0, NULL, "offer it again" },
 	{ "days", 0, "N", "how long it holds without being signed again (default: 7)" },

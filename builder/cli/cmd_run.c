@@ -40,6 +40,8 @@ static const struct cli_option options[] = {
 	{ "env", 'e', "NAME=VALUE", "environment at start, where the image permits it; repeats" },
 	{ "secret", 0, "NAME=FILE", "content of a secret that the recipe names; repeats" },
 	{ "file", 0, "PATH=FILE", "content of a file that the recipe marks as runtime; repeats" },
+	{ "config-by", 0, "NAME",
+	  "how that reaches the machine: fw_cfg, or smbios as on machines without it" },
 	{ "trace", 0, NULL, "print every system call on the console" },
 	{ "port", 'p', "HOST:GUEST",
 	  "a port of this machine leads to the guest's; repeats "
@@ -65,6 +67,8 @@ struct target {
 	char *disk;
 	char *kernel;
 	char *dir; /* temporary folder, or NULL */
+	char *config_file;
+	struct uni_strv oem_strings;
 	uint64_t memory;
 	unsigned processors;
 	char *argv0;
@@ -87,6 +91,8 @@ static void target_release(struct target *target)
 		uni_tmp_forget(target->dir);
 	}
 	free(target->dir);
+	free(target->config_file);
+	uni_strv_free(&target->oem_strings);
 	uni_boot_config_free(target->config);
 	free(target->disk);
 	free(target->kernel);
@@ -393,8 +399,43 @@ static int check_permitted(const struct target *target, enum uni_config_type typ
 			    type == UNI_CONFIG_ENV ? "env" : "args");
 }
 
+/* As many OEM strings of SMBIOS as it takes, each of a length that every tool bears. */
+static void record_strings(const struct uni_buf *record, struct uni_strv *strings)
+{
+	const size_t step = 500;
+
+	for (size_t at = 0; at < record->size; at += step) {
+		size_t part = record->size - at < step ? record->size - at : step;
+		char *hex UNI_AUTO_FREE = uni_alloc(2 * part + 1);
+
+		uni_hex((const uint8_t *)record->data + at, part, hex);
+		uni_strv_addf(strings, UNI_CONFIG_SMBIOS ":%s", hex);
+	}
+}
+
+static int hand_over(struct cli *cli, struct target *target, const struct uni_buf *record,
+		     struct uni_vm_spec *spec, struct uni_err *err)
+{
+	const char *how = cli_value(cli, "config-by");
+
+	if (how != NULL && uni_str_eq(how, "smbios")) {
+		record_strings(record, &target->oem_strings);
+		spec->oem_strings = (const char *const *)target->oem_strings.items;
+		return 0;
+	}
+	if (how != NULL && !uni_str_eq(how, "fw_cfg"))
+		return uni_err_set(err, UNI_E_USAGE, "--config-by \"%s\" is not fw_cfg or smbios",
+				   how);
+	if (target_dir(target, err) != 0)
+		return err->code;
+	target->config_file = uni_path_join(target->dir, "config");
+	spec->config = target->config_file;
+	return uni_file_write(spec->config, record->data, record->size, 0600, err);
+}
+
 /* The runtime record: arguments behind the image, --env, files, --trace. */
-static int runtime_config(struct cli *cli, struct target *target, char **path, struct uni_err *err)
+static int runtime_config(struct cli *cli, struct target *target, struct uni_vm_spec *spec,
+			  struct uni_err *err)
 {
 	UNI_AUTO(uni_boot_config) struct uni_boot_config *config = uni_boot_config_new();
 	UNI_AUTO_BUF struct uni_buf record = UNI_BUF_INIT;
@@ -415,11 +456,9 @@ static int runtime_config(struct cli *cli, struct target *target, char **path, s
 		uni_strv_add(&config->args, cli->args[i]);
 	if (!any)
 		return 0;
-	if (uni_boot_config_encode_runtime(config, &record, err) != 0 ||
-	    target_dir(target, err) != 0)
+	if (uni_boot_config_encode_runtime(config, &record, err) != 0)
 		return err->code;
-	*path = uni_path_join(target->dir, "config");
-	return uni_file_write(*path, record.data, record.size, 0600, err);
+	return hand_over(cli, target, &record, spec, err);
 }
 
 static int number_option(const struct cli *cli, const char *name, uint64_t most, uint64_t *value,
@@ -576,7 +615,6 @@ static int start(struct cli *cli, const struct target *target, const struct uni_
 static int run(struct cli *cli)
 {
 	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
-	UNI_AUTO_FREE char *config = NULL;
 	struct uni_vm_spec spec = { 0 };
 	struct target target = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
@@ -587,12 +625,10 @@ static int run(struct cli *cli)
 	if ((is_recipe(cli->args[0]) ? build_recipe(cli, &target, &diags, &err)
 				     : open_image(cli, &target, &err)) != 0 ||
 	    make_spec(cli, &target, &spec, &err) != 0 ||
-	    runtime_config(cli, &target, &config, &err) != 0) {
+	    runtime_config(cli, &target, &spec, &err) != 0)
 		status = cli_fail_diags(cli, &diags, &err);
-	} else {
-		spec.config = config;
+	else
 		status = start(cli, &target, &spec, &err);
-	}
 	target_release(&target);
 	return status;
 }

@@ -8,22 +8,39 @@ static const struct cli_option options[] = {
 	CLI_VOLUME_WAIT,
 	CLI_VOLUME_TIMEOUT,
 	CLI_VOLUME_SIGN,
+	{ "bandwidth", 0, "SIZE", "at most so many bytes a second, for example 20M" },
+	{ "no-freeze", 0, NULL,
+	  "copy a machine's writable volume as it is, as after a loss of power" },
 	{ "verify-all", 0, NULL, "read back the whole slot, not only what was written" },
 	{ 0 },
 };
+
+static int read_bandwidth(const struct cli *cli, uint64_t *bandwidth, struct uni_err *err)
+{
+	const char *text = cli_value(cli, "bandwidth");
+
+	if (text == NULL || (uni_str_size(text, bandwidth) && *bandwidth != 0))
+		return 0;
+	return uni_err_set(err, UNI_E_USAGE, "--bandwidth \"%s\" is not a size", text);
+}
 
 static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
 	struct uni_volume_copy copy = { .time = cli_volume_time(),
-					.verify_all = cli_flag(cli, "verify-all") };
+					.verify_all = cli_flag(cli, "verify-all"),
+					.no_freeze = cli_flag(cli, "no-freeze") };
+	UNI_AUTO_FREE char *source = NULL;
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 
-	if (cli_volume_key(cli, &key, &err) != 0 || cli_volume_wait(cli, &copy.wait_ms, &err) != 0)
+	if (cli_volume_key(cli, &key, &err) != 0 ||
+	    cli_volume_wait(cli, &copy.wait_ms, &err) != 0 ||
+	    read_bandwidth(cli, &copy.bandwidth, &err) != 0 ||
+	    cli_volume_place(cli, cli->args[0], &source, &err) != 0)
 		return cli_fail(cli, &err);
 	copy.key = key;
-	status = uni_volume_copy(cli->args[0], cli->args[1], &copy, &err) == 0
+	status = uni_volume_copy(source, cli->args[1], &copy, &err) == 0
 			 ? cli_volume_report(cli, &copy, copy.wait_ms != 0)
 			 : cli_fail(cli, &err);
 	uni_volume_copy_clear(&copy);
@@ -36,8 +53,10 @@ static const struct cli_example examples[] = {
 	  "into every machine of that name, without a restart" },
 	{ "uni volume copy index.html site.vol:/index.html", "one file" },
 	{ "uni volume copy site.vol out/", "all files, into a folder" },
-	{ "uni volume copy vm:db/data backup.raw",
-	  "a writable volume as it is now, while its machine goes on writing" },
+	{ "uni volume copy oci://registry.example/team/site:2 vm:'web-*'/content --wait",
+	  "of a registry, what this host has not" },
+	{ "uni volume copy vm:db/data backup.raw", "a writable volume as it is now, while its "
+						   "machine goes on writing; again: what changed" },
 	{ 0 },
 };
 
@@ -45,18 +64,15 @@ const struct cli_command cli_cmd_volume_copy = {
 	.name = "volume copy",
 	.arguments = "SRC DST",
 	.summary = "Put content into a volume, or take it out",
-	.text = "SRC is a folder, a tar archive, a volume's file, or FILE:/PATH in one. DST is a "
-		"live "
-		"volume,\n"
-		"which gets a new generation; FILE:/PATH, where only that part is replaced; a "
-		"folder; a file\n"
-		"that ends in .tar; a new file, which becomes a copy of the volume; or "
-		"vm:NAME/VOLUME, the\n"
-		"volume of running machines, with * and ? in NAME. Only blocks of 4 KiB that "
-		"differ are\n"
-		"written. With --wait the exit status is 1 when a machine does not serve it in "
-		"time, and\n"
-		"each that does not is named.",
+	.text = "SRC is a folder, a tar archive, a volume's file, FILE:/PATH in one, or a volume "
+		"in\n"
+		"a registry (oci://, see uni volume push). DST is a live volume, which gets a new\n"
+		"generation; FILE:/PATH, where only that part is replaced; a folder; a file that\n"
+		"ends in .tar; a new file, which becomes a copy of the volume; or vm:NAME/VOLUME,\n"
+		"the volume of running machines, with * and ? in NAME. Only blocks of 4 KiB that\n"
+		"differ are written. With --wait the exit status is 1 when a machine does not "
+		"serve\n"
+		"it in time, and each that does not is named.",
 	.options = options,
 	.least = 2,
 	.most = 2,

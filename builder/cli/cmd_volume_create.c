@@ -12,7 +12,8 @@
 #include "volumes.h"
 
 static const struct cli_option options[] = {
-	{ "from", 0, "PLACE", "a folder, a tar archive, a volume, or FILE:/PATH in one" },
+	{ "from", 0, "PLACE",
+	  "a folder, a tar archive, a volume, FILE:/PATH in one, or a volume in a registry" },
 	{ "format", 0, "NAME", "live, squashfs or ext4 (default: live)" },
 	{ "size", 0, "SIZE", "of the volume's file (default: twice what the content needs)" },
 	{ "label", 0, "TEXT",
@@ -57,7 +58,8 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 	const struct uni_fs_format *format = uni_fs_find(name);
 	struct uni_fs_options how = { .volume = label,
 				      .image = label,
-				      .compression = cli_value(cli, "compression") };
+				      .compression = cli_value(cli, "compression"),
+				      .undigested = true };
 	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
 	struct uni_fs_result result;
 	uint64_t size = 0;
@@ -68,6 +70,7 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 	rc = read_size(cli, &size, err);
 	how.size = size;
 	how.writable = strcmp(name, "ext4") == 0;
+	how.verity = strcmp(name, "squashfs") == 0;
 	if (rc == 0)
 		rc = format->resolve(&how, err);
 	if (rc == 0)
@@ -93,6 +96,7 @@ static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_volume_source) struct uni_volume_source *source = NULL;
 	UNI_AUTO_FREE char *label = label_of(cli);
+	UNI_AUTO_FREE char *from = NULL;
 	const char *format = cli_value(cli, "format");
 	struct uni_err err = UNI_ERR_INIT;
 	struct uni_tree *tree;
@@ -106,7 +110,8 @@ static int run(struct cli *cli)
 		uni_err_hint(&err, "uni volume copy gives it new content");
 		return cli_fail(cli, &err);
 	}
-	if (uni_volume_source_open(&source, cli_value(cli, "from"), &err) != 0)
+	if (cli_volume_place(cli, cli_value(cli, "from"), &from, &err) != 0 ||
+	    uni_volume_source_open(&source, from, &err) != 0)
 		return cli_fail(cli, &err);
 	tree = uni_volume_source_tree(source);
 	if (format == NULL || strcmp(format, "live") == 0)

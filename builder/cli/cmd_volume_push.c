@@ -1,14 +1,15 @@
 /*
- * uni volume push: a volume becomes a snapshot in EC2.
+ * uni volume push: a volume becomes a snapshot in EC2, or an artifact in a registry.
  */
 #include <uni/dest/snapshot.h>
+#include <uni/dest/volume.h>
 
 #include "commands.h"
 
 static const struct cli_option options[] = {
-	{ "tag", 0, "KEY=VALUE", "put it on the snapshot, too; may be repeated" },
-	{ "dry-run", 0, NULL, "say how many blocks would be sent" },
-	{ "profile", 0, "NAME", "credentials of this profile" },
+	{ "tag", 0, "KEY=VALUE", "put it on the snapshot in EC2, too; may be repeated" },
+	{ "dry-run", 0, NULL, "say how much would be sent" },
+	{ "profile", 0, "NAME", "credentials of this profile (EC2)" },
 	{ 0 },
 };
 
@@ -18,7 +19,7 @@ static void print_note(void *user, const struct uni_dest_note *note)
 	if (note->id != NULL)
 		cli_out("%s  %s\n", note->where, note->id);
 	else
-		cli_out("%llu blocks, %s\n", (unsigned long long)note->calls,
+		cli_out("%llu %s, %s\n", (unsigned long long)note->calls, note->text,
 			uni_size_text(note->bytes));
 }
 
@@ -36,7 +37,8 @@ static int run(struct cli *cli)
 	for (char **r = cli->repeats; r != NULL && *r != NULL; r++)
 		if (uni_str_starts(*r, "tag="))
 			uni_strv_add(&job.tags, *r + 4);
-	rc = uni_snapshot_push(&job, &err);
+	rc = uni_str_starts(cli->args[1], "oci://") ? uni_volume_artifact_push(&job, &err)
+						    : uni_snapshot_push(&job, &err);
 	uni_strv_free(&job.tags);
 	cli_progress_end(cli);
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
@@ -45,19 +47,25 @@ static int run(struct cli *cli)
 static const struct cli_example examples[] = {
 	{ "uni volume push data.vol ec2://eu-central-1/data",
 	  "prints the region and the snapshot's id" },
+	{ "uni volume push site.vol oci://registry.example/team/site:2",
+	  "sends what version 1 under that tag had not" },
 	{ 0 },
 };
 
 const struct cli_command cli_cmd_volume_push = {
 	.name = "volume push",
-	.arguments = "FILE ec2://REGION/NAME",
-	.summary = "Make a snapshot in EC2 of a volume",
-	.text = "The volume (or any disk, in any form that uni reads) is filled up to whole GiB; "
-		"blocks "
-		"of\n"
-		"zeros are not sent. The next push of that name sends what differs, one that was "
-		"interrupted\n"
-		"goes on.",
+	.arguments = "FILE ec2://REGION/NAME|oci://HOST/NAME[:TAG]",
+	.summary = "Make a snapshot in EC2 of a volume, or put it into a registry",
+	.text = "For EC2 the volume (or any disk, in any form that uni reads) is filled up to "
+		"whole\n"
+		"GiB; blocks of zeros are not sent. The next push of that name sends what "
+		"differs,\n"
+		"one that was interrupted goes on.\n\n"
+		"In a registry it lies in chunks of 64 KiB. A push sends those that the volume "
+		"under\n"
+		"the same tag has not, and uni pull gets those that the file which stands there "
+		"has\n"
+		"not.",
 	.options = options,
 	.least = 2,
 	.most = 2,

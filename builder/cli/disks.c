@@ -3,32 +3,21 @@
  * which it is recognised here. A machine's disks are kept in the user's state folder under the
  * machine's name: the first start copies what was built, later ones find what the machine wrote.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <uni/abi/ext4.h>
-#include <uni/base/digest.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/volume/volume.h>
 
 #include "disks.h"
 
-static bool uuid_of(const char *path, uint8_t uuid[16])
+static bool is_disk_of(const char *path, const uint8_t uuid[16])
 {
 	struct uni_err ignored = UNI_ERR_INIT;
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct uni_ext4_super super;
-	struct uni_uuid swapped;
+	struct uni_config_mount wire;
 
-	if (fd < 0 ||
-	    uni_pread_full(fd, &super, sizeof(super), UNI_EXT4_SUPER_AT, path, &ignored) != 0 ||
-	    super.magic != UNI_EXT4_MAGIC)
-		return false;
-	memcpy(swapped.bytes, super.uuid, sizeof(swapped.bytes));
-	swapped = uni_uuid_swap(&swapped);
-	memcpy(uuid, swapped.bytes, sizeof(swapped.bytes));
-	return true;
+	return uni_volume_identify(path, &wire, &ignored) == 0 && wire.fs == UNI_FS_EXT4 &&
+	       memcmp(wire.uuid, uuid, sizeof(wire.uuid)) == 0;
 }
 
 static bool is_writable(const struct uni_config_mount *wire)
@@ -47,10 +36,9 @@ static char *find_disk(const char *folder, const char *name, const uint8_t uuid[
 		return NULL;
 	for (size_t i = 0; i < names.count; i++) {
 		char *path = uni_path_join(folder, names.items[i]);
-		uint8_t found[16];
 
 		if (uni_str_starts(names.items[i], prefix) && uni_str_ends(path, ".raw") &&
-		    uuid_of(path, found) && memcmp(found, uuid, sizeof(found)) == 0)
+		    is_disk_of(path, uuid))
 			return path;
 		free(path);
 	}

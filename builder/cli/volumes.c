@@ -5,11 +5,38 @@
 #include <string.h>
 #include <time.h>
 #include <uni/base/system.h>
+#include <uni/dest/pull.h>
+#include <uni/oci/registry.h>
 
 #include "volumes.h"
 
 #define WAIT_S 10
 #define WAIT_MAX_S 86400
+
+int cli_volume_place(const struct cli *cli, const char *place, char **path, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *cache = NULL, *folder = NULL;
+	UNI_AUTO_OCI_REFERENCE struct uni_oci_reference reference = { 0 };
+	UNI_AUTO_STRV struct uni_strv paths = { 0 };
+	int rc;
+
+	*path = NULL;
+	if (!uni_str_starts(place, "oci://")) {
+		*path = uni_strdup(place);
+		return 0;
+	}
+	rc = uni_oci_reference_parse(place, &reference, err);
+	if (rc != 0)
+		return rc;
+	cache = uni_dir_cache();
+	folder = uni_asprintf("%s/volumes/%s/%s", cache, reference.host, reference.name);
+	rc = uni_oci_pull(place, folder, true, &cli->events, &paths, err);
+	if (rc == 0 && paths.count != 1)
+		rc = uni_err_set(err, UNI_E_INVAL, "%s: is no volume", place);
+	if (rc == 0)
+		*path = uni_strdup(paths.items[0]);
+	return rc;
+}
 
 int64_t cli_volume_time(void)
 {
@@ -28,7 +55,7 @@ int cli_volume_key(const struct cli *cli, struct uni_live_key **key, struct uni_
 	return path != NULL ? uni_live_key_load(key, path, err) : 0;
 }
 
-int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err)
+int cli_volume_patience(const struct cli *cli, int *wait_ms, struct uni_err *err)
 {
 	const char *text = cli_value(cli, "timeout");
 	uint64_t seconds = WAIT_S;
@@ -37,7 +64,16 @@ int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err)
 		return uni_err_set(err, UNI_E_USAGE,
 				   "--timeout \"%s\" is not a number of seconds up to %d", text,
 				   WAIT_MAX_S);
-	*wait_ms = cli_flag(cli, "wait") || text != NULL ? (int)seconds * 1000 : 0;
+	*wait_ms = (int)seconds * 1000;
+	return 0;
+}
+
+int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err)
+{
+	if (cli_volume_patience(cli, wait_ms, err) != 0)
+		return err->code;
+	if (!cli_flag(cli, "wait") && cli_value(cli, "timeout") == NULL)
+		*wait_ms = 0;
 	return 0;
 }
 
@@ -69,10 +105,33 @@ static void report_json(const struct uni_volume_copy *copy)
 	cli_out_buf(&out);
 }
 
+/* Of a disk that a machine writes to. */
+static int report_disk(const struct cli *cli, const struct uni_detached_copy *disk)
+{
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+
+	if (cli->json) {
+		uni_buf_printf(&out,
+			       "{\"size\": %" PRIu64 ", \"moved\": %" PRIu64
+			       ", \"changes_only\": %s, \"frozen\": %s}\n",
+			       disk->size, disk->moved, disk->changes_only ? "true" : "false",
+			       disk->frozen ? "true" : "false");
+		cli_out_buf(&out);
+		return UNI_EXIT_OK;
+	}
+	cli_say(cli, "%s of %s copied%s%s", uni_size_text(disk->moved), uni_size_text(disk->size),
+		disk->changes_only ? ", the rest is as in the copy before" : "",
+		disk->frozen ? "" : "; its journal is to be replayed, as after a loss of power");
+	return UNI_EXIT_OK;
+}
+
 int cli_volume_report(const struct cli *cli, const struct uni_volume_copy *copy, bool waited)
 {
 	size_t serving = 0;
 	int status = UNI_EXIT_OK;
+
+	if (copy->is_disk)
+		return report_disk(cli, &copy->disk);
 
 	for (size_t i = 0; i < copy->users.count; i++) {
 		serving += copy->users.items[i].serves;

@@ -21,11 +21,16 @@
 		"timeout", 't', "SECONDS", "how long to wait for machines (default: 10)"           \
 	}
 
+/* The path of what `place` says: itself, or of a volume in a registry (oci://) a file in the user's
+ * cache, which keeps what the next version of it can use. The caller's to free. */
+int cli_volume_place(const struct cli *cli, const char *place, char **path, struct uni_err *err);
 /* Of a new generation: now, or SOURCE_DATE_EPOCH. */
 int64_t cli_volume_time(void);
 /* --sign; *key stays NULL without it. */
 int cli_volume_key(const struct cli *cli, struct uni_live_key **key, struct uni_err *err);
-/* --wait and --timeout, in milliseconds. */
+/* --timeout, in milliseconds. */
+int cli_volume_patience(const struct cli *cli, int *wait_ms, struct uni_err *err);
+/* --wait and --timeout: 0 without both. */
 int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err);
 /* What a copy or rollback came to; the exit status. */
 int cli_volume_report(const struct cli *cli, const struct uni_volume_copy *copy, bool waited);

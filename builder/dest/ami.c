@@ -69,6 +69,18 @@ int uni_ami_check_type(const struct uni_ec2_image *image, const char *type, stru
 	return uni_err_hint(err, "instance types that remain: %s", uni_buf_text(&types));
 }
 
+/* A snapshot, and the block maps that are kept of it. */
+static int remove_snapshot(struct uni_aws *aws, const char *region, const char *id,
+			   struct uni_err *err)
+{
+	struct uni_ec2_snapshots maps UNI_AUTO_EC2_SNAPSHOTS = { 0 };
+	int rc = uni_ec2_snapshots(aws, region, "tag:" UNI_AMI_TAG_MAP_OF, id, &maps, err);
+
+	for (size_t i = 0; rc == 0 && i < maps.count; i++)
+		rc = uni_ec2_delete_snapshot(aws, region, maps.items[i].id, err);
+	return rc == 0 ? uni_ec2_delete_snapshot(aws, region, id, err) : rc;
+}
+
 int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, struct uni_err *err)
 {
 	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
@@ -77,7 +89,7 @@ int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, s
 	if (rc == 0)
 		rc = uni_ec2_deregister(aws, region, images.items[0].id, err);
 	for (size_t i = 0; rc == 0 && i < images.items[0].snapshots.count; i++)
-		rc = uni_ec2_delete_snapshot(aws, region, images.items[0].snapshots.items[i], err);
+		rc = remove_snapshot(aws, region, images.items[0].snapshots.items[i], err);
 	return rc;
 }
 
@@ -108,25 +120,64 @@ static bool is_used(const struct uni_ec2_images *images, const char *snapshot)
 	return false;
 }
 
+/* What a collection goes by: everything of the caller's. */
+struct collecting {
+	struct uni_ec2_images images;
+	struct uni_ec2_snapshots snapshots;
+};
+
+static void collecting_end(struct collecting *c)
+{
+	uni_ec2_images_free(&c->images);
+	uni_ec2_snapshots_free(&c->snapshots);
+}
+
+static const char *tag_of(const struct uni_ec2_snapshot *snapshot, const char *key)
+{
+	return uni_ec2_tag(&snapshot->tags, key);
+}
+
+static const struct uni_ec2_snapshot *find_snapshot(const struct collecting *c, const char *id)
+{
+	for (size_t i = 0; i < c->snapshots.count; i++)
+		if (uni_str_eq(c->snapshots.items[i].id, id))
+			return &c->snapshots.items[i];
+	return NULL;
+}
+
+/* Of an image that there is not, or of a volume and never completed. */
+static bool is_left_over(const struct collecting *c, const struct uni_ec2_snapshot *snapshot)
+{
+	if (tag_of(snapshot, UNI_AMI_TAG_DIGEST) != NULL)
+		return !is_used(&c->images, snapshot->id);
+	return tag_of(snapshot, UNI_AMI_TAG_VOLUME) != NULL &&
+	       uni_str_eq(snapshot->state, "pending");
+}
+
+/* Never completed, or of what is left over or gone. */
+static bool is_stray_map(const struct collecting *c, const struct uni_ec2_snapshot *snapshot)
+{
+	const char *of = tag_of(snapshot, UNI_AMI_TAG_MAP_OF);
+	const struct uni_ec2_snapshot *mapped = of != NULL ? find_snapshot(c, of) : NULL;
+
+	return of != NULL && (mapped == NULL || is_left_over(c, mapped) ||
+			      uni_str_eq(snapshot->state, "pending"));
+}
+
 int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struct uni_strv *removed,
 		    struct uni_err *err)
 {
-	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
-	struct uni_ec2_snapshots snapshots UNI_AUTO_EC2_SNAPSHOTS = { 0 };
-	size_t of_images;
+	struct collecting c __attribute__((cleanup(collecting_end))) = { 0 };
 	/* Snapshots first: an image that is made meanwhile then has none that looks unused. */
-	int rc = uni_ec2_snapshots(aws, region, "tag-key", UNI_AMI_TAG_DIGEST, &snapshots, err);
+	int rc = uni_ec2_snapshots(aws, region, NULL, NULL, &c.snapshots, err);
 
-	of_images = snapshots.count;
 	if (rc == 0)
-		rc = uni_ec2_snapshots(aws, region, "tag-key", UNI_AMI_TAG_VOLUME, &snapshots, err);
-	if (rc == 0)
-		rc = uni_ec2_images(aws, region, NULL, NULL, &images, err);
-	for (size_t i = 0; rc == 0 && i < snapshots.count; i++) {
-		const char *id = snapshots.items[i].id;
+		rc = uni_ec2_images(aws, region, NULL, NULL, &c.images, err);
+	for (size_t i = 0; rc == 0 && i < c.snapshots.count; i++) {
+		const char *id = c.snapshots.items[i].id;
 
-		if (is_used(&images, id) ||
-		    (i >= of_images && !uni_str_eq(snapshots.items[i].state, "pending")))
+		if (!is_left_over(&c, &c.snapshots.items[i]) &&
+		    !is_stray_map(&c, &c.snapshots.items[i]))
 			continue;
 		if (!dry_run)
 			rc = uni_ec2_delete_snapshot(aws, region, id, err);

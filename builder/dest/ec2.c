@@ -4,6 +4,7 @@
  * image that is there already is taken. What was interrupted goes on where it was; what cannot go
  * on leaves nothing.
  */
+#include "ec2_map.h"
 #include "ec2_snapshot.h"
 #include "internal.h"
 #include <inttypes.h>
@@ -360,6 +361,18 @@ static void request(const struct push *p, const char *call, uint64_t calls, uint
 		p->job->note(p->job->user, &n);
 }
 
+static void say_map(struct push *p, const struct uni_ami_map *map)
+{
+	size_t blocks = ec2_map_blocks(map);
+
+	if (blocks == 0)
+		return;
+	request(p, "ebs:StartSnapshot", 1, 0, "for the block map, 1 GiB");
+	request(p, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
+		"the block map, for the next push");
+	request(p, "ebs:CompleteSnapshot", 1, 0, "of the block map");
+}
+
 static int say_snapshot(struct push *p, size_t n, struct uni_err *err)
 {
 	const char *region = p->regions.items[0];
@@ -376,11 +389,15 @@ static int say_snapshot(struct push *p, size_t n, struct uni_err *err)
 			    n != 0 ? p->ami->volumes[n - 1].name : "", n != 0 ? ": " : "",
 			    content.map->size / UNI_AMI_GIB, region, parent != NULL ? " on " : "",
 			    parent != NULL ? parent : "");
+	if (parent == NULL)
+		request(p, "ec2:DescribeSnapshots", 1, 0,
+			"whether another machine pushed one to build on");
 	request(p, "ebs:StartSnapshot", 1, 0, text);
 	request(p, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
 		"512 KiB each; blocks of zeros are not sent");
 	request(p, "ebs:CompleteSnapshot", 1, 0, "with the checksum over all");
 	request(p, "ec2:DescribeSnapshots", 1, 0, "until it is completed");
+	say_map(p, content.map);
 	return 0;
 }
 

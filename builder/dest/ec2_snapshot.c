@@ -2,6 +2,7 @@
  * Which blocks go, which are there already, and the snapshot around them.
  */
 #include "ec2_snapshot.h"
+#include "ec2_map.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uni/aws/ec2.h>
@@ -153,38 +154,73 @@ static int start_snapshot(struct sending *s, const char *region, const char *par
 	return rc == 0 ? ec2_progress_begin(s->progress, snapshot->id, parent, s->count, err) : rc;
 }
 
-/* Starts from the snapshot of the last push of that name, where there is one that is no larger. */
+/* On a snapshot that may serve as parent; 0: it was removed, or is somebody else's now. */
+static int begin_on(struct sending *s, const char *region, const struct ec2_pushed *last,
+		    struct uni_ebs_snapshot *snapshot, struct uni_err *err)
+{
+	int rc;
+
+	if (last->map->size > s->content->map->size)
+		return 0;
+	choose_blocks(s, last->map);
+	rc = start_snapshot(s, region, last->snapshot, snapshot, err);
+	if (rc == 0)
+		return 1;
+	if (rc != UNI_E_NOENT && rc != UNI_E_INVAL && rc != UNI_E_AUTH)
+		return rc;
+	uni_err_clear(err);
+	return 0;
+}
+
+/* The last push that another machine made, as far as it can be found out. */
+static int find_elsewhere(const struct sending *s, const char *region, struct ec2_pushed *last,
+			  struct uni_err *err)
+{
+	const struct ec2_content *c = s->content;
+	int rc = ec2_map_find(c->aws, region, c->name, last, err);
+
+	if (rc >= 0 || rc == UNI_E_CANCELLED)
+		return rc;
+	uni_event_warning(c->events, "all blocks are sent: %s", err->text);
+	uni_err_clear(err);
+	return 0;
+}
+
+/* Starts from the snapshot of the last push of that name, from here or from another machine, where
+ * there is one that is no larger. */
 static int begin(struct sending *s, const char *region, struct uni_ebs_snapshot *snapshot,
 		 struct uni_err *err)
 {
-	const struct ec2_content *c = s->content;
-	struct ec2_pushed last __attribute__((cleanup(ec2_pushed_free))) = { .map = NULL };
-	int rc = ec2_pushed_load(&last, region, c->name, err);
+	const char *name = s->content->name;
+	struct ec2_pushed own __attribute__((cleanup(ec2_pushed_free))) = { .map = NULL };
+	struct ec2_pushed other __attribute__((cleanup(ec2_pushed_free))) = { .map = NULL };
+	int rc = ec2_pushed_load(&own, region, name, err);
 
-	if (rc < 0)
-		return rc;
-	if (rc > 0 && last.map->size <= c->map->size) {
-		choose_blocks(s, last.map);
-		rc = start_snapshot(s, region, last.snapshot, snapshot, err);
-		if (rc != UNI_E_NOENT && rc != UNI_E_INVAL && rc != UNI_E_AUTH)
-			return rc;
-		/* It was removed, or is somebody else's now: all blocks, then. */
-		uni_err_clear(err);
-		ec2_pushed_forget(region, c->name);
-	}
+	if (rc > 0)
+		rc = begin_on(s, region, &own, snapshot, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	ec2_pushed_forget(region, name);
+	rc = find_elsewhere(s, region, &other, err);
+	if (rc > 0)
+		/* An interrupted push is gone on with by what is known here. */
+		rc = ec2_pushed_save(region, name, other.snapshot, other.map, err) == 0
+			     ? begin_on(s, region, &other, snapshot, err)
+			     : err->code;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	choose_blocks(s, NULL);
 	return start_snapshot(s, region, NULL, snapshot, err);
 }
 
 enum found { FOUND_GONE, FOUND_PENDING, FOUND_COMPLETED };
 
-/* What became of a snapshot that an earlier push began. One that failed is removed. */
+/* What became of a snapshot that an earlier push began; one that failed is as good as gone. */
 static int look_for(const struct sending *s, const struct uni_ebs_snapshot *snapshot,
 		    enum found *found, struct uni_err *err)
 {
 	struct uni_aws *aws = s->content->aws;
 	struct uni_ec2_snapshots list UNI_AUTO_EC2_SNAPSHOTS = { 0 };
-	struct uni_err ignored = UNI_ERR_INIT;
 	int rc = uni_ec2_snapshots(aws, snapshot->region, "snapshot-id", snapshot->id, &list, err);
 	const char *state = list.count == 1 ? list.items[0].state : NULL;
 
@@ -197,8 +233,6 @@ static int look_for(const struct sending *s, const struct uni_ebs_snapshot *snap
 		*found = FOUND_PENDING;
 	else
 		*found = FOUND_GONE;
-	if (*found == FOUND_GONE && state != NULL)
-		(void)uni_ec2_delete_snapshot(aws, snapshot->region, snapshot->id, &ignored);
 	return 0;
 }
 
@@ -226,6 +260,17 @@ static bool resume(struct sending *s, const char *region, struct uni_ebs_snapsho
 	return true;
 }
 
+/* Nothing goes on with what was begun. */
+static void drop_old(struct sending *s, const char *region)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (s->progress->snapshot[0] == '\0')
+		return;
+	(void)uni_ec2_delete_snapshot(s->content->aws, region, s->progress->snapshot, &ignored);
+	ec2_progress_renew(s->progress);
+}
+
 /* Goes on with a push that was interrupted, or begins one. */
 static int go_on_or_begin(struct sending *s, const char *region, struct uni_ebs_snapshot *snapshot,
 			  bool *completed, struct uni_err *err)
@@ -236,8 +281,7 @@ static int go_on_or_begin(struct sending *s, const char *region, struct uni_ebs_
 	*completed = found == FOUND_COMPLETED;
 	if (rc == 0 && found == FOUND_GONE) {
 		snapshot->id[0] = '\0';
-		if (s->progress->snapshot[0] != '\0')
-			ec2_progress_renew(s->progress);
+		drop_old(s, region);
 		return begin(s, region, snapshot, err);
 	}
 	if (rc == 0)
@@ -296,13 +340,24 @@ static void give_up(struct sending *s, const struct uni_ebs_snapshot *snapshot, 
 			     snapshot->id, snapshot->region, snapshot->region);
 }
 
+/* Not knowing it costs the next push time, nothing else. */
+static void remember(const struct ec2_content *c, const char *region, const char *snapshot)
+{
+	struct uni_err err = UNI_ERR_INIT;
+
+	if (ec2_pushed_save(region, c->name, snapshot, c->map, &err) != 0)
+		uni_event_warning(c->events, "%s", err.text);
+	uni_err_clear(&err);
+	if (ec2_map_keep(c->aws, region, c->name, snapshot, c->map, &err) != 0)
+		uni_event_warning(c->events, "another machine would send all blocks: %s", err.text);
+}
+
 int ec2_snapshot_make(const struct ec2_content *content, const char *region,
 		      int (*then)(void *user, const char *snapshot, struct uni_err *err),
 		      void *then_user, char snapshot[UNI_EBS_ID], struct uni_err *err)
 {
 	struct sending s __attribute__((cleanup(sending_end))) = { .content = content };
 	struct uni_ebs_snapshot made = { .region = region };
-	struct uni_err ignored = UNI_ERR_INIT;
 	bool completed = false;
 	int rc = ec2_progress_open(&s.progress, region, &content->map->digest, err);
 
@@ -319,9 +374,7 @@ int ec2_snapshot_make(const struct ec2_content *content, const char *region,
 	}
 	ec2_progress_forget(s.progress);
 	memcpy(snapshot, made.id, UNI_EBS_ID);
-	/* Not knowing it costs the next push time, nothing else. */
-	if (ec2_pushed_save(region, content->name, made.id, content->map, &ignored) != 0)
-		uni_event_warning(content->events, "%s", ignored.text);
+	remember(content, region, made.id);
 	return 0;
 }
 

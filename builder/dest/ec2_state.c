@@ -194,12 +194,29 @@ void ec2_progress_free(struct ec2_progress *p)
 	free(p);
 }
 
-/* --- ended: "snapshot ID\n" and the block map's JSON --- */
+/* --- ended --- */
 
 void ec2_pushed_free(struct ec2_pushed *pushed)
 {
 	uni_ami_map_free(pushed->map);
 	pushed->map = NULL;
+}
+
+void ec2_pushed_write(const char *snapshot, const struct uni_ami_map *map, struct uni_buf *out)
+{
+	uni_buf_printf(out, "snapshot %s\n", snapshot);
+	uni_ami_map_json(map, out);
+}
+
+bool ec2_pushed_read(struct ec2_pushed *pushed, const char *name, const char *text, size_t size)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	const char *end = memchr(text, '\n', size);
+
+	return end != NULL && uni_str_starts(text, "snapshot snap-") &&
+	       take_id(pushed->snapshot, text + 9, (size_t)(end - text) - 9) &&
+	       uni_ami_map_parse(&pushed->map, name, end + 1, size - (size_t)(end + 1 - text),
+				 &ignored) == 0;
 }
 
 int ec2_pushed_load(struct ec2_pushed *pushed, const char *region, const char *name,
@@ -208,7 +225,6 @@ int ec2_pushed_load(struct ec2_pushed *pushed, const char *region, const char *n
 	char *path UNI_AUTO_FREE = state_path("pushed", region, name);
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	int rc = uni_file_read(path, PUSHED_LIMIT, &text, err);
-	char *end;
 
 	if (rc == UNI_E_NOENT) {
 		uni_err_clear(err);
@@ -216,15 +232,8 @@ int ec2_pushed_load(struct ec2_pushed *pushed, const char *region, const char *n
 	}
 	if (rc != 0)
 		return rc;
-	end = memchr(uni_buf_text(&text), '\n', text.size);
-	if (end == NULL || !uni_str_starts(text.data, "snapshot ") ||
-	    !take_id(pushed->snapshot, text.data + 9, (size_t)(end - text.data) - 9) ||
-	    uni_ami_map_parse(&pushed->map, path, end + 1,
-			      text.size - (size_t)(end + 1 - text.data), err) != 0) {
-		uni_err_clear(err); /* damaged: as if it were not there */
-		return 0;
-	}
-	return 1;
+	/* A damaged one is as if it were not there. */
+	return ec2_pushed_read(pushed, path, uni_buf_text(&text), text.size) ? 1 : 0;
 }
 
 int ec2_pushed_save(const char *region, const char *name, const char *snapshot,
@@ -236,8 +245,7 @@ int ec2_pushed_save(const char *region, const char *name, const char *snapshot,
 
 	if (rc != 0)
 		return rc;
-	uni_buf_printf(&text, "snapshot %s\n", snapshot);
-	uni_ami_map_json(map, &text);
+	ec2_pushed_write(snapshot, map, &text);
 	return uni_file_write(path, text.data, text.size, 0600, err);
 }
 

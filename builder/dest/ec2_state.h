@@ -46,6 +46,10 @@ struct ec2_pushed {
 };
 void ec2_pushed_free(struct ec2_pushed *pushed);
 
+/* As text: "snapshot ID" and the map's JSON; read back where it is sound. */
+void ec2_pushed_write(const char *snapshot, const struct uni_ami_map *map, struct uni_buf *out);
+bool ec2_pushed_read(struct ec2_pushed *pushed, const char *name, const char *text, size_t size);
+
 /* 1: found, 0: none that can be used, negative: error. */
 int ec2_pushed_load(struct ec2_pushed *pushed, const char *region, const char *name,
 		    struct uni_err *err);

@@ -135,7 +135,7 @@ static int hash_parts(struct oci_push *p, struct uni_err *err)
 
 /* --- sending --- */
 
-static int send_empty(struct oci_push *p, struct uni_err *err)
+int oci_send_empty(struct uni_oci *oci, struct uni_err *err)
 {
 	const struct uni_oci_descriptor empty = uni_oci_empty();
 	int fd UNI_AUTO_CLOSE = memfd_create("empty", MFD_CLOEXEC);
@@ -145,7 +145,7 @@ static int send_empty(struct oci_push *p, struct uni_err *err)
 	if (fd < 0)
 		return uni_err_errno(err, "cannot make an empty config");
 	rc = uni_write_full(fd, "{}", 2, "config", err);
-	return rc == 0 ? uni_oci_put_blob(p->oci, &empty.digest, fd, 0, 2, &sent, err) : rc;
+	return rc == 0 ? uni_oci_put_blob(oci, &empty.digest, fd, 0, 2, &sent, err) : rc;
 }
 
 static int send_parts(struct oci_push *p, uint64_t *sent_bytes, struct uni_err *err)
@@ -153,7 +153,7 @@ static int send_parts(struct oci_push *p, uint64_t *sent_bytes, struct uni_err *
 	struct uni_event progress = { .kind = UNI_EVENT_PROGRESS,
 				      .name = "upload",
 				      .total = p->size };
-	int rc = send_empty(p, err);
+	int rc = oci_send_empty(p->oci, err);
 
 	for (size_t i = 0; rc == 0 && i < p->count; i++) {
 		const struct part *part = &p->parts[i];

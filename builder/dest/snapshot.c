@@ -97,8 +97,7 @@ int uni_snapshot_push(const struct uni_dest_job *job, struct uni_err *err)
 	if (job->dry_run) {
 		rc = ec2_snapshot_plan(&content, p.region, &blocks, &parent, err);
 		if (rc == 0)
-			say(job, "request", "ebs:PutSnapshotBlock", NULL,
-			    parent != NULL ? parent : "", blocks);
+			say(job, "request", "ebs:PutSnapshotBlock", NULL, "blocks", blocks);
 		return rc;
 	}
 	rc = uni_aws_open(&p.aws, &how, err);

@@ -335,6 +335,11 @@ int uni_build_update(const struct uni_build_options *options, const struct uni_e
 	b.writes_lock = true;
 	if (rc == 0)
 		rc = lock_resolve(&b, err);
+	/* Those of all that is locked, or none: a package does not bring other tools along. */
+	if (rc == 0 && options->update_all)
+		rc = tools_resolve(&b, err);
+	if (rc == 0 && options->update_all)
+		rc = lock_tools(&b, err);
 	build_close(&b);
 	return rc;
 }

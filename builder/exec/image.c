@@ -65,12 +65,15 @@ static int open_image(struct build *b, const struct uni_recipe_input *input,
 {
 	const struct uni_fetch fetch = fetch_of(b);
 	const struct uni_image_source source = source_of(b, input);
+	struct uni_files_view *view UNI_AUTO(uni_files_view) = NULL;
 	struct uni_err why = UNI_ERR_INIT;
 	int rc = uni_fetch_image(&fetch, &source, files, &why);
 
-	*entry = NULL;
-	if (rc == 0 && input->member != NULL)
-		rc = uni_files_find(files, input->member, real, entry, &why);
+	if (rc == 0)
+		rc = uni_files_view_new(&view, files, &why);
+	if (rc == 0)
+		rc = uni_files_view_find(view, input->member != NULL ? input->member : "", real,
+					 entry, &why);
 	if (rc == 0)
 		return 0;
 	uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);

@@ -71,7 +71,6 @@ struct volume_input {
 	struct uni_digest digest;
 	bool cold;
 	struct early *early; /* being written already, see op_volume.c */
-	struct tool_set tools;
 };
 
 /* What is known of a step while the plan is walked. */
@@ -142,6 +141,10 @@ int item_path(struct build *b, struct item *item, char **path, struct uni_err *e
 
 /* lock.c: which packages names mean. First of all that is resolved. */
 int lock_resolve(struct build *b, struct uni_err *err);
+/* Behind the resolution of tools: compares them with the lock's, and adds what is new. */
+int lock_tools(struct build *b, struct uni_err *err);
+char *lock_path(const struct uni_recipe *recipe); /* owned */
+int lock_save(struct build *b, const struct uni_lock *lock, const char *path, struct uni_err *err);
 int lock_indexes(struct build *b, struct uni_err *err); /* opens them */
 void lock_forget(struct build *b, const char *name);
 /* The package that an input means. */
@@ -162,6 +165,7 @@ typedef int tool_list_fn(void *user, struct uni_strv *files, struct uni_err *err
 int tool_set_resolve(struct build *b, const char *name, const char *const *programs,
 		     tool_list_fn *list, void *user, struct tool_set *set, struct uni_err *err);
 void tool_set_clear(struct tool_set *set);
+int tools_resolve(struct build *b, struct uni_err *err); /* all that this build would run */
 
 /* direct.c: preprocessed text of each source, by what was read for it last time where that is
  * still so. */
@@ -187,7 +191,6 @@ int base_kernel(struct build *b, const struct uni_step *step, const struct uni_b
 /* volume.c */
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
-int volumes_tools(struct build *b, struct uni_err *err);
 /* What the volume's source holds, as its rules have it; `tree` is empty. */
 int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
 		struct uni_err *err);

@@ -68,7 +68,7 @@ static void collect(const struct uni_recipe *recipe, struct needs *needs)
 }
 
 /* "uni.lock" beside recipe.toml, NAME.lock beside any other NAME.toml. */
-static char *lock_path(const struct uni_recipe *recipe)
+char *lock_path(const struct uni_recipe *recipe)
 {
 	const char *base = uni_path_base(recipe->path);
 	size_t size = strlen(base);
@@ -178,6 +178,15 @@ static void pin_installed(struct build *b, const struct needs *needs)
 	}
 }
 
+/* Tools are lock_tools' affair, and stay as they were unless all is forgotten. */
+static void copy_tools(const struct build *b, const struct uni_lock *from, struct uni_lock *to)
+{
+	const struct uni_lock_arch *old = from != NULL ? uni_lock_arch(from, BASE_ARCH) : NULL;
+
+	for (size_t i = 0; old != NULL && !b->options->update_all && i < old->tool_count; i++)
+		uni_lock_put_tool(to, BASE_ARCH, &old->tools[i]);
+}
+
 static void to_lock(const struct build *b, struct uni_lock *lock)
 {
 	const struct uni_lock_arch *images = uni_lock_arch(b->images, BASE_ARCH);
@@ -199,6 +208,18 @@ static void to_lock(const struct build *b, struct uni_lock *lock)
 	}
 }
 
+/* A recipe in a folder that is not ours to write is built all the same. */
+int lock_save(struct build *b, const struct uni_lock *lock, const char *path, struct uni_err *err)
+{
+	int rc = uni_lock_save(lock, path, err);
+
+	if (rc != UNI_E_DENIED)
+		return rc;
+	uni_event_warning(b->events, "%s: the versions of this build are not kept", err->text);
+	uni_err_clear(err);
+	return 0;
+}
+
 /* Says how the lock would change, or writes it. */
 static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, struct uni_err *err)
 {
@@ -206,6 +227,7 @@ static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, s
 	struct uni_strv drift UNI_AUTO_STRV = { .items = NULL };
 
 	to_lock(b, next);
+	copy_tools(b, lock, next);
 	if (uni_lock_drift(lock != NULL ? uni_lock_arch(lock, BASE_ARCH) : NULL,
 			   uni_lock_arch(next, BASE_ARCH), &drift) == 0)
 		return 0;
@@ -216,9 +238,10 @@ static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, s
 	if (!b->writes_lock)
 		return 0;
 	if (lock == NULL)
-		return uni_lock_save(next, path, err);
+		return lock_save(b, next, path, err);
 	to_lock(b, lock);
-	return uni_lock_save(lock, path, err);
+	copy_tools(b, next, lock);
+	return lock_save(b, lock, path, err);
 }
 
 static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *err)

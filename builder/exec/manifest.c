@@ -143,8 +143,6 @@ static void put_tools(const struct build *b, struct uni_buf *out)
 	add_tools(&lines, &b->box_tools);
 	add_tools(&lines, &b->deflate_tools);
 	add_tools(&lines, &b->zstd_tools);
-	for (size_t i = 0; i < b->recipe->volume_count; i++)
-		add_tools(&lines, &b->volumes[i].tools);
 	sorted_list(out, "tools", &lines);
 }
 

@@ -200,7 +200,7 @@ static int resolve_codecs(struct build *b, struct uni_err *err)
 	return rc;
 }
 
-static int resolve_tools(struct build *b, struct uni_err *err)
+int tools_resolve(struct build *b, struct uni_err *err)
 {
 	static const char *const compile[] = { "musl-gcc", "as", NULL };
 	static const char *const link[] = { "ld", NULL };
@@ -248,12 +248,10 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	if (rc == 0)
 		rc = program_libraries_check(b, err);
 	if (rc == 0)
-		rc = resolve_tools(b, err);
+		rc = tools_resolve(b, err);
 	if (rc == 0)
 		rc = sources_resolve(b, err);
-	if (rc == 0)
-		rc = volumes_tools(b, err);
-	return rc;
+	return rc == 0 ? lock_tools(b, err) : rc;
 }
 
 static struct uni_plan_source from_item(const struct item *item)
@@ -292,8 +290,6 @@ int build_make_plan(struct build *b, struct uni_err *err)
 		uni_alloc_array(b->source_count + 1, sizeof(*sources));
 	struct uni_plan_source *volumes UNI_AUTO_FREE =
 		uni_alloc_array(b->recipe->volume_count + 1, sizeof(*volumes));
-	struct uni_plan_tools *volume_tools UNI_AUTO_FREE =
-		uni_alloc_array(b->recipe->volume_count + 1, sizeof(*volume_tools));
 	size_t mentioned_count;
 	struct uni_plan_source *mentioned UNI_AUTO_FREE = manifest_sources(b, &mentioned_count);
 	struct uni_plan_tools *format_tools UNI_AUTO_FREE =
@@ -319,7 +315,6 @@ int build_make_plan(struct build *b, struct uni_err *err)
 		.compile_tools = from_tools(&b->compile_tools),
 		.link_tools = from_tools(&b->link_tools),
 		.box_tools = from_tools(&b->box_tools),
-		.volume_tools = volume_tools,
 		.outer_epoch = b->outer_epoch,
 		.mentioned = mentioned,
 		.mentioned_count = mentioned_count,
@@ -337,14 +332,12 @@ int build_make_plan(struct build *b, struct uni_err *err)
 			.path = b->sources[i].path,
 			.digest = b->sources[i].text,
 		};
-	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+	for (size_t i = 0; i < b->recipe->volume_count; i++)
 		volumes[i] = (struct uni_plan_source){
 			.name = b->volumes[i].name,
 			.digest = b->volumes[i].digest,
 			.cold = b->volumes[i].cold,
 		};
-		volume_tools[i] = from_tools(&b->volumes[i].tools);
-	}
 	for (size_t i = 0; i < b->format_count; i++) {
 		char codec[16];
 		const struct tool_set *set = codec_set(b, b->formats[i], codec);

@@ -152,10 +152,8 @@ static int check_tool(struct verify *v, const struct build *b, const struct uni_
 
 	if (name == NULL)
 		return not_one(v, err);
-	for (size_t i = 0; i < UNI_COUNT(sets) + b->recipe->volume_count; i++) {
-		const struct uni_step_tool *here = find_tool(
-			i < UNI_COUNT(sets) ? sets[i] : &b->volumes[i - UNI_COUNT(sets)].tools,
-			name);
+	for (size_t i = 0; i < UNI_COUNT(sets); i++) {
+		const struct uni_step_tool *here = find_tool(sets[i], name);
 
 		if (here != NULL && digest_is(digest, &here->digest))
 			return 0;

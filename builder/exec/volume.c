@@ -20,7 +20,6 @@ void volume_clear(struct volume_input *volume)
 	volume_end_early(volume);
 	free(volume->name);
 	uni_tree_free(volume->tree);
-	tool_set_clear(&volume->tools);
 }
 
 static struct uni_tree_rules rules_of(const struct uni_recipe_volume *volume)
@@ -141,23 +140,6 @@ static int digest_tree(struct build *b, const struct uni_recipe_volume *volume,
 	return in->cold ? 0 : uni_tree_digest(in->tree, in->scope, 0, &in->digest, err);
 }
 
-struct listing {
-	const struct uni_recipe *recipe;
-	const struct uni_recipe_volume *volume;
-	const struct uni_fs_format *format;
-};
-
-static int list_tools(void *user, struct uni_strv *files, struct uni_err *err)
-{
-	const struct listing *listing = user;
-	struct uni_fs_options options;
-	int rc;
-
-	uni_plan_fs_options(listing->recipe, listing->volume, &options);
-	rc = listing->format->resolve(&options, err);
-	return rc != 0 ? rc : listing->format->tools(&options, files, err);
-}
-
 static int resolve_volume(struct build *b, const struct uni_recipe_volume *volume,
 			  struct volume_input *in, bool hash_all, struct uni_err *err)
 {
@@ -200,27 +182,6 @@ int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err)
 		rc = resolve_volume(b, &b->recipe->volumes[i], &b->volumes[i], hash_all, err);
 		if (rc == 0 && b->volumes[i].cold)
 			volume_start_early(b, i);
-	}
-	return rc;
-}
-
-int volumes_tools(struct build *b, struct uni_err *err)
-{
-	static const char *const programs[] = { "mksquashfs", NULL };
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++) {
-		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
-		const char *format = uni_recipe_format_name(volume->format);
-		struct listing listing = { .recipe = b->recipe,
-					   .volume = volume,
-					   .format = uni_fs_find(format) };
-		char *name UNI_AUTO_FREE = uni_asprintf(
-			"%s %s", format, uni_recipe_compression_name(volume->compression));
-
-		if (volume->format == UNI_FS_SQUASHFS)
-			rc = tool_set_resolve(b, name, programs, list_tools, &listing,
-					      &b->volumes[i].tools, err);
 	}
 	return rc;
 }

@@ -121,9 +121,7 @@ static int embedded_fetch(void *index, const struct uni_pin *pin, struct uni_sto
 		return uni_fetch_https(&fetch, url, &pin->digest, blob, err);
 	}
 	/* One of an earlier uni may still be in the store. */
-	fetch.offline = true;
-	int rc = uni_fetch_https(&fetch, "the embedded index's file", &pin->digest, blob, err);
-	if (rc == 0)
+	if (uni_fetch_known(&fetch, &pin->digest, blob))
 		return 0;
 	uni_err_set(err, UNI_E_AUTH,
 		    "the %s %s that is locked is not the one that came with this uni", pin->name,

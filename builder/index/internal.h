@@ -50,6 +50,8 @@ bool transport_knows(const char *url);
 /* As uni_tuf_transport has it, below "metadata"; `user` is the transport. */
 int transport_get(void *user, const char *path, uint64_t limit, const struct uni_digest *known,
 		  struct uni_buf *out, struct uni_err *err);
+/* What came was found to be sound, and may be kept for when there is no network. */
+int transport_accept(struct transport *transport, struct uni_err *err);
 /* A file below "targets" into the store, unless it is there; checked against its digest. */
 int transport_fetch(struct transport *transport, const char *file, const struct uni_digest *digest,
 		    struct uni_store_entry *blob, struct uni_err *err);

@@ -136,7 +136,8 @@ static int first_root(const char *url, const char *root, const struct uni_net_op
 	struct transport *transport UNI_AUTO(transport) = NULL;
 	if (root != NULL && !by_digest)
 		return uni_file_read(root, UNI_TUF_ROOT_MAX, text, err);
-	if (root == NULL && !uni_str_starts(url, "file://")) {
+	if (root == NULL && !uni_str_starts(url, "file://") &&
+	    !uni_str_starts(url, "git+file://")) {
 		uni_err_set(err, UNI_E_USAGE, "whom to trust at %s is not said", url);
 		return uni_err_hint(err, "--root FILE or --root sha256:DIGEST, as its owner "
 					 "publishes it");
@@ -209,7 +210,10 @@ int uni_index_add(const char *name, const char *given, const char *root,
 		return uni_err_set(err, UNI_E_USAGE, "%s is the name of %s", INDEX_EMBEDDED_NAME,
 				   INDEX_EMBEDDED_URL);
 	if (!embedded && !transport_knows(url))
-		return uni_err_set(err, UNI_E_USAGE, "%s is neither https, http nor a folder", url);
+		return uni_err_set(err, UNI_E_USAGE,
+				   "%s is neither https, http, git+https, git+ssh, git+file nor a "
+				   "folder",
+				   url);
 	if (!embedded)
 		rc = begin_trust(name, url, root, net, &digest, err);
 	if (rc != 0)

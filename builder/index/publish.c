@@ -7,16 +7,40 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/index/publish.h>
+#include <uni/source/repository.h>
 
 struct uni_publisher {
+	struct uni_repository *remote; /* where it belongs, when not in a folder */
 	char *dir, *targets;
 	struct uni_tuf_repository *repository;
 	struct index_names fresh; /* packages that changed since the last commit */
 	int lock;
 };
 
+/* Its files but the packages themselves, which are never read again. */
+static int start_remote(struct uni_publisher **out, const char *url, struct uni_err *err)
+{
+	struct uni_publisher *p UNI_AUTO(uni_publisher) = uni_alloc(sizeof(*p));
+	p->lock = -1;
+	int rc = uni_repository_open(&p->remote, url, NULL, err);
+	if (rc == 0)
+		rc = uni_repository_update(p->remote, err);
+	if (rc == 0)
+		rc = uni_dir_tmp(NULL, &p->dir, err);
+	if (rc == 0)
+		rc = uni_repository_export(p->remote, p->dir, "targets/files", err);
+	if (rc != 0)
+		return rc;
+	p->targets = uni_path_join(p->dir, "targets");
+	*out = p;
+	p = NULL;
+	return 0;
+}
+
 static int start(struct uni_publisher **out, const char *dir, struct uni_err *err)
 {
+	if (uni_repository_url(dir))
+		return start_remote(out, dir, err);
 	struct uni_publisher *p UNI_AUTO(uni_publisher) = uni_alloc(sizeof(*p));
 	p->lock = -1;
 	p->dir = uni_strdup(dir);
@@ -32,18 +56,29 @@ static int start(struct uni_publisher **out, const char *dir, struct uni_err *er
 	return 0;
 }
 
+static int check_index(const char *dir, const char *name, struct uni_err *err)
+{
+	char *metadata UNI_AUTO_FREE = uni_path_join(dir, "metadata");
+	if (uni_file_exists(metadata))
+		return 0;
+	uni_err_set(err, UNI_E_NOENT, "%s is no index", name);
+	return uni_err_hint(err, "\"uni index create %s\" makes one", name);
+}
+
 int uni_publisher_open(struct uni_publisher **out, const char *dir,
 		       const struct uni_tuf_lifetimes *lifetimes, struct uni_err *err)
 {
 	struct uni_publisher *p UNI_AUTO(uni_publisher) = NULL;
-	char *metadata UNI_AUTO_FREE = uni_path_join(dir, "metadata");
-	if (!uni_file_exists(metadata)) {
-		uni_err_set(err, UNI_E_NOENT, "%s is no index", dir);
-		return uni_err_hint(err, "\"uni index create %s\" makes one", dir);
-	}
-	int rc = start(&p, dir, err);
+	/* Looked for in a folder before anything is put there. */
+	int rc = uni_repository_url(dir) ? 0 : check_index(dir, dir, err);
 	if (rc == 0)
-		rc = uni_tuf_repository_open(&p->repository, metadata, lifetimes, err);
+		rc = start(&p, dir, err);
+	if (rc == 0)
+		rc = check_index(p->dir, dir, err);
+	if (rc != 0)
+		return rc;
+	char *metadata UNI_AUTO_FREE = uni_path_join(p->dir, "metadata");
+	rc = uni_tuf_repository_open(&p->repository, metadata, lifetimes, err);
 	if (rc != 0)
 		return rc;
 	*out = p;
@@ -56,11 +91,11 @@ int uni_publisher_create(struct uni_publisher **out, const char *dir,
 			 const struct uni_tuf_lifetimes *lifetimes, struct uni_err *err)
 {
 	struct uni_publisher *p UNI_AUTO(uni_publisher) = NULL;
-	char *metadata UNI_AUTO_FREE = uni_path_join(dir, "metadata");
 	int rc = start(&p, dir, err);
-	if (rc == 0)
-		rc = uni_tuf_repository_create(&p->repository, metadata, keys, bits, lifetimes,
-					       err);
+	if (rc != 0)
+		return rc;
+	char *metadata UNI_AUTO_FREE = uni_path_join(p->dir, "metadata");
+	rc = uni_tuf_repository_create(&p->repository, metadata, keys, bits, lifetimes, err);
 	if (rc != 0)
 		return rc;
 	*out = p;
@@ -70,8 +105,14 @@ int uni_publisher_create(struct uni_publisher **out, const char *dir,
 
 void uni_publisher_free(struct uni_publisher *p)
 {
+	struct uni_err ignored = UNI_ERR_INIT;
 	if (p == NULL)
 		return;
+	if (p->remote != NULL && p->dir != NULL) {
+		(void)uni_dir_remove(p->dir, &ignored);
+		uni_tmp_forget(p->dir);
+	}
+	uni_repository_free(p->remote);
 	uni_tuf_repository_free(p->repository);
 	index_names_free(&p->fresh);
 	uni_close_fd(&p->lock);
@@ -249,5 +290,18 @@ int uni_publisher_commit(struct uni_publisher *p, const struct uni_signer *const
 			 size_t count, struct uni_err *err)
 {
 	int rc = write_names(p, err);
-	return rc == 0 ? uni_tuf_repository_commit(p->repository, signers, count, err) : rc;
+	if (rc == 0)
+		rc = uni_tuf_repository_commit(p->repository, signers, count, err);
+	if (rc == 0 && p->remote != NULL)
+		rc = uni_repository_push(p->remote, p->dir, "Publish", err);
+	if (rc == UNI_E_CHANGED)
+		uni_err_hint(err, "somebody else published meanwhile: do it again");
+	return rc;
+}
+
+int uni_publisher_root(const struct uni_publisher *p, struct uni_digest *digest,
+		       struct uni_err *err)
+{
+	char *root UNI_AUTO_FREE = uni_path_join(p->dir, "metadata/1.root.json");
+	return uni_digest_file(root, NULL, digest, err);
 }

@@ -1,11 +1,12 @@
 /*
- * Files of an index from a web server or a folder. A server's ETag is remembered
+ * Files of an index from a web server, a folder, or a git repository. A server's ETag is remembered
  * beside the digest of what came with it, so that what is known need not come again.
  */
 #include "internal.h"
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/source/repository.h>
 
 #define ETAG_MAX 512
 #define METADATA "metadata"
@@ -24,6 +25,8 @@ struct transport {
 	const struct uni_indexes_options *options;
 	char *url, *state; /* `state` NULL: nothing is remembered */
 	struct uni_net *net;
+	struct uni_repository *repository;
+	bool updated; /* the repository, in this run */
 };
 
 /* --- web servers --- */
@@ -136,19 +139,56 @@ static int file_fetch(struct transport *t, const char *file, const struct uni_di
 	return uni_fetch_https(&fetch, url, digest, blob, err);
 }
 
+/* --- git repositories --- */
+
+/* Its newest commit, once a run; offline, the one that was fetched last. */
+static int git_update(struct transport *t, struct uni_err *err)
+{
+	char *dir UNI_AUTO_FREE = t->state != NULL ? uni_path_join(t->state, "git") : NULL;
+	int rc = t->repository == NULL ? uni_repository_open(&t->repository, t->url, dir, err) : 0;
+	if (rc == 0 && !t->updated && !t->options->offline) {
+		rc = uni_repository_update(t->repository, err);
+		t->updated = rc == 0;
+	}
+	return rc;
+}
+
+static int git_get(struct transport *t, const char *path, uint64_t limit,
+		   const struct uni_digest *known, struct uni_buf *out, struct uni_err *err)
+{
+	char *file UNI_AUTO_FREE = uni_asprintf(METADATA "/%s", path);
+	(void)known;
+	int rc = git_update(t, err);
+	return rc == 0 ? uni_repository_read(t->repository, file, limit, out, err) : rc;
+}
+
+static int git_fetch(struct transport *t, const char *file, const struct uni_digest *digest,
+		     struct uni_store_entry *blob, struct uni_err *err)
+{
+	struct uni_fetch fetch = fetch_of(t);
+	char *path UNI_AUTO_FREE = uni_asprintf(TARGETS "/%s", file);
+	/* What is in the store needs no repository. */
+	if (uni_fetch_known(&fetch, digest, blob))
+		return 0;
+	int rc = git_update(t, err);
+	return rc == 0 ? uni_fetch_repository(&fetch, t->repository, path, digest, blob, err) : rc;
+}
+
 /* --- all of them --- */
 
 static const struct transport_kind kinds[] = {
 	{ "https://", http_get, http_fetch },
 	{ "http://", http_get, http_fetch },
 	{ "file:///", file_get, file_fetch },
+	{ "git+", git_get, git_fetch },
 };
 
 static const struct transport_kind *kind_of(const char *url)
 {
 	for (size_t i = 0; i < UNI_COUNT(kinds); i++)
 		if (uni_str_starts(url, kinds[i].prefix))
-			return &kinds[i];
+			return kinds[i].get != git_get || uni_repository_url(url) ? &kinds[i]
+										  : NULL;
 	return NULL;
 }
 
@@ -168,7 +208,9 @@ int transport_open(struct transport **transport, const char *url, const char *st
 	*transport = t;
 	return t->kind != NULL ? 0
 			       : uni_err_set(err, UNI_E_USAGE,
-					     "%s is neither https, http nor a folder", url);
+					     "%s is neither https, http, git+https, git+ssh, "
+					     "git+file nor a folder",
+					     url);
 }
 
 void transport_free(struct transport *t)
@@ -176,6 +218,7 @@ void transport_free(struct transport *t)
 	if (t == NULL)
 		return;
 	uni_net_free(t->net);
+	uni_repository_free(t->repository);
 	free(t->url);
 	free(t->state);
 	free(t);
@@ -186,6 +229,11 @@ int transport_get(void *user, const char *path, uint64_t limit, const struct uni
 {
 	struct transport *t = user;
 	return t->kind->get(t, path, limit, known, out, err);
+}
+
+int transport_accept(struct transport *t, struct uni_err *err)
+{
+	return t->repository != NULL ? uni_repository_keep(t->repository, err) : 0;
 }
 
 int transport_fetch(struct transport *t, const char *file, const struct uni_digest *digest,

@@ -45,8 +45,10 @@ static int vouched_open(void **index, const struct uni_index_entry *entry,
 static int vouched_refresh(void *index, struct uni_err *err)
 {
 	struct vouched *v = index;
-	return v->options->offline ? uni_tuf_use_state(v->tuf, true, err)
-				   : uni_tuf_refresh(v->tuf, err);
+	if (v->options->offline)
+		return uni_tuf_use_state(v->tuf, true, err);
+	int rc = uni_tuf_refresh(v->tuf, err);
+	return rc == 0 ? transport_accept(v->transport, err) : rc;
 }
 
 /* It was vouched for, so that no other index may be asked instead. */

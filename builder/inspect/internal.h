@@ -11,6 +11,7 @@ void image_read_loader(struct uni_image *image, const struct uni_disk_entry *ent
 /* program.c: `text` is taken; the hint may be NULL. */
 void program_finding(struct uni_program_look *look, enum uni_program_severity severity, char *text,
 		     const char *hint);
+char *program_image_name(const char *path); /* "/usr/bin/My_Server" as "my_server" */
 void program_put_string(struct uni_buf *out, const char *text); /* as TOML has it */
 /* program_libraries.c: what a dynamic program needs besides, and the recipe's part about it. */
 void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_look *look);

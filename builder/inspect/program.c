@@ -33,19 +33,27 @@ bool uni_program_stops(const struct uni_program_look *look)
 	return look->count != 0 && look->findings[0].severity == UNI_PROGRAM_STOPS;
 }
 
+/* The worst stand in front. */
 void program_finding(struct uni_program_look *look, enum uni_program_severity severity, char *text,
 		     const char *hint)
 {
+	size_t place = look->count;
+
 	UNI_PUSH_ROOM(look->findings, look->count, look->room);
-	look->findings[look->count++] = (struct uni_program_finding){
+	while (place != 0 && look->findings[place - 1].severity > severity)
+		place--;
+	memmove(look->findings + place + 1, look->findings + place,
+		(look->count - place) * sizeof(*look->findings));
+	look->findings[place] = (struct uni_program_finding){
 		.severity = severity,
 		.text = text,
 		.hint = hint != NULL && hint[0] != '\0' ? uni_strdup(hint) : NULL,
 	};
+	look->count++;
 }
 
 /* "/usr/bin/My_Server" as "my_server". */
-static char *image_name(const char *path)
+char *program_image_name(const char *path)
 {
 	const char *file = strrchr(path, '/');
 	UNI_AUTO_BUF struct uni_buf name = UNI_BUF_INIT;
@@ -194,7 +202,7 @@ int uni_program_look(const char *path, const char *base, const struct uni_calls 
 		return uni_err_errno(err, "%s", path);
 	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, path, err) != 0)
 		return err->code;
-	look->name = image_name(path);
+	look->name = program_image_name(path);
 	look->size = (uint64_t)size;
 	if (look_at(elf, base, table, look, err) != 0)
 		return err->code;
@@ -242,8 +250,48 @@ void program_put_string(struct uni_buf *out, const char *text)
 	uni_buf_putc(out, '"');
 }
 
-void uni_program_recipe(const struct uni_program_look *look, const char *base, const char *program,
-			const char *folder, struct uni_buf *out)
+static void put_list(struct uni_buf *out, const struct uni_strv *list)
+{
+	uni_buf_puts(out, "[");
+	for (size_t i = 0; list != NULL && i < list->count; i++) {
+		uni_buf_puts(out, i != 0 ? ", " : "");
+		program_put_string(out, list->items[i]);
+	}
+	uni_buf_puts(out, "]\n");
+}
+
+static void put_env(struct uni_buf *out, const struct uni_strv *env)
+{
+	uni_buf_puts(out, "\n[app.env]\n");
+	for (size_t i = 0; i < env->count; i++) {
+		const char *value = strchr(env->items[i], '=');
+		UNI_AUTO_FREE char *name =
+			uni_strndup(env->items[i], (size_t)(value - env->items[i]));
+
+		program_put_string(out, name);
+		uni_buf_puts(out, " = ");
+		program_put_string(out, value + 1);
+		uni_buf_puts(out, "\n");
+	}
+}
+
+static void put_app(const struct uni_program_words *words, struct uni_buf *out)
+{
+	uni_buf_puts(out, "\n[app]\nprogram = ");
+	program_put_string(out, words->program);
+	uni_buf_puts(out, "\nargs = ");
+	put_list(out, words->args);
+	if (words->cwd != NULL) {
+		uni_buf_puts(out, "cwd = ");
+		program_put_string(out, words->cwd);
+		uni_buf_puts(out, "\n");
+	}
+	if (words->env != NULL && words->env->count != 0)
+		put_env(out, words->env);
+}
+
+void uni_program_recipe(const struct uni_program_look *look, const struct uni_program_words *words,
+			struct uni_buf *out)
 {
 	uni_buf_puts(out,
 		     "# A beginning, made by uni import. What it cannot know: arguments, files, "
@@ -256,10 +304,9 @@ void uni_program_recipe(const struct uni_program_look *look, const char *base, c
 			put_comment(out, look->findings[i].hint);
 	}
 	uni_buf_printf(out, "\n[image]\nname = \"%s\"\n\n[base]\nname = \"%s\"\n", look->name,
-		       base);
-	uni_buf_puts(out, "\n[app]\nprogram = ");
-	program_put_string(out, program);
-	uni_buf_puts(out, "\nargs = []\n\n[config]\n");
+		       words->base);
+	put_app(words, out);
+	uni_buf_puts(out, "\n[config]\n");
 	if (look->network)
 		uni_buf_puts(out,
 			     "network = \"dhcp\"\nruntime = [\"args\", \"env\", \"network\"]\n");
@@ -267,8 +314,10 @@ void uni_program_recipe(const struct uni_program_look *look, const char *base, c
 		uni_buf_puts(out, "runtime = [\"args\", \"env\"]\n");
 	uni_buf_printf(out, "\n[machine]\nmemory = \"%lluM\"\n",
 		       (unsigned long long)(look->memory >> 20));
-	if (look->libraries.count != 0)
-		program_put_libraries(look, folder, out);
-	uni_buf_puts(out, "\n[[test]]\nname = \"starts\"\nargs = [\"--help\"]\n"
-			  "exit-status = 0\n");
+	if (look->libraries.count != 0 && words->folder != NULL)
+		program_put_libraries(look, words->folder, out);
+	uni_buf_puts(out, words->more != NULL
+				  ? words->more
+				  : "\n[[test]]\nname = \"starts\"\nargs = [\"--help\"]\n"
+				    "exit-status = 0\n");
 }

@@ -29,20 +29,22 @@ static const char *place_of(const struct uni_library *library)
 
 void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_look *look)
 {
-	const struct uni_library_view view = { .find = find_here };
+	const struct uni_library_view here = { .find = find_here };
+	const struct uni_library_view *view = look->view != NULL ? look->view : &here;
+	const char *where = look->view != NULL ? "in the image" : "on this machine";
 	struct uni_err why = UNI_ERR_INIT;
 
-	if (uni_libraries_find(elf, &view, &look->libraries, &why) != 0) {
+	if (uni_libraries_find(elf, view, &look->libraries, &why) != 0) {
 		program_finding(look, UNI_PROGRAM_STOPS,
-				uni_asprintf("%s, which is not on this machine", why.text),
-				"import it where it runs");
+				uni_asprintf("%s, which is not %s", why.text, where),
+				look->view != NULL ? NULL : "import it where it runs");
 		return;
 	}
 	for (size_t i = 0; i < look->libraries.missing.count; i++)
 		program_finding(look, UNI_PROGRAM_STOPS,
-				uni_asprintf("it needs the library %s, which is not on this "
-					     "machine where loaders look",
-					     look->libraries.missing.items[i]),
+				uni_asprintf("it needs the library %s, which is not %s where "
+					     "loaders look",
+					     look->libraries.missing.items[i], where),
 				"install it, or add it to the volume by hand");
 	for (size_t i = 0; i < look->libraries.count; i++) {
 		struct stat st;
@@ -52,9 +54,11 @@ void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_loo
 	}
 	program_finding(look, UNI_PROGRAM_NOTE,
 			uni_asprintf("it is a dynamic program: its loader and %zu libraries, "
-				     "%llu KiB, go into a volume",
+				     "%llu KiB, %s",
 				     look->libraries.count - 1,
-				     (unsigned long long)(look->library_bytes >> 10)),
+				     (unsigned long long)(look->library_bytes >> 10),
+				     look->view != NULL ? "are in the image's volumes"
+							: "go into a volume"),
 			"what it opens while it runs, as plugins or data, is not among them: "
 			"uni run --trace shows what it looks for");
 }

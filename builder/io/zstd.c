@@ -18,6 +18,8 @@
 	X(ZSTD_freeDCtx)                                                                           \
 	X(ZSTD_DCtx_setParameter)                                                                  \
 	X(ZSTD_decompressStream)                                                                   \
+	X(ZSTD_compress)                                                                           \
+	X(ZSTD_decompress)                                                                         \
 	X(ZSTD_isError)                                                                            \
 	X(ZSTD_getErrorName)
 static struct {
@@ -194,4 +196,36 @@ int uni_source_push_zstd(struct uni_source **top, uint64_t limit, const char *na
 	source->name = uni_strdup(name);
 	*top = &source->base;
 	return 0;
+}
+
+size_t uni_zstd_bound(size_t size)
+{
+	return ZSTD_COMPRESSBOUND(size);
+}
+
+int uni_zstd_compress(const void *data, size_t size, int level, void *out, size_t room,
+		      size_t *out_size, struct uni_err *err)
+{
+	int rc = load(err);
+
+	if (rc != 0)
+		return rc;
+	*out_size = lib.ZSTD_compress(out, room, data, size, level);
+	return lib.ZSTD_isError(*out_size)
+		       ? uni_err_set(err, UNI_E_INVAL, "zstd: %s", lib.ZSTD_getErrorName(*out_size))
+		       : 0;
+}
+
+int uni_zstd_decompress(const void *data, size_t size, void *out, size_t out_size,
+			struct uni_err *err)
+{
+	size_t got;
+	int rc = load(err);
+
+	if (rc != 0)
+		return rc;
+	got = lib.ZSTD_decompress(out, out_size, data, size);
+	if (lib.ZSTD_isError(got))
+		return uni_err_set(err, UNI_E_CORRUPT, "zstd: %s", lib.ZSTD_getErrorName(got));
+	return got == out_size ? 0 : uni_err_set(err, UNI_E_CORRUPT, "zstd: data is missing");
 }

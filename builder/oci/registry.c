@@ -368,6 +368,53 @@ int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint6
 	return rc != 0 ? in_repository(oci, err) : 0;
 }
 
+/* Hands on a part of what passes. */
+struct window {
+	struct uni_sink sink;
+	struct uni_sink *to;
+	uint64_t at, start, end;
+};
+
+static int window_write(struct uni_sink *sink, const void *data, size_t size, struct uni_err *err)
+{
+	struct window *w = (struct window *)(void *)sink;
+	uint64_t from = w->at > w->start ? w->at : w->start;
+	uint64_t end = w->at + size < w->end ? w->at + size : w->end;
+	uint64_t at = w->at;
+
+	w->at += size;
+	if (from >= end)
+		return 0;
+	return uni_sink_write(w->to, (const uint8_t *)data + (from - at), (size_t)(end - from),
+			      err);
+}
+
+int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint64_t blob_size,
+		      uint64_t offset, uint64_t size, struct uni_sink *sink, struct uni_err *err)
+{
+	static const struct uni_sink_ops ops = { .write = window_write };
+	struct window window = {
+		.sink = { .ops = &ops }, .to = sink, .start = offset, .end = offset + size
+	};
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = blob_url(oci, digest);
+	struct uni_net_request request = { .url = url,
+					   .sink = sink,
+					   .limit = size,
+					   .size = &size,
+					   .range_start = offset,
+					   .range_size = size };
+	int rc = ask(oci, &request, &answer, err);
+
+	if (rc == 0)
+		rc = uni_net_check(&answer, err);
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		return uni_oci_get_blob(oci, digest, blob_size, &window.sink, err);
+	}
+	return rc != 0 ? in_repository(oci, err) : 0;
+}
+
 /* --- manifests --- */
 
 int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const char *media_type,

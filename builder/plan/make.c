@@ -105,7 +105,6 @@ static int make_volumes(struct making *m, struct uni_err *err)
 		}
 		plan_add(m->plan, UNI_OP_VOLUME, id, format->version + PLAN_VOLUME_VERSION);
 		plan_options(m->plan, &options);
-		plan_tools(m->plan, &m->in->volume_tools[i]);
 		plan_source(m->plan, "tree", &m->in->volumes[i]);
 		m->volumes[i] = plan_close(m->plan);
 	}

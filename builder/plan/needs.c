@@ -59,6 +59,15 @@ static bool wants_ip(const struct uni_recipe *recipe)
 	return uni_recipe_has_network(recipe);
 }
 
+/* Where nothing may be given at start, no way for it is needed. */
+static bool takes_more_at_start(const struct uni_recipe *recipe)
+{
+	for (size_t i = 0; i < recipe->file_count; i++)
+		if (recipe->files[i].runtime)
+			return true;
+	return recipe->config.runtime_count != 0 || recipe->secret_count != 0;
+}
+
 static void need_volumes(const struct uni_recipe *recipe, const struct place *place,
 			 struct uni_base_needs *needs)
 {
@@ -84,6 +93,10 @@ static void needs_at(const struct uni_recipe *recipe, const struct place *place,
 		add_word(&needs->protocols, "ip");
 		add_words(&needs->devices, place->networks);
 	}
+	if (takes_more_at_start(recipe))
+		add_word(&needs->devices, "smbios");
+	if (recipe->machine.processors > 1)
+		add_word(&needs->devices, "smp");
 	for (size_t i = 0; i < recipe->base.devices.count; i++)
 		add_word(&needs->devices, recipe->base.devices.items[i].text);
 	for (size_t i = 0; i < recipe->base.protocols.count; i++)

@@ -5,8 +5,10 @@
 #include "fetch.h"
 #include <fcntl.h>
 #include <string.h>
+#include <uni/base/file.h>
 
 #define FILE_MAX (UINT64_C(64) << 30)
+#define FILE_SCHEME "file://"
 
 int fetch_known(const struct uni_fetch *fetch, const struct uni_digest *key,
 		struct uni_store_entry *blob, char **meta, struct uni_err *err)
@@ -53,11 +55,23 @@ static int receive_file(const char *path, int fd, struct uni_digest *digest, str
 	return rc != 0 ? rc : uni_sink_finish(sink, err);
 }
 
-static int receive(const struct uni_fetch *fetch, const char *url, int fd,
-		   struct uni_digest *digest, struct uni_err *err)
+/* Where bytes come from, which are known by their digest whoever sends them. */
+struct origin {
+	const char *name; /* for messages */
+	int (*receive)(const struct uni_fetch *fetch, const struct origin *origin, int fd,
+		       struct uni_digest *digest, struct uni_err *err);
+	bool local; /* no network is needed */
+	const char *url;
+	const struct uni_repository *repository;
+	const char *path; /* in it */
+};
+
+static int receive_url(const struct uni_fetch *fetch, const struct origin *origin, int fd,
+		       struct uni_digest *digest, struct uni_err *err)
 {
-	if (uni_str_starts(url, "file://"))
-		return receive_file(url + strlen("file://"), fd, digest, err);
+	const char *url = origin->url;
+	if (uni_str_starts(url, FILE_SCHEME))
+		return receive_file(url + strlen(FILE_SCHEME), fd, digest, err);
 	struct uni_net *net UNI_AUTO(uni_net) = NULL;
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, url);
@@ -71,31 +85,79 @@ static int receive(const struct uni_fetch *fetch, const char *url, int fd,
 	return rc != 0 ? rc : uni_sink_finish(sink, err);
 }
 
-int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct uni_digest *digest,
-		    struct uni_store_entry *blob, struct uni_err *err)
+static int receive_blob(const struct uni_fetch *fetch, const struct origin *origin, int fd,
+			struct uni_digest *digest, struct uni_err *err)
+{
+	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc = uni_repository_read(origin->repository, origin->path, FILE_MAX, &content, err);
+	(void)fetch;
+	if (rc != 0)
+		return rc;
+	*digest = uni_digest_of(uni_buf_text(&content), content.size);
+	return uni_write_full(fd, uni_buf_text(&content), content.size, origin->path, err);
+}
+
+static int check_digest(const char *name, const struct uni_digest *found,
+			const struct uni_digest *wanted, struct uni_err *err)
+{
+	char is[UNI_DIGEST_TEXT], due[UNI_DIGEST_TEXT];
+	if (uni_digest_eq(found, wanted))
+		return 0;
+	uni_digest_text(found, is);
+	uni_digest_text(wanted, due);
+	return uni_err_set(err, UNI_E_CORRUPT, "%s has the digest %s, not %s", name, is, due);
+}
+
+static int fetch_from(const struct uni_fetch *fetch, const struct origin *origin,
+		      const struct uni_digest *digest, struct uni_store_entry *blob,
+		      struct uni_err *err)
 {
 	struct uni_digest key = key_of(digest), found;
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	int rc = fetch_known(fetch, &key, blob, NULL, err);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	char *plain UNI_AUTO_FREE = uni_net_url_plain(url);
-	if (fetch->offline && !uni_str_starts(url, "file://"))
+	if (fetch->offline && !origin->local)
 		return uni_err_set(err, UNI_E_NOENT, "%s is not in the store, and --offline is on",
-				   plain);
-	uni_event_note(fetch->events, "fetching %s", plain);
+				   origin->name);
+	uni_event_note(fetch->events, "fetching %s", origin->name);
 	rc = uni_store_writer_open(&writer, fetch->store, err);
 	if (rc == 0)
-		rc = receive(fetch, url, uni_store_writer_fd(writer), &found, err);
-	if (rc != 0)
-		return rc;
-	if (!uni_digest_eq(&found, digest)) {
-		char text[UNI_DIGEST_TEXT], wanted[UNI_DIGEST_TEXT];
-		uni_digest_text(&found, text);
-		uni_digest_text(digest, wanted);
-		return uni_err_set(err, UNI_E_CORRUPT, "%s has the digest %s, not %s", plain, text,
-				   wanted);
-	}
-	rc = uni_store_writer_commit(writer, &found, blob, err);
+		rc = origin->receive(fetch, origin, uni_store_writer_fd(writer), &found, err);
+	if (rc == 0)
+		rc = check_digest(origin->name, &found, digest, err);
+	if (rc == 0)
+		rc = uni_store_writer_commit(writer, &found, blob, err);
 	return rc != 0 ? rc : fetch_remember(fetch, &key, blob, NULL, err);
+}
+
+bool uni_fetch_known(const struct uni_fetch *fetch, const struct uni_digest *digest,
+		     struct uni_store_entry *blob)
+{
+	struct uni_digest key = key_of(digest);
+	struct uni_err ignored = UNI_ERR_INIT;
+	return fetch_known(fetch, &key, blob, NULL, &ignored) == 1;
+}
+
+int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct uni_digest *digest,
+		    struct uni_store_entry *blob, struct uni_err *err)
+{
+	char *plain UNI_AUTO_FREE = uni_net_url_plain(url);
+	struct origin origin = { .name = plain,
+				 .receive = receive_url,
+				 .local = uni_str_starts(url, FILE_SCHEME),
+				 .url = url };
+	return fetch_from(fetch, &origin, digest, blob, err);
+}
+
+int uni_fetch_repository(const struct uni_fetch *fetch, const struct uni_repository *repository,
+			 const char *path, const struct uni_digest *digest,
+			 struct uni_store_entry *blob, struct uni_err *err)
+{
+	struct origin origin = { .name = path,
+				 .receive = receive_blob,
+				 .local = true,
+				 .repository = repository,
+				 .path = path };
+	return fetch_from(fetch, &origin, digest, blob, err);
 }

@@ -5,9 +5,8 @@
  * is read, and no credentials are sent.
  */
 #include "fetch.h"
-#include <git2.h>
+#include "libgit.h"
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/file.h>
@@ -19,74 +18,6 @@
 #define NESTING_MAX 8 /* of submodules */
 #define ENTRIES_MAX 1000000
 #define MODULES_MAX (1u << 20)
-
-#define FNS(X)                                                                                     \
-	X(git_libgit2_init)                                                                        \
-	X(git_libgit2_opts)                                                                        \
-	X(git_error_last)                                                                          \
-	X(git_repository_init)                                                                     \
-	X(git_repository_free)                                                                     \
-	X(git_remote_create_anonymous)                                                             \
-	X(git_remote_fetch)                                                                        \
-	X(git_remote_free)                                                                         \
-	X(git_fetch_options_init)                                                                  \
-	X(git_oid_fromstr)                                                                         \
-	X(git_commit_lookup)                                                                       \
-	X(git_commit_time)                                                                         \
-	X(git_commit_tree)                                                                         \
-	X(git_commit_free)                                                                         \
-	X(git_tree_lookup)                                                                         \
-	X(git_tree_free)                                                                           \
-	X(git_tree_entrycount)                                                                     \
-	X(git_tree_entry_byindex)                                                                  \
-	X(git_tree_entry_bypath)                                                                   \
-	X(git_tree_entry_free)                                                                     \
-	X(git_tree_entry_name)                                                                     \
-	X(git_tree_entry_id)                                                                       \
-	X(git_tree_entry_type)                                                                     \
-	X(git_tree_entry_filemode)                                                                 \
-	X(git_blob_lookup)                                                                         \
-	X(git_blob_rawcontent)                                                                     \
-	X(git_blob_rawsize)                                                                        \
-	X(git_blob_free)                                                                           \
-	X(git_config_open_ondisk)                                                                  \
-	X(git_config_foreach_match)                                                                \
-	X(git_config_free)
-static struct {
-	FNS(UNI_LAZY_FIELD)
-} lib;
-static const char *const lib_names[] = { FNS(UNI_LAZY_NAME) };
-
-static const char *ca_file;
-
-static void init_once(void)
-{
-	struct uni_net_options options = { .ca_file = NULL };
-	lib.git_libgit2_init();
-	static const int levels[] = { GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-				      GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA };
-	for (size_t i = 0; i < UNI_COUNT(levels); i++)
-		lib.git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
-	uni_net_options_env(&options);
-	ca_file = options.ca_file;
-	if (ca_file != NULL)
-		lib.git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, ca_file, NULL);
-}
-
-static int load(struct uni_err *err)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int rc = uni_lazy_load("libgit2.so.1.5", lib_names, UNI_COUNT(lib_names), &lib, err);
-	if (rc == 0)
-		pthread_once(&once, init_once);
-	return rc;
-}
-
-static int complain(int code, struct uni_err *err)
-{
-	const git_error *last = lib.git_error_last();
-	return uni_err_set(err, code, "%s", last != NULL ? last->message : "libgit2 failed");
-}
 
 /* --- walking a tree into an archive --- */
 
@@ -113,20 +44,13 @@ static int walk_commit(struct walk *w, const struct uni_git_source *source, cons
 static void repo_close(struct repo *repo)
 {
 	struct uni_err ignored = UNI_ERR_INIT;
-	lib.git_tree_free(repo->root);
-	lib.git_repository_free(repo->git);
+	libgit.git_tree_free(repo->root);
+	libgit.git_repository_free(repo->git);
 	if (repo->dir != NULL) {
 		uni_dir_remove(repo->dir, &ignored);
 		uni_tmp_forget(repo->dir);
 	}
 	free(repo->dir);
-}
-
-static int progress(const git_indexer_progress *stats, void *payload)
-{
-	(void)stats;
-	(void)payload;
-	return uni_cancelled ? -1 : 0;
 }
 
 static int fetch_into(struct repo *repo, struct uni_err *err)
@@ -136,19 +60,19 @@ static int fetch_into(struct repo *repo, struct uni_err *err)
 	char all[] = "+refs/*:refs/remotes/all/*";
 	char *specs[] = { all };
 	const git_strarray refs = { .strings = specs, .count = 1 };
-	lib.git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
+	libgit.git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
 	options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
 	options.proxy_opts.type = GIT_PROXY_AUTO;
-	options.callbacks.transfer_progress = progress;
-	int code = lib.git_remote_create_anonymous(&remote, repo->git, repo->source->url);
+	options.callbacks.transfer_progress = libgit_progress;
+	int code = libgit.git_remote_create_anonymous(&remote, repo->git, repo->source->url);
 	if (code == 0)
-		code = lib.git_remote_fetch(remote, &refs, &options, NULL);
+		code = libgit.git_remote_fetch(remote, &refs, &options, NULL);
 	int rc = 0;
 	if (code != 0)
 		rc = uni_cancelled	 ? uni_check_cancel(err)
-		     : code == GIT_EAUTH ? complain(UNI_E_AUTH, err)
-					 : complain(UNI_E_NETWORK, err);
-	lib.git_remote_free(remote);
+		     : code == GIT_EAUTH ? libgit_complain(UNI_E_AUTH, err)
+					 : libgit_complain(UNI_E_NETWORK, err);
+	libgit.git_remote_free(remote);
 	return rc;
 }
 
@@ -160,19 +84,19 @@ static int repo_open(struct repo *repo, const struct uni_git_source *source, str
 	int rc = uni_dir_tmp(NULL, &repo->dir, err);
 	if (rc != 0)
 		return rc;
-	if (lib.git_repository_init(&repo->git, repo->dir, 1) != 0)
-		return complain(UNI_E_IO, err);
+	if (libgit.git_repository_init(&repo->git, repo->dir, 1) != 0)
+		return libgit_complain(UNI_E_IO, err);
 	rc = fetch_into(repo, err);
 	if (rc != 0)
 		return rc;
-	if (lib.git_oid_fromstr(&id, source->commit) != 0 ||
-	    lib.git_commit_lookup(&commit, repo->git, &id) != 0)
+	if (libgit.git_oid_fromstr(&id, source->commit) != 0 ||
+	    libgit.git_commit_lookup(&commit, repo->git, &id) != 0)
 		return uni_err_set(err, UNI_E_NOENT, "no branch or tag has commit %s",
 				   source->commit);
-	repo->time = lib.git_commit_time(commit);
-	if (lib.git_commit_tree(&repo->root, commit) != 0)
-		rc = complain(UNI_E_CORRUPT, err);
-	lib.git_commit_free(commit);
+	repo->time = libgit.git_commit_time(commit);
+	if (libgit.git_commit_tree(&repo->root, commit) != 0)
+		rc = libgit_complain(UNI_E_CORRUPT, err);
+	libgit.git_commit_free(commit);
 	return rc;
 }
 
@@ -180,11 +104,11 @@ static int write_blob(struct walk *w, struct repo *repo, const git_tree_entry *e
 		      const char *path, struct uni_err *err)
 {
 	git_blob *blob = NULL;
-	git_filemode_t mode = lib.git_tree_entry_filemode(entry);
-	if (lib.git_blob_lookup(&blob, repo->git, lib.git_tree_entry_id(entry)) != 0)
-		return complain(UNI_E_CORRUPT, err);
-	const void *data = lib.git_blob_rawcontent(blob);
-	uint64_t size = (uint64_t)lib.git_blob_rawsize(blob);
+	git_filemode_t mode = libgit.git_tree_entry_filemode(entry);
+	if (libgit.git_blob_lookup(&blob, repo->git, libgit.git_tree_entry_id(entry)) != 0)
+		return libgit_complain(UNI_E_CORRUPT, err);
+	const void *data = libgit.git_blob_rawcontent(blob);
+	uint64_t size = (uint64_t)libgit.git_blob_rawsize(blob);
 	struct uni_entry out = { .type = UNI_ENTRY_FILE,
 				 .path = path,
 				 .mode = mode == GIT_FILEMODE_BLOB_EXECUTABLE ? 0755 : 0644,
@@ -201,7 +125,7 @@ static int write_blob(struct walk *w, struct repo *repo, const git_tree_entry *e
 	int rc = uni_tar_writer_entry(w->tar, &out, err);
 	if (rc == 0 && out.size != 0)
 		rc = uni_tar_writer_data(w->tar, data, size, err);
-	lib.git_blob_free(blob);
+	libgit.git_blob_free(blob);
 	return rc;
 }
 
@@ -253,25 +177,25 @@ static int read_modules(struct repo *repo, struct module *module, struct uni_err
 	git_blob *blob = NULL;
 	git_config *config = NULL;
 	char *file UNI_AUTO_FREE = uni_path_join(repo->dir, "uni-modules");
-	if (lib.git_tree_entry_bypath(&entry, repo->root, ".gitmodules") != 0 ||
-	    lib.git_blob_lookup(&blob, repo->git, lib.git_tree_entry_id(entry)) != 0) {
-		lib.git_tree_entry_free(entry);
+	if (libgit.git_tree_entry_bypath(&entry, repo->root, ".gitmodules") != 0 ||
+	    libgit.git_blob_lookup(&blob, repo->git, libgit.git_tree_entry_id(entry)) != 0) {
+		libgit.git_tree_entry_free(entry);
 		return uni_err_set(err, UNI_E_INVAL, "there is no .gitmodules");
 	}
-	lib.git_tree_entry_free(entry);
-	uint64_t size = (uint64_t)lib.git_blob_rawsize(blob);
+	libgit.git_tree_entry_free(entry);
+	uint64_t size = (uint64_t)libgit.git_blob_rawsize(blob);
 	int rc = size > MODULES_MAX
 			 ? uni_err_set(err, UNI_E_LIMIT, ".gitmodules is too large")
-			 : uni_file_write(file, lib.git_blob_rawcontent(blob), size, 0600, err);
-	lib.git_blob_free(blob);
+			 : uni_file_write(file, libgit.git_blob_rawcontent(blob), size, 0600, err);
+	libgit.git_blob_free(blob);
 	if (rc != 0)
 		return rc;
-	if (lib.git_config_open_ondisk(&config, file) != 0)
-		return complain(UNI_E_CORRUPT, err);
-	lib.git_config_foreach_match(config, "^submodule\\..*\\.path$", find_path, module);
+	if (libgit.git_config_open_ondisk(&config, file) != 0)
+		return libgit_complain(UNI_E_CORRUPT, err);
+	libgit.git_config_foreach_match(config, "^submodule\\..*\\.path$", find_path, module);
 	if (module->name != NULL)
-		lib.git_config_foreach_match(config, "^submodule\\..*\\.url$", find_url, module);
-	lib.git_config_free(config);
+		libgit.git_config_foreach_match(config, "^submodule\\..*\\.url$", find_url, module);
+	libgit.git_config_free(config);
 	return module->url != NULL ? 0
 				   : uni_err_set(err, UNI_E_INVAL,
 						 ".gitmodules does not say where "
@@ -312,12 +236,12 @@ static int walk_tree(struct walk *w, struct repo *repo, const git_tree *tree, co
 static int walk_entry(struct walk *w, struct repo *repo, const git_tree_entry *entry,
 		      const char *in_repo, const char *prefix, unsigned depth, struct uni_err *err)
 {
-	const char *name = lib.git_tree_entry_name(entry);
+	const char *name = libgit.git_tree_entry_name(entry);
 	char *path UNI_AUTO_FREE =
 		prefix[0] != '\0' ? uni_path_join(prefix, name) : uni_strdup(name);
 	char *inside UNI_AUTO_FREE =
 		in_repo[0] != '\0' ? uni_path_join(in_repo, name) : uni_strdup(name);
-	git_object_t type = lib.git_tree_entry_type(entry);
+	git_object_t type = libgit.git_tree_entry_type(entry);
 	git_tree *sub = NULL;
 	if (name[0] == '\0' || strchr(name, '/') != NULL || uni_str_eq(name, ".") ||
 	    uni_str_eq(name, ".."))
@@ -336,11 +260,11 @@ static int walk_entry(struct walk *w, struct repo *repo, const git_tree_entry *e
 	if (rc != 0)
 		return rc;
 	if (type == GIT_OBJECT_COMMIT)
-		return walk_module(w, repo, lib.git_tree_entry_id(entry), inside, path, err);
-	if (lib.git_tree_lookup(&sub, repo->git, lib.git_tree_entry_id(entry)) != 0)
-		return complain(UNI_E_CORRUPT, err);
+		return walk_module(w, repo, libgit.git_tree_entry_id(entry), inside, path, err);
+	if (libgit.git_tree_lookup(&sub, repo->git, libgit.git_tree_entry_id(entry)) != 0)
+		return libgit_complain(UNI_E_CORRUPT, err);
 	rc = walk_tree(w, repo, sub, inside, path, depth + 1, err);
-	lib.git_tree_free(sub);
+	libgit.git_tree_free(sub);
 	return rc;
 }
 
@@ -350,10 +274,10 @@ static int walk_tree(struct walk *w, struct repo *repo, const git_tree *tree, co
 {
 	if (depth > DEPTH_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "folders more than %d deep", DEPTH_MAX);
-	size_t count = lib.git_tree_entrycount(tree);
+	size_t count = libgit.git_tree_entrycount(tree);
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = walk_entry(w, repo, lib.git_tree_entry_byindex(tree, i), in_repo, prefix,
+		rc = walk_entry(w, repo, libgit.git_tree_entry_byindex(tree, i), in_repo, prefix,
 				depth, err);
 	return rc;
 }
@@ -367,17 +291,17 @@ static int walk_root(struct walk *w, struct repo *repo, const char *prefix, stru
 		w->mtime = repo->time;
 	if (member == NULL)
 		return walk_tree(w, repo, repo->root, "", prefix, 0, err);
-	if (lib.git_tree_entry_bypath(&entry, repo->root, member) != 0)
+	if (libgit.git_tree_entry_bypath(&entry, repo->root, member) != 0)
 		return uni_err_set(err, UNI_E_NOENT, "the commit has no %s", member);
 	int rc;
-	if (lib.git_tree_entry_type(entry) != GIT_OBJECT_TREE)
+	if (libgit.git_tree_entry_type(entry) != GIT_OBJECT_TREE)
 		rc = uni_err_set(err, UNI_E_INVAL, "%s is no folder", member);
-	else if (lib.git_tree_lookup(&tree, repo->git, lib.git_tree_entry_id(entry)) != 0)
-		rc = complain(UNI_E_CORRUPT, err);
+	else if (libgit.git_tree_lookup(&tree, repo->git, libgit.git_tree_entry_id(entry)) != 0)
+		rc = libgit_complain(UNI_E_CORRUPT, err);
 	else
 		rc = walk_tree(w, repo, tree, member, prefix, 0, err);
-	lib.git_tree_free(tree);
-	lib.git_tree_entry_free(entry);
+	libgit.git_tree_free(tree);
+	libgit.git_tree_entry_free(entry);
 	return rc;
 }
 
@@ -415,18 +339,19 @@ static int write_file(const struct uni_git_source *git, int fd, int64_t *time, s
 	git_blob *blob = NULL;
 	int rc = repo_open(&repo, git, err);
 	*time = repo.time;
-	if (rc == 0 && lib.git_tree_entry_bypath(&entry, repo.root, git->member) != 0)
+	if (rc == 0 && libgit.git_tree_entry_bypath(&entry, repo.root, git->member) != 0)
 		rc = uni_err_set(err, UNI_E_NOENT, "the commit has no %s", git->member);
-	if (rc == 0 && (lib.git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
-			lib.git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK))
+	if (rc == 0 && (libgit.git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
+			libgit.git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK))
 		rc = uni_err_set(err, UNI_E_INVAL, "%s is no file", git->member);
-	if (rc == 0 && lib.git_blob_lookup(&blob, repo.git, lib.git_tree_entry_id(entry)) != 0)
-		rc = complain(UNI_E_CORRUPT, err);
+	if (rc == 0 &&
+	    libgit.git_blob_lookup(&blob, repo.git, libgit.git_tree_entry_id(entry)) != 0)
+		rc = libgit_complain(UNI_E_CORRUPT, err);
 	if (rc == 0)
-		rc = uni_write_full(fd, lib.git_blob_rawcontent(blob),
-				    (size_t)lib.git_blob_rawsize(blob), git->member, err);
-	lib.git_blob_free(blob);
-	lib.git_tree_entry_free(entry);
+		rc = uni_write_full(fd, libgit.git_blob_rawcontent(blob),
+				    (size_t)libgit.git_blob_rawsize(blob), git->member, err);
+	libgit.git_blob_free(blob);
+	libgit.git_tree_entry_free(entry);
 	repo_close(&repo);
 	return rc;
 }
@@ -448,7 +373,7 @@ static int fetch_git(const struct uni_fetch *fetch, const struct uni_git_source 
 		     struct uni_err *err)
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
-	int rc = load(err);
+	int rc = libgit_load(err);
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, fetch->store, err);
 	if (rc != 0)

@@ -409,27 +409,77 @@ static int load_item(void *user, const struct uni_files_item *item, struct uni_e
 	return 0;
 }
 
-static int layers_find(struct layers *layers, const char *path, char **real,
-		       struct uni_store_entry **entry, struct uni_err *err)
+/* --- looking around in a set --- */
+
+struct uni_files_view {
+	struct layers *layers;
+};
+
+int uni_files_view_new(struct uni_files_view **view, struct uni_store_record *record,
+		       struct uni_err *err)
+{
+	struct uni_files_view *made UNI_AUTO(uni_files_view) = uni_alloc(sizeof(*made));
+	int rc;
+
+	made->layers = layers_new(NULL);
+	rc = uni_files_each(record, load_item, made->layers, err);
+	if (rc != 0)
+		return rc;
+	*view = made;
+	made = NULL;
+	return 0;
+}
+
+void uni_files_view_free(struct uni_files_view *view)
+{
+	if (view == NULL)
+		return;
+	layers_free(view->layers);
+	free(view);
+}
+
+static int find_node(const struct uni_files_view *view, const char *path, struct node **found,
+		     struct uni_err *err)
+{
+	unsigned links = 0;
+	int rc = walk(view->layers, view->layers->root, path, false, &links, found, err);
+
+	if (rc == 0 && *found == NULL)
+		rc = uni_err_set(err, UNI_E_NOENT, "the image has no %s", path);
+	return rc;
+}
+
+int uni_files_view_find(const struct uni_files_view *view, const char *path, char **real,
+			struct uni_store_entry **entry, struct uni_err *err)
 {
 	struct node *found = NULL;
-	unsigned links = 0;
-	int rc = walk(layers, layers->root, path, false, &links, &found, err);
+	int rc = find_node(view, path, &found, err);
 
 	if (rc != 0)
 		return rc;
-	if (found == NULL)
-		return uni_err_set(err, UNI_E_NOENT, "the image has no %s", path);
 	*real = path_of(found);
 	*entry = found->loaded;
 	return 0;
 }
 
-int uni_files_find(struct uni_store_record *record, const char *path, char **real,
-		   struct uni_store_entry **entry, struct uni_err *err)
+int uni_files_view_list(const struct uni_files_view *view, const char *path,
+			int (*fn)(void *user, const struct uni_files_item *item,
+				  struct uni_err *err),
+			void *user, struct uni_err *err)
 {
-	struct layers *layers UNI_AUTO(layers) = layers_new(NULL);
-	int rc = uni_files_each(record, load_item, layers, err);
+	struct node *folder = NULL;
+	int rc = find_node(view, path, &folder, err);
 
-	return rc == 0 ? layers_find(layers, path, real, entry, err) : rc;
+	for (size_t i = 0; rc == 0 && i < folder->count; i++) {
+		const struct node *node = folder->items[i];
+		const struct uni_files_item item = { .type = node->type,
+						     .path = node->name,
+						     .mode = node->mode,
+						     .target = node->target,
+						     .entry = node->loaded,
+						     .count = node->count };
+
+		rc = fn(user, &item, err);
+	}
+	return rc;
 }

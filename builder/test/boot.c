@@ -32,7 +32,7 @@ static bool opening(const struct uni_recipe_step *step, struct uni_buf *out)
 		return true;
 	case UNI_STEP_TCP:
 	case UNI_STEP_UDP:
-		uni_buf_puts(out, step->send != NULL ? step->send : "");
+		uni_buf_add(out, step->send, step->send_size);
 		return true;
 	}
 	return false;

@@ -42,9 +42,8 @@ struct stream {
 
 /* TEST_READY when all was sent. */
 static int send_all(const struct test_run *run, struct stream *stream, const char *data,
-		    uint64_t limit_ns, struct uni_err *err)
+		    size_t size, uint64_t limit_ns, struct uni_err *err)
 {
-	size_t size = data != NULL ? strlen(data) : 0;
 	int waited = test_wait(run, stream->fd, POLLOUT, limit_ns, err);
 
 	for (size_t sent = 0; waited == TEST_READY && sent < size;) {
@@ -82,7 +81,7 @@ static int receive(struct stream *stream, struct uni_err *err)
 static int converse(const struct test_run *run, const struct uni_recipe_step *step,
 		    struct stream *stream, uint64_t limit_ns, struct uni_err *err)
 {
-	int waited = send_all(run, stream, step->send, limit_ns, err);
+	int waited = send_all(run, stream, step->send, step->send_size, limit_ns, err);
 
 	if (waited == TEST_READY && step->close)
 		shutdown(stream->fd, SHUT_WR);
@@ -161,7 +160,7 @@ int test_tcp(struct test_run *run, const struct uni_recipe_step *step, struct un
 	if (!held && waited == TEST_LATE && stream.came.size != 0) {
 		struct uni_recipe_step more = *step;
 
-		more.send = NULL;
+		more.send_size = 0;
 		waited = converse(run, &more, &stream, run->limit_ns, err);
 		held = holds(step, &stream, waited);
 	}
@@ -227,7 +226,7 @@ int test_udp(struct test_run *run, const struct uni_recipe_step *step, struct un
 	UNI_AUTO_FREE char *what = uni_asprintf("UDP on port %u", step->port);
 	struct test_port *port = test_run_port(run, step->port, true);
 	struct datagram datagram = { .step = step };
-	int waited = test_exchange(run, port, step->send, strlen(step->send), accept_datagram,
+	int waited = test_exchange(run, port, step->send, step->send_size, accept_datagram,
 				   &datagram, run->limit_ns, err);
 
 	test_show(datagram.came.data, datagram.came.size, &came);

@@ -24,6 +24,20 @@
 #define TERM_MS 3000
 #define CANCEL_POLL_MS 100
 
+void vm_detached_disk_clear(struct uni_detached_disk *disk)
+{
+	free(disk->name);
+	free(disk->path);
+	free(disk->device);
+}
+
+void vm_detached_plug_clear(struct uni_detached_plug *plug)
+{
+	free(plug->name);
+	free(plug->path);
+	free(plug->mount);
+}
+
 void uni_detached_free(struct uni_detached *machine)
 {
 	if (machine == NULL)
@@ -37,12 +51,12 @@ void uni_detached_free(struct uni_detached *machine)
 		free(machine->volumes[i].path);
 	}
 	free(machine->volumes);
-	for (size_t i = 0; i < machine->disk_count; i++) {
-		free(machine->disks[i].name);
-		free(machine->disks[i].path);
-		free(machine->disks[i].device);
-	}
+	for (size_t i = 0; i < machine->disk_count; i++)
+		vm_detached_disk_clear(&machine->disks[i]);
 	free(machine->disks);
+	for (size_t i = 0; i < machine->plug_count; i++)
+		vm_detached_plug_clear(&machine->plugs[i]);
+	free(machine->plugs);
 	free(machine->boot);
 	free(machine);
 }
@@ -200,6 +214,7 @@ static struct uni_detached *describe(const char *name, const char *dir, const ch
 	made->started = uni_clock_now();
 	made->memory = spec->memory;
 	made->processors = spec->processors;
+	made->ports = uni_str_eq(spec->machine, "q35") ? VM_PORTS : 0;
 	made->forwards = uni_alloc_array(spec->forward_count + 1, sizeof(*made->forwards));
 	made->forward_count = spec->forward_count;
 	for (size_t i = 0; i < spec->forward_count; i++)
@@ -210,6 +225,7 @@ static struct uni_detached *describe(const char *name, const char *dir, const ch
 		made->volumes[made->volume_count] = (struct uni_vm_volume){
 			.name = uni_strdup(spec->volumes[made->volume_count].name),
 			.path = uni_path_absolute(spec->volumes[made->volume_count].path),
+			.index = (unsigned)made->volume_count,
 		};
 	return made;
 }

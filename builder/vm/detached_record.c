@@ -109,7 +109,7 @@ static void write_volumes(const struct uni_detached *machine, struct uni_buf *te
 		uni_json_string(text, machine->volumes[i].name);
 		uni_buf_puts(text, ", \"path\": ");
 		uni_json_string(text, machine->volumes[i].path);
-		uni_buf_putc(text, '}');
+		uni_buf_printf(text, ", \"index\": %u}", machine->volumes[i].index);
 	}
 }
 
@@ -122,6 +122,24 @@ static void write_disks(const struct uni_detached *machine, struct uni_buf *text
 		uni_json_string(text, machine->disks[i].path);
 		uni_buf_puts(text, ", \"device\": ");
 		uni_json_string(text, machine->disks[i].device);
+		uni_buf_putc(text, '}');
+	}
+}
+
+static void write_plugs(const struct uni_detached *machine, struct uni_buf *text)
+{
+	for (size_t i = 0; i < machine->plug_count; i++) {
+		const struct uni_detached_plug *plug = &machine->plugs[i];
+		char uuid[2 * sizeof(plug->uuid) + 1];
+
+		uni_hex(plug->uuid, sizeof(plug->uuid), uuid);
+		uni_buf_printf(text, "%s\n    {\"port\": %u, \"uuid\": \"%s\", \"name\": ",
+			       i != 0 ? "," : "", plug->port, uuid);
+		uni_json_string(text, plug->name);
+		uni_buf_puts(text, ", \"path\": ");
+		uni_json_string(text, plug->path);
+		uni_buf_puts(text, ", \"mount\": ");
+		uni_json_string(text, plug->mount);
 		uni_buf_putc(text, '}');
 	}
 }
@@ -146,6 +164,8 @@ int vm_detached_write(const struct uni_detached *machine, struct uni_err *err)
 	write_volumes(machine, &text);
 	uni_buf_puts(&text, "],\n  \"disks\": [");
 	write_disks(machine, &text);
+	uni_buf_printf(&text, "],\n  \"ports\": %u,\n  \"plugs\": [", machine->ports);
+	write_plugs(machine, &text);
 	uni_buf_puts(&text, "]\n}\n");
 	return uni_file_write(path, text.data, text.size, 0600, err);
 }
@@ -184,10 +204,15 @@ static bool take_volumes(const struct uni_json *from, struct uni_detached *machi
 		const char *name = uni_json_text(uni_json_get(item, "name"));
 		const char *path = uni_json_text(uni_json_get(item, "path"));
 
-		if (name == NULL || path == NULL)
+		uint64_t index = machine->volume_count;
+
+		if (name == NULL || path == NULL ||
+		    (uni_json_get(item, "index") != NULL &&
+		     !get_u64(item, "index", UNI_BELL_MOUNTS_MAX, &index)))
 			return false;
 		machine->volumes[machine->volume_count] =
-			(struct uni_vm_volume){ uni_strdup(name), uni_strdup(path) };
+			(struct uni_vm_volume){ uni_strdup(name), uni_strdup(path),
+						(unsigned)index };
 	}
 	return true;
 }
@@ -211,6 +236,43 @@ static bool take_disks(const struct uni_json *from, struct uni_detached *machine
 			(struct uni_detached_disk){ uni_strdup(name), uni_strdup(path),
 						    uni_strdup(device) };
 	}
+	return true;
+}
+
+static bool take_plug(const struct uni_json *from, struct uni_detached_plug *plug)
+{
+	const char *name = uni_json_text(uni_json_get(from, "name"));
+	const char *path = uni_json_text(uni_json_get(from, "path"));
+	const char *mount = uni_json_text(uni_json_get(from, "mount"));
+	const char *uuid = uni_json_text(uni_json_get(from, "uuid"));
+	uint64_t port;
+
+	if (name == NULL || path == NULL || mount == NULL || uuid == NULL ||
+	    !get_u64(from, "port", VM_PORTS - 1, &port) ||
+	    !uni_unhex(uuid, plug->uuid, sizeof(plug->uuid)))
+		return false;
+	plug->port = (unsigned)port;
+	plug->name = uni_strdup(name);
+	plug->path = uni_strdup(path);
+	plug->mount = uni_strdup(mount);
+	return true;
+}
+
+static bool take_plugs(const struct uni_json *from, struct uni_detached *machine)
+{
+	const struct uni_json *plugs = uni_json_get(from, "plugs");
+	size_t count = uni_json_count(plugs);
+	uint64_t ports = 0;
+
+	if (count > VM_PORTS ||
+	    (uni_json_get(from, "ports") != NULL && !get_u64(from, "ports", VM_PORTS, &ports)))
+		return false;
+	machine->ports = (unsigned)ports;
+	machine->plugs = uni_alloc_array(count + 1, sizeof(*machine->plugs));
+	for (; machine->plug_count < count; machine->plug_count++)
+		if (!take_plug(uni_json_item(plugs, machine->plug_count),
+			       &machine->plugs[machine->plug_count]))
+			return false;
 	return true;
 }
 
@@ -241,7 +303,7 @@ static bool take_record(const struct uni_json *from, struct uni_detached *machin
 				  &machine->forwards[machine->forward_count]))
 			return false;
 	return take_volumes(uni_json_get(from, "volumes"), machine) &&
-	       take_disks(uni_json_get(from, "disks"), machine);
+	       take_disks(uni_json_get(from, "disks"), machine) && take_plugs(from, machine);
 }
 
 int vm_detached_read(struct uni_detached **machine, const char *dir, const char *name,

@@ -51,7 +51,9 @@ static int start_emulator(struct uni_machine *machine, const struct uni_vm_spec 
 	whole.console = console;
 	whole.exit_record = record;
 	whole.control = true;
-	if (spec->volume_count != 0) {
+	if (machine->detached && uni_str_eq(spec->machine, "q35"))
+		whole.ports = VM_PORTS;
+	if (machine->detached || spec->volume_count != 0) {
 		if (vm_bell_make(bell, err) != 0)
 			return err->code;
 		whole.bell = bell;

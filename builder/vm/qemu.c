@@ -17,6 +17,7 @@
 
 #define MIB (1024u * 1024u)
 #define UEFI_LEAST (64u * MIB)
+#define SMBIOS_ROOM 60000 /* bytes of strings, beside the other tables */
 
 /* In QEMU's option lists a comma separates; doubled it stands for itself. */
 static void add_escaped(struct uni_buf *buf, const char *text)
@@ -91,6 +92,23 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 		uni_buf_puts(&device, ",bootindex=0");
 	uni_strv_add(argv, "-device");
 	uni_strv_take(argv, uni_buf_take(&device));
+}
+
+/*
+ * Ports of PCI Express, one device each. By the port's own registers instead of ACPI, which a guest
+ * would have to interpret.
+ */
+static void add_ports(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	if (spec->ports == 0)
+		return;
+	uni_strv_add(argv, "-global");
+	uni_strv_add(argv, "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+	for (unsigned i = 0; i < spec->ports; i++) {
+		uni_strv_add(argv, "-device");
+		uni_strv_addf(argv, "pcie-root-port,id=" VM_PORT "%u,chassis=%u,slot=%u", i, i + 1,
+			      i + 1);
+	}
 }
 
 /* Its node's name is what a knock names. */
@@ -217,6 +235,26 @@ static int check_firmware(const struct uni_vm_spec *spec, struct uni_err *err)
 	return 0;
 }
 
+/* Firmware counts the bytes of the tables in 16 bits. */
+static int check_oem_strings(const struct uni_vm_spec *spec, struct uni_err *err)
+{
+	size_t size = 0;
+
+	if (spec->oem_strings == NULL)
+		return 0;
+	if (uni_str_eq(spec->machine, "microvm")) {
+		uni_err_set(err, UNI_E_UNSUPPORTED, "machine \"microvm\" has no SMBIOS");
+		return uni_err_hint(err, "add --machine q35");
+	}
+	for (const char *const *text = spec->oem_strings; *text != NULL; text++)
+		size += strlen(*text) + 1;
+	return size <= SMBIOS_ROOM ? 0
+				   : uni_err_set(err, UNI_E_LIMIT,
+						 "%zu bytes of configuration at start, and "
+						 "SMBIOS holds no more than %d",
+						 size, SMBIOS_ROOM);
+}
+
 static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 {
 	static const char *const machines[] = { "pc", "q35", "microvm" };
@@ -234,12 +272,18 @@ static int check_spec(const struct uni_vm_spec *spec, struct uni_err *err)
 		uni_err_set(err, UNI_E_UNSUPPORTED, "machine \"microvm\" starts no disk");
 		return uni_err_hint(err, "add --kernel to start the ELF directly");
 	}
-	if (check_firmware(spec, err) != 0)
+	if (check_firmware(spec, err) != 0 || check_oem_strings(spec, err) != 0)
 		return err->code;
 	if (spec->memory < MIB || spec->memory % MIB != 0)
 		return uni_err_set(err, UNI_E_INVAL, "memory of %llu bytes is not whole MiB",
 				   (unsigned long long)spec->memory);
 	return 0;
+}
+
+static void add_oem_strings(struct uni_strv *argv, const struct uni_vm_spec *spec)
+{
+	for (const char *const *text = spec->oem_strings; text != NULL && *text != NULL; text++)
+		add_option(argv, "-smbios", "type=11,value=", *text, "");
 }
 
 unsigned vm_writable_number(const struct uni_vm_spec *spec)
@@ -302,9 +346,11 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 	for (size_t i = 0; i < spec->volume_count; i++)
 		add_disk(argv, spec, spec->volumes[i].path, number++, false);
 	add_bell(argv, spec);
+	add_ports(argv, spec);
 	add_network(argv, spec);
 	if (spec->config != NULL)
 		add_option(argv, "-fw_cfg", "name=opt/org.uni/config,file=", spec->config, "");
+	add_oem_strings(argv, spec);
 	if (spec->wait_for_debugger) {
 		uni_strv_add(argv, "-s");
 		uni_strv_add(argv, "-S");

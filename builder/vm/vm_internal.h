@@ -32,14 +32,24 @@ int vm_machine_greet(struct uni_machine *machine, struct uni_err *err);
 #define VM_BELL "bell"
 #define VM_BELL_NODE "bell" /* in the emulator */
 
+/* Ports into which disks can be plugged, of a q35 that stays. */
+#define VM_PORT "port"
+#define VM_PORTS 4
+
 /* bell.c: a new doorbell. */
 int vm_bell_make(const char *path, struct uni_err *err);
 /* qemu.c: the emulator's number of the first disk in spec->writable. */
 unsigned vm_writable_number(const struct uni_vm_spec *spec);
 
 struct uni_bell_answer;
+struct uni_bell_order;
+struct uni_bell_reply;
 int vm_bell_read(const char *path, unsigned index, struct uni_bell_answer *answer,
 		 struct uni_err *err);
+/* Numbers and seals it. Under the machine's lock. */
+int vm_bell_order(const char *path, struct uni_bell_order *order, struct uni_err *err);
+/* The reply to the order of this number; false: there is none yet. */
+bool vm_bell_reply(const char *path, uint64_t number, struct uni_bell_reply *reply);
 
 /* Whether the ports that are to be forwarded are free; UNI_E_BUSY names the first that is not. */
 int vm_forwards_check(const struct uni_vm_spec *spec, struct uni_err *err);

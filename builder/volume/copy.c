@@ -180,21 +180,40 @@ static int write_folder(const char *source, const char *path, struct uni_err *er
 		       : rc;
 }
 
-/* Of a volume that a running machine writes to; UNI_E_NOENT when "vm:NAME/VOLUME" is none. */
-static int copy_written(const char *source, const char *path, struct uni_err *err)
+static int copy_disk(const struct uni_detached *machine, const char *name, const char *path,
+		     struct uni_volume_copy *copy, struct uni_err *err)
 {
-	const char *slash = strrchr(source, '/');
-	UNI_AUTO_FREE char *name = NULL;
-	UNI_AUTO(uni_detached) struct uni_detached *machine = NULL;
-	int rc;
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_config_mount wire;
 
-	if (!uni_str_starts(source, "vm:") || slash == NULL)
-		return uni_err_set(err, UNI_E_NOENT, "%s: is no machine's volume", source);
-	name = uni_strndup(source + strlen("vm:"), (size_t)(slash - source) - strlen("vm:"));
-	rc = uni_detached_open(&machine, name, err);
-	if (rc == 0 && !machine->running)
-		rc = uni_err_set(err, UNI_E_NOENT, "machine \"%s\" does not run", name);
-	return rc == 0 ? uni_detached_backup(machine, slash + 1, path, err) : rc;
+	copy->disk.bandwidth = copy->bandwidth;
+	for (size_t i = 0; i < machine->disk_count && !copy->no_freeze; i++)
+		if (uni_str_eq(machine->disks[i].name, name) &&
+		    uni_volume_identify(machine->disks[i].path, &wire, &ignored) == 0)
+			copy->disk.freeze = wire.uuid;
+	if (uni_detached_backup(machine, name, path, &copy->disk, err) == 0)
+		copy->is_disk = true;
+	copy->disk.freeze = NULL;
+	return err->code;
+}
+
+/* "vm:NAME/VOLUME", of a volume that this machine writes to. */
+static bool is_written(const char *place, struct uni_detached **machine, const char **volume)
+{
+	const char *slash = strrchr(place, '/');
+	struct uni_err ignored = UNI_ERR_INIT;
+	UNI_AUTO_FREE char *name = NULL;
+
+	if (!uni_str_starts(place, "vm:") || slash == NULL)
+		return false;
+	name = uni_strndup(place + strlen("vm:"), (size_t)(slash - place) - strlen("vm:"));
+	if (uni_detached_open(machine, name, &ignored) != 0 || !(*machine)->running)
+		return false;
+	*volume = slash + 1;
+	for (size_t i = 0; i < (*machine)->disk_count; i++)
+		if (uni_str_eq((*machine)->disks[i].name, *volume))
+			return true;
+	return false;
 }
 
 /* The whole file, at a moment when nobody writes it. */
@@ -253,9 +272,12 @@ static int write_content(struct copying *c, const char *source, const char *targ
 int uni_volume_copy(const char *source, const char *target, struct uni_volume_copy *copy,
 		    struct uni_err *err)
 {
+	UNI_AUTO(uni_detached) struct uni_detached *machine = NULL;
 	struct copying c = { .how = copy };
-	int rc;
+	const char *volume;
 
+	if (is_written(source, &machine, &volume))
+		return copy_disk(machine, volume, target, copy, err);
 	if (strstr(target, ":/") != NULL)
 		return write_part(&c, source, target, copy, err);
 	if (is_folder(target))
@@ -268,8 +290,7 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 			return uni_err_hint(err, "uni volume create %s --from %s makes it", target,
 					    source);
 		}
-		rc = copy_written(source, target, err);
-		return rc == UNI_E_NOENT ? copy_file(source, target, err) : rc;
+		return copy_file(source, target, err);
 	}
 	return write_content(&c, source, target, copy, err);
 }

@@ -35,7 +35,7 @@ static void add_user(struct uni_volume_users *users, const struct uni_detached *
 		.machine = uni_strdup(machine->name),
 		.volume = uni_strdup(machine->volumes[index].name),
 		.path = uni_strdup(machine->volumes[index].path),
-		.index = (unsigned)index,
+		.index = machine->volumes[index].index,
 		.has_bell = true,
 	};
 }

@@ -3,9 +3,11 @@
  */
 #include "identity.h"
 
+#include <string.h>
 #include <uni/base/file.h>
 
 #include "codec.h"
+#include "internal.h"
 
 int disk_identity_start(struct disk_identity *identity, uint64_t disk_size, struct uni_err *err)
 {
@@ -44,4 +46,33 @@ void disk_identity_add(struct disk_identity *identity, uint64_t offset, const vo
 struct uni_digest disk_identity_end(struct disk_identity *identity)
 {
 	return uni_hash_end(&identity->hash);
+}
+
+void disk_identity_uuid(uint8_t out[16], const char *domain, const struct uni_digest *identity)
+{
+	struct uni_uuid uuid = uni_uuid_derive(domain, identity);
+
+	uuid = uni_uuid_swap(&uuid);
+	memcpy(out, uuid.bytes, sizeof(uuid.bytes));
+}
+
+int disk_blocks_each(const struct disk_blocks *blocks, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *data = uni_alloc(blocks->size);
+	struct disk_walk walk = { .source = blocks->source,
+				  .block = blocks->size,
+				  .room = blocks->size };
+	uint64_t offset;
+	size_t size;
+	int rc;
+
+	while ((rc = disk_walk_next(&walk, data, &offset, &size, err)) > 0) {
+		if (uni_all_zero(data, size))
+			continue;
+		disk_identity_add(blocks->identity, offset, data, size);
+		rc = blocks->put(blocks->user, offset / blocks->size, data, err);
+		if (rc != 0)
+			return rc;
+	}
+	return rc;
 }

@@ -22,34 +22,13 @@ struct vdi {
 	struct disk_identity identity;
 };
 
-static int put_blocks(struct vdi *v, struct uni_disk_source *source, struct uni_err *err)
+static int put_block(void *user, uint64_t index, const uint8_t *data, struct uni_err *err)
 {
-	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(BLOCK);
-	struct disk_walk walk = { .source = source, .block = BLOCK, .room = BLOCK };
-	uint64_t offset;
-	size_t size;
-	int rc;
+	struct vdi *v = user;
+	uint64_t at = v->data_at + (uint64_t)v->allocated * BLOCK;
 
-	while ((rc = disk_walk_next(&walk, chunk, &offset, &size, err)) > 0) {
-		if (uni_all_zero(chunk, size))
-			continue;
-		disk_identity_add(&v->identity, offset, chunk, size);
-		put_le32(v->map + offset / BLOCK * 4, v->allocated);
-		rc = disk_write_sparse(v->fd, chunk, BLOCK,
-				       v->data_at + (uint64_t)v->allocated * BLOCK, err);
-		if (rc != 0)
-			return rc;
-		v->allocated++;
-	}
-	return rc;
-}
-
-static void put_uuid(uint8_t out[16], const char *domain, const struct uni_digest *identity)
-{
-	struct uni_uuid uuid = uni_uuid_derive(domain, identity);
-
-	uuid = uni_uuid_swap(&uuid);
-	memcpy(out, uuid.bytes, sizeof(uuid.bytes));
+	put_le32(v->map + index * 4, v->allocated++);
+	return disk_write_sparse(v->fd, data, BLOCK, at, err);
 }
 
 static int put_header(struct vdi *v, struct uni_err *err)
@@ -71,17 +50,22 @@ static int put_header(struct vdi *v, struct uni_err *err)
 	put_le32(h.block_size, BLOCK);
 	put_le32(h.blocks, v->blocks);
 	put_le32(h.blocks_allocated, v->allocated);
-	put_uuid(h.uuid, "uni vdi", &identity);
-	put_uuid(h.modification, "uni vdi modification", &identity);
+	disk_identity_uuid(h.uuid, "uni vdi", &identity);
+	disk_identity_uuid(h.modification, "uni vdi modification", &identity);
 	return disk_write(v->fd, &h, sizeof(h), 0, err);
 }
 
 static int write_all(struct vdi *v, struct uni_disk_source *source, struct uni_err *err)
 {
+	const struct disk_blocks blocks = { .source = source,
+					    .size = BLOCK,
+					    .identity = &v->identity,
+					    .put = put_block,
+					    .user = v };
 	int rc = disk_identity_start(&v->identity, v->size, err);
 
 	if (rc == 0)
-		rc = put_blocks(v, source, err);
+		rc = disk_blocks_each(&blocks, err);
 	if (rc == 0)
 		rc = disk_write(v->fd, v->map, (size_t)v->blocks * 4, MAP_AT, err);
 	/* The last block may end in a hole. */

@@ -101,8 +101,9 @@ struct dynamic {
 	struct disk_identity identity;
 };
 
-static int put_block(struct dynamic *d, uint64_t index, const uint8_t *data, struct uni_err *err)
+static int put_block(void *user, uint64_t index, const uint8_t *data, struct uni_err *err)
 {
+	struct dynamic *d = user;
 	uint8_t bitmap[BLOCK / 512 / 8];
 	uint64_t at = (d->end + sizeof(bitmap) + ALIGN - 1) / ALIGN * ALIGN;
 	int rc;
@@ -114,25 +115,6 @@ static int put_block(struct dynamic *d, uint64_t index, const uint8_t *data, str
 	d->end = at + BLOCK;
 	rc = disk_write(d->fd, bitmap, sizeof(bitmap), at - sizeof(bitmap), err);
 	return rc != 0 ? rc : disk_write_sparse(d->fd, data, BLOCK, at, err);
-}
-
-static int put_blocks(struct dynamic *d, struct uni_disk_source *source, struct uni_err *err)
-{
-	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(BLOCK);
-	struct disk_walk walk = { .source = source, .block = BLOCK, .room = BLOCK };
-	uint64_t offset;
-	size_t size;
-	int rc;
-
-	while ((rc = disk_walk_next(&walk, chunk, &offset, &size, err)) > 0) {
-		if (uni_all_zero(chunk, size))
-			continue;
-		disk_identity_add(&d->identity, offset, chunk, size);
-		rc = put_block(d, offset / BLOCK, chunk, err);
-		if (rc != 0)
-			return rc;
-	}
-	return rc;
 }
 
 static int put_ends(struct dynamic *d, struct uni_err *err)
@@ -164,6 +146,11 @@ static int put_ends(struct dynamic *d, struct uni_err *err)
 static int write_dynamic(struct uni_disk_source *source, int fd, struct uni_err *err)
 {
 	struct dynamic d = { .fd = fd, .size = source->size };
+	const struct disk_blocks blocks = { .source = source,
+					    .size = BLOCK,
+					    .identity = &d.identity,
+					    .put = put_block,
+					    .user = &d };
 	int rc;
 
 	d.entries = (uint32_t)((d.size + BLOCK - 1) / BLOCK);
@@ -173,7 +160,7 @@ static int write_dynamic(struct uni_disk_source *source, int fd, struct uni_err 
 	memset(d.table, 0xff, (size_t)d.table_size);
 	rc = disk_identity_start(&d.identity, d.size, err);
 	if (rc == 0)
-		rc = put_blocks(&d, source, err);
+		rc = disk_blocks_each(&blocks, err);
 	if (rc == 0)
 		rc = put_ends(&d, err);
 	free(d.table);

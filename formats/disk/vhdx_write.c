@@ -54,34 +54,15 @@ static int map_block(struct vhdx *v, uint64_t index, struct uni_err *err)
 	return rc;
 }
 
-static int put_blocks(struct vhdx *v, struct uni_disk_source *source, struct uni_err *err)
+static int put_block(void *user, uint64_t index, const uint8_t *data, struct uni_err *err)
 {
-	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(BLOCK);
-	struct disk_walk walk = { .source = source, .block = BLOCK, .room = BLOCK };
-	uint64_t offset;
-	size_t size;
-	int rc;
+	struct vhdx *v = user;
+	int rc = map_block(v, index, err);
 
-	while ((rc = disk_walk_next(&walk, chunk, &offset, &size, err)) > 0) {
-		if (uni_all_zero(chunk, size))
-			continue;
-		disk_identity_add(&v->identity, offset, chunk, size);
-		rc = map_block(v, offset / BLOCK, err);
-		if (rc == 0)
-			rc = disk_write_sparse(v->fd, chunk, BLOCK, v->end, err);
-		if (rc != 0)
-			return rc;
-		v->end += BLOCK;
-	}
-	return rc != 0 ? rc : flush_piece(v, err);
-}
-
-static void derive(uint8_t out[16], const char *domain, const struct uni_digest *identity)
-{
-	struct uni_uuid uuid = uni_uuid_derive(domain, identity);
-
-	uuid = uni_uuid_swap(&uuid);
-	memcpy(out, uuid.bytes, sizeof(uuid.bytes));
+	if (rc == 0)
+		rc = disk_write_sparse(v->fd, data, BLOCK, v->end, err);
+	v->end += BLOCK;
+	return rc;
 }
 
 static int put_headers(struct vhdx *v, const struct uni_digest *identity, struct uni_err *err)
@@ -93,8 +74,8 @@ static int put_headers(struct vhdx *v, const struct uni_digest *identity, struct
 		memset(&h, 0, sizeof(h));
 		memcpy(h.signature, "head", sizeof(h.signature));
 		put_le64(h.sequence, i);
-		derive(h.file_write, "uni vhdx file", identity);
-		derive(h.data_write, "uni vhdx data", identity);
+		disk_identity_uuid(h.file_write, "uni vhdx file", identity);
+		disk_identity_uuid(h.data_write, "uni vhdx data", identity);
 		put_le16(h.version, 1);
 		put_le32(h.log_length, LOG_SIZE);
 		put_le64(h.log_offset, LOG_AT);
@@ -157,7 +138,7 @@ static int put_metadata(struct vhdx *v, const struct uni_digest *identity, struc
 	add_item(region, &end, VHDX_ITEM_PARAMETERS, value, 8, VHDX_ITEM_REQUIRED);
 	put_le64(value, v->size);
 	add_item(region, &end, VHDX_ITEM_SIZE, value, 8, disk);
-	derive(value, "uni vhdx disk", identity);
+	disk_identity_uuid(value, "uni vhdx disk", identity);
 	add_item(region, &end, VHDX_ITEM_PAGE83, value, 16, disk);
 	put_le32(value, UNI_DISK_SECTOR);
 	add_item(region, &end, VHDX_ITEM_LOGICAL, value, 4, disk);
@@ -176,11 +157,18 @@ static int put_identifier(struct vhdx *v, struct uni_err *err)
 
 static int write_all(struct vhdx *v, struct uni_disk_source *source, struct uni_err *err)
 {
+	const struct disk_blocks blocks = { .source = source,
+					    .size = BLOCK,
+					    .identity = &v->identity,
+					    .put = put_block,
+					    .user = v };
 	struct uni_digest identity;
 	int rc = disk_identity_start(&v->identity, v->size, err);
 
 	if (rc == 0)
-		rc = put_blocks(v, source, err);
+		rc = disk_blocks_each(&blocks, err);
+	if (rc == 0)
+		rc = flush_piece(v, err);
 	/* The last block may end in a hole. */
 	if (rc == 0 && ftruncate(v->fd, (off_t)v->end) != 0)
 		rc = uni_err_errno(err, "disk image");

@@ -42,15 +42,6 @@ static int ext4_resolve(struct uni_fs_options *options, struct uni_err *err)
 	return 0;
 }
 
-static int ext4_tools(const struct uni_fs_options *options, struct uni_strv *files,
-		      struct uni_err *err)
-{
-	(void)options;
-	(void)files;
-	(void)err;
-	return 0;
-}
-
 struct writing {
 	struct ext4 fs;
 	const struct uni_tree *tree;
@@ -258,7 +249,6 @@ const struct uni_fs_format fs_ext4 = {
 	.version = 2,
 	.compressions = compression_names,
 	.resolve = ext4_resolve,
-	.tools = ext4_tools,
 	.write = ext4_write,
 };
 
@@ -267,6 +257,5 @@ const struct uni_fs_format fs_ext2 = {
 	.version = 1,
 	.compressions = compression_names,
 	.resolve = ext4_resolve,
-	.tools = ext4_tools,
 	.write = ext2_write,
 };

@@ -624,20 +624,10 @@ static int fat_resolve(struct uni_fs_options *options, struct uni_err *err)
 	return 0;
 }
 
-static int fat_tools(const struct uni_fs_options *options, struct uni_strv *files,
-		     struct uni_err *err)
-{
-	(void)options;
-	(void)files;
-	(void)err;
-	return 0;
-}
-
 const struct uni_fs_format fs_fat = {
 	.name = "fat",
 	.version = 1,
 	.compressions = no_compression,
 	.resolve = fat_resolve,
-	.tools = fat_tools,
 	.write = fat_write,
 };

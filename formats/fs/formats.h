@@ -14,6 +14,8 @@ extern const struct uni_fs_format fs_live;
 /* An empty file at `path`, readable and writable. */
 int fs_create(const char *path, int *fd, struct uni_err *err);
 
+/* Of a volume that is known by its names; `image` may be NULL. */
+struct uni_uuid fs_named_uuid(const char *domain, const char *image, const char *volume);
 /*
  * UUID and salt: of everything that decides the volume, and nothing of where or by which tools it
  * is made; of a writable one from names alone. result->tree is set.

@@ -25,7 +25,7 @@ int fs_create(const char *path, int *fd, struct uni_err *err)
 	return *fd < 0 ? uni_err_errno(err, "volume") : 0;
 }
 
-struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume)
+struct uni_uuid fs_named_uuid(const char *domain, const char *image, const char *volume)
 {
 	struct uni_hash hash;
 	struct uni_digest digest;
@@ -34,7 +34,12 @@ struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume)
 	uni_hash_add_text(&hash, image);
 	uni_hash_add_text(&hash, volume);
 	digest = uni_hash_end(&hash);
-	return uni_uuid_derive("uni writable volume", &digest);
+	return uni_uuid_derive(domain, &digest);
+}
+
+struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume)
+{
+	return fs_named_uuid("uni writable volume", image, volume);
 }
 
 void fs_identity(const struct uni_fs_format *format, const struct uni_fs_options *options,
@@ -116,6 +121,8 @@ int fs_finish(const struct uni_fs_format *format, const struct uni_fs_options *o
 		return uni_err_errno(err, "volume");
 	if (options->verity)
 		return add_hashtree(options, fd, result, err);
+	if (options->undigested)
+		return 0;
 	return uni_digest_fd(fd, &result->size, &result->digest, "volume", err);
 }
 

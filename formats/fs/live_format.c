@@ -17,15 +17,6 @@ static int live_resolve(struct uni_fs_options *options, struct uni_err *err)
 }
 
 /* Its codecs are linked in. */
-static int live_tools(const struct uni_fs_options *options, struct uni_strv *files,
-		      struct uni_err *err)
-{
-	(void)options;
-	(void)files;
-	(void)err;
-	return 0;
-}
-
 static int live_format_write(const struct uni_tree *tree, const struct uni_fs_options *options,
 			     const char *path, struct uni_fs_result *result, struct uni_err *err)
 {
@@ -60,6 +51,5 @@ const struct uni_fs_format fs_live = {
 	.version = 1,
 	.compressions = live_compressions,
 	.resolve = live_resolve,
-	.tools = live_tools,
 	.write = live_format_write,
 };

@@ -11,6 +11,7 @@
 #include <uni/fs/squash.h>
 #include <unistd.h>
 
+#include "formats.h"
 #include "live.h"
 
 #define SLOT_MAX (UINT64_C(64) << 30)
@@ -274,14 +275,7 @@ static void derive_salt(struct uni_live_super *s)
 
 struct uni_uuid uni_live_uuid(const char *image, const char *volume)
 {
-	struct uni_hash hash;
-	struct uni_digest digest;
-
-	uni_hash_start(&hash);
-	uni_hash_add_text(&hash, image);
-	uni_hash_add_text(&hash, volume);
-	digest = uni_hash_end(&hash);
-	return uni_uuid_derive("uni live volume", &digest);
+	return fs_named_uuid("uni live volume", image, volume);
 }
 
 static int first_super(const char *label, const struct uni_uuid *uuid, struct uni_live_super *s,

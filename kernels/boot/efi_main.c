@@ -26,6 +26,7 @@ typedef void enter_fn(uint32_t entry, uint32_t start_info);
 struct low {
 	uint8_t code[256];
 	struct uni_hvm_start_info info;
+	char cmdline[64];
 	struct uni_hvm_memmap_entry map[E820_MAX];
 };
 _Static_assert(sizeof(struct low) <= EFI_PAGE, "one page");
@@ -41,6 +42,10 @@ static const struct efi_guid acpi_2 = { { 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0x
 					  0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 } };
 static const struct efi_guid acpi_1 = { { 0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a,
 					  0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d } };
+static const struct efi_guid smbios_3 = { { 0x44, 0x15, 0xfd, 0xf2, 0x94, 0x97, 0x2c, 0x4a, 0x99,
+					    0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 } };
+static const struct efi_guid smbios_2 = { { 0x31, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a,
+					    0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d } };
 
 static bool same_guid(const void *a, const void *b)
 {
@@ -303,17 +308,33 @@ static const char *load(struct firmware_map *from, struct low *low, uint32_t *en
 	return reason;
 }
 
-static uint64_t find_rsdp(void)
+/* What the firmware has under the first of two names, or under the second; 0: nothing. */
+static uint64_t find_table(const struct efi_guid *better, const struct efi_guid *other)
 {
 	uint64_t found = 0;
 
 	for (uint64_t i = 0; i < st->table_count; i++) {
-		if (same_guid(&st->tables[i].guid, &acpi_2))
+		if (same_guid(&st->tables[i].guid, better))
 			return (uintptr_t)st->tables[i].table;
-		if (same_guid(&st->tables[i].guid, &acpi_1))
+		if (same_guid(&st->tables[i].guid, other))
 			found = (uintptr_t)st->tables[i].table;
 	}
 	return found;
+}
+
+/* The start info has no place for it: the command line has. */
+static void tell_smbios(struct low *low)
+{
+	static const char name[] = "smbios=0x";
+	uint64_t at = find_table(&smbios_3, &smbios_2);
+	char *to = low->cmdline + sizeof(name) - 1;
+
+	if (at == 0)
+		return;
+	memcpy(low->cmdline, name, sizeof(name) - 1);
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*to++ = "0123456789abcdef"[at >> shift & 15];
+	low->info.cmdline_paddr = (uintptr_t)low->cmdline;
 }
 
 static const char *take_low(struct low **low)
@@ -358,7 +379,8 @@ efi_status EFI_CALL efi_main(efi_handle image, struct efi_system *system)
 	if (reason == NULL)
 		reason = load(&map, low, &entry);
 	if (reason == NULL) {
-		low->info.rsdp_paddr = find_rsdp();
+		low->info.rsdp_paddr = find_table(&acpi_2, &acpi_1);
+		tell_smbios(low);
 		reason = leave_firmware(image, &map);
 	}
 	if (reason != NULL) {

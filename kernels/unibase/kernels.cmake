@@ -4,6 +4,8 @@ set(unibase_kernels bare volumes network server full)
 
 # What a feature adds to the devices, filesystems, compressions, protocols that every kernel has.
 set(adds_bus_devices virtio-rng)
+set(adds_smp_devices smp)
+set(adds_smbios_devices smbios)
 set(adds_disk_devices virtio-blk-pci virtio-blk-mmio nvme ahci virtio-scsi-pci virtio-scsi-mmio)
 set(adds_squashfs_filesystems squashfs)
 set(adds_squashfs_compressions zstd lz4 none)
@@ -17,9 +19,9 @@ set(adds_ena_devices ena)
 set(adds_xen_devices xen-blkfront xen-netfront xen-console xen-clock)
 
 set(features_bare)
-set(features_volumes bus disk squashfs unix)
-set(features_network bus disk squashfs unix gzip ip)
-set(features_server bus disk squashfs unix gzip ip ext4 live)
+set(features_volumes bus smp smbios disk squashfs unix)
+set(features_network bus smp smbios disk squashfs unix gzip ip)
+set(features_server bus smp smbios disk squashfs unix gzip ip ext4 live)
 set(features_full ${unibase_features})
 
 # The lines of package.toml for one file.

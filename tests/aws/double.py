@@ -57,7 +57,19 @@ class Account:
         return f"{prefix}-{self.serial:017x}"
 
     def count(self, action):
-        return sum(1 for call in self.calls if call["action"] == action)
+        """Calls of that action, but for those about block maps, which are kept beside all that is pushed."""
+        return sum(1 for call in self.calls if call["action"] == action and not call["map"])
+
+    @property
+    def disks(self):
+        """The snapshots that hold disks."""
+        return {name: s for name, s in self.snapshots.items() if "uni:map-of" not in s["tags"]}
+
+    def is_map(self, action, target, body):
+        if action == "StartSnapshot":
+            return b"uni:map-of" in body
+        name = next((part for part in target.split("/") if part.startswith("snap-")), None)
+        return name in self.snapshots and name not in self.disks
 
 
 def quote(text, safe="-._~"):
@@ -81,7 +93,7 @@ def signature(secret, method, path, query, headers, signed, payload, scope, date
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-def authenticate(account, method, target, headers, body, service):
+def authenticate(account, method, target, headers, body, service, arrived):
     """Who calls; refuses what is not signed as Signature Version 4 says."""
     form, _, rest = headers.get("authorization", "").partition(" ")
     fields = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
@@ -91,6 +103,8 @@ def authenticate(account, method, target, headers, body, service):
     user = account.keys.get(access)
     if user is None:
         raise Refused(403, "InvalidClientTokenId", "no such key")
+    if user.get("expires", arrived) < arrived:
+        raise Refused(403, "ExpiredTokenException" if service == "ebs" else "RequestExpired", "the keys have expired")
     date, signed = headers.get("x-amz-date", ""), fields["SignedHeaders"].split(";")
     stamp = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
     if abs(stamp - account.clock()) > ALLOWED_SKEW:
@@ -184,7 +198,8 @@ class Ebs:
                 blocks = dict(parent["blocks"])
             self.account.snapshots[name] = {
                 "region": region, "size": ask["VolumeSize"], "state": "pending", "blocks": blocks, "put": {},
-                "tags": {t["Key"]: t["Value"] for t in ask.get("Tags", [])}, "parent": ask.get("ParentSnapshotId"),
+                "tags": {t["Key"]: t["Value"] for t in ask.get("Tags", [])}, "serial": self.account.serial,
+                "parent": ask.get("ParentSnapshotId"),
                 "description": ask.get("Description", "")}
             if token:
                 self.account.tokens[token] = name, ask
@@ -223,8 +238,37 @@ class Ebs:
         snapshot["state"] = "completed"
         return 202, {"Status": "completed"}
 
-    def answer(self, region, method, parts, headers, body):
+    @staticmethod
+    def token(name, index):
+        return base64.b64encode(hashlib.sha256(f"{name}/{index}".encode()).digest()).decode()
+
+    def sealed(self, region, name):
+        snapshot = self.snapshot(region, name)
+        if snapshot["state"] != "completed":
+            raise Refused(400, "ValidationException", "the snapshot is not completed")
+        return snapshot
+
+    def list_blocks(self, region, name, query):
+        blocks = self.sealed(region, name)["blocks"]
+        if not 100 <= int(query["maxResults"]) <= 10000:
+            raise Refused(400, "ValidationException", "maxResults")
+        return 200, {"BlockSize": BLOCK, "Blocks": [{"BlockIndex": i, "BlockToken": self.token(name, i)}
+                                                    for i in sorted(blocks)]}
+
+    def get(self, region, name, index, query):
+        blocks = self.sealed(region, name)["blocks"]
+        if query.get("blockToken") != self.token(name, index):
+            raise Refused(400, "ValidationException", "blockToken")
+        return 200, blocks[int(index)]
+
+    def answer(self, region, method, target, headers, body):
+        path, _, query = target.partition("?")
+        parts, query = path.strip("/").split("/"), dict(urllib.parse.parse_qsl(query))
         action = self.action(method, parts)
+        if action == "ListSnapshotBlocks":
+            return self.list_blocks(region, parts[1], query)
+        if action == "GetSnapshotBlock":
+            return self.get(region, parts[1], parts[3], query)
         if action == "StartSnapshot":
             return self.start(region, body)
         if action == "PutSnapshotBlock":
@@ -241,11 +285,11 @@ class Ec2:
         self.account = account
 
     @staticmethod
-    def matches(form, values):
+    def matches(form, values, tags):
+        values = {**values, "tag-key": list(tags), **{f"tag:{key}": [value] for key, value in tags.items()}}
         n = 1
         while f"Filter.{n}.Name" in form:
-            have = values(form[f"Filter.{n}.Name"])
-            if have is None or (have is not True and form[f"Filter.{n}.Value.1"] not in have):
+            if form[f"Filter.{n}.Value.1"] not in values.get(form[f"Filter.{n}.Name"], []):
                 return False
             n += 1
         return True
@@ -255,8 +299,7 @@ class Ec2:
         for name, image in self.account.images.items():
             if image["region"] != region or form.get("ImageId.1", name) != name:
                 continue
-            values = {"name": [image["name"]], "image-id": [name], "tag-key": list(image["tags"])}
-            if not self.matches(form, values.get):
+            if not self.matches(form, {"name": [image["name"]], "image-id": [name]}, image["tags"]):
                 continue
             if image["wait"] > 0:
                 image["wait"] -= 1
@@ -276,9 +319,9 @@ class Ec2:
         for name, snapshot in self.account.snapshots.items():
             if snapshot["region"] != region or form.get("SnapshotId.1", name) != name:
                 continue
-            if self.matches(form, {"tag-key": list(snapshot["tags"])}.get):
+            if self.matches(form, {"snapshot-id": [name]}, snapshot["tags"]):
                 items += (f"<item><snapshotId>{name}</snapshotId><status>{snapshot['state']}</status>"
-                          f"<startTime>2026-01-01T00:00:00.000Z</startTime>{tag_xml(snapshot['tags'])}</item>")
+                          f"<startTime>2026-01-01T00:00:00.{snapshot['serial']:03}Z</startTime>{tag_xml(snapshot['tags'])}</item>")
         if "SnapshotId.1" in form and not items:
             raise Refused(400, "InvalidSnapshot.NotFound", form["SnapshotId.1"])
         return f"<snapshotSet>{items}</snapshotSet>"
@@ -376,7 +419,7 @@ class Ec2:
         items = ""
         for name, instance in self.account.instances.items():
             if instance["region"] == region and form.get("InstanceId.1", name) == name and \
-                    self.matches(form, {"tag-key": list(instance["tags"])}.get):
+                    self.matches(form, {}, instance["tags"]):
                 items += (f"<item><instancesSet><item><instanceId>{name}</instanceId>"
                           f"<imageId>{instance['form']['ImageId']}</imageId><instanceState><name>{instance['state']}"
                           f"</name></instanceState><instanceType>{instance['form']['InstanceType']}</instanceType>"
@@ -471,6 +514,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        arrived = self.account.clock()
         headers = {name.lower(): value for name, value in self.headers.items()}
         parts = self.path.partition("?")[0].strip("/").split("/")
         form = {}
@@ -491,13 +535,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if action == "AssumeRoleWithWebIdentity":
                 user, region = {"allowed": None}, "us-east-1"
             else:
-                user, region = authenticate(self.account, self.command, self.path, headers, body, service)
+                user, region = authenticate(self.account, self.command, self.path, headers, body, service, arrived)
             with self.account.lock:
                 self.account.calls.append({"action": action, "region": region, "form": form, "headers": headers,
-                                           "size": len(body)})
+                                           "size": len(body), "map": self.account.is_map(action, self.path, body)})
             allow(user, service, action)
             if service == "ebs":
-                status, answer = Ebs(self.account).answer(region, self.command, parts, headers, body)
+                status, answer = Ebs(self.account).answer(region, self.command, self.path, headers, body)
+                if isinstance(answer, bytes):
+                    return self.send(status, answer, "application/octet-stream", {
+                        "x-amz-Data-Length": str(BLOCK), "x-amz-Checksum-Algorithm": "SHA256",
+                        "x-amz-Checksum": base64.b64encode(hashlib.sha256(answer).digest()).decode()})
                 answer, kind = json.dumps(answer).encode(), "application/json"
             else:
                 with self.account.lock:

@@ -1,5 +1,6 @@
 """What every benchmark measures with: runs of programs, pairs of them by turns, memory, and the tables they end in."""
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -45,6 +46,18 @@ def duel(*sides, times=5, ok=(0,), **more):
 
 def timed(argv, prepare=None, **more):
     return duel((argv, prepare), **more)[0]
+
+
+def processor_time(argv, prepare, times=5, **more):
+    """Median of the seconds that its processors worked, in the program and for it."""
+    found = []
+    for _ in range(times):
+        prepare()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(argv, **more)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return statistics.median(found)
 
 
 def ms(seconds):

@@ -212,6 +212,49 @@ class Images(Registry):
         self.recipe("oci:hello.c//srv")
         self.fails("build", "recipe.toml")
 
+    def imported(self, *args, status=0):
+        said = self.uni_json("import", *args, "--force", "--json", status=status)
+        return self.read("recipe.toml").decode(), {f["severity"]: f["text"] for f in reversed(said["findings"])}
+
+    def test_import(self):
+        """The first recipe of an image runs as it is: a static program, and a dynamic one with its libraries."""
+        self.write("hello.c", scenario.HELLO_C)
+        self.tool("musl-gcc", "-static", "-o", "static", "hello.c")
+        self.tool("gcc", "-o", "dynamic", "hello.c")
+        libraries = ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("bin", kind=tarfile.SYMTYPE, link="usr/bin"), member("tmp"), member("etc/static/x.conf", "x"),
+                     member("usr/bin/static", self.read("static"), mode=0o755),
+                     member("usr/bin/dynamic", self.read("dynamic"), mode=0o755),
+                     member("usr/bin/start.sh", "#!/bin/sh\nexec $@\n", mode=0o755), member("srv/page", "of the image\n"),
+                     *(member(path, self.read(path), mode=0o755) for path in libraries))
+        layout.finish({"Entrypoint": ["static"], "Cmd": ["one", "two \"words\""], "WorkingDir": "/srv", "User": "www",
+                       "Env": ["PATH=/sbin:/bin", "GREETING=good day"], "Volumes": {"/data": {}}})
+        self.push("layout", "team/hello:1")
+        for address in (f"oci://{self.host}/team/hello:1", "oci:layout:v1"):
+            recipe, found = self.imported(address)
+            self.assertIn(f'program = "{address}//usr/bin/static"', recipe)
+            self.assertIn(f'[[volume]]\nname = "etc-static"\nmount = "/etc/static"\nsource = "{address}//etc/static"', recipe)
+            self.assertIn("the image keeps data in /data", found["may"])
+            self.assertIn("as user www", found["note"])
+            out = self.uni("run", "recipe.toml", "-t", "60", status=7)
+            self.assertEqual([line for line in out.splitlines() if not line.startswith("arg 0")],
+                             ["arg 1 one", 'arg 2 two "words"', "env good day", "page of the image"])
+        recipe, found = self.imported("oci:layout", "--program", "dynamic")
+        self.assertNotIn("stops", found)
+        self.assertIn("page of the image", self.uni("run", "recipe.toml", "-t", "60", status=7))
+        for config, status, word in (({"Entrypoint": ["start.sh"], "Cmd": ["static", "x"]}, 0, "starts what that is given, /usr/bin/static"),
+                                     ({"Entrypoint": ["start.sh"]}, 1, "no shell in a machine"),
+                                     ({"Cmd": ["/bin/none"]}, 1, "which is no file in it"),
+                                     ({}, 1, "does not say what it starts")):
+            shutil.rmtree(os.path.join(self.work, "layout"))
+            layout = Layout(os.path.join(self.work, "layout"))
+            layout.layer(member("bin/static", self.read("static"), mode=0o755), member("usr/bin/static", self.read("static"), mode=0o755),
+                         member("bin/start.sh", "#!/bin/sh\nexec $@\n", mode=0o755))
+            layout.finish(config)
+            recipe, found = self.imported("oci:layout", status=status)
+            self.assertIn(word, found["may" if status == 0 else "stops"])
+
     def refused(self, word, *members, **more):
         layout = Layout(self.path("bad", str(len(os.listdir(self.path("bad")))) if os.path.isdir(self.path("bad")) else "0"))
         layout.layer(*members, **more)

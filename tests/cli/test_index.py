@@ -126,6 +126,35 @@ class Index(scenario.Scenario):
         self.uni("build", recipe, "-o", "other", "--locked")
         self.assertEqual(self.read("out/hello.raw"), self.read("other/hello.raw"))
 
+    def test_tools_are_in_the_lock(self):
+        self.publish(self.pack("web", "1.0.0"))
+        self.uni("index", "add", "main", "pub")
+        recipe = self.recipe()
+        self.uni("build", recipe, "-o", "out", "-f", "raw")
+        lock = self.lock()
+        real = os.path.realpath(shutil.which("ld"))
+        name = os.path.basename(real)
+        self.assertIn(f'[[x86_64.tool]]\nname = "{name}"\nsha256 = "{self.tool("sha256sum", real).split()[0]}"', lock)
+        self.assertIn('name = "liblz4.so', lock)
+        self.uni("build", recipe, "-o", "out", "-f", "raw", "--locked")
+        # The same program to whoever asks for its version, with other bytes.
+        with open(real, "rb") as f:
+            self.write("bin/" + name, f.read() + b"\0", 0o755)
+        os.symlink(name, os.path.join(self.work, "bin/ld"))
+        other = {"PATH": os.path.join(self.work, "bin") + ":" + self.env["PATH"]}
+        text = self.fails("build", recipe, "-o", "out", "--locked", env=other)
+        self.assertIn(f'tool "{name}" here is not the locked one', text)
+        done = self.run_uni("build", recipe, "-o", "out", env=other)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(f'tool "{name}" here is not the one'.encode(), done.stderr)
+        self.assertEqual(self.lock(), lock)
+        self.uni("update", "web", "--recipe", recipe, env=other)
+        self.assertEqual(self.lock(), lock)  # one package brings no other tools along
+        self.uni("update", "--recipe", recipe, env=other)
+        self.assertNotEqual(self.lock(), lock)
+        self.uni("build", recipe, "-o", "out", "--locked", env=other)
+        self.fails("build", recipe, "-o", "out", "--locked")
+
     def test_yanked_stays_for_those_who_have_it(self):
         self.publish(self.pack("web", "1.0.0"), self.pack("web", "1.1.0"))
         self.uni("index", "add", "main", "pub")

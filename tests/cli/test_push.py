@@ -1,5 +1,6 @@
 """uni push and uni ami against a strict double of EC2: what is made, what goes on after trouble, what is refused."""
 
+import collections
 import json
 import os
 import signal
@@ -108,6 +109,20 @@ class Push(Ec2):
         self.assertIn("ebs:PutSnapshotBlock", out)
         self.assertIn("ec2:RegisterImage", out)
         self.assertEqual(self.account.calls, [])
+        # What it says is what is done, the first time and on a parent.
+        for version in ("1.0.0", "1.0.1"):
+            self.recipe(version=version, more=self.BESIDE)
+            self.image()
+            said = json.loads(self.push("--dry-run", "--json"))
+            self.account.calls.clear()
+            self.push()
+            done = collections.Counter(call["action"] for call in self.account.calls)
+            wanted = collections.Counter()
+            for note in said:
+                if note["what"] == "request":
+                    wanted[note["where"].split(":")[1]] += note["calls"]
+            self.assertEqual(done, wanted)
+            self.assertEqual(sum(note["bytes"] for note in said), done["PutSnapshotBlock"] * double.BLOCK)
 
     BESIDE = """[[volume]]
 name = "state"
@@ -145,11 +160,11 @@ source = "site"
         # What is interrupted there goes on with all of them.
         self.account.faults = [double.Fault("RegisterImage", 503)]
         self.assertIn("the same command goes on", self.push_fails())
-        self.assertEqual(len(self.account.snapshots), 3)
+        self.assertEqual(len(self.account.disks), 3)
         puts = self.account.count("PutSnapshotBlock")
         self.account.faults = []
         self.push()
-        self.assertEqual((self.account.count("PutSnapshotBlock"), len(self.account.snapshots)), (puts, 3))
+        self.assertEqual((self.account.count("PutSnapshotBlock"), len(self.account.disks)), (puts, 3))
         image = self.only_image()[1]
         self.assertEqual(list(image["mappings"]), ["/dev/xvda", "/dev/sdf", "/dev/sdg"])
         form = image["form"]
@@ -187,6 +202,63 @@ source = "site"
         second = next(i for i in self.account.images.values() if i is not first)
         self.assertEqual(self.account.snapshots[second["snapshot"]]["parent"], first["snapshot"])
         self.assert_snapshot_is_the_disk(second["snapshot"])
+
+    def next_image(self, elsewhere="another"):
+        """A version more, on a machine that has pushed nothing so far."""
+        self.recipe(extra=', "two"', version="1.0.1")
+        self.image()
+        self.env["XDG_STATE_HOME"] = self.path(elsewhere)
+
+    def test_another_machine_sends_what_differs(self):
+        self.push()
+        first = self.only_image()[1]
+        before = self.account.count("PutSnapshotBlock")
+        self.next_image()
+        self.push()
+        self.assertLess(self.account.count("PutSnapshotBlock") - before, before)
+        second = next(i for i in self.account.images.values() if i is not first)
+        self.assertEqual(self.account.snapshots[second["snapshot"]]["parent"], first["snapshot"])
+        self.assert_snapshot_is_the_disk(second["snapshot"])
+        # Of several the newest; what was interrupted after it was found goes on.
+        self.recipe(version="1.0.2")
+        self.image()
+        self.env["XDG_STATE_HOME"] = self.path("third")
+        self.account.faults = [double.Fault("CompleteSnapshot", 400)]
+        self.push_fails()
+        self.account.faults = [double.Fault("RegisterImage", 503)]
+        self.push_fails()
+        self.push()
+        third = max(self.account.images.items())[1]
+        self.assertEqual(self.account.snapshots[third["snapshot"]]["parent"], second["snapshot"])
+        self.assert_snapshot_is_the_disk(third["snapshot"])
+
+    def test_a_block_map_that_cannot_be_used(self):
+        self.push()
+        first = self.only_image()[1]
+        block_map = next(s for s in self.account.snapshots.values() if "uni:map-of" in s["tags"])
+        self.assertEqual(block_map["tags"], {"uni:map-of": first["snapshot"], "uni:map-name": "hello"})
+        self.next_image()
+        sound = dict(block_map["blocks"])
+        text = sound[0].rstrip(b"\0")
+        damaged = [b"", b"snapshot snap-1", text.replace(b'"format": 1', b'"format": 9'), text[:-5],
+                   text.replace(first["snapshot"].encode(), b"snap-00000000000000009"), bytes(len(text))]
+        for number, change in enumerate(damaged):
+            self.env["XDG_STATE_HOME"] = self.path(f"machine-{number}")
+            block_map["blocks"][0] = change.ljust(double.BLOCK, b"\0")
+            self.push()
+            name, image = max(self.account.images.items())
+            self.assertIsNone(self.account.snapshots[image["snapshot"]]["parent"])
+            self.assert_snapshot_is_the_disk(image["snapshot"])
+            self.uni("ami", "deregister", f"ec2://eu-central-1/{name}")
+        # Without the permission to read it a push goes on, and says so.
+        block_map["blocks"] = sound
+        self.env["XDG_STATE_HOME"] = self.path("last")
+        self.account.keys["AKIDEXAMPLE"]["allowed"] = {
+            "ebs:StartSnapshot", "ebs:PutSnapshotBlock", "ebs:CompleteSnapshot", "ec2:DescribeImages",
+            "ec2:DescribeSnapshots", "ec2:RegisterImage"}
+        done = self.run_uni("push", "out/hello.ami", TO)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"all blocks are sent", done.stderr)
 
     def test_what_became_zero_is_sent(self):
         self.push()
@@ -228,7 +300,7 @@ source = "site"
         self.account.faults = [double.Fault("RegisterImage", "lost"), double.Fault("StartSnapshot", "lost")]
         self.push()
         self.only_image()
-        self.assertEqual(len(self.account.snapshots), 1)
+        self.assertEqual(len(self.account.disks), 1)
 
     def test_what_is_forbidden_is_named_and_leaves_nothing(self):
         self.account.keys["AKIDEXAMPLE"]["allowed"] = {"ebs:StartSnapshot", "ebs:PutSnapshotBlock",
@@ -247,8 +319,10 @@ source = "site"
         self.uni("ami", "gc", "ec2://eu-central-1")
         self.uni("ami", "deregister", "ec2://us-east-1/" + next(
             name for name, image in self.account.images.items() if image["region"] == "us-east-1"))
-        services = {"StartSnapshot": "ebs", "PutSnapshotBlock": "ebs", "CompleteSnapshot": "ebs"}
-        used = {f"{services.get(call['action'], 'ec2')}:{call['action']}" for call in self.account.calls}
+        self.next_image()
+        self.push()
+        direct = {"StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot", "ListSnapshotBlocks", "GetSnapshotBlock"}
+        used = {f"{'ebs' if call['action'] in direct else 'ec2'}:{call['action']}" for call in self.account.calls}
         # Tagging on creation wants CreateTags, though nobody calls it.
         self.assertEqual(allowed - used, {"ec2:CreateTags"})
 
@@ -310,7 +384,7 @@ source = "site"
         self.assertEqual(self.account.images[copy[1]]["tags"], image["tags"])
         self.uni("ami", "deregister", f"ec2://eu-central-1/{name}")
         self.assertEqual(list(self.account.images), [copy[1]])
-        self.assertEqual([s["region"] for s in self.account.snapshots.values()], ["us-west-2"])
+        self.assertEqual({s["region"] for s in self.account.snapshots.values()}, {"us-west-2"})
         self.assertIn("has no image", self.fails("ami", "show", f"ec2://eu-central-1/{name}"))
 
     def test_leftovers_are_collected(self):
@@ -325,10 +399,15 @@ source = "site"
             volumes[state] = self.account.new_id("snap")
             self.account.snapshots[volumes[state]] = dict(self.account.snapshots[used], state=state,
                                                           tags={"uni:volume": "map-sha256:0"})
-        wanted = [left, volumes["pending"]]
+        maps = {of: self.account.new_id("snap") for of in (left, "snap-gone")}
+        for of, name in maps.items():
+            self.account.snapshots[name] = dict(self.account.snapshots[used], tags={"uni:map-of": of})
+        wanted = [left, volumes["pending"], *maps.values()]
         self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1", "--dry-run").split(), wanted)
         self.assertEqual(self.uni("ami", "gc", "ec2://eu-central-1").split(), wanted)
-        self.assertEqual(set(self.account.snapshots), {used, foreign, volumes["completed"]})
+        self.assertEqual(set(self.account.disks), {used, foreign, volumes["completed"]})
+        self.assertEqual([s["tags"]["uni:map-of"] for s in self.account.snapshots.values() if "uni:map-of" in s["tags"]],
+                         [used])
 
     def test_machines_are_started_and_ended(self):
         self.push()
@@ -470,6 +549,37 @@ class Credentials(Ec2):
         self.ask()
         self.write("give me", "#!/bin/sh\necho trouble >&2\nexit 3\n", 0o755)
         self.assertIn("trouble", self.refused())
+
+    def lasting(self, seconds):
+        """A credential_process that gives other keys each time, for so long; the double knows ten of them."""
+        for n in range(1, 11):
+            self.account.keys[f"AKID{n}"] = {"secret": f"s{n}", "token": None, "allowed": None}
+        self.write("count", "0")
+        self.write("give", f"""#!/bin/sh
+n=$(($(cat {self.work}/count) + 1)); echo $n >{self.work}/count
+printf '{{"Version": 1, "AccessKeyId": "AKID%d", "SecretAccessKey": "s%d", "Expiration": "%s"}}' $n $n \\
+	"$(date -u -d '+{seconds} seconds' +%Y-%m-%dT%H:%M:%SZ)"
+""", 0o755)
+        self.config(f"[default]\ncredential_process = {self.work}/give\n")
+
+    def signers(self):
+        return [call["headers"]["authorization"].split("Credential=")[1].split("/")[0] for call in self.account.calls]
+
+    def test_keys_are_renewed_in_a_long_push(self):
+        self.lasting(3)
+        self.account.faults = [double.Fault("PutSnapshotBlock", "late", 1, seconds=4),
+                               double.Fault("CompleteSnapshot", "late", 1, seconds=4)]
+        self.push()
+        self.only_image()
+        self.assertGreater(len(set(self.signers())), 2)
+
+    def test_keys_that_expired_before_their_time(self):
+        self.lasting(3600)
+        self.account.keys["AKID1"]["expires"] = time.time() + 3
+        self.account.faults = [double.Fault("PutSnapshotBlock", "late", 1, seconds=4)]
+        self.push()
+        self.only_image()
+        self.assertEqual(self.read("count"), b"2\n")
 
     def test_keys_that_nobody_knows(self):
         self.env.update(AWS_ACCESS_KEY_ID="AKIDOTHER", AWS_SECRET_ACCESS_KEY="x")

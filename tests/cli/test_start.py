@@ -55,6 +55,24 @@ class Start(scenario.Scenario):
         self.write("token", "hush")
         self.write("other.conf", "x" * 5000)
 
+    def test_by_smbios(self):
+        """Machines without fw_cfg, started by the kernel and from disks by both firmwares."""
+        self.write("recipe.toml", RECIPE + '[output]\nboot = ["bios", "uefi"]\n')
+        given = ("--config-by", "smbios", "--secret", "token=token", "--file", "/etc/app.conf=other.conf")
+        for how in (("--kernel", "--machine", "pc"), ("--firmware", "bios"), ("--firmware", "uefi")):
+            with self.subTest(how):
+                shown = self.uni("run", "recipe.toml", *how, *given)
+                self.assertIn("/run/secrets/token: 400 4 <hush>", shown)
+                self.assertIn("/etc/app.conf: 600 99 <xxx", shown)
+        printed = self.uni("run", "recipe.toml", "--print", *given)
+        self.assertIn(" -smbios type=11,value=org.uni.config:554e4943464731", printed)
+        self.assertNotIn("fw_cfg", printed)
+        self.assertIn("has no SMBIOS", self.fails("run", "recipe.toml", "--kernel", *given, status=125))
+        self.write("other.conf", "x" * 40000)
+        self.assertIn("SMBIOS holds no more than", self.fails("run", "recipe.toml", *given, status=125))
+        self.assertIn('"mail" is not fw_cfg or smbios', self.fails(
+            "run", "recipe.toml", "--secret", "token=token", "--config-by", "mail", status=2))
+
     def test_given(self):
         shown = self.uni("run", "recipe.toml", "--kernel", "--secret", "token=token")
         self.assertIn("/run/secrets/token: 400 4 <hush>", shown)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs one test program in an image and judges console and end.
 
-  check.py --kernel unibase.elf --source programs/start.c PROGRAM
+  check.py --kernel unibase.elf --source programs/start.c [--processors N] PROGRAM
 
 The opening comment of the program's source says what is expected:
   @args WORDS       arguments, quoted as for a shell
@@ -10,6 +10,7 @@ The opening comment of the program's source says what is expected:
   @memory MIB       of the machine (64)
   @volume MIB       a squashfs at /volume with one file "big": 64-bit numbers, each its own offset
   @machine NAME     other than microvm
+  @processors N     (1); --processors overrides it
   @power TEXT       the power button is pressed when the console shows this
   @end KIND STATUS  as boot.py tells it; without it as the program ends on Linux
   @match REGEX      a line of the console
@@ -75,6 +76,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--kernel", required=True)
     p.add_argument("--source", required=True)
+    p.add_argument("--processors")
     p.add_argument("program")
     o = p.parse_args()
     d = directives(o.source)
@@ -90,7 +92,7 @@ def main():
         with open(image, "wb") as f:
             f.write(mkimage.build(mkimage.options().parse_args(words + ["--", name] + args)))
         end = boot.boot(image, d.get("machine", ["microvm"])[0],
-                        int(d.get("memory", ["64"])[0]),
+                        int(d.get("memory", ["64"])[0]), extra=["-smp", o.processors or d.get("processors", ["1"])[0]],
                         power=d.get("power", [""])[0].encode())
     text = end.console.decode(errors="replace").replace("\r\n", "\n")
     expected = d.get("end", ["status 0"])[0]

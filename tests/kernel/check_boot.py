@@ -2,7 +2,7 @@
 """Boots a kernel and compares how it ended with what was expected.
 
   check_boot.py [--machine M,M] [--memory N,N] [--end KIND] [--status N] [--says REGEX]
-                [--console REGEX] [--move MIB] IMAGE [-- QEMU options]
+                [--console REGEX] [--move MIB] [--qemu=OPTIONS] IMAGE
 
 Every machine and every memory size is tried. --move puts the image that many MiB higher than it was
 linked, which is what loaders do that find the lower place taken.
@@ -10,6 +10,7 @@ linked, which is what loaders do that find the lower place taken.
 import argparse
 import os
 import re
+import shlex
 import struct
 import sys
 import tempfile
@@ -37,7 +38,7 @@ def moved(image, mib):
 
 
 def check(o, image, machine, memory):
-    end = boot(image, machine, memory, o.timeout, o.extra)
+    end = boot(image, machine, memory, o.timeout, shlex.split(o.qemu))
     wrong = []
     if end.kind != o.end:
         wrong.append(f"ended by {end.kind}, not {o.end}")
@@ -65,8 +66,8 @@ def main():
     p.add_argument("--says")
     p.add_argument("--console")
     p.add_argument("--move", type=int, default=0)
+    p.add_argument("--qemu", default="", help="more options for QEMU, as for a shell")
     p.add_argument("image")
-    p.add_argument("extra", nargs="*")
     o = p.parse_args()
     if o.end == "status" and o.status is None:
         o.status = 0

@@ -30,7 +30,7 @@ class Case:
     def __init__(self, kernel, folder):
         self.kernel, self.folder, self.count = kernel, folder, 0
 
-    def run(self, name, image, runtime=None, panic=None, shows=(), hides=()):
+    def run(self, name, image, runtime=None, panic=None, shows=(), hides=(), machine="microvm", smbios=()):
         """Boots the image and compares: the panic's text, or lines that must and must not be there."""
         global failures
         self.count += 1
@@ -42,7 +42,9 @@ class Case:
             with open(path + ".config", "wb") as f:
                 f.write(runtime)
             extra = ["-fw_cfg", f"name={FWCFG},file={path}.config"]
-        end = boot(path, "microvm", 32, extra=extra)
+        for text in smbios:
+            extra += ["-smbios", f"type=11,value={text}"]
+        end = boot(path, machine, 32, extra=extra)
         console = end.console.decode(errors="replace")
         lines = [re.sub(r"^uni: \[[^]]*\] ", "", line) for line in console.splitlines()]
         wrong = []
@@ -103,6 +105,30 @@ def good(case):
     case.run("without any part", case.kernel, shows=["grace 7 trace 7"])
 
 
+def strings(data, step=400, name="org.uni.config"):
+    return [f"{name}:{data[at:at + step].hex()}" for at in range(0, len(data), step)]
+
+
+def smbios(case):
+    """Machines without the fw_cfg file: OEM strings, by both of SMBIOS's entry points."""
+    image = case.image(record(("arg", "sh"), ("env", "A=1"), permit("arg", "env")))
+    given = record(("arg", "new"))
+    case.run("by OEM strings", image, machine="pc", smbios=["another word", *strings(given, 10)],
+             shows=["entry 1 <new>", "entry 2 <A=1>"], hides=["entry 1 <sh>"])
+    long = record(*[("env", f"V{i}=" + "x" * 20) for i in range(700)])
+    case.run("by SMBIOS 3", image, machine="q35,smbios-entry-point-type=64", smbios=strings(long),
+             shows=["entry 2 <V0=" + "x" * 20 + ">", "entry 2 <V699=" + "x" * 20 + ">"])
+    case.run("fw_cfg goes first", image, given, machine="pc", smbios=strings(record(("arg", "other"))),
+             shows=["entry 1 <new>"])
+    case.run("others' strings", image, machine="pc", smbios=["org.uni.configuration:00", "io.systemd.credential:a=b"],
+             shows=["entry 1 <sh>"])
+    case.run("not permitted", image, machine="pc", smbios=strings(record(("hostname", "h"))),
+             panic="does not permit entries of type 5")
+    case.run("strings that are cut", image, machine="pc", smbios=strings(given)[:-1] + ["org.uni.config:5"],
+             panic="error 5 reading it")
+    case.run("half a record", image, machine="pc", smbios=strings(given[:-8]), panic="given at start: damaged")
+
+
 def bad(case):
     whole = record(("arg", "a"))
     for at in (0, 8, 12, 16, 30):
@@ -127,6 +153,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         case = Case(kernel, folder)
         good(case)
+        smbios(case)
         bad(case)
     print(f"{case.count} boots, {failures} wrong")
     sys.exit(failures != 0)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writable volumes in the booted kernel.
 
-  test_ext4.py UNIBASE.ELF PROGRAMS
+  test_ext4.py UNIBASE.ELF PROGRAMS TOOLS
 
 The programs whose output Linux decides run on an ext4; e2fsck looks at it afterwards.
 """
@@ -72,10 +72,24 @@ def judge_programs(kernel, programs, folder):
         run("/sbin/e2fsck", "-fn", disk)
 
 
+def judge_pressure(kernel, tools, folder):
+    """A program that leaves no memory, and what it writes all the same."""
+    disk, image = os.path.join(folder, "disk"), os.path.join(folder, "image.elf")
+    make_disk(disk, 48, "-b", "4096")
+    make_image(kernel, os.path.join(tools, "pressure"), "/data", image, args=("/data",))
+    for memory in 12, 24:
+        end = boot(image, memory=memory, extra=plain(disk))
+        said = end.console.decode(errors="replace").replace("\r", "")
+        if (end.kind, end.status) != ("status", 0) or said != "eaten: much\nall there\n":
+            fail(f"pressure in {memory} MiB: the guest ended: {end}\n{said[-1500:]}")
+        run("/sbin/e2fsck", "-fn", disk)
+
+
 def main():
-    kernel, programs = sys.argv[1], sys.argv[2]
+    kernel, programs, tools = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         judge_programs(kernel, programs, folder)
+        judge_pressure(kernel, tools, folder)
     sys.exit(failures != 0)
 
 

@@ -16,6 +16,16 @@ from ether import ACK, FIN, IP6, GUEST6, RST, SYN, Client, Wire
 from guest import Guest, expect
 
 
+def leave(wire, client):
+    """Both sides close; whether the other one did."""
+    client.put(FIN | ACK)
+    closed = wire.segment(client.port, lambda s: s.flags & FIN) is not None
+    client.seq += 1
+    client.ack += 1
+    client.put(ACK)
+    return closed
+
+
 def in_order(guest, port, what):
     """Datagrams and a connection over both versions of the protocol."""
     guest.wire.drain()
@@ -24,11 +34,7 @@ def in_order(guest, port, what):
         client = Client(guest.wire, port + offset, source=source, to=to)
         expect(client.open, f"{what}: no connection")
         expect(client.echo(b"some text" * 100), f"{what}: no echo")
-        client.put(FIN | ACK)
-        expect(guest.wire.segment(client.port, lambda s: s.flags & FIN) is not None, f"{what}: no end")
-        client.seq += 1
-        client.ack += 1
-        client.put(ACK)
+        expect(leave(guest.wire, client), f"{what}: no end")
 
 
 def ping(guest):
@@ -214,12 +220,21 @@ def link_goes(guest):
 
 
 def idle(guest):
-    """A machine with a network and nothing to do takes no interrupts: one may end the program's own sleep."""
+    """A machine with connections and nothing to do takes no interrupts: one may end the program's own sleep."""
     wire = guest.wire
+    clients = [Client(wire, 4600 + i) for i in range(3)]
+    expect(all(c.open and c.echo(b"before") for c in clients), "no connections")
+    leave(wire, clients[2])
+    # In the middle of the silence the guest asks whether this one is still there.
+    watched = Client(wire, 4603, to_port=9)
     wire.send(ether.udp(3300, 7, b"idle"))
+    asked = wire.segment(watched.port, lambda s: s.seq == (watched.ack - 1) & 0xFFFFFFFF, 30.0)
+    expect(asked is not None, "keep-alive is forgotten")
+    watched.reset()
     found = wire.payload(ether.UDP, lambda d: d[:4] == struct.pack(">HH", 7, 3300), 60.0)
     expect(found is not None, "it does not wake up")
     expect(0 < int(found[8:]) <= 3, f"{int(found[8:])} interrupts in 4 idle seconds")
+    expect(all(c.echo(b"after") for c in clients[:2]), "connections did not outlive it")
     in_order(guest, 4700, "idle")
 
 

@@ -16,6 +16,7 @@
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 #include <uk/xen.h>
 
@@ -59,9 +60,9 @@ struct pvwall {
 
 enum rate { RATE_UNKNOWN, RATE_PARAVIRTUAL, RATE_TOLD, RATE_MEASURED };
 
-static struct pvclock kvm_clock __attribute__((aligned(64)));
+static struct pvclock kvm_clock[UK_CPUS_MAX] __attribute__((aligned(64)));
 static struct pvwall kvm_wall __attribute__((aligned(64)));
-static const struct pvclock *pv; /* KVM's or Xen's */
+static const struct pvclock *pv; /* KVM's, one a processor, or Xen's, of the only one */
 static uint64_t pv_start;	 /* what it said at our monotonic 0: Xen's is the host's */
 static bool xen_alarm;
 static enum rate rate;
@@ -98,11 +99,16 @@ static bool hypervisor_is(const char *name)
 
 static uint64_t read_paravirtual(void);
 
+static void join_kvm_clock(void)
+{
+	uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&kvm_clock[uk_cpu()->id]) | 1);
+}
+
 static bool start_paravirtual(void)
 {
 	if (hypervisor_is("KVMKVMKVM") && (uk_cpuid(0x40000001, 0).a & KVM_FEATURE_CLOCK2)) {
-		uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&kvm_clock) | 1);
-		pv = &kvm_clock;
+		join_kvm_clock();
+		pv = kvm_clock;
 	} else {
 		pv = uk_xen_clock();
 	}
@@ -110,27 +116,34 @@ static bool start_paravirtual(void)
 		return false;
 	hertz = (NS << 32) / pv->mul;
 	hertz = pv->shift < 0 ? hertz << -pv->shift : hertz >> pv->shift;
-	if (pv != &kvm_clock) {
+	if (pv != kvm_clock) {
 		pv_start = read_paravirtual();
 		last_ns = 0;
 	}
 	return true;
 }
 
-static uint64_t read_paravirtual(void)
+static uint64_t read_record(const struct pvclock *r)
 {
 	uint32_t version;
-	uint64_t ns, delta, last;
+	uint64_t ns, delta;
 
 	do {
-		version = __atomic_load_n(&pv->version, __ATOMIC_ACQUIRE);
-		delta = uk_rdtsc() - pv->tsc;
-		delta = pv->shift < 0 ? delta >> -pv->shift : delta << pv->shift;
-		ns = pv->system_time + multiply_shift32(delta, pv->mul);
+		version = __atomic_load_n(&r->version, __ATOMIC_ACQUIRE);
+		delta = uk_rdtsc() - r->tsc;
+		delta = r->shift < 0 ? delta >> -r->shift : delta << r->shift;
+		ns = r->system_time + multiply_shift32(delta, r->mul);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while ((version & 1) != 0 || version != pv->version);
-	ns -= pv_start;
-	if (pv->flags & PVCLOCK_STABLE)
+	} while ((version & 1) != 0 || version != r->version);
+	return ns - pv_start;
+}
+
+static uint64_t read_paravirtual(void)
+{
+	const struct pvclock *r = pv == kvm_clock ? &pv[uk_cpu()->id] : pv;
+	uint64_t ns = read_record(r), last;
+
+	if (r->flags & PVCLOCK_STABLE)
 		return ns;
 	last = last_ns;
 	while (ns > last)
@@ -299,18 +312,29 @@ int64_t uk_clock_wall(void)
 	uk_time_mono();
 	if (rate != RATE_PARAVIRTUAL)
 		return 0;
-	if (pv == &kvm_clock)
+	if (pv == kvm_clock)
 		uk_wrmsr(MSR_KVM_WALL, uk_virt_to_phys(wall));
 	else
 		wall = uk_xen_wall();
 	return (int64_t)(wall->sec * NS + wall->nsec + pv_start);
 }
 
-static void tick(void *arg)
+void uk_clock_alarm(void)
 {
-	(void)arg;
 	soon = 0;
 	uk_clock_tick();
+}
+
+static void xen_tick(void *arg)
+{
+	(void)arg;
+	uk_clock_alarm();
+}
+
+static void set_deadline_mode(void)
+{
+	uk_apic_write(APIC_LVT_TIMER, APIC_DEADLINE_MODE | UK_VECTOR_TIMER);
+	__asm__ volatile("mfence" : : : "memory");
 }
 
 static void start_alarm(void)
@@ -319,15 +343,13 @@ static void start_alarm(void)
 		uk_panic("no memory for the timer");
 	soon = 0;
 	uk_time_mono();
-	uk_irq_set(UK_VECTOR_TIMER, tick, NULL);
 	alarm_ready = true;
-	xen_alarm = uk_xen_alarm_start(tick);
+	xen_alarm = uk_xen_alarm_start(xen_tick);
 	if (xen_alarm)
 		return;
 	deadline_mode = uk_cpu_has.tsc_deadline && rate != RATE_MEASURED;
 	if (deadline_mode) {
-		uk_apic_write(APIC_LVT_TIMER, APIC_DEADLINE_MODE | UK_VECTOR_TIMER);
-		__asm__ volatile("mfence" : : : "memory");
+		set_deadline_mode();
 	} else if (apic_hertz == 0 && apic_counts_ns()) {
 		apic_hertz = NS / APIC_DIVISOR;
 	} else if (apic_hertz == 0) {
@@ -339,6 +361,20 @@ static void start_alarm(void)
 		apic_hertz = scale(UINT32_MAX - uk_apic_read(APIC_TIMER_CURRENT), hertz,
 				   uk_rdtsc() - start);
 	}
+}
+
+void uk_clock_share(void)
+{
+	if (!alarm_ready)
+		start_alarm();
+}
+
+void uk_clock_join(void)
+{
+	if (pv == kvm_clock)
+		join_kvm_clock();
+	if (deadline_mode)
+		set_deadline_mode();
 }
 
 void uk_clock_arm(uint64_t deadline)
@@ -376,7 +412,6 @@ bool uk_clock_soon(uint64_t ns)
 		return false;
 	if (!uk_apic_start())
 		uk_panic("no memory for the timer");
-	uk_irq_set(UK_VECTOR_TIMER, tick, NULL);
 	soon = (uint32_t)(ns / APIC_DIVISOR);
 	apic_count_from(soon, true);
 	return true;

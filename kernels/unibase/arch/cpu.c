@@ -3,8 +3,10 @@
  */
 #include <uk/cpu.h>
 #include <uk/log.h>
+#include <uk/mem.h>
 #include <uk/paging.h>
 #include <uk/sched.h>
+#include <uk/smp.h>
 #include <uk/trap.h>
 
 #define MSR_EFER 0xc0000080
@@ -37,7 +39,7 @@ struct gate {
 	uint32_t offset_high, reserved;
 };
 
-struct tss {
+struct uk_tss {
 	uint32_t reserved0;
 	uint64_t rsp[3];
 	uint64_t reserved1;
@@ -55,9 +57,10 @@ extern char uk_trap_vectors[], uk_syscall_gate[], uk_ist_double[], uk_ist_nmi[];
 
 struct uk_cpu uk_cpu_boot;
 struct uk_cpu_features uk_cpu_has UK_SEALED;
-static uint64_t gdt[10] UK_SEALED;
+/* One for all processors: each has a TSS in it, of two entries. */
+static uint64_t gdt[UK_TSS_SELECTOR / 8 + 2 * UK_CPUS_MAX] UK_SEALED;
 static struct gate idt[UK_VECTOR_COUNT] UK_SEALED;
-static struct tss tss;
+static struct uk_tss boot_tss;
 
 static void read_features(void)
 {
@@ -109,28 +112,36 @@ static void set_control(void)
 
 static void set_segments(void)
 {
-	uint64_t base = (uintptr_t)&tss;
-	struct pointer p = { sizeof(gdt) - 1, (uintptr_t)gdt };
-
 	gdt[UK_CS_KERNEL / 8] = 0x00af9b000000ffff;
 	gdt[UK_DS_KERNEL / 8] = 0x00cf93000000ffff;
 	gdt[UK_CS_USER32 / 8] = 0x00cffb000000ffff;
 	gdt[UK_DS_USER / 8] = 0x00cff3000000ffff;
 	gdt[UK_CS_USER / 8] = 0x00affb000000ffff;
-	gdt[UK_TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
-				   (base >> 24 & 0xff) << 56;
-	gdt[UK_TSS_SELECTOR / 8 + 1] = base >> 32;
-	tss.ist[IST_DOUBLE - 1] = (uintptr_t)uk_ist_double;
-	tss.ist[IST_NMI - 1] = (uintptr_t)uk_ist_nmi;
-	tss.io_map = sizeof(tss);
+}
+
+static void set_tss(struct uk_tss *tss, uint64_t double_top, uint64_t nmi_top)
+{
+	tss->ist[IST_DOUBLE - 1] = double_top;
+	tss->ist[IST_NMI - 1] = nmi_top;
+	tss->io_map = sizeof(*tss);
+}
+
+/* LTR marks the descriptor as busy: it writes, too. */
+static void load_segments(const struct uk_cpu *cpu)
+{
+	uint32_t selector = UK_TSS_SELECTOR + 16 * cpu->id;
+	uint64_t base = (uintptr_t)cpu->tss;
+	struct pointer p = { sizeof(gdt) - 1, (uintptr_t)gdt };
+
+	gdt[selector / 8] = (sizeof(*cpu->tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
+			    (base >> 24 & 0xff) << 56;
+	gdt[selector / 8 + 1] = base >> 32;
 	__asm__ volatile("lgdt %0" : : "m"(p));
-	__asm__ volatile("ltr %w0" : : "r"(UK_TSS_SELECTOR));
+	__asm__ volatile("ltr %w0" : : "r"(selector));
 }
 
 static void set_gates(void)
 {
-	struct pointer p = { sizeof(idt) - 1, (uintptr_t)idt };
-
 	for (unsigned v = 0; v < UK_VECTOR_COUNT; v++) {
 		uint64_t entry = (uintptr_t)uk_trap_vectors + v * 16;
 
@@ -145,23 +156,52 @@ static void set_gates(void)
 	idt[UK_TRAP_DOUBLE].ist = IST_DOUBLE;
 	idt[UK_TRAP_NMI].ist = IST_NMI;
 	idt[UK_TRAP_MACHINE].ist = IST_NMI;
+}
+
+static void load_gates(void)
+{
+	struct pointer p = { sizeof(idt) - 1, (uintptr_t)idt };
+
 	__asm__ volatile("lidt %0" : : "m"(p));
-}
-
-void uk_cpu_set_stack(uint64_t top)
-{
-	uk_cpu()->stack_top = top;
-	tss.rsp[0] = top;
-}
-
-void uk_cpu_start(void)
-{
-	read_features();
-	set_control();
-	set_segments();
-	set_gates();
 	uk_wrmsr(MSR_EFER, uk_rdmsr(MSR_EFER) | EFER_SCE);
 	uk_wrmsr(MSR_STAR, (uint64_t)UK_CS_USER32 << 48 | (uint64_t)UK_CS_KERNEL << 32);
 	uk_wrmsr(MSR_LSTAR, (uintptr_t)uk_syscall_gate);
 	uk_wrmsr(MSR_FMASK, SYSCALL_CLEARS);
+}
+
+void uk_cpu_set_stack(uint64_t top)
+{
+	struct uk_cpu *cpu = uk_cpu();
+
+	cpu->stack_top = top;
+	cpu->tss->rsp[0] = top;
+}
+
+void uk_cpu_start(void)
+{
+	struct uk_cpu *cpu = uk_cpu();
+
+	read_features();
+	set_control();
+	set_segments();
+	set_tss(&boot_tss, (uintptr_t)uk_ist_double, (uintptr_t)uk_ist_nmi);
+	cpu->tss = &boot_tss;
+	load_segments(cpu);
+	set_gates();
+	load_gates();
+}
+
+int uk_cpu_new(struct uk_cpu *cpu, uint64_t double_top, uint64_t nmi_top)
+{
+	cpu->tss = uk_alloc(sizeof(*cpu->tss));
+	if (cpu->tss == NULL)
+		return -UK_ENOMEM;
+	set_tss(cpu->tss, double_top, nmi_top);
+	return 0;
+}
+
+void uk_cpu_join(struct uk_cpu *cpu)
+{
+	load_segments(cpu);
+	load_gates();
 }

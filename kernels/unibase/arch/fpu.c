@@ -23,6 +23,15 @@ static bool optimised UK_SEALED; /* XSAVEOPT */
 int uk_fpu_restore(const void *state, uint32_t low, uint32_t high);
 int uk_fpu_restore_legacy(const void *state);
 
+void uk_fpu_join(void)
+{
+	if (features != 0)
+		__asm__ volatile("xsetbv"
+				 :
+				 : "c"(0), "a"((uint32_t)features),
+				   "d"((uint32_t)(features >> 32)));
+}
+
 void uk_fpu_start(void)
 {
 	struct uk_cpuid leaf;
@@ -34,9 +43,7 @@ void uk_fpu_start(void)
 	features = (((uint64_t)leaf.d << 32) | leaf.a) & XCR0_WANTED;
 	if ((features & 0xe0) != 0xe0 || !(features & 4))
 		features &= ~0xe0ull;
-	__asm__ volatile("xsetbv"
-			 :
-			 : "c"(0), "a"((uint32_t)features), "d"((uint32_t)(features >> 32)));
+	uk_fpu_join();
 	size = uk_cpuid(13, 0).b;
 	optimised = uk_cpuid(13, 1).a & 1;
 }

@@ -4,12 +4,15 @@
  * asks, so that a program that needs neither does not pay for it; the old interrupt controllers are
  * masked at once.
  */
+#include <uk/clock.h>
 #include <uk/cpu.h>
 #include <uk/io.h>
 #include <uk/irq.h>
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/sched.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 #include <uk/trap.h>
 
@@ -21,6 +24,10 @@
 #define APIC_ID 0x20
 #define APIC_EOI 0xb0
 #define APIC_SPURIOUS 0xf0
+#define APIC_COMMAND 0x300
+#define APIC_COMMAND_BUSY 0x1000
+#define APIC_COMMAND_TO 0x310
+#define MSR_COMMAND 0x830
 #define APIC_LVT_LINT0 0x350
 #define APIC_ENABLE 0x100
 #define APIC_MASKED 0x10000
@@ -66,25 +73,42 @@ uint32_t uk_apic_read(unsigned reg)
 	return apic != NULL ? apic[reg / 4] : (uint32_t)uk_rdmsr(MSR_X2APIC + reg / 16);
 }
 
-bool uk_apic_start(void)
+void uk_apic_command(uint32_t apic_id, uint32_t command)
 {
-	uint64_t base;
-
-	if (apic_ready)
-		return true;
-	base = uk_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-	if (uk_cpu_has.x2apic) {
-		uk_wrmsr(MSR_APIC_BASE, base);
-		uk_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
-	} else {
-		apic = uk_io_map(base & 0xffffff000, UK_PAGE_SIZE);
-		if (apic == NULL)
-			return false;
-		uk_wrmsr(MSR_APIC_BASE, base);
+	/* What was written before must be seen by whom this interrupts: WRMSR waits for nothing. */
+	__asm__ volatile("mfence" : : : "memory");
+	if (apic == NULL) {
+		uk_wrmsr(MSR_COMMAND, (uint64_t)apic_id << 32 | command);
+		return;
 	}
-	uk_cpu()->apic_id = uk_cpu_has.x2apic ? uk_apic_read(APIC_ID) : uk_apic_read(APIC_ID) >> 24;
+	while (uk_apic_read(APIC_COMMAND) & APIC_COMMAND_BUSY)
+		uk_pause();
+	uk_apic_write(APIC_COMMAND_TO, apic_id << 24);
+	uk_apic_write(APIC_COMMAND, command);
+}
+
+void uk_apic_join(void)
+{
+	uint64_t base = uk_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+
+	uk_wrmsr(MSR_APIC_BASE, base);
+	if (uk_cpu_has.x2apic)
+		uk_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
 	uk_apic_write(APIC_LVT_LINT0, APIC_MASKED);
 	uk_apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
+}
+
+bool uk_apic_start(void)
+{
+	if (apic_ready)
+		return true;
+	if (!uk_cpu_has.x2apic) {
+		apic = uk_io_map(uk_rdmsr(MSR_APIC_BASE) & 0xffffff000, UK_PAGE_SIZE);
+		if (apic == NULL)
+			return false;
+	}
+	uk_apic_join();
+	uk_cpu()->apic_id = uk_cpu_has.x2apic ? uk_apic_read(APIC_ID) : uk_apic_read(APIC_ID) >> 24;
 	apic_ready = true;
 	return true;
 }
@@ -95,32 +119,41 @@ void uk_irq_start(void)
 	uk_out8(0xa1, 0xff);
 }
 
+/* Handlers of devices run with the kernel lock held, as the threads do that they work with. */
+static void call_handler(unsigned vector)
+{
+	bool entered = uk_kernel_enter();
+	struct handler h = handlers[vector];
+
+	if (h.fn != NULL)
+		h.fn(h.arg);
+	if (entered)
+		uk_kernel_leave();
+}
+
 void uk_irq_handle(unsigned vector)
 {
-	struct handler h = handlers[vector];
+	struct uk_cpu *cpu = uk_cpu();
 
 	if (vector == VECTOR_SPURIOUS)
 		return;
-	uk_cpu()->irq_depth++;
+	cpu->irq_depth++;
 	__atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
-	if (h.fn != NULL)
-		h.fn(h.arg);
+	if (vector == UK_VECTOR_FLUSH)
+		uk_shoot_serve(cpu);
+	else if (vector == UK_VECTOR_WAKE)
+		uk_runq_look();
+	else if (vector == UK_VECTOR_TIMER)
+		uk_clock_alarm();
+	else
+		call_handler(vector);
 	uk_apic_write(APIC_EOI, 0);
-	uk_cpu()->irq_depth--;
+	cpu->irq_depth--;
 }
 
 uint64_t uk_irq_taken(void)
 {
 	return __atomic_load_n(&taken, __ATOMIC_RELAXED);
-}
-
-int uk_irq_set(int vector, void (*fn)(void *arg), void *arg)
-{
-	uint64_t state = uk_spin_lock(&lock);
-
-	handlers[vector] = (struct handler){ fn, arg };
-	uk_spin_unlock(&lock, state);
-	return vector;
 }
 
 int uk_irq_alloc(void (*fn)(void *arg), void *arg)
@@ -131,7 +164,7 @@ int uk_irq_alloc(void (*fn)(void *arg), void *arg)
 	if (!uk_apic_start())
 		return -UK_ENOMEM;
 	state = uk_spin_lock(&lock);
-	for (int v = VECTOR_FIRST; v < VECTOR_SPURIOUS; v++) {
+	for (int v = VECTOR_FIRST; v < UK_VECTOR_WAKE; v++) {
 		if (handlers[v].fn == NULL) {
 			handlers[v] = (struct handler){ fn, arg };
 			found = v;
@@ -144,13 +177,16 @@ int uk_irq_alloc(void (*fn)(void *arg), void *arg)
 
 void uk_irq_free(int vector)
 {
-	if (vector >= VECTOR_FIRST && vector < VECTOR_SPURIOUS)
-		uk_irq_set(vector, NULL, NULL);
+	uint64_t state = uk_spin_lock(&lock);
+
+	if (vector >= VECTOR_FIRST && vector < UK_VECTOR_WAKE)
+		handlers[vector] = (struct handler){ NULL, NULL };
+	uk_spin_unlock(&lock, state);
 }
 
 void uk_irq_msi(int vector, uint64_t *address, uint32_t *data)
 {
-	*address = 0xfee00000ull | (uint64_t)(uk_cpu()->apic_id & 0xff) << 12;
+	*address = 0xfee00000ull | (uint64_t)(uk_cpu_boot.apic_id & 0xff) << 12;
 	*data = (uint32_t)vector;
 }
 
@@ -217,7 +253,7 @@ int uk_irq_route_gsi(unsigned gsi, int vector, bool level, bool active_low)
 		if (gsi < io->base || line >= io->count)
 			continue;
 		state = uk_spin_lock(&lock);
-		ioapic_write(io, IOAPIC_TABLE + line * 2 + 1, uk_cpu()->apic_id << 24);
+		ioapic_write(io, IOAPIC_TABLE + line * 2 + 1, uk_cpu_boot.apic_id << 24);
 		ioapic_write(io, IOAPIC_TABLE + line * 2,
 			     (uint32_t)vector | (level ? IOAPIC_LEVEL : 0) |
 				     (active_low ? IOAPIC_LOW : 0));

@@ -209,16 +209,42 @@ void uk_stack_unmap(uint64_t top)
 	uk_spin_unlock(&stack_lock, state);
 }
 
-void uk_paging_seal(void)
+static void set_writable(uint64_t virt, bool writable)
+{
+	volatile uint64_t *pte = uk_pte_find(uk_paging_root(), virt, false);
+
+	*pte = writable ? *pte | UK_PTE_WRITE : *pte & ~UK_PTE_WRITE;
+	uk_tlb_flush_page(virt);
+}
+
+static void set_sealed(bool sealed)
 {
 	for (char *at = uk_sealed_start; at < uk_sealed_end; at += UK_PAGE_SIZE) {
 		uint64_t alias = (uintptr_t)uk_phys_to_virt(uk_virt_to_phys(at));
 
-		*uk_pte_find(uk_paging_root(), (uintptr_t)at, false) &= ~UK_PTE_WRITE;
-		*uk_pte_find(uk_paging_root(), alias, false) &= ~UK_PTE_WRITE;
-		uk_tlb_flush_page((uintptr_t)at);
-		uk_tlb_flush_page(alias);
+		set_writable((uintptr_t)at, !sealed);
+		set_writable(alias, !sealed);
 	}
+}
+
+void uk_paging_seal(void)
+{
+	set_sealed(true);
+}
+
+void uk_paging_open(void)
+{
+	set_sealed(false);
+}
+
+/* Text below 1 MiB for processors that start: the direct map is made of small pages there, for
+ * memory ends in the middle of it. */
+bool uk_paging_protect(const void *page, bool writable)
+{
+	if (uk_pte_find(uk_paging_root(), (uintptr_t)page, false) == NULL)
+		return false;
+	set_writable((uintptr_t)page, writable);
+	return true;
 }
 
 static bool audit_table(volatile uint64_t *table, int level, uint64_t base, uint64_t rights,

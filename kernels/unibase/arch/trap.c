@@ -6,6 +6,7 @@
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/sched.h>
+#include <uk/smp.h>
 #include <uk/trap.h>
 
 #define RFLAGS_IF 0x200ull
@@ -47,8 +48,8 @@ static void kernel_exception(struct uk_frame *frame, uint64_t address)
 		frame->rip = fixup;
 }
 
-/* The last steps in the kernel. No frame leaves that would fault on the way (IRET to an address
- * that is not canonical does) or give more rights than user mode has. */
+/* The last steps in the kernel, whose lock is given back. No frame leaves that would fault on the
+ * way (IRET to an address that is not canonical does) or give more rights than user mode has. */
 static void leave_user(struct uk_frame *frame)
 {
 	struct uk_thread *self = uk_cpu()->thread;
@@ -56,19 +57,22 @@ static void leave_user(struct uk_frame *frame)
 	for (;;) {
 		uk_irq_off();
 		if (uk_cpu()->resched) {
-			uk_yield();
+			uk_resched();
 		} else if (self->work != 0) {
 			uk_irq_on();
+			uk_kernel_enter();
 			uk_user_return(frame);
 		} else if (frame->rip >> 47 != 0) {
 			frame->vector = UK_TRAP_PROTECTION;
 			frame->error = 0;
 			uk_irq_on();
+			uk_kernel_enter();
 			uk_user_fault(frame, 0);
 		} else {
 			break;
 		}
 	}
+	uk_kernel_drop();
 	frame->cs = UK_CS_USER;
 	frame->ss = UK_DS_USER;
 	frame->rflags = (frame->rflags & RFLAGS_USER) | RFLAGS_ONE | RFLAGS_IF;
@@ -91,6 +95,7 @@ void uk_trap(struct uk_frame *frame)
 
 		if (uk_frame_user(frame)) {
 			uk_irq_on();
+			uk_kernel_enter();
 			uk_user_fault(frame, address);
 		} else {
 			kernel_exception(frame, address);
@@ -103,6 +108,7 @@ void uk_trap(struct uk_frame *frame)
 void uk_trap_syscall(struct uk_frame *frame)
 {
 	uk_irq_on();
+	uk_kernel_enter();
 	uk_syscall_entry(frame);
 	leave_user(frame);
 }
@@ -123,6 +129,7 @@ void uk_trap_paranoid(struct uk_frame *frame)
 {
 	close_user();
 	if (frame->vector == UK_TRAP_NMI) {
+		uk_smp_obey();
 		uk_log(UK_LOG_WARN, "NMI");
 		return;
 	}

@@ -203,7 +203,8 @@ static void *read_runtime(void)
 
 		if (size == -UK_ENOENT)
 			size = uk_xen_config_read(UNI_CONFIG_XENSTORE, record, room);
-
+		if (size == -UK_ENOENT && !uk_xen_start())
+			size = uk_smbios_read(UNI_CONFIG_SMBIOS, record, room);
 		if (size > 0 && uni_config_check(record, (size_t)size))
 			return record;
 		uk_free(record);

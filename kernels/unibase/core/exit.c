@@ -5,6 +5,7 @@
 #include <uk/cpu.h>
 #include <uk/io.h>
 #include <uk/log.h>
+#include <uk/smp.h>
 #include <uni/abi/exit.h>
 
 #define SWITCHES_MAX 8
@@ -88,6 +89,7 @@ void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address
 	struct uni_exit_record record;
 
 	uk_irq_off();
+	uk_smp_stop();
 	make_record(&record, kind, status, ip, address, text);
 	write_record(&record);
 	if (hypervisor != NULL)
@@ -103,6 +105,7 @@ void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address, co
 	struct uni_exit_record record;
 
 	uk_irq_off();
+	uk_smp_stop();
 	make_record(&record, kind, status, ip, address, text);
 	write_record(&record);
 	uk_out32(UNI_EXIT_DEBUG_PORT, debug_code(kind, status));

@@ -3,6 +3,7 @@
  */
 #include <uk/clock.h>
 #include <uk/log.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 
 #define SOON_NS 20000000
@@ -25,7 +26,13 @@ void uk_later_start(void)
 void uk_later_run(void)
 {
 	unsigned n = __atomic_exchange_n(&count, 0, __ATOMIC_ACQ_REL);
+	bool entered;
 
+	if (n == 0)
+		return;
+	entered = uk_kernel_enter();
 	for (unsigned i = 0; i < n; i++)
 		work[i]();
+	if (entered)
+		uk_kernel_leave();
 }

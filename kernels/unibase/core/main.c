@@ -10,13 +10,14 @@
 
 void uk_main(uk_paddr_t start_info)
 {
-	uk_cpu_set_stack((uintptr_t)uk_boot_stack_top);
 	uk_cpu_start();
+	uk_cpu_set_stack((uintptr_t)uk_boot_stack_top);
 	uk_fpu_start();
 	uk_boot_read(start_info);
 	uk_paging_start();
 	uk_memory_start();
 	uk_sched_start();
+	uk_process_begin();
 	uk_irq_start();
 	uk_config_start();
 	/* From here on this is a thread like others. */

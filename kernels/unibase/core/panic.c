@@ -7,6 +7,7 @@
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/sched.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 #include <uk/symbols.h>
 #include <uk/trap.h>
@@ -37,15 +38,23 @@ static const char *const trap_names[32] = {
 	[UK_TRAP_SIMD] = "SIMD error",
 };
 
-/* One panic is enough: a second one on the way (or of another processor) only ends the machine. */
+/* One panic is enough: a second one on the way only ends the machine, and one of another processor
+ * waits for that. */
 static void panic_once(void)
 {
-	static bool panicking;
+	static struct uk_cpu *panicking;
+	struct uk_cpu *nobody = NULL, *self = uk_cpu();
 
 	uk_console_tap = NULL;
 	uk_irq_off();
-	if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL))
-		uk_machine_end(UNI_EXIT_PANIC, 0, 0, 0, "panic in panic");
+	if (!__atomic_compare_exchange_n(&panicking, &nobody, self, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		if (nobody == self)
+			uk_machine_end(UNI_EXIT_PANIC, 0, 0, 0, "panic in panic");
+		for (;;)
+			__asm__ volatile("cli; hlt");
+	}
+	uk_smp_stop();
 }
 
 static void end_machine(uint64_t ip, uint64_t address, const char *text) UK_NORETURN;
@@ -86,7 +95,7 @@ static void print_thread(void)
 	const struct uk_thread *self = uk_cpu()->thread;
 
 	if (self != NULL)
-		uk_log(UK_LOG_ERROR, "thread %.16s", self->name);
+		uk_log(UK_LOG_ERROR, "thread %.16s, processor %u", self->name, uk_cpu()->id);
 }
 
 static void print_registers(const struct uk_frame *f)

@@ -1,10 +1,9 @@
 /*
- * The scheduler: one run queue a processor, first come first served in slices.
+ * The scheduler: threads as they run, sleep, wake and end. Who runs where is core/runq.c's.
  *
- * Locks: a thread's own lock guards its state; the run queue's guards the order of those that are
- * ready. A thread that is on its way off a processor is still `on_cpu`: whoever picks it waits for
- * that to end, so that nobody runs on a stack that is in use. While one thread alone wants the
- * processor there is no slice and so no timer.
+ * Locks: a thread's own lock guards its state. A thread that is on its way off a processor is still
+ * `on_cpu`: nobody else takes it before its registers are saved, for nobody may run on a stack that
+ * is in use. Should it go on at once elsewhere, it joins a queue when that is done (`requeue`).
  */
 #include <uk/clock.h>
 #include <uk/cpu.h>
@@ -12,24 +11,16 @@
 #include <uk/mem.h>
 #include <uk/paging.h>
 #include <uk/sched.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 
-#define SLICE_NS 4000000
 #define MSR_FS_BASE 0xc0000100
 #define MSR_KERNEL_GS_BASE 0xc0000102 /* the user's, while the kernel runs */
-
-struct uk_runq {
-	struct uk_spinlock lock;
-	struct uk_list ready;
-	uint32_t count;
-	bool sliced;
-};
 
 struct uk_thread *uk_switch(struct uk_thread *from, struct uk_thread *to);
 void uk_thread_first(void);
 void uk_thread_begin(struct uk_thread *before) UK_NORETURN;
 
-static struct uk_runq runq = { .lock = UK_SPINLOCK_INIT, .ready = UK_LIST_INIT(runq.ready) };
 /* The one that started the machine, and the one that has nothing to do; never freed. */
 static struct uk_thread first = { .name = "init", .state = UK_THREAD_RUNNING, .refs = 2 };
 static struct uk_thread idle = { .name = "idle", .refs = 2 };
@@ -50,56 +41,29 @@ void uk_thread_put(struct uk_thread *thread)
 		uk_free(thread);
 }
 
-/* Interrupts are off: puts a thread at the end of this processor's queue. */
-static void enqueue(struct uk_thread *t)
-{
-	struct uk_cpu *cpu = uk_cpu();
-	struct uk_runq *q = cpu->runq;
-	uint64_t state = uk_spin_lock(&q->lock);
-	bool slice;
-
-	uk_list_push_back(&q->ready, &t->item);
-	q->count++;
-	slice = !q->sliced && cpu->thread != cpu->idle;
-	if (slice)
-		q->sliced = true;
-	uk_spin_unlock(&q->lock, state);
-	if (slice)
-		uk_slice_set(uk_time_mono() + SLICE_NS);
-}
-
-/* The next to run: the first that is ready, else idle. */
-static struct uk_thread *take_next(struct uk_cpu *cpu)
-{
-	struct uk_runq *q = cpu->runq;
-	uint64_t state = uk_spin_lock(&q->lock);
-	struct uk_thread *t = uk_list_first(&q->ready, struct uk_thread, item);
-	bool slice;
-
-	if (t != NULL) {
-		uk_list_remove(&t->item);
-		q->count--;
-	}
-	slice = q->count != 0;
-	if (slice != q->sliced || slice)
-		uk_slice_set(slice ? uk_time_mono() + SLICE_NS : UK_FOREVER);
-	q->sliced = slice;
-	uk_spin_unlock(&q->lock, state);
-	return t != NULL ? t : cpu->idle;
-}
-
-/* On the new thread's stack: the old one's registers are saved now. */
+/* On the new thread's stack: the old one's registers are saved now, and it may be picked up. */
 static void finish_switch(struct uk_thread *before)
 {
 	bool dead = before->state == UK_THREAD_DEAD;
+	struct uk_cpu *requeue = before->requeue;
 
-	__atomic_store_n(&before->on_cpu, false, __ATOMIC_RELEASE);
-	if (!dead)
-		return;
-	if (before->fpu != NULL)
-		uk_fpu_drop(before);
-	uk_stack_unmap(before->stack_top);
-	uk_thread_put(before);
+	if (requeue != NULL) {
+		uint64_t state = uk_spin_lock(&before->lock);
+
+		before->requeue = NULL;
+		__atomic_store_n(&before->on_cpu, false, __ATOMIC_RELEASE);
+		uk_runq_put(requeue, before);
+		uk_spin_unlock(&before->lock, state);
+	} else {
+		__atomic_store_n(&before->on_cpu, false, __ATOMIC_RELEASE);
+	}
+	if (dead) {
+		if (before->fpu != NULL)
+			uk_fpu_drop(before);
+		uk_stack_unmap(before->stack_top);
+		uk_thread_put(before);
+	}
+	uk_kernel_resume(uk_cpu()->thread);
 }
 
 static void load_user_bases(struct uk_thread *to)
@@ -110,28 +74,31 @@ static void load_user_bases(struct uk_thread *to)
 	uk_wrmsr(MSR_KERNEL_GS_BASE, to->gs_base);
 }
 
-/* Gives the processor to the next thread. Interrupts are off; the running thread's state says
- * whether it wants to go on. */
-static void reschedule(void)
+/* Time used, so that a reader on another processor sees no mixture. */
+static void count_time(struct uk_thread *from, struct uk_thread *to)
 {
-	struct uk_cpu *cpu = uk_cpu();
-	struct uk_thread *from = cpu->thread, *to;
-	uint64_t now;
+	uint64_t now = uk_rdtsc();
 
-	cpu->resched = 0;
-	to = take_next(cpu);
-	if (to == from) {
-		from->state = UK_THREAD_RUNNING;
-		return;
-	}
-	while (__atomic_load_n(&to->on_cpu, __ATOMIC_ACQUIRE))
-		uk_pause();
-	to->on_cpu = true;
-	to->state = UK_THREAD_RUNNING;
-	to->cpu = cpu;
-	now = uk_rdtsc();
+	__atomic_add_fetch(&from->runs, 1, __ATOMIC_ACQ_REL);
 	from->run_ticks += now - from->run_start;
+	from->run_start = 0;
+	__atomic_add_fetch(&from->runs, 1, __ATOMIC_ACQ_REL);
+	__atomic_add_fetch(&to->runs, 1, __ATOMIC_ACQ_REL);
 	to->run_start = now;
+	__atomic_add_fetch(&to->runs, 1, __ATOMIC_ACQ_REL);
+}
+
+static void switch_to(struct uk_cpu *cpu, struct uk_thread *to)
+{
+	struct uk_thread *from = cpu->thread;
+
+	to->cpu = cpu;
+	__atomic_store_n(&to->on_cpu, true, __ATOMIC_RELEASE);
+	to->state = UK_THREAD_RUNNING;
+	count_time(from, to);
+	uk_kernel_note(from);
+	if (uk_cpu_count > 1)
+		uk_shoot_lazy(cpu, to->process == NULL);
 	uk_fpu_switch(from, to);
 	load_user_bases(to);
 	cpu->thread = to;
@@ -139,20 +106,71 @@ static void reschedule(void)
 	finish_switch(uk_switch(from, to));
 }
 
+/* Gives the processor to the next thread. Interrupts are off; the running thread's state says that
+ * it does not want to go on, unless somebody made it ready again meanwhile. */
+static void reschedule(void)
+{
+	struct uk_cpu *cpu = uk_cpu();
+	struct uk_thread *to;
+
+	cpu->resched = 0;
+	to = uk_runq_take(cpu);
+	if (to == NULL)
+		to = cpu->idle;
+	if (to == cpu->thread)
+		to->state = UK_THREAD_RUNNING;
+	else
+		switch_to(cpu, to);
+}
+
+/* The running thread lets others run and joins `queue`, if there are others, or if it must go. */
+static void give_way(struct uk_cpu *queue)
+{
+	struct uk_cpu *cpu = uk_cpu();
+	struct uk_thread *self = cpu->thread, *to = uk_runq_take(cpu);
+
+	if (to == NULL && queue == cpu)
+		return;
+	self->requeue = queue;
+	self->state = UK_THREAD_READY;
+	switch_to(cpu, to != NULL ? to : cpu->idle);
+}
+
 void uk_yield(void)
 {
 	uint64_t flags = uk_irq_save();
-	struct uk_thread *self = uk_cpu()->thread;
+	struct uk_cpu *cpu = uk_cpu();
 
-	uk_cpu()->resched = 0;
-	if (uk_cpu()->runq->count != 0) {
-		if (self != uk_cpu()->idle) {
-			self->state = UK_THREAD_READY;
-			enqueue(self);
-		}
-		reschedule();
-	}
+	cpu->resched &= ~(uint32_t)UK_RESCHED_YIELD;
+	if (uk_runq_waits(cpu))
+		give_way(cpu);
+	uk_kernel_let();
 	uk_irq_restore(flags);
+}
+
+void uk_resched(void)
+{
+	struct uk_cpu *cpu = uk_cpu(), *queue;
+	uint32_t what = cpu->resched;
+
+	cpu->resched = 0;
+	if (what & UK_RESCHED_SHARE)
+		uk_runq_share(cpu);
+	if (what & UK_RESCHED_YIELD) {
+		queue = uk_runq_turn(cpu, cpu->thread);
+		if (queue != NULL)
+			give_way(queue);
+	}
+}
+
+void uk_preempt(void)
+{
+	uint64_t state = uk_irq_save();
+
+	if (uk_cpu()->resched != 0)
+		uk_resched();
+	uk_kernel_let();
+	uk_irq_restore(state);
 }
 
 /* Called by uk_wait_sleep: unless woken, off the processor. */
@@ -179,15 +197,42 @@ void uk_thread_wake(struct uk_thread *thread)
 	thread->woken = true;
 	if (thread->state == UK_THREAD_SLEEPING) {
 		thread->state = UK_THREAD_READY;
-		enqueue(thread);
+		uk_runq_add(thread);
 	}
 	uk_spin_unlock(&thread->lock, state);
 }
 
+/* Interrupts the processor that runs the thread, if it is another. */
+static void interrupt(const struct uk_thread *thread)
+{
+	uint64_t state;
+
+	if (uk_cpu_count == 1)
+		return;
+	state = uk_irq_save();
+	if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) && thread->cpu != uk_cpu())
+		uk_smp_wake(thread->cpu);
+	uk_irq_restore(state);
+}
+
 void uk_thread_kick(struct uk_thread *thread, uint32_t work)
 {
-	__atomic_or_fetch(&thread->work, work, __ATOMIC_ACQ_REL);
+	__atomic_or_fetch(&thread->work, work, __ATOMIC_SEQ_CST);
 	uk_thread_wake(thread);
+	interrupt(thread);
+}
+
+void uk_thread_bind(struct uk_thread *thread, uint64_t allowed)
+{
+	uint64_t state = uk_spin_lock(&thread->lock);
+
+	thread->allowed = allowed;
+	if (thread->state == UK_THREAD_READY && uk_runq_remove(thread))
+		uk_runq_add(thread);
+	else if (thread == uk_cpu()->thread && !uk_thread_may_run(thread, uk_cpu()))
+		uk_cpu()->resched |= UK_RESCHED_YIELD;
+	uk_spin_unlock(&thread->lock, state);
+	interrupt(thread);
 }
 
 void uk_thread_settle(struct uk_thread *thread, uint32_t work)
@@ -246,7 +291,7 @@ void uk_thread_start(struct uk_thread *thread)
 	uint64_t state = uk_spin_lock(&thread->lock);
 
 	thread->state = UK_THREAD_READY;
-	enqueue(thread);
+	uk_runq_add(thread);
 	uk_spin_unlock(&thread->lock, state);
 }
 
@@ -278,17 +323,24 @@ void uk_thread_exit(void)
 uint64_t uk_thread_run_time(const struct uk_thread *thread)
 {
 	uint64_t state = uk_irq_save();
-	uint64_t ticks = thread->run_ticks;
+	uint64_t ticks, start;
+	uint32_t runs;
 
-	if (thread->on_cpu)
-		ticks += uk_rdtsc() - thread->run_start;
+	do {
+		runs = __atomic_load_n(&thread->runs, __ATOMIC_ACQUIRE);
+		ticks = thread->run_ticks;
+		start = thread->run_start;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while ((runs & 1) != 0 || runs != thread->runs);
+	if (start != 0)
+		ticks += uk_rdtsc() - start;
 	uk_irq_restore(state);
 	return uk_clock_ns(ticks);
 }
 
-uint64_t uk_idle_time(void)
+uint64_t uk_idle_time(uint32_t processor)
 {
-	return uk_thread_run_time(&idle);
+	return processor < uk_cpu_count ? uk_thread_run_time(uk_cpus[processor]->idle) : 0;
 }
 
 void uk_user_set_fs(uint64_t base)
@@ -326,6 +378,7 @@ static void be_idle(void *arg)
 		uk_later_run();
 		uk_irq_off();
 		reschedule();
+		uk_kernel_drop();
 		/* STI takes effect after the next instruction: what came meanwhile ends the halt.
 		 */
 		__asm__ volatile("sti; hlt" : : : "memory");
@@ -345,5 +398,35 @@ void uk_sched_start(void)
 	prepare_stack(&idle);
 	cpu->thread = &first;
 	cpu->idle = &idle;
-	cpu->runq = &runq;
+	cpu->runq = &uk_runq_boot;
+	uk_timeline_start();
+}
+
+int uk_sched_new(struct uk_cpu *cpu, uint64_t stack_top)
+{
+	struct uk_thread *t = uk_alloc(sizeof(*t));
+
+	cpu->runq = uk_runq_new();
+	if (t == NULL || cpu->runq == NULL) {
+		uk_free(t);
+		uk_free(cpu->runq);
+		return -UK_ENOMEM;
+	}
+	uk_strlcpy(t->name, "idle", sizeof(t->name));
+	t->stack_top = stack_top;
+	t->state = UK_THREAD_RUNNING;
+	t->on_cpu = true;
+	t->cpu = cpu;
+	t->refs = 2;
+	cpu->idle = cpu->thread = t;
+	cpu->stack_top = stack_top;
+	cpu->lazy = true;
+	return 0;
+}
+
+void uk_sched_join(struct uk_cpu *cpu)
+{
+	cpu->thread->run_start = uk_rdtsc();
+	be_idle(NULL);
+	uk_panic("the idle thread ended");
 }

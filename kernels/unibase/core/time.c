@@ -1,130 +1,222 @@
 /*
- * Timers, in order of their deadlines, over the one alarm of the processor; and the time of day.
+ * Timers, in order of their deadlines, over the alarm of each processor; and the time of day.
+ *
+ * A timer stands in the list of the processor that armed it, whose alarm is set to the list's
+ * first. Another one may take it out; the alarm then rings for nothing.
  */
 #include <uk/clock.h>
 #include <uk/cpu.h>
 #include <uk/io.h>
 #include <uk/lock.h>
+#include <uk/mem.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 #include <uk/thread.h>
 
 #define NS 1000000000ll
 
-static struct uk_spinlock lock = UK_SPINLOCK_INIT;
-static struct uk_list timers = UK_LIST_INIT(timers); /* nearest first */
-static struct uk_timer *volatile running;	     /* whose function is being called */
-static uint64_t slice_end = UK_FOREVER;
-static uint64_t alarm = UK_FOREVER; /* what the hardware is set to */
-static uint64_t soon_ns;	    /* a rough alarm is set besides; 0: none */
-static uint64_t soon = UK_FOREVER;  /* the same as a deadline, once there is a clock */
+struct uk_timeline {
+	struct uk_spinlock lock;
+	struct uk_list timers;		   /* nearest first */
+	struct uk_timer *volatile running; /* whose function is being called */
+	uint64_t slice_end;
+	uint64_t alarm; /* what the hardware is set to */
+};
+
+static struct uk_timeline boot = {
+	.lock = UK_SPINLOCK_INIT,
+	.timers = UK_LIST_INIT(boot.timers),
+	.slice_end = UK_FOREVER,
+	.alarm = UK_FOREVER,
+};
+/* The boot processor's, under its lock. */
+static uint64_t soon_ns;	   /* a rough alarm is set besides; 0: none */
+static uint64_t soon = UK_FOREVER; /* the same as a deadline, once there is a clock */
 
 static struct uk_spinlock real_lock = UK_SPINLOCK_INIT;
 static int64_t real_offset; /* real time at monotonic 0 */
 static bool real_known;
 static bool began; /* the program runs */
 
-static void set_alarm(void)
+void uk_timeline_start(void)
 {
-	const struct uk_timer *first = uk_list_first(&timers, struct uk_timer, item);
-	uint64_t next = UK_MIN(slice_end, soon);
+	uk_cpu()->timeline = &boot;
+}
 
+int uk_timeline_new(struct uk_cpu *cpu)
+{
+	struct uk_timeline *line = uk_alloc(sizeof(*line));
+
+	if (line == NULL)
+		return -UK_ENOMEM;
+	uk_list_init(&line->timers);
+	line->slice_end = line->alarm = UK_FOREVER;
+	cpu->timeline = line;
+	return 0;
+}
+
+/* Its lock is held, and it is the running processor's. */
+static void set_alarm(struct uk_timeline *line)
+{
+	const struct uk_timer *first = uk_list_first(&line->timers, struct uk_timer, item);
+	uint64_t next = line->slice_end;
+
+	if (line == &boot)
+		next = UK_MIN(next, soon);
 	if (first != NULL)
 		next = UK_MIN(next, first->deadline);
-	if (next == alarm)
+	if (next == line->alarm)
 		return;
 	/* An exact alarm replaces the rough one. */
-	if (soon_ns != 0) {
+	if (line == &boot && soon_ns != 0) {
 		soon = uk_time_mono() + soon_ns;
 		soon_ns = 0;
 		next = UK_MIN(next, soon);
 	}
-	alarm = next;
+	line->alarm = next;
 	uk_clock_arm(next);
+}
+
+static void insert(struct uk_timeline *line, struct uk_timer *timer)
+{
+	struct uk_list *at = &line->timers;
+
+	/* From the far end: new deadlines are mostly the latest. */
+	while (at->prev != &line->timers &&
+	       uk_list_entry(at->prev, struct uk_timer, item)->deadline > timer->deadline)
+		at = at->prev;
+	uk_list_insert(at, &timer->item);
+}
+
+/* Out of its list, if it is in one. */
+static bool take_out(struct uk_timer *timer)
+{
+	struct uk_timeline *line;
+	uint64_t state;
+	bool armed;
+
+	for (;;) {
+		line = timer->home;
+		if (line == NULL)
+			return false;
+		state = uk_spin_lock(&line->lock);
+		if (timer->home == line)
+			break;
+		uk_spin_unlock(&line->lock, state);
+	}
+	armed = timer->armed;
+	if (armed) {
+		uk_list_remove(&timer->item);
+		timer->armed = false;
+		if (line == uk_cpu()->timeline)
+			set_alarm(line);
+	}
+	uk_spin_unlock(&line->lock, state);
+	return armed;
 }
 
 void uk_timer_arm(struct uk_timer *timer, uint64_t deadline)
 {
-	uint64_t state = uk_spin_lock(&lock);
-	struct uk_list *at = &timers;
+	uint64_t flags = uk_irq_save(), state;
+	struct uk_timeline *line = uk_cpu()->timeline;
 
+	if (timer->armed && timer->home != line)
+		take_out(timer);
+	state = uk_spin_lock(&line->lock);
 	if (timer->armed)
 		uk_list_remove(&timer->item);
+	timer->home = line;
 	timer->deadline = deadline;
 	timer->armed = true;
-	/* From the far end: new deadlines are mostly the latest. */
-	while (at->prev != &timers &&
-	       uk_list_entry(at->prev, struct uk_timer, item)->deadline > deadline)
-		at = at->prev;
-	uk_list_insert(at, &timer->item);
-	set_alarm();
-	uk_spin_unlock(&lock, state);
+	insert(line, timer);
+	set_alarm(line);
+	uk_spin_unlock(&line->lock, state);
+	uk_irq_restore(flags);
 }
 
 bool uk_timer_cancel(struct uk_timer *timer)
 {
-	uint64_t state = uk_spin_lock(&lock);
-	bool armed = timer->armed;
+	bool armed = take_out(timer);
 
-	if (armed) {
-		uk_list_remove(&timer->item);
-		timer->armed = false;
-		set_alarm();
-	}
-	uk_spin_unlock(&lock, state);
-	/* Another processor may be in its function; from the function itself there is no waiting.
-	 */
-	while (running == timer && uk_cpu()->irq_depth == 0)
+	/* Another processor may be in its function; from an interrupt there is no waiting: the
+	 * kernel lock keeps both from running at once. */
+	while (timer->home != NULL && timer->home->running == timer && uk_cpu()->irq_depth == 0)
 		uk_pause();
 	return armed;
 }
 
 void uk_slice_set(uint64_t end)
 {
-	uint64_t state = uk_spin_lock(&lock);
+	struct uk_timeline *line = uk_cpu()->timeline;
+	uint64_t state = uk_spin_lock(&line->lock);
 
-	slice_end = end;
-	set_alarm();
-	uk_spin_unlock(&lock, state);
+	line->slice_end = end;
+	set_alarm(line);
+	uk_spin_unlock(&line->lock, state);
 }
 
 void uk_tick_soon(uint64_t ns)
 {
-	uint64_t state = uk_spin_lock(&lock);
+	uint64_t state = uk_spin_lock(&boot.lock);
 
 	if (uk_clock_soon(ns))
 		soon_ns = ns;
 	else
 		soon = uk_time_mono() + ns;
-	set_alarm();
-	uk_spin_unlock(&lock, state);
+	set_alarm(&boot);
+	uk_spin_unlock(&boot.lock, state);
+}
+
+static bool is_due(const struct uk_timeline *line, uint64_t now)
+{
+	const struct uk_timer *first = uk_list_first(&line->timers, struct uk_timer, item);
+
+	return first != NULL && first->deadline <= now;
+}
+
+/* Their functions run with the kernel lock held. */
+static void run_due(struct uk_timeline *line, uint64_t now)
+{
+	bool entered = uk_kernel_enter();
+	uint64_t state = uk_spin_lock(&line->lock);
+
+	while (is_due(line, now)) {
+		struct uk_timer *t = uk_list_first(&line->timers, struct uk_timer, item);
+
+		uk_list_remove(&t->item);
+		t->armed = false;
+		line->running = t;
+		uk_spin_unlock(&line->lock, state);
+		t->fn(t);
+		state = uk_spin_lock(&line->lock);
+		line->running = NULL;
+	}
+	uk_spin_unlock(&line->lock, state);
+	if (entered)
+		uk_kernel_leave();
 }
 
 void uk_clock_tick(void)
 {
-	uint64_t now = uk_time_mono();
-	uint64_t state = uk_spin_lock(&lock);
+	struct uk_timeline *line = uk_cpu()->timeline;
+	uint64_t now = uk_time_mono(), state = uk_spin_lock(&line->lock);
+	bool due = is_due(line, now);
 
-	alarm = soon = UK_FOREVER;
-	soon_ns = 0;
-	for (;;) {
-		struct uk_timer *t = uk_list_first(&timers, struct uk_timer, item);
-
-		if (t == NULL || t->deadline > now)
-			break;
-		uk_list_remove(&t->item);
-		t->armed = false;
-		running = t;
-		uk_spin_unlock(&lock, state);
-		t->fn(t);
-		state = uk_spin_lock(&lock);
-		running = NULL;
+	line->alarm = UK_FOREVER;
+	if (line == &boot) {
+		soon = UK_FOREVER;
+		soon_ns = 0;
 	}
-	if (slice_end <= now) {
-		slice_end = UK_FOREVER;
-		uk_cpu()->resched = 1;
+	uk_spin_unlock(&line->lock, state);
+	if (due)
+		run_due(line, now);
+	state = uk_spin_lock(&line->lock);
+	if (line->slice_end <= now) {
+		line->slice_end = UK_FOREVER;
+		uk_cpu()->resched |= UK_RESCHED_YIELD;
 	}
-	set_alarm();
-	uk_spin_unlock(&lock, state);
+	set_alarm(line);
+	uk_spin_unlock(&line->lock, state);
 	uk_later_run();
 }
 

@@ -52,12 +52,19 @@ void uk_wake_one(struct uk_waitq *q)
 	uk_spin_unlock(&q->lock, state);
 }
 
+/* What the sleeper looks at next must not be read before: who changes it and then finds `woken` as
+ * it was would leave it asleep. */
+static void clear_woken(struct uk_thread *self)
+{
+	__atomic_store_n(&self->woken, false, __ATOMIC_SEQ_CST);
+}
+
 void uk_wait_begin(void)
 {
 	struct uk_thread *self = uk_thread_self();
 
 	if (self->waiting++ == 0)
-		self->woken = false;
+		clear_woken(self);
 }
 
 void uk_wait_end(void)
@@ -112,6 +119,6 @@ bool uk_wait_sleep(uint64_t deadline)
 	uk_sched_sleep();
 	if (deadline != UK_FOREVER)
 		uk_timer_cancel(&alarm.timer);
-	self->woken = false;
+	clear_woken(self);
 	return !self->timed_out;
 }

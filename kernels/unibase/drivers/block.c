@@ -12,7 +12,8 @@
 #define SECTOR 512u
 #define SYNC_MAX (1u << 20) /* bytes of one request */
 
-/* Devices are added and never removed, so that walking needs no lock. */
+/* Added at any time, removed by the one thread that walks when the machine has started: walking
+ * needs no lock. */
 static struct uk_list devices = UK_LIST_INIT(devices);
 static struct uk_spinlock devices_lock = UK_SPINLOCK_INIT;
 static struct uk_mutex scan_lock = UK_MUTEX_INIT(scan_lock);
@@ -55,6 +56,38 @@ struct uk_block_dev *uk_block_next(struct uk_block_dev *dev)
 		next = devices.next;
 	}
 	return next == &devices ? NULL : uk_list_entry(next, struct uk_block_dev, item);
+}
+
+struct uk_block_dev *uk_block_disk_next(struct uk_block_dev *dev)
+{
+	struct uk_list *next = dev == NULL ? devices.next : dev->item.next;
+
+	while (next != &devices && uk_list_entry(next, struct uk_block_dev, item)->parent != NULL)
+		next = next->next;
+	return next == &devices ? NULL : uk_list_entry(next, struct uk_block_dev, item);
+}
+
+static void unlist(struct uk_block_dev *dev)
+{
+	uint64_t state = uk_spin_lock(&devices_lock);
+
+	uk_list_remove(&dev->item);
+	uk_spin_unlock(&devices_lock, state);
+}
+
+void uk_block_remove(struct uk_block_dev *dev)
+{
+	for (struct uk_list *at = devices.next, *next; at != &devices; at = next) {
+		struct uk_block_dev *part = uk_list_entry(at, struct uk_block_dev, item);
+
+		next = at->next;
+		if (part->parent != dev)
+			continue;
+		unlist(part);
+		uk_free(part);
+	}
+	unlist(dev);
+	dev->remove(dev);
 }
 
 struct uk_block_dev *uk_block_find(const uint8_t guid[16])

@@ -1,4 +1,5 @@
 /*
+ * What the kernel's command line says: numbers that loaders pass on, and devices.
  * Devices that a machine without ACPI names on the kernel's command line, in Linux's form
  * (Documentation/admin-guide/kernel-parameters, virtio_mmio.device): SIZE@ADDRESS:INTERRUPT.
  */
@@ -41,6 +42,19 @@ static bool take_number(const char **p, char sign, uint64_t *v)
 		(*p)++;
 	}
 	return true;
+}
+
+bool uk_cmdline_number(const char *line, const char *option, uint64_t *v)
+{
+	size_t size = strlen(option);
+
+	for (const char *at = line; *at != '\0'; at++) {
+		const char *p = at + size;
+
+		if (strncmp(at, option, size) == 0 && take_number(&p, '\0', v))
+			return true;
+	}
+	return false;
 }
 
 bool uk_virtio_mmio_option(const char **line, struct uk_aml_device *out)

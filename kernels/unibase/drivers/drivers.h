@@ -19,6 +19,7 @@ struct uk_pci_dev {
 	uint16_t msix;	/* offset of the capability, 0: none */
 	uint16_t msix_count;
 	volatile uint32_t *msix_table; /* mapped by uk_pci_msix_start */
+	struct uk_pci_slot *slot_of;   /* NULL: it was there at start, and stays */
 };
 
 struct uk_pci_driver {
@@ -37,6 +38,10 @@ void uk_pci_write32(const struct uk_pci_dev *dev, unsigned offset, uint32_t v);
 void uk_pci_write16(const struct uk_pci_dev *dev, unsigned offset, uint16_t v);
 
 enum uk_pci_command { UK_PCI_IO = 1, UK_PCI_MEMORY = 2, UK_PCI_MASTER = 4, UK_PCI_NO_INTX = 0x400 };
+/* Reads what it is; false: nothing answers there. */
+bool uk_pci_is_there(struct uk_pci_dev *dev);
+/* To the drivers; whether one took it, which has a copy. */
+bool uk_pci_offer(const struct uk_pci_dev *dev);
 /* Sets bits of the command register. */
 void uk_pci_enable(const struct uk_pci_dev *dev, unsigned bits);
 
@@ -61,6 +66,15 @@ int uk_pci_msix_set(struct uk_pci_dev *dev, unsigned index, void (*fn)(void *arg
 /* The pin's interrupt, for devices without MSI-X. Lines are shared: `fn` looks first whether it was
  * its device. */
 int uk_pci_intx_set(struct uk_pci_dev *dev, void (*fn)(void *arg), void *arg);
+
+/* Takes a vector back; its function does not run any more. */
+void uk_pci_msix_clear(struct uk_pci_dev *dev, unsigned index);
+
+/* hotplug.c */
+/* Notes a port whose slot is empty; false: it is none. */
+bool uk_pci_slot_add(const struct uk_pci_dev *port);
+/* Its driver is done with a device that was plugged in, and uses it no more. */
+void uk_pci_give_back(struct uk_pci_dev *dev);
 
 /* acpi.c */
 /* The `nth` table with this signature. */
@@ -91,7 +105,16 @@ void uk_power_start(void);
 /* virtio_mmio.c */
 void uk_virtio_mmio_start(void);
 
+/* smbios.c: for uk_smbios_read, and apart for tests. */
+/* Whether an entry point is at `bytes`, of which `left` may be looked at; and where it leads. */
+bool uk_smbios_entry(const uint8_t *bytes, size_t left, uk_paddr_t *table, size_t *size);
+/* Bytes of all OEM strings "NAME:" and digits, or negative errno; -UK_ENOENT: none. */
+int64_t uk_smbios_strings(const uint8_t *table, size_t size, const char *name, void *data,
+			  size_t room);
+
 /* cmdline.c */
+/* The number behind `option`, "NAME=", if it is there. */
+bool uk_cmdline_number(const char *line, const char *option, uint64_t *v);
 /* The next device that a kernel command line names; moves `*line` behind it. */
 bool uk_virtio_mmio_option(const char **line, struct uk_aml_device *out);
 

@@ -263,6 +263,16 @@ int uk_pci_msix_set(struct uk_pci_dev *d, unsigned index, void (*fn)(void *arg),
 	return 0;
 }
 
+void uk_pci_msix_clear(struct uk_pci_dev *d, unsigned index)
+{
+	volatile uint32_t *entry = d->msix_table + 4 * index;
+
+	if (d->msix_table == NULL || index >= d->msix_count || (entry[3] & 1) != 0)
+		return;
+	entry[3] = 1;
+	uk_irq_free((int)(entry[2] & 0xff));
+}
+
 /* Of every device on the line: which of them it was, each knows by its own cause register. */
 static void line_interrupt(void *arg)
 {
@@ -294,7 +304,7 @@ int uk_pci_intx_set(struct uk_pci_dev *d, void (*fn)(void *arg), void *arg)
 	return vector < 0 ? vector : uk_irq_route_gsi(d->line, vector, true, true);
 }
 
-static void offer(const struct uk_pci_dev *found)
+bool uk_pci_offer(const struct uk_pci_dev *found)
 {
 	for (const struct uk_pci_driver *const *at = uk_pci_drivers_start; at != uk_pci_drivers_end;
 	     at++) {
@@ -306,39 +316,48 @@ static void offer(const struct uk_pci_dev *found)
 			continue;
 		d = uk_alloc(sizeof(*d));
 		if (d == NULL)
-			return;
+			return false;
 		*d = *found;
 		d->subsystem = uk_pci_read16(d, SUBSYSTEM);
 		d->line = uk_pci_read8(d, LINE);
 		d->msix = (uint16_t)uk_pci_capability(d, CAPABILITY_MSIX, 0);
 		result = driver->start(d);
 		if (result == 0)
-			return;
+			return true;
 		/* -UK_ENODEV: it is of a kind that nobody drives. */
 		if (result != -UK_ENODEV)
 			uk_log(UK_LOG_WARN, "pci %02x:%02x.%x: %s: error %d", d->bus, d->slot,
 			       d->function, driver->name, -result);
 	}
+	return false;
 }
 
-static void walk_bus(uint8_t bus, unsigned depth);
-
-static bool walk_function(struct uk_pci_dev *d, unsigned depth, bool *many)
+bool uk_pci_is_there(struct uk_pci_dev *d)
 {
 	uint32_t id = uk_pci_read32(d, ID);
-	uint8_t header;
 
 	if (id == UINT32_MAX || (uint16_t)id == 0)
 		return false;
 	d->vendor = (uint16_t)id;
 	d->device = (uint16_t)(id >> 16);
 	d->class = uk_pci_read32(d, CLASS) >> 8;
+	return true;
+}
+
+static void walk_bus(uint8_t bus, unsigned depth);
+
+static bool walk_function(struct uk_pci_dev *d, unsigned depth, bool *many)
+{
+	uint8_t header;
+
+	if (!uk_pci_is_there(d))
+		return false;
 	header = uk_pci_read8(d, HEADER);
 	*many = (header & HEADER_MANY) != 0;
-	if ((header & ~HEADER_MANY) == HEADER_BRIDGE)
+	if ((header & ~HEADER_MANY) != HEADER_BRIDGE)
+		(void)uk_pci_offer(d);
+	else if (!uk_pci_slot_add(d))
 		walk_bus(uk_pci_read8(d, SECONDARY_BUS), depth + 1);
-	else
-		offer(d);
 	return true;
 }
 

@@ -19,6 +19,11 @@ int uk_turns_open(struct uk_turns *t, unsigned count)
 	return 0;
 }
 
+void uk_turns_close(struct uk_turns *t)
+{
+	uk_free(t->slots);
+}
+
 bool uk_turn_next(const struct uk_turn *turn, uint64_t *paddr, uint32_t *size)
 {
 	const struct uk_block_seg *seg;

@@ -35,6 +35,7 @@ struct uk_turns {
 };
 
 int uk_turns_open(struct uk_turns *t, unsigned count);
+void uk_turns_close(struct uk_turns *t); /* nothing is in flight */
 static inline unsigned uk_turn_index(const struct uk_turns *t, const struct uk_turn *turn)
 {
 	return (unsigned)(turn - t->slots);

@@ -172,6 +172,19 @@ struct uk_virtq *uk_virtq_open(struct uk_virtio_dev *dev, uint16_t index, uint16
 	return q;
 }
 
+void uk_virtio_remove(struct uk_virtio_dev *dev)
+{
+	struct uk_virtq *queues[UK_VIRTIO_QUEUES];
+
+	/* From here on it touches no memory; behind `remove` no interrupt does. */
+	dev->transport->set_status(dev, 0);
+	memcpy(queues, dev->queue, sizeof(queues));
+	dev->remove(dev);
+	for (unsigned i = 0; i < UK_VIRTIO_QUEUES; i++)
+		if (queues[i] != NULL)
+			free_queue(queues[i]);
+}
+
 static void fill(volatile struct uk_virtq_desc *d, const struct uk_virtq_piece *p, bool write,
 		 bool last, uint16_t next)
 {

@@ -80,6 +80,10 @@ struct uk_virtio_transport {
 	void (*notify)(struct uk_virtio_dev *dev, struct uk_virtq *q);
 };
 
+/* For drivers of devices that may go: the device is reset, has no interrupts and no queues any
+ * more, and is freed. */
+void uk_virtio_remove(struct uk_virtio_dev *dev);
+
 struct uk_virtio_dev {
 	const struct uk_virtio_transport *transport;
 	uint32_t id;
@@ -87,8 +91,10 @@ struct uk_virtio_dev {
 	uint64_t features; /* accepted */
 	struct uk_virtq *queue[UK_VIRTIO_QUEUES];
 	void (*config_changed)(struct uk_virtio_dev *dev); /* in interrupt context; may be NULL */
-	void *driver;					   /* the driver's */
-	char place[24];					   /* for messages: "pci 00:04.0" */
+	/* NULL: it was there at start, and stays. */
+	void (*remove)(struct uk_virtio_dev *dev);
+	void *driver;	/* the driver's */
+	char place[24]; /* for messages: "pci 00:04.0" */
 };
 
 struct uk_virtio_driver {

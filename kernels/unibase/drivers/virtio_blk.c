@@ -195,6 +195,16 @@ static int open_disk(struct disk *d)
 
 static const struct uk_block_ops operations = { .submit = submit };
 
+static void remove(struct uk_block_dev *block)
+{
+	struct disk *d = block->driver;
+
+	uk_virtio_remove(d->dev);
+	uk_turns_close(&d->turns);
+	uk_page_put(uk_page_of(uk_virt_to_phys(d->slots)));
+	uk_free(d);
+}
+
 static int start(struct uk_virtio_dev *dev)
 {
 	struct disk *d = uk_alloc(sizeof(*d));
@@ -211,6 +221,7 @@ static int start(struct uk_virtio_dev *dev)
 	uk_virtio_ready(dev);
 	d->block.ops = &operations;
 	d->block.driver = d;
+	d->block.remove = dev->remove != NULL ? remove : NULL;
 	uk_snprintf(d->block.name, sizeof(d->block.name), "vd%c", (char)('a' + disk_count++ % 26));
 	uk_block_register(&d->block);
 	return 0;

@@ -335,6 +335,17 @@ static int set_up(struct pci_virtio *v)
 	return 0;
 }
 
+/* It was reset: no interrupt comes, and no handler runs while we do. */
+static void give_back(struct uk_virtio_dev *dev)
+{
+	struct pci_virtio *v = of(dev);
+
+	for (unsigned i = 0; i < VECTORS; i++)
+		uk_pci_msix_clear(v->pci, i);
+	uk_pci_give_back(v->pci);
+	uk_free(v);
+}
+
 /* A transitional device tells its kind elsewhere. */
 static uint32_t kind(const struct uk_pci_dev *pci)
 {
@@ -365,6 +376,8 @@ static int start(struct uk_pci_dev *pci)
 	result = set_up(v);
 	if (result == 0)
 		result = listen(v);
+	if (pci->slot_of != NULL && v->msix)
+		v->dev.remove = give_back;
 	return result != 0 ? result : uk_virtio_start(&v->dev, driver);
 }
 

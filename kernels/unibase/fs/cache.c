@@ -206,10 +206,13 @@ static bool is_charged(const struct uk_page *page)
 	return page_is_own(page) && (page->flags & UK_PAGE_CHARGED) != 0;
 }
 
-/* With an eighth of memory dirty, who makes more of it waits for the disk. */
+/* With an eighth of memory dirty, or half of what the program leaves to files, who makes more of it
+ * waits for the disk. */
 bool fs_cache_crowded(void)
 {
-	return dirty_total > uk_mem_total() / 8 >> UK_PAGE_SHIFT;
+	uint64_t all = uk_mem_total() >> UK_PAGE_SHIFT, free = uk_mem_free() >> UK_PAGE_SHIFT;
+
+	return dirty_total > UK_MIN(all / 8, (free + page_total) / 2);
 }
 
 /* Enters a page whose reference the caller gives. */
@@ -415,7 +418,7 @@ int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page)
 static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *old, bool charged,
 			struct uk_page **own)
 {
-	struct uk_page *copy = uk_page_alloc(0, false);
+	struct uk_page *copy = uk_page_alloc_user(false);
 	uint64_t state;
 	void **place;
 

@@ -12,6 +12,8 @@ enum {
 	BUF_MIN = 256,
 	BUF_MAX = 4096,
 	GROUPS_MAX = 1 << 20,
+	SETTLE_TRIES = 100,
+	SETTLE_NS = 1000000,
 };
 
 static const uint32_t known_incompat = UNI_EXT4_FILETYPE | UNI_EXT4_RECOVER | UNI_EXT4_EXTENTS |
@@ -222,6 +224,57 @@ static int e4_stop(struct uk_super *super)
 	return error;
 }
 
+/* Files that were deleted and nobody has open are on their way out: no other change begins, and
+ * they are waited for a moment, so that a copy does not have half of one. Takes the lock. */
+static void settle(struct e4 *fs)
+{
+	struct uk_waitq nobody = UK_WAITQ_INIT(nobody);
+
+	fs->freezing = true;
+	for (unsigned try = 0;; try++) {
+		uk_mutex_lock(&fs->lock);
+		if (fs->disk->last_orphan == 0 || try == SETTLE_TRIES)
+			break;
+		uk_mutex_unlock(&fs->lock);
+		(void)uk_wait_event(&nobody, false, uk_time_mono() + SETTLE_NS, false);
+	}
+	fs->freezing = false;
+	uk_wake_all(&fs->thawed);
+}
+
+/* Everything is in its place and the journal empty: a copy of the disk needs no replay. The lock is
+ * kept, so that no change begins meanwhile. */
+static int e4_freeze(struct uk_super *super)
+{
+	struct e4 *fs = super->data;
+	int error = e4_super_sync(super);
+
+	settle(fs);
+	if (error == 0 && super->read_only)
+		error = -UK_EROFS;
+	if (error == 0)
+		error = e4_checkpoint(fs);
+	if (error == 0)
+		error = write_state(fs, false);
+	if (error == 0)
+		error = e4_flush(fs);
+	if (error != 0)
+		uk_mutex_unlock(&fs->lock);
+	return error;
+}
+
+static void e4_thaw(struct uk_super *super)
+{
+	struct e4 *fs = super->data;
+	int error = write_state(fs, true);
+
+	if (error == 0)
+		error = e4_flush(fs);
+	if (error != 0)
+		(void)e4_fail(fs, error);
+	uk_mutex_unlock(&fs->lock);
+}
+
 static void e4_free_all(struct e4 *fs)
 {
 	if (fs->super_buf != NULL)
@@ -248,6 +301,8 @@ static const struct uk_super_ops super_ops = {
 	.sync = e4_super_sync,
 	.balance = e4_balance,
 	.stop = e4_stop,
+	.freeze = e4_freeze,
+	.thaw = e4_thaw,
 	.unmount = e4_unmount,
 };
 
@@ -274,6 +329,7 @@ static struct e4 *e4_new(struct uk_block_dev *dev, bool read_only)
 	uk_list_init(&fs->home);
 	uk_list_init(&fs->dirty);
 	uk_waitq_init(&fs->wake);
+	uk_waitq_init(&fs->thawed);
 	super->ops = &super_ops;
 	super->type = "ext4";
 	super->read_only = read_only || dev->read_only;

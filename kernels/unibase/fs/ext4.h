@@ -137,6 +137,10 @@ struct e4 {
 	volatile bool idle; /* the thread that writes in the background waits for something */
 	volatile bool started, closing;
 	struct uk_mutex flushing;
+	/* Before a freeze nothing begins but what frees deleted files. */
+	volatile bool freezing;
+	volatile uint32_t releasing; /* files that are being freed */
+	struct uk_waitq thawed;
 };
 
 static inline struct e4 *e4_of(const struct uk_inode *inode)

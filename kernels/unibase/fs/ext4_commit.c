@@ -347,6 +347,8 @@ int e4_begin(struct e4 *fs, unsigned credits)
 {
 	int error = 0;
 
+	if (fs->freezing)
+		uk_wait_event(&fs->thawed, !fs->freezing || fs->releasing != 0, UK_FOREVER, false);
 	uk_mutex_lock(&fs->lock);
 	if (fs->failed || fs->super->read_only)
 		error = -UK_EROFS;

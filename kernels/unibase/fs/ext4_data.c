@@ -124,7 +124,7 @@ static int fill_pages(struct filling *f)
 	unsigned made = 0;
 	int error = 0;
 
-	while (made < f->count && (f->pages[made] = uk_page_alloc(0, false)) != NULL)
+	while (made < f->count && (f->pages[made] = uk_page_alloc_user(false)) != NULL)
 		made++;
 	error = made == f->count ? fill_read(f) : -UK_ENOMEM;
 	for (unsigned i = 0; i < made; i++) {

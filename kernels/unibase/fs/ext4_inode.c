@@ -475,9 +475,14 @@ void e4_release(struct uk_inode *inode)
 {
 	struct e4 *fs = e4_of(inode);
 
-	if (inode->nlink == 0 && e4_node_of(inode)->orphan && destroy(inode) != 0)
-		uk_log(UK_LOG_WARN, "ext4 %s: inode %llu could not be freed", fs->name,
-		       (unsigned long long)inode->ino);
+	if (inode->nlink == 0 && e4_node_of(inode)->orphan) {
+		__atomic_add_fetch(&fs->releasing, 1, __ATOMIC_SEQ_CST);
+		uk_wake_all(&fs->thawed);
+		if (destroy(inode) != 0)
+			uk_log(UK_LOG_WARN, "ext4 %s: inode %llu could not be freed", fs->name,
+			       (unsigned long long)inode->ino);
+		__atomic_sub_fetch(&fs->releasing, 1, __ATOMIC_SEQ_CST);
+	}
 	uk_free(e4_node_of(inode));
 }
 

@@ -1,10 +1,8 @@
 /*
- * From a mount in the boot configuration to an ext4. A program without its files must not run, so
- * what does not fit ends the machine, with the reason.
+ * From what the configuration, or an order, says of a volume to an ext4: which device carries it.
  */
 #include <uk/block.h>
 #include <uk/log.h>
-#include <uk/start.h>
 #include <uni/abi/config.h>
 #include <uni/abi/ext4.h>
 
@@ -38,22 +36,19 @@ static struct uk_block_dev *find_ext4(const struct uni_config_mount *what)
 	return dev;
 }
 
-void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-			  size_t room, struct uk_super **super)
+int fs_ext4_volume_mount(struct fs_mounting *m)
 {
-	bool read_only = (what->flags & UNI_MOUNT_READ_ONLY) != 0;
-	struct uk_block_dev *dev;
-	char uuid[UK_UUID_TEXT];
+	bool read_only = (m->what->flags & UNI_MOUNT_READ_ONLY) != 0;
 	int error;
 
-	fs_uuid_text(what->uuid, uuid);
-	dev = find_ext4(what);
-	if (dev == NULL)
-		uk_panic("volume %s: no device carries %s (kernel: %s)", path, uuid, uk_words);
-	uk_snprintf(source, room, "/dev/%s", dev->name);
-	error = fs_ext4_mount(dev, read_only, super);
+	m->dev = find_ext4(m->what);
+	if (m->dev == NULL)
+		return fs_mounting_no_device(m);
+	error = fs_ext4_mount(m->dev, read_only, &m->super);
 	if (error != 0)
-		uk_panic("volume %s: no sound ext4 on %s (error %d)", path, dev->name, -error);
-	if (!read_only && (*super)->read_only)
-		uk_log(UK_LOG_WARN, "volume %s: %s can only be read", path, dev->name);
+		return fs_mounting_fails(m, error, "no sound ext4 on %s (error %d)", m->dev->name,
+					 -error);
+	if (!read_only && m->super->read_only)
+		uk_log(UK_LOG_WARN, "volume %s: %s can only be read", m->path, m->dev->name);
+	return 0;
 }

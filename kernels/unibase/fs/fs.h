@@ -80,17 +80,24 @@ bool fs_dentry_is_last(const struct uk_dentry *dentry); /* one reference is left
 struct fs_mount {
 	struct uk_list item;
 	struct uk_super *super;
-	struct uk_dentry *root;	 /* a reference */
-	struct uk_dentry *point; /* a reference; NULL: the root of everything */
+	struct uk_dentry *root;	      /* a reference */
+	struct uk_dentry *point;      /* a reference; NULL: the root of everything */
+	struct uk_block_dev *plugged; /* may go with the mount; NULL: it was there at start */
+	uint8_t uuid[16];	      /* of a configured volume */
 	char source[48];
 };
+/* All of them, in the order in which they were made; to be walked under the lock, which sleeps. */
 extern struct uk_list fs_mounts;
+extern struct uk_mutex fs_mounts_lock;
 /* Mounts on `point` (NULL: the root of everything). The super is consumed. */
 int fs_mount_add(struct uk_dentry *point, struct uk_super *super, const char *source);
 struct uk_dentry *fs_mount_root(void); /* borrowed */
 /* The root of what is mounted on `dentry`, on and on; consumes and gives a reference. */
 struct uk_dentry *fs_mount_cross(struct uk_dentry *dentry);
 struct fs_mount *fs_mount_of(const struct uk_super *super);
+struct fs_mount *fs_mount_with(const uint8_t uuid[16]);
+/* What is mounted is written out and goes, with its super; -UK_EBUSY when somebody is in it. */
+int fs_mount_remove(struct fs_mount *mount);
 /* From now on a walk finds `super` there, which is consumed; *before is what holds the old one for
  * those who are in it. On an error nothing changed. */
 int fs_mount_replace(struct fs_mount *mount, struct uk_super *super, struct fs_mount **before);
@@ -98,17 +105,30 @@ int fs_mount_replace(struct fs_mount *mount, struct uk_super *super, struct fs_m
 bool fs_mount_release(struct fs_mount *before);
 
 /* live.c: volumes whose content is replaced, see uni/abi/live.h */
-void fs_live_mount(const struct uni_config_mount *what, const char *path, char *source, size_t room,
-		   struct uk_super **super);
+struct fs_mounting;
+int fs_live_mount(struct fs_mounting *m);
 void fs_live_mounted(struct uk_super *super); /* it has its place */
-void fs_live_start(void);		      /* all are mounted: listens from now on */
+bool fs_live_any(void);
+void fs_live_look(void);			    /* for newer content, and answers */
+bool fs_live_is_held(const struct uk_super *super); /* files of a generation before are open */
+void fs_live_forget(
+	const struct uk_super *super); /* is unmounted: nothing is looked for any more */
 int fs_live_open(struct uk_inode *inode, struct uk_file *file); /* /proc/live */
 
-/* bell.c: where a machine is told of new content, and answers */
+/* bell.c: where a machine is told something, and answers (uni/abi/bell.h) */
 struct uni_bell_answer;
+struct uni_bell_order;
+struct uni_bell_reply;
+bool fs_bell_may_be(void);		/* a look that reads no disk */
 bool fs_bell_start(void (*rung)(void)); /* `rung` is called in interrupts; false: there is none */
 void fs_bell_answer(unsigned index,
 		    struct uni_bell_answer *answer); /* fills what is not its sender's */
+bool fs_bell_order(struct uni_bell_order *order);    /* the last one; false: there is none */
+void fs_bell_reply(struct uni_bell_reply *reply);
+uint64_t fs_bell_replied(void); /* number of the order that was replied to last */
+
+/* orders.c: all is mounted; listens from now on */
+void fs_orders_start(void);
 
 /*
  * From path to name. A walk stops before the last component, which the caller may look up, follow
@@ -228,13 +248,27 @@ int fs_volume_read_block(struct fs_volume *volume, uint64_t offset, size_t size,
 /* The frame of a whole page when the device is memory, checked, with a reference; else NULL in
  * *page. */
 int fs_volume_frame(struct fs_volume *volume, uint64_t offset, struct uk_page **page);
-/* Opens and mounts what the configuration says; `source` names the device. Panics with the reason
- * when that cannot be. */
-void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-		     size_t room, struct uk_super **super);
-/* The same of a volume that may be written to. */
-void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-			  size_t room, struct uk_super **super);
+/*
+ * A volume on its way to its place: opened by what the configuration or an order says about it.
+ * volume_mount.c
+ */
+struct fs_mounting {
+	const struct uni_config_mount *what;
+	const char *path;
+	unsigned index; /* of a live volume's answers */
+	struct uk_block_dev *dev;
+	struct uk_super *super;
+	char why[128]; /* after an error, for people */
+};
+int fs_volume_mount(struct fs_mounting *m);
+/* Onto `point`, whose reference it takes. */
+int fs_volume_place(struct fs_mounting *m, struct uk_dentry *point);
+/* Keeps the words; returns the error. */
+int fs_mounting_fails(struct fs_mounting *m, int error, const char *format, ...) UK_PRINTF(3, 4);
+int fs_mounting_no_device(struct fs_mounting *m);
+/* Parts of fs_volume_mount: squashfs_mount.c, ext4_mount.c. */
+int fs_squashfs_volume_mount(struct fs_mounting *m);
+int fs_ext4_volume_mount(struct fs_mounting *m);
 /* A UUID as text has it in the order in which GPT and the boot configuration store it. */
 void fs_gpt_order(const uint8_t uuid[16], uint8_t guid[16]);
 #define UK_UUID_TEXT 37 /* bytes with its NUL */

@@ -1,9 +1,8 @@
 /*
  * Live volumes (uni/abi/live.h): a generation is a squashfs with its hash tree in one of two slots
- * of a disk that is written from outside. One thread looks at the superblocks when the doorbell
- * rings, or every few seconds where there is none, and puts a newer generation in the place of the
- * mounted one in one step. Files that are open keep the old one, which goes when the last is
- * closed.
+ * of a disk that is written from outside. One thread (orders.c) looks at the superblocks when told
+ * to, and puts a newer generation in the place of the mounted one in one step. Files that are open
+ * keep the old one, which goes when the last is closed.
  *
  * A slot is a device of its own inside the disk, so that everything above it is as for any volume.
  */
@@ -11,14 +10,13 @@
 #include <uk/ed25519.h>
 #include <uk/log.h>
 #include <uk/sha256.h>
-#include <uni/abi/config.h>
+#include <uni/abi/bell.h>
 #include <uni/abi/live.h>
 
 #include "fs.h"
 #include "text.h"
 
-#define SECOND 1000000000ull
-enum { LOOK_S = 2, SUPERS = 2 };
+enum { SUPERS = 2 };
 
 /* One generation that is mounted, or was and is still held. */
 struct served {
@@ -32,7 +30,8 @@ struct served {
 
 struct live {
 	struct live *next;
-	const struct uni_config_mount *what;
+	struct uni_config_mount what;
+	unsigned index; /* of its answers */
 	struct uk_block_dev *dev;
 	struct fs_mount *mount;
 	struct served *now;
@@ -43,8 +42,7 @@ struct live {
 };
 
 static struct live *volumes;
-static struct uk_waitq rung_queue = UK_WAITQ_INIT(rung_queue);
-static volatile bool rung;
+static struct uk_mutex volumes_lock = UK_MUTEX_INIT(volumes_lock);
 
 /* For /proc/live: counts changes of what is served. */
 static struct uk_waitq changes_queue = UK_WAITQ_INIT(changes_queue);
@@ -54,14 +52,14 @@ static volatile uint64_t changes;
 
 static enum uni_bell_reason judge(const struct live *l, const struct uni_live_super *s)
 {
-	if (s->generation < l->what->data_blocks)
+	if (s->generation < l->what.data_blocks)
 		return UNI_BELL_OLD;
 	if (s->fs != UNI_FS_SQUASHFS)
 		return UNI_BELL_VERSION_NEW;
-	if ((l->what->flags & UNI_MOUNT_SIGNED) == 0)
+	if ((l->what.flags & UNI_MOUNT_SIGNED) == 0)
 		return UNI_BELL_NONE;
 	return (s->flags & UNI_LIVE_SIGNED) != 0 &&
-			       uk_ed25519_verify(l->what->root_hash, s,
+			       uk_ed25519_verify(l->what.root_hash, s,
 						 offsetof(struct uni_live_super, signature),
 						 s->signature)
 		       ? UNI_BELL_NONE
@@ -80,7 +78,7 @@ static int read_supers(struct uk_block_dev *dev, struct uni_live_super supers[SU
 
 static bool is_ours(const struct live *l, const struct uni_live_super *s)
 {
-	return memcmp(s->uuid, l->what->uuid, sizeof(s->uuid)) == 0;
+	return memcmp(s->uuid, l->what.uuid, sizeof(s->uuid)) == 0;
 }
 
 /* -- slots -- */
@@ -222,7 +220,7 @@ static void release_old(struct live *l)
 	}
 }
 
-static void answer(const struct live *l, unsigned index)
+static void answer(const struct live *l)
 {
 	static struct uni_bell_answer a;
 
@@ -230,42 +228,30 @@ static void answer(const struct live *l, unsigned index)
 	a.status = l->refused != 0 ? UNI_BELL_REFUSED : UNI_BELL_SERVING;
 	a.refused = l->refused;
 	a.reason = l->refused != 0 ? l->reason : UNI_BELL_NONE;
-	memcpy(a.uuid, l->what->uuid, sizeof(a.uuid));
+	memcpy(a.uuid, l->what.uuid, sizeof(a.uuid));
 	a.generation = l->now->generation;
 	a.pinned = a.generation;
 	for (const struct served *old = l->old; old != NULL; old = old->next)
 		a.pinned = UK_MIN(a.pinned, old->generation);
 	memcpy(a.root_hash, l->now->root, sizeof(a.root_hash));
-	fs_bell_answer(index, &a);
+	fs_bell_answer(l->index, &a);
 }
 
-static void ring(void)
+bool fs_live_any(void)
 {
-	rung = true;
-	uk_wake_all(&rung_queue);
+	return volumes != NULL;
 }
 
-/* Whoever knocks asks again for what is still held; so a bell makes looking unnecessary. */
-static void look(void *arg)
+void fs_live_look(void)
 {
-	bool has_bell = fs_bell_start(ring);
-
-	(void)arg;
-	for (;;) {
-		uint64_t deadline = has_bell ? UK_FOREVER : uk_time_mono() + LOOK_S * SECOND;
-		unsigned index = 0;
-
-		rung = false;
-		for (struct live *l = volumes; l != NULL; l = l->next) {
-			serve_newer(l);
-			release_old(l);
-			answer(l, index++);
-		}
-		(void)uk_wait_event(&rung_queue, rung, deadline, false);
+	for (struct live *l = volumes; l != NULL; l = l->next) {
+		serve_newer(l);
+		release_old(l);
+		answer(l);
 	}
 }
 
-/* -- start -- */
+/* -- coming and going -- */
 
 static bool find_device(struct live *l, struct uni_live_super supers[SUPERS])
 {
@@ -284,40 +270,87 @@ static bool find_device(struct live *l, struct uni_live_super supers[SUPERS])
 	return false;
 }
 
-void fs_live_mount(const struct uni_config_mount *what, const char *path, char *source, size_t room,
-		   struct uk_super **super)
+/* Finds its device, and what is served from it at first. */
+static int open_volume(struct live *l, struct fs_mounting *m)
 {
 	struct uni_live_super *supers = uk_alloc(SUPERS * sizeof(*supers));
-	struct live *l = uk_alloc(sizeof(*l)), **end = &volumes;
+	bool found = supers != NULL && find_device(l, supers);
 
-	if (l == NULL || supers == NULL)
-		uk_panic("volume %s: no memory", path);
-	l->what = what;
-	uk_strlcpy(l->path, path, sizeof(l->path));
-	if (!find_device(l, supers))
-		uk_panic("volume %s: no device carries this live volume", path);
 	uk_free(supers);
+	if (!found)
+		return fs_mounting_fails(m, -UK_ENODEV, "no device carries this live volume");
 	l->now = find_newer(l, 0);
 	if (l->now == NULL)
-		uk_panic("volume %s: no generation on /dev/%s can be served", path, l->dev->name);
+		return fs_mounting_fails(m, -UK_EINVAL, "no generation on /dev/%s can be served",
+					 l->dev->name);
+	return 0;
+}
+
+int fs_live_mount(struct fs_mounting *m)
+{
+	struct live *l = uk_alloc(sizeof(*l)), **end = &volumes;
+	int error;
+
+	if (l == NULL)
+		return fs_mounting_fails(m, -UK_ENOMEM, "no memory");
+	l->what = *m->what;
+	l->index = m->index;
+	uk_strlcpy(l->path, m->path, sizeof(l->path));
+	error = open_volume(l, m);
+	if (error != 0) {
+		uk_free(l);
+		return error;
+	}
+	m->dev = l->dev;
+	m->super = l->now->super;
+	uk_mutex_lock(&volumes_lock);
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = l;
-	uk_snprintf(source, room, "/dev/%s", l->dev->name);
-	*super = l->now->super;
+	uk_mutex_unlock(&volumes_lock);
+	return 0;
+}
+
+static struct live *find(const struct uk_super *super)
+{
+	struct live *l = volumes;
+
+	while (l != NULL && l->now->super != super)
+		l = l->next;
+	return l;
 }
 
 void fs_live_mounted(struct uk_super *super)
 {
-	for (struct live *l = volumes; l != NULL; l = l->next)
-		if (l->now->super == super)
-			l->mount = fs_mount_of(super);
+	struct live *l = find(super);
+
+	if (l != NULL)
+		l->mount = fs_mount_of(super);
 }
 
-void fs_live_start(void)
+bool fs_live_is_held(const struct uk_super *super)
 {
-	if (volumes != NULL && uk_thread_spawn("live", look, NULL) == NULL)
-		uk_panic("no memory to look after live volumes");
+	struct live *l = find(super);
+
+	if (l == NULL)
+		return false;
+	release_old(l);
+	return l->old != NULL;
+}
+
+void fs_live_forget(const struct uk_super *super)
+{
+	struct live **at = &volumes, *l = find(super);
+
+	if (l == NULL)
+		return;
+	uk_mutex_lock(&volumes_lock);
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	uk_mutex_unlock(&volumes_lock);
+	uk_free(l->now);
+	uk_free(l);
 }
 
 /*
@@ -333,8 +366,10 @@ static void show(struct watch *w)
 {
 	fs_text_free(&w->text);
 	w->seen = __atomic_load_n(&changes, __ATOMIC_ACQUIRE);
+	uk_mutex_lock(&volumes_lock);
 	for (const struct live *l = volumes; l != NULL; l = l->next)
 		fs_text_add(&w->text, "%s %llu\n", l->path, (unsigned long long)l->now->generation);
+	uk_mutex_unlock(&volumes_lock);
 }
 
 static int64_t watch_read(struct uk_file *file, struct uk_iter *to, uint64_t *offset)

@@ -7,6 +7,7 @@
 #include <uk/map.h>
 #include <uk/process.h>
 #include <uk/sched.h>
+#include <uk/smp.h>
 
 #include "proc.h"
 
@@ -21,9 +22,24 @@ static void show_version(struct fs_text *t)
 	fs_text_add(t, "Linux version " RELEASE " (unibase) #1 SMP\n");
 }
 
+/* One that does not run yet was idle all the time. */
+static uint64_t idle_time(uint32_t processor)
+{
+	return processor < uk_cpu_count ? uk_idle_time(processor) : uk_time_mono();
+}
+
+static uint64_t idle_time_of_all(void)
+{
+	uint64_t idle = 0;
+
+	for (uint32_t i = 0; i < uk_smp_possible(); i++)
+		idle += idle_time(i);
+	return idle;
+}
+
 static void show_uptime(struct fs_text *t)
 {
-	uint64_t up = uk_time_mono() / 10000000, idle = uk_idle_time() / 10000000;
+	uint64_t up = uk_time_mono() / 10000000, idle = idle_time_of_all() / 10000000;
 
 	fs_text_add(t, "%llu.%02llu %llu.%02llu\n", (unsigned long long)(up / 100),
 		    (unsigned long long)(up % 100), (unsigned long long)(idle / 100),
@@ -80,25 +96,41 @@ static void show_cpuinfo(struct fs_text *t)
 		r = uk_cpuid(0x80000002 + i, 0);
 		copy_text(model + 16 * i, r.a, r.b, r.c, r.d);
 	}
-	fs_text_add(t, "processor\t: 0\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", vendor,
-		    (id.a >> 8 & 15) + (id.a >> 20 & 255), (id.a >> 4 & 15) | (id.a >> 12 & 0xf0));
-	fs_text_add(t, "model name\t: %s\nstepping\t: %u\ncpu cores\t: 1\nflags\t\t:", model,
-		    id.a & 15);
-	for (size_t i = 0; i < UK_COUNT(flags); i++)
-		if (((flags[i].edx ? id.d : id.c) >> flags[i].bit & 1) != 0)
-			fs_text_add(t, " %s", flags[i].name);
-	fs_text_add(t, "\n\n");
+	for (uint32_t n = 0; n < uk_smp_possible(); n++) {
+		fs_text_add(t,
+			    "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n",
+			    n, vendor, (id.a >> 8 & 15) + (id.a >> 20 & 255),
+			    (id.a >> 4 & 15) | (id.a >> 12 & 0xf0));
+		fs_text_add(t,
+			    "model name\t: %s\nstepping\t: %u\nphysical id\t: 0\nsiblings\t: %u\n"
+			    "core id\t\t: %u\ncpu cores\t: %u\nflags\t\t:",
+			    model, id.a & 15, uk_smp_possible(), n, uk_smp_possible());
+		for (size_t i = 0; i < UK_COUNT(flags); i++)
+			if (((flags[i].edx ? id.d : id.c) >> flags[i].bit & 1) != 0)
+				fs_text_add(t, " %s", flags[i].name);
+		fs_text_add(t, "\n\n");
+	}
+}
+
+static void show_processor_time(struct fs_text *t, const char *name, unsigned long long all,
+				unsigned long long idle)
+{
+	fs_text_add(t, "cpu%s %llu 0 0 %llu 0 0 0 0 0 0\n", name, all > idle ? all - idle : 0,
+		    idle);
 }
 
 static void show_machine_stat(struct fs_text *t)
 {
-	unsigned long long idle = uk_idle_time() / NS_A_TICK;
 	unsigned long long all = uk_time_mono() / NS_A_TICK;
-	unsigned long long user = all > idle ? all - idle : 0;
 	long long booted = (uk_time_real() - (int64_t)uk_time_mono()) / SECOND;
+	uint32_t count = uk_smp_possible();
+	char name[12];
 
-	for (unsigned i = 0; i < 2; i++)
-		fs_text_add(t, "cpu%s %llu 0 0 %llu 0 0 0 0 0 0\n", i == 0 ? " " : "0", user, idle);
+	show_processor_time(t, " ", all * count, idle_time_of_all() / NS_A_TICK);
+	for (uint32_t i = 0; i < count; i++) {
+		uk_snprintf(name, sizeof(name), "%u", i);
+		show_processor_time(t, name, all, idle_time(i) / NS_A_TICK);
+	}
 	fs_text_add(
 		t, "intr %llu\nctxt 0\nbtime %lld\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n",
 		(unsigned long long)uk_irq_taken(), booted);
@@ -163,6 +195,7 @@ static const char *way(const struct uk_super *super)
 
 static void show_mounts(struct fs_text *t)
 {
+	uk_mutex_lock(&fs_mounts_lock);
 	uk_list_each (item, &fs_mounts) {
 		struct fs_mount *m = uk_list_entry(item, struct fs_mount, item);
 
@@ -170,12 +203,14 @@ static void show_mounts(struct fs_text *t)
 		add_path(t, m->root);
 		fs_text_add(t, " %s %s 0 0\n", m->super->type, way(m->super));
 	}
+	uk_mutex_unlock(&fs_mounts_lock);
 }
 
 static void show_mountinfo(struct fs_text *t)
 {
 	unsigned id = 1;
 
+	uk_mutex_lock(&fs_mounts_lock);
 	uk_list_each (item, &fs_mounts) {
 		struct fs_mount *m = uk_list_entry(item, struct fs_mount, item);
 
@@ -186,6 +221,7 @@ static void show_mountinfo(struct fs_text *t)
 			    way(m->super));
 		id++;
 	}
+	uk_mutex_unlock(&fs_mounts_lock);
 }
 
 /* -- the process -- */

@@ -69,7 +69,7 @@ static int64_t write_new_page(struct uk_inode *inode, uint64_t index, size_t at,
 	charged = inode->ops->reserve != NULL ? inode->ops->reserve(inode, index) : 0;
 	if (charged < 0)
 		return charged;
-	page = uk_page_alloc(0, size < UK_PAGE_SIZE);
+	page = uk_page_alloc_user(size < UK_PAGE_SIZE);
 	bytes = page != NULL ? uk_page_virt(page) : NULL;
 	moved = page == NULL ? -UK_ENOMEM : uk_iter_get(from, bytes + at, size);
 	if (moved > 0) {

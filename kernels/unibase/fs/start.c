@@ -149,45 +149,23 @@ static const struct uni_config_mount *mount_entry(const struct uni_config_entry 
 	return path[0] == '/' && strlen(path) == mount->path_size ? mount : NULL;
 }
 
-static void mount_configured(const struct uni_config_mount *what, char *path)
-{
-	struct uk_super *super = NULL;
-	char source[48] = "tmpfs";
-
-	switch (what->fs) {
-	case UNI_FS_TMPFS:
-		super = fs_tmpfs_new(what->size);
-		mount(make_folder(path, 0755), super, "tmpfs", source);
-		break;
-	case UNI_FS_SQUASHFS:
-		fs_volume_mount(what, path, source, sizeof(source), &super);
-		mount(make_folder(path, 0755), super, "squashfs", source);
-		break;
-	case UNI_FS_LIVE:
-		fs_live_mount(what, path, source, sizeof(source), &super);
-		mount(make_folder(path, 0755), super, "squashfs", source);
-		fs_live_mounted(super);
-		break;
-	case UNI_FS_EXT4:
-		fs_ext4_volume_mount(what, path, source, sizeof(source), &super);
-		mount(make_folder(path, 0755), super, "ext4", source);
-		break;
-	default:
-		uk_panic("mount %s: this kernel has no file system of kind %u", path, what->fs);
-	}
-}
-
 static void mount_volumes(void)
 {
 	const struct uni_config_entry *entry = NULL;
 	char path[UK_NAME_MAX + 1];
+	unsigned live = 0;
 
 	while ((entry = uk_config_next(UNI_CONFIG_MOUNT, entry)) != NULL) {
-		const struct uni_config_mount *what = mount_entry(entry, path, sizeof(path));
+		struct fs_mounting m = { .what = mount_entry(entry, path, sizeof(path)),
+					 .path = path };
 
-		if (what == NULL)
+		if (m.what == NULL)
 			uk_panic("a mount in the boot configuration is not sound");
-		mount_configured(what, path);
+		if (m.what->fs == UNI_FS_LIVE)
+			m.index = live++;
+		if (fs_volume_mount(&m) != 0)
+			uk_panic("volume %s: %s", path, m.why);
+		must(fs_volume_place(&m, make_folder(path, 0755)), "mount", path);
 	}
 }
 
@@ -316,9 +294,9 @@ void uk_vfs_start(void)
 	place_program();
 	mount_volumes();
 	place_given();
-	fs_live_start();
 	fs_tty_start();
 	open_console();
 	enter_folder();
 	fs_umask = 022;
+	fs_orders_start();
 }

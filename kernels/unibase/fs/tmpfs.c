@@ -432,7 +432,7 @@ static struct uk_page *source_page(const struct node *node, uint64_t index)
 	if (offset >= node->source_size)
 		return fs_zero_page();
 	left = UK_MIN(node->source_size - offset, UK_PAGE_SIZE);
-	page = uk_page_alloc(0, left < UK_PAGE_SIZE);
+	page = uk_page_alloc_user(left < UK_PAGE_SIZE);
 	if (page != NULL)
 		memcpy(uk_page_virt(page), node->source + offset, left);
 	return page;

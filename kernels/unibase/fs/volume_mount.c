@@ -1,52 +1,73 @@
 /*
- * From a mount in the boot configuration to a squashfs: which device carries the volume, and
- * whether it is what the configuration says. A program without its files must not run, so what does
- * not fit ends the machine, with the reason.
+ * From what the configuration, or an order, says of a volume to a file system at its place.
  */
 #include <uk/block.h>
-#include <uk/log.h>
 #include <uk/start.h>
 
 #include "fs.h"
 
-/* Volumes inside the image become block devices, once. */
-static void register_embedded(void)
+int fs_mounting_fails(struct fs_mounting *m, int error, const char *format, ...)
 {
-	static bool done;
-	const struct uni_part *part;
-	char name[16];
+	__builtin_va_list args;
 
-	if (done)
-		return;
-	done = true;
-	for (unsigned i = 0; (part = uk_part(i)) != NULL; i++) {
-		if (part->kind != UNI_PART_VOLUME)
-			continue;
-		uk_snprintf(name, sizeof(name), "image%u", i);
-		if (uk_block_memory(name, uk_part_data(part), part->size, part->uuid) == NULL)
-			uk_panic("no memory for an embedded volume");
+	__builtin_va_start(args, format);
+	uk_vsnprintf(m->why, sizeof(m->why), format, args);
+	__builtin_va_end(args);
+	return error;
+}
+
+int fs_mounting_no_device(struct fs_mounting *m)
+{
+	char uuid[UK_UUID_TEXT];
+
+	fs_uuid_text(m->what->uuid, uuid);
+	return fs_mounting_fails(m, -UK_ENODEV, "no device carries %s (kernel: %s)", uuid,
+				 uk_words);
+}
+
+static int mount_tmpfs(struct fs_mounting *m)
+{
+	m->super = fs_tmpfs_new(m->what->size);
+	return m->super != NULL ? 0 : fs_mounting_fails(m, -UK_ENOMEM, "no memory");
+}
+
+int fs_volume_mount(struct fs_mounting *m)
+{
+	switch (m->what->fs) {
+	case UNI_FS_TMPFS:
+		return mount_tmpfs(m);
+	case UNI_FS_SQUASHFS:
+		return fs_squashfs_volume_mount(m);
+	case UNI_FS_LIVE:
+		return fs_live_mount(m);
+	case UNI_FS_EXT4:
+		return fs_ext4_volume_mount(m);
+	default:
+		return fs_mounting_fails(m, -UK_EOPNOTSUPP,
+					 "this kernel has no file system of kind %u", m->what->fs);
 	}
 }
 
-void fs_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-		     size_t room, struct uk_super **super)
+static const char *type_of(const struct uni_config_mount *what)
 {
-	struct fs_volume *volume;
-	struct uk_block_dev *dev;
-	char uuid[UK_UUID_TEXT];
+	return what->fs == UNI_FS_TMPFS ? "tmpfs" : what->fs == UNI_FS_EXT4 ? "ext4" : "squashfs";
+}
+
+int fs_volume_place(struct fs_mounting *m, struct uk_dentry *point)
+{
+	char source[24] = "tmpfs";
+	struct fs_mount *mount;
 	int error;
 
-	register_embedded();
-	fs_uuid_text(what->uuid, uuid);
-	dev = fs_volume_find(what);
-	if (dev == NULL)
-		uk_panic("volume %s: no device carries %s (kernel: %s)", path, uuid, uk_words);
-	uk_snprintf(source, room, "/dev/%s", dev->name);
-	error = fs_volume_open(dev, what, path, &volume);
+	if (m->dev != NULL)
+		uk_snprintf(source, sizeof(source), "/dev/%s", m->dev->name);
+	m->super->type = type_of(m->what);
+	error = fs_mount_add(point, m->super, source);
+	fs_dentry_put(point);
 	if (error != 0)
-		uk_panic("volume %s: the hash tree on %s is not the one configured (error %d)",
-			 path, dev->name, -error);
-	error = fs_squashfs_mount(volume, super);
-	if (error != 0)
-		uk_panic("volume %s: no sound squashfs on %s (error %d)", path, dev->name, -error);
+		return error;
+	mount = fs_mount_of(m->super);
+	memcpy(mount->uuid, m->what->uuid, sizeof(mount->uuid));
+	fs_live_mounted(m->super);
+	return 0;
 }

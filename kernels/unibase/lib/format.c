@@ -2,6 +2,7 @@
  * Formatted text: %d %i %u %x %X %o %c %s %p %% with flags '-', '0', '#', width, precision and the
  * lengths hh h l ll z j t. No floating point: the kernel has none.
  */
+#include <uk/errno.h>
 #include <uk/types.h>
 
 struct out {
@@ -191,4 +192,27 @@ int uk_snprintf(char *to, size_t room, const char *fmt, ...)
 	size = uk_vsnprintf(to, room, fmt, args);
 	__builtin_va_end(args);
 	return size;
+}
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int64_t uk_unhex(const char *text, size_t size, void *to, size_t room)
+{
+	uint8_t *out = to;
+
+	if (size % 2 != 0)
+		return -UK_EIO;
+	if (size / 2 > room)
+		return -UK_EOVERFLOW;
+	for (size_t i = 0; i < size; i += 2) {
+		int high = digit(text[i]), low = digit(text[i + 1]);
+
+		if (high < 0 || low < 0)
+			return -UK_EIO;
+		*out++ = (uint8_t)(high << 4 | low);
+	}
+	return (int64_t)(size / 2);
 }

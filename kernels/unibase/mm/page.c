@@ -17,6 +17,9 @@
 #define RESERVED_MAX 24
 #define SHRINKERS_MAX 8
 #define SHRINK_ROUNDS 4
+#define KEPT_PART 128 /* of all frames, within bounds */
+#define KEPT_LEAST 16
+#define KEPT_MOST 512
 
 struct range {
 	uint64_t start, end; /* reserved: bytes; region: frames */
@@ -39,6 +42,7 @@ static size_t (*shrinkers[SHRINKERS_MAX])(size_t wanted);
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static struct uk_list free_lists[UK_ORDER_MAX + 1];
 static uint64_t frames_total, frames_free; /* free: also in chunks that are not made */
+static uint64_t frames_kept;		   /* for the kernel */
 
 void uk_reserve(uk_paddr_t start, uk_paddr_t end)
 {
@@ -155,6 +159,26 @@ static bool make_more(void)
 	return false;
 }
 
+/* Takes a free block of order `have` out of its list; what is not wanted of it stays free. */
+static struct uk_page *split_block(struct uk_page *page, unsigned have, unsigned order)
+{
+	uk_list_remove(&page->list);
+	while (have > order) {
+		struct uk_page *upper = page + (1ull << --have);
+
+		upper->flags = UK_PAGE_FREE;
+		upper->order = (uint16_t)have;
+		uk_list_push_front(&free_lists[have], &upper->list);
+	}
+	page->flags = 0;
+	page->order = (uint16_t)order;
+	page->refs = 1;
+	page->owner = NULL;
+	page->index = 0;
+	frames_free -= 1ull << order;
+	return page;
+}
+
 static struct uk_page *take_block(unsigned order)
 {
 	for (;;) {
@@ -162,23 +186,8 @@ static struct uk_page *take_block(unsigned order)
 			struct uk_page *page =
 				uk_list_first(&free_lists[have], struct uk_page, list);
 
-			if (page == NULL)
-				continue;
-			uk_list_remove(&page->list);
-			while (have > order) {
-				struct uk_page *upper = page + (1ull << --have);
-
-				upper->flags = UK_PAGE_FREE;
-				upper->order = (uint16_t)have;
-				uk_list_push_front(&free_lists[have], &upper->list);
-			}
-			page->flags = 0;
-			page->order = (uint16_t)order;
-			page->refs = 1;
-			page->owner = NULL;
-			page->index = 0;
-			frames_free -= 1ull << order;
-			return page;
+			if (page != NULL)
+				return split_block(page, have, order);
 		}
 		if (!make_more())
 			return NULL;
@@ -190,17 +199,16 @@ static bool may_shrink(void)
 	return uk_cpu()->irq_depth == 0 && (uk_rflags() & 0x200) != 0;
 }
 
-struct uk_page *uk_page_alloc(unsigned order, bool zero)
+/* As uk_page_alloc, where `kept` frames stay free. */
+static struct uk_page *alloc(unsigned order, bool zero, uint64_t kept)
 {
 	struct uk_page *page = NULL;
 
-	if (order > UK_ORDER_MAX)
-		return NULL;
 	for (unsigned round = 0; round <= SHRINK_ROUNDS; round++) {
 		uint64_t state = uk_spin_lock(&lock);
 		size_t freed = 0;
 
-		page = take_block(order);
+		page = frames_free > kept ? take_block(order) : NULL;
 		uk_spin_unlock(&lock, state);
 		if (page != NULL || !may_shrink())
 			break;
@@ -212,6 +220,43 @@ struct uk_page *uk_page_alloc(unsigned order, bool zero)
 	}
 	if (page != NULL && zero)
 		memset(uk_page_virt(page), 0, UK_PAGE_SIZE << order);
+	return page;
+}
+
+struct uk_page *uk_page_alloc(unsigned order, bool zero)
+{
+	return order <= UK_ORDER_MAX ? alloc(order, zero, 0) : NULL;
+}
+
+struct uk_page *uk_page_alloc_user(bool zero)
+{
+	return alloc(0, zero, frames_kept);
+}
+
+static struct uk_page *take_low(unsigned order, uint64_t below)
+{
+	for (unsigned have = order; have <= UK_ORDER_MAX; have++) {
+		uk_list_each (item, &free_lists[have]) {
+			struct uk_page *page = uk_list_entry(item, struct uk_page, list);
+			uint64_t frame = uk_page_paddr(page) >> UK_PAGE_SHIFT;
+
+			if (frame != 0 && frame + (1ull << have) <= below)
+				return split_block(page, have, order);
+		}
+	}
+	return NULL;
+}
+
+struct uk_page *uk_page_alloc_low(unsigned order, uk_paddr_t end)
+{
+	uint64_t state = uk_spin_lock(&lock), below = end >> UK_PAGE_SHIFT;
+	struct uk_page *page;
+
+	for (unsigned i = 0; i < region_count; i++)
+		if (regions[i].first < below && !regions[i].made[0])
+			make_chunk(&regions[i], 0);
+	page = take_low(order, below);
+	uk_spin_unlock(&lock, state);
 	return page;
 }
 
@@ -344,4 +389,6 @@ void uk_memory_start(void)
 	for (unsigned i = 0; i < reserved_count; i++)
 		if (region_of(reserved[i].start >> UK_PAGE_SHIFT) != NULL)
 			frames_free -= (reserved[i].end - reserved[i].start) >> UK_PAGE_SHIFT;
+	frames_kept =
+		UK_MAX(UK_MIN(frames_total / KEPT_PART, (uint64_t)KEPT_MOST), (uint64_t)KEPT_LEAST);
 }

@@ -33,6 +33,7 @@
 #include "lwip/timeouts.h"
 #include "netconf.h"
 #include "netif/ethernet.h"
+#include "rest.h"
 #include "services.h"
 
 #define POLL_BUDGET 64
@@ -387,7 +388,8 @@ static void catch_up(void)
 {
 	uint64_t now = uk_time_mono(), seconds = (now - ticked) / SECOND;
 
-	ticked = now;
+	ticked += seconds * SECOND;
+	rest_count(now);
 	for (uint64_t i = UK_MIN(seconds, LONGEST_NS / SECOND); i != 0; i--) {
 		etharp_tmr();
 		nd6_tmr();
@@ -425,24 +427,27 @@ static void deliver_loopback(void)
 /*
  * Nothing has happened for so long that lwIP's periodic timers, which count down what is under way,
  * find nothing to count. Then the thread sleeps through them, and the machine costs its host
- * nothing; what they would have aged is made up for afterwards.
+ * nothing; what they would have aged is made up for afterwards. *ns: how long that holds, at most.
  */
-static bool is_quiet(void)
+static bool is_quiet(uint64_t *ns)
 {
 	uint64_t now = uk_time_mono();
 
 	if (frames_moved)
 		last_frame = now;
 	frames_moved = false;
-	return tcp_active_pcbs == NULL && tcp_tw_pcbs == NULL && now - last_frame > QUIET_NS &&
-	       (uk_list_empty(&devices) || uk_net_has_address());
+	*ns = LONGEST_NS;
+	return now - last_frame > QUIET_NS && (uk_list_empty(&devices) || uk_net_has_address()) &&
+	       rest_now(ns);
 }
 
 void uk_net_unlock(void)
 {
+	uint64_t ns;
+
 	deliver_loopback();
 	flush_devices();
-	if (sleeps_long && !is_quiet())
+	if (sleeps_long && !is_quiet(&ns))
 		uk_net_wake();
 	uk_mutex_unlock(&net_mutex);
 	uk_unix_reap();
@@ -470,6 +475,7 @@ void uk_net_poll(void)
 	}
 	deliver_loopback();
 	ticked = uk_time_mono();
+	rest_counted(ticked);
 	sys_check_timeouts();
 	large_tick();
 	flush_devices();
@@ -507,8 +513,9 @@ static void net_thread(void *arg)
 		uk_syslog_send();
 		if (watch_devices())
 			net_woken = true;
-		sleeps_long = is_quiet();
-		wait = sleeps_long ? LONGEST_NS : (uint64_t)sys_timeouts_sleeptime() * 1000000;
+		sleeps_long = is_quiet(&wait);
+		if (!sleeps_long)
+			wait = (uint64_t)sys_timeouts_sleeptime() * 1000000;
 		uk_net_unlock();
 		uk_netconf_settle();
 		uk_wait_event(&net_wait, net_woken, uk_time_mono() + UK_MIN(wait, LONGEST_NS),
@@ -574,6 +581,16 @@ static int attach(struct uk_netdev *dev)
 	if (dev->link)
 		netif_set_link_up(&stack->netif);
 	return uk_netconf_start(&stack->netif, dev->name);
+}
+
+bool uk_net_is_started(void)
+{
+	return started;
+}
+
+bool uk_net_frames_out(void)
+{
+	return frames_out[0] + frames_out[1] != 0;
 }
 
 int uk_net_need(void)

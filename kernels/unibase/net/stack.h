@@ -40,6 +40,10 @@ uint64_t uk_net_received_room(void);
 /* udp.c: the other side says that nobody is there. */
 void uk_udp_refused(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
 		    uint16_t remote_port);
+/* Whether there is a stack at all; loopback alone is one. */
+bool uk_net_is_started(void);
+/* Whether devices still hold frames that they were given. */
+bool uk_net_frames_out(void);
 
 /* Runs fn(later) once no frame that was handed to a device before can still refer to it. */
 struct uk_net_later {

@@ -19,6 +19,9 @@ void uk_change_cut(struct uk_change *c, uint64_t addr);
 /* Joins the areas that meet at `addr`, if they look alike. */
 void uk_change_join(struct uk_change *c, uint64_t addr);
 void uk_change_insert(struct uk_area *area);
+/* Whether so many bytes more of what this area is stay within the limit of data. */
+bool uk_change_fits(const struct uk_area *area, uint64_t more);
+void uk_change_resize(struct uk_area *area, uint64_t end);
 void uk_change_remove(struct uk_change *c, struct uk_area *area);
 /* Where a mapping of `size` bytes finds room, near `hint` (0: anywhere); 0: nowhere. */
 uint64_t uk_change_place(uint64_t hint, uint64_t size);

@@ -7,6 +7,7 @@
 #include <uk/log.h>
 #include <uk/map.h>
 #include <uk/mem.h>
+#include <uk/net.h>
 #include <uk/start.h>
 #include <uk/user.h>
 #include <uk/vfs.h>
@@ -179,6 +180,7 @@ void uk_process_end(unsigned kind, int status, uint64_t ip, uint64_t address, co
 	if (!first)
 		uk_process_park();
 	uk_vfs_stop();
+	uk_net_end();
 	action = uk_config_u32(fault ? UNI_CONFIG_ON_FAULT : UNI_CONFIG_ON_EXIT, UNI_ACTION_OFF);
 	if (action != UNI_ACTION_OFF && kind != UNI_EXIT_POWER)
 		uk_machine_restart(kind, status, ip, address, text);

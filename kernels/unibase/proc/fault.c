@@ -61,6 +61,14 @@ static void enter(uint64_t *slot, uint64_t addr, uint64_t value)
 		uk_pt_flush(addr, addr + UK_PAGE_SIZE);
 }
 
+/* With more rights to the same frame: a processor that remembers fewer of them faults, and comes to
+ * fault_again. */
+static void enter_rights(uint64_t *slot, uint64_t addr, uint64_t value)
+{
+	uk_pt_set(slot, value);
+	uk_tlb_flush_page(addr);
+}
+
 /* A frame of the program's own at `addr`, with the content of `from` or zeros. */
 static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
 		     const struct uk_page *from)
@@ -68,9 +76,7 @@ static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
 	struct uk_page *page;
 	uint64_t old = *slot;
 
-	if (uk_map.resident >= uk_map.limit)
-		return -UK_ENOMEM;
-	page = uk_page_alloc(0, from == NULL);
+	page = uk_page_alloc_user(from == NULL);
 	if (page == NULL)
 		return -UK_ENOMEM;
 	if (from != NULL)
@@ -143,12 +149,12 @@ static int fault_again(const struct uk_area *area, uint64_t addr, uint64_t *slot
 	uint64_t entry = *slot;
 
 	if (!write || (entry & UK_PTE_WRITE)) {
-		uk_pt_flush(addr, addr + UK_PAGE_SIZE);
+		uk_tlb_flush_page(addr);
 		return 0;
 	}
 	if (entry & UK_PTE_ANON) {
-		enter(slot, addr,
-		      (entry & UK_PTE_ADDRESS) | UK_PTE_ANON | uk_pt_bits(area->prot, true));
+		enter_rights(slot, addr,
+			     (entry & UK_PTE_ADDRESS) | UK_PTE_ANON | uk_pt_bits(area->prot, true));
 		return 0;
 	}
 	return enter_own(area, addr, slot, entry & UK_PTE_ZERO ? NULL : uk_pt_page(entry));

@@ -8,6 +8,7 @@
 #include "pages.h"
 #include <uk/map.h>
 #include <uk/mem.h>
+#include <uk/process.h>
 #include <uk/vfs.h>
 
 struct uk_map uk_map;
@@ -15,7 +16,6 @@ struct uk_map uk_map;
 void uk_map_start(void)
 {
 	uk_mutex_init(&uk_map.lock);
-	uk_map.limit = UINT64_MAX;
 	uk_pt_start();
 }
 
@@ -48,11 +48,39 @@ void uk_change_end(struct uk_change *c)
 	}
 }
 
+/* What of so many bytes of an area counts as the program's data: what it may write to and nobody
+ * else sees. */
+static uint64_t data_in(const struct uk_area *area, uint64_t size)
+{
+	return (area->prot & UK_PROT_WRITE) && !(area->flags & (UK_AREA_SHARED | UK_AREA_STACK))
+		       ? size
+		       : 0;
+}
+
+bool uk_change_fits(const struct uk_area *area, uint64_t size)
+{
+	uint64_t more = data_in(area, size), limit = uk_process.limit[UK_RLIMIT_DATA].soft;
+
+	return more == 0 || (more <= limit && uk_map.data <= limit - more);
+}
+
+static void account(const struct uk_area *area, int64_t bytes)
+{
+	uk_map.reserved += (uint64_t)bytes;
+	uk_map.data += data_in(area, (uint64_t)bytes);
+}
+
+void uk_change_resize(struct uk_area *area, uint64_t end)
+{
+	account(area, (int64_t)(end - area->end));
+	uk_area_resize(&uk_map.root, area, area->start, end);
+}
+
 void uk_change_remove(struct uk_change *c, struct uk_area *area)
 {
 	uk_area_remove(&uk_map.root, area);
 	uk_map.count--;
-	uk_map.reserved -= area->end - area->start;
+	account(area, -(int64_t)(area->end - area->start));
 	area->left = c->gone;
 	c->gone = area;
 }
@@ -61,7 +89,7 @@ void uk_change_insert(struct uk_area *area)
 {
 	uk_area_insert(&uk_map.root, area);
 	uk_map.count++;
-	uk_map.reserved += area->end - area->start;
+	account(area, (int64_t)(area->end - area->start));
 }
 
 void uk_change_cut(struct uk_change *c, uint64_t addr)
@@ -78,8 +106,7 @@ void uk_change_cut(struct uk_change *c, uint64_t addr)
 		c->spare[1] = NULL;
 	*upper = *area;
 	end = area->end;
-	uk_area_resize(&uk_map.root, area, area->start, addr);
-	uk_map.reserved -= end - addr;
+	uk_change_resize(area, addr);
 	upper->start = addr;
 	upper->end = end;
 	if (upper->file != NULL) {
@@ -106,8 +133,7 @@ void uk_change_join(struct uk_change *c, uint64_t addr)
 		return;
 	end = high->end;
 	uk_change_remove(c, high);
-	uk_map.reserved += end - low->end;
-	uk_area_resize(&uk_map.root, low, low->start, end);
+	uk_change_resize(low, end);
 }
 
 static void clear(struct uk_change *c, uint64_t start, uint64_t end)
@@ -158,6 +184,8 @@ static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, u
 	} else {
 		clear(c, addr, addr + size);
 	}
+	if (!uk_change_fits(area, size))
+		return -UK_ENOMEM;
 	area->start = addr;
 	area->end = addr + size;
 	uk_change_insert(area);
@@ -242,6 +270,31 @@ static bool may_protect(const struct uk_area *area, unsigned prot)
 	       (area->file->flags & 3) == 2;
 }
 
+/* Whether what becomes the program's data thereby stays within the limit. */
+static bool may_write(uint64_t start, uint64_t end, unsigned prot)
+{
+	struct uk_area changed = { .prot = prot }, *area;
+	uint64_t more = 0;
+
+	for (uint64_t at = start; at < end; at = area->end) {
+		uint64_t size;
+
+		area = uk_area_find(uk_map.root, at);
+		size = UK_MIN(end, area->end) - at;
+		changed.flags = area->flags;
+		more += data_in(&changed, size) - data_in(area, size);
+	}
+	return (int64_t)more <= 0 ||
+	       uk_change_fits(&(struct uk_area){ .prot = UK_PROT_WRITE }, more);
+}
+
+static void protect(struct uk_area *area, unsigned prot)
+{
+	uk_map.data -= data_in(area, area->end - area->start);
+	area->prot = prot;
+	uk_map.data += data_in(area, area->end - area->start);
+}
+
 static int protect_locked(struct uk_change *c, uint64_t start, uint64_t end, unsigned prot)
 {
 	struct uk_area *area;
@@ -253,7 +306,7 @@ static int protect_locked(struct uk_change *c, uint64_t start, uint64_t end, uns
 		if (!may_protect(area, prot))
 			return -UK_EACCES;
 	}
-	if (uk_map.count + 2 > UK_AREAS_MAX)
+	if (uk_map.count + 2 > UK_AREAS_MAX || !may_write(start, end, prot))
 		return -UK_ENOMEM;
 	uk_change_cut(c, start);
 	uk_change_cut(c, end);
@@ -261,7 +314,7 @@ static int protect_locked(struct uk_change *c, uint64_t start, uint64_t end, uns
 		area = uk_area_find(uk_map.root, at);
 		if (area->prot != prot)
 			uk_pt_protect(area->start, area->end, prot);
-		area->prot = prot;
+		protect(area, prot);
 	}
 	for (uint64_t at = start; at < end; at = area->end) {
 		uk_change_join(c, at);

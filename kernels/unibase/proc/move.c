@@ -61,12 +61,13 @@ static int64_t resize_locked(struct uk_change *c, struct uk_area **fresh, uint64
 
 	if (uk_is_err(area))
 		return uk_ptr_err(area);
+	if (!uk_change_fits(area, new_size - old_size))
+		return -UK_ENOMEM;
 	if (!(flags & FIXED)) {
 		if (new_size == old_size)
 			return (int64_t)addr;
 		if (area->end == addr + old_size && room_behind(area, new_size - old_size)) {
-			uk_map.reserved += new_size - old_size;
-			uk_area_resize(&uk_map.root, area, area->start, addr + new_size);
+			uk_change_resize(area, addr + new_size);
 			uk_change_join(c, addr + new_size);
 			return (int64_t)addr;
 		}

@@ -4,6 +4,7 @@
  * a reservation of a terabyte costs nothing to drop.
  */
 #include "pages.h"
+#include <uk/smp.h>
 
 enum { LEVELS = 4, ENTRIES = 512 };
 
@@ -92,12 +93,7 @@ uint64_t uk_pt_bits(unsigned prot, bool writable)
 
 void uk_pt_flush(uint64_t start, uint64_t end)
 {
-	if (end - start > 32 * UK_PAGE_SIZE) {
-		uk_tlb_flush_all();
-		return;
-	}
-	for (uint64_t addr = start; addr < end; addr += UK_PAGE_SIZE)
-		uk_tlb_flush_page(addr);
+	uk_shoot(start, end, false);
 }
 
 /* Frames on their way out: none may be reused while a processor still sees it. */
@@ -105,15 +101,17 @@ struct batch {
 	struct uk_page *page[64];
 	unsigned count;
 	uint64_t start, end; /* addresses they were seen at */
+	bool tables;	     /* some are tables */
 	uint64_t anon;
 };
 
 static void batch_flush(struct batch *b)
 {
 	if (b->end > b->start)
-		uk_pt_flush(b->start, b->end);
+		uk_shoot(b->start, b->end, b->tables);
 	b->start = UINT64_MAX;
 	b->end = 0;
+	b->tables = false;
 	for (unsigned i = 0; i < b->count; i++)
 		uk_page_put(b->page[i]);
 	b->count = 0;
@@ -163,6 +161,7 @@ static void zap_table(uint64_t *table, unsigned level, uint64_t start, uint64_t 
 			if (level < LEVELS - 1)
 				--*count_of(slot);
 			batch_add(b, page, addr, next);
+			b->tables = true;
 		}
 	}
 }

@@ -52,9 +52,8 @@ static void set_limits(void)
 	limit[UK_RLIMIT_MEMLOCK] = (struct uk_rlimit64){ 8 << 20, 8 << 20 };
 	limit[UK_RLIMIT_MSGQUEUE] = (struct uk_rlimit64){ 819200, 819200 };
 	limit[UK_RLIMIT_NICE] = limit[UK_RLIMIT_RTPRIO] = (struct uk_rlimit64){ 0, 0 };
+	limit[UK_RLIMIT_DATA] = (struct uk_rlimit64){ memory, memory };
 	uk_fd_set_limit(files);
-	if (memory != INFINITE)
-		uk_map.limit = memory / UK_PAGE_SIZE;
 }
 
 static void give_up(const char *text) UK_NORETURN;

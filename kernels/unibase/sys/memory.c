@@ -158,9 +158,9 @@ int64_t uk_sys_mremap(const struct uk_sysargs *s)
 
 int64_t uk_sys_brk(const struct uk_sysargs *s)
 {
-	uint64_t brk = s->a[0], limit = uk_process.limit[UK_RLIMIT_DATA].soft;
+	uint64_t brk = s->a[0];
 
-	if (brk > uk_map.brk && (over_limit(brk - uk_map.brk) || brk - uk_map.heap > limit))
+	if (brk > uk_map.brk && over_limit(brk - uk_map.brk))
 		return (int64_t)uk_map.brk;
 	return uk_map_brk(brk);
 }

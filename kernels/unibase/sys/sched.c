@@ -1,9 +1,11 @@
 /*
- * System calls about scheduling: one processor, one policy, no priorities. What programs may ask is
- * answered as a Linux with one processor would; what they may wish changes nothing.
+ * System calls about scheduling: threads may be bound to processors, but there is one policy and
+ * there are no priorities. What programs may ask of these is answered; what they may wish changes
+ * nothing.
  */
 #include <uk/linux_time.h>
 #include <uk/process.h>
+#include <uk/smp.h>
 #include <uk/syscall.h>
 #include <uk/user.h>
 
@@ -25,14 +27,39 @@ int64_t uk_sys_sched_yield(const struct uk_sysargs *s)
 	return 0;
 }
 
+static uint64_t all_processors(void)
+{
+	uint32_t count = uk_smp_possible();
+
+	return count == 64 ? UINT64_MAX : (1ull << count) - 1;
+}
+
+/* The thread that a call means, with a reference; NULL: there is none. */
+static struct uk_thread *thread_of(int tid)
+{
+	uint64_t state = uk_spin_lock(&uk_process.lock);
+	struct uk_task *task = tid == 0 ? uk_task_self() : uk_task_find(tid);
+	struct uk_thread *thread = task != NULL ? task->thread : NULL;
+
+	if (thread != NULL)
+		uk_thread_get(thread);
+	uk_spin_unlock(&uk_process.lock, state);
+	return thread;
+}
+
 int64_t uk_sys_sched_getaffinity(const struct uk_sysargs *s)
 {
-	uint64_t mask = 1;
+	uint64_t mask = all_processors();
+	struct uk_thread *thread;
 
 	if (s->a[1] < sizeof(mask) || s->a[1] % sizeof(mask) != 0)
 		return -UK_EINVAL;
-	if (!known((int)s->a[0]))
+	thread = thread_of((int)s->a[0]);
+	if (thread == NULL)
 		return -UK_ESRCH;
+	if (thread->allowed != 0)
+		mask &= thread->allowed;
+	uk_thread_put(thread);
 	if (uk_copy_to_user(s->a[2], &mask, sizeof(mask)) != 0)
 		return -UK_EFAULT;
 	return sizeof(mask);
@@ -40,13 +67,22 @@ int64_t uk_sys_sched_getaffinity(const struct uk_sysargs *s)
 
 int64_t uk_sys_sched_setaffinity(const struct uk_sysargs *s)
 {
-	uint8_t mask = 0;
+	uint64_t mask = 0;
+	struct uk_thread *thread;
 
-	if (!known((int)s->a[0]))
-		return -UK_ESRCH;
-	if (s->a[1] != 0 && uk_copy_from_user(&mask, s->a[2], sizeof(mask)) != 0)
+	if (uk_copy_from_user(&mask, s->a[2], UK_MIN(s->a[1], sizeof(mask))) != 0)
 		return -UK_EFAULT;
-	return mask & 1 ? 0 : -UK_EINVAL;
+	thread = thread_of((int)s->a[0]);
+	if (thread == NULL)
+		return -UK_ESRCH;
+	/* A thread may be alone and yet choose where. */
+	if (mask >> 1 != 0)
+		uk_smp_start();
+	mask &= all_processors();
+	if (mask != 0)
+		uk_thread_bind(thread, mask == all_processors() ? 0 : mask);
+	uk_thread_put(thread);
+	return mask != 0 ? 0 : -UK_EINVAL;
 }
 
 int64_t uk_sys_sched_getparam(const struct uk_sysargs *s)
@@ -199,9 +235,10 @@ int64_t uk_sys_ioprio_set(const struct uk_sysargs *s)
 
 int64_t uk_sys_getcpu(const struct uk_sysargs *s)
 {
-	static const uint32_t zero;
+	static const uint32_t node;
+	uint32_t processor = uk_cpu()->id;
 
-	if (s->a[0] != 0 && uk_copy_to_user(s->a[0], &zero, sizeof(zero)) != 0)
+	if (s->a[0] != 0 && uk_copy_to_user(s->a[0], &processor, sizeof(processor)) != 0)
 		return -UK_EFAULT;
-	return s->a[1] != 0 ? uk_copy_to_user(s->a[1], &zero, sizeof(zero)) : 0;
+	return s->a[1] != 0 ? uk_copy_to_user(s->a[1], &node, sizeof(node)) : 0;
 }

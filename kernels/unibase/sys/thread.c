@@ -6,6 +6,7 @@
 #include "sys.h"
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/smp.h>
 #include <uk/syscall.h>
 #include <uk/user.h>
 #include <uk/vfs.h>
@@ -78,6 +79,7 @@ static int64_t clone(const struct clone_args *a, const char *call)
 		return -UK_EINVAL;
 	if ((a->flags & CLONE_SETTLS) && a->tls >= UK_USER_END)
 		return -UK_EPERM;
+	uk_smp_start();
 	frame.rax = 0;
 	if (a->stack != 0)
 		frame.rsp = a->stack + a->stack_size;
@@ -87,6 +89,7 @@ static int64_t clone(const struct clone_args *a, const char *call)
 	task->blocked = self->blocked;
 	task->thread->fs_base = a->flags & CLONE_SETTLS ? a->tls : uk_user_fs();
 	task->thread->gs_base = uk_user_gs();
+	task->thread->allowed = self->thread->allowed;
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		task->clear_tid = a->child_tid;
 	uk_task_enlist(task);
@@ -282,7 +285,6 @@ int64_t uk_sys_rseq(const struct uk_sysargs *s)
 	return -UK_ENOSYS;
 }
 
-/* With every thread on one processor, each barrier is there already. */
 int64_t uk_sys_membarrier(const struct uk_sysargs *s)
 {
 	enum { QUERY = 0, KNOWN = 0x1f };
@@ -292,5 +294,8 @@ int64_t uk_sys_membarrier(const struct uk_sysargs *s)
 		return -UK_EINVAL;
 	if (command == QUERY)
 		return KNOWN;
-	return (command & (command - 1)) == 0 && (command & KNOWN) != 0 ? 0 : -UK_EINVAL;
+	if ((command & (command - 1)) != 0 || (command & KNOWN) == 0)
+		return -UK_EINVAL;
+	uk_shoot_barrier();
+	return 0;
 }

@@ -22,8 +22,8 @@ files. This page is made from `kernels/unibase/sys/table.def` by `kernels/unibas
 
 A call that is not listed is named once on the console and answered `ENOSYS`. There is one process:
 `fork`, `execve` and a `clone` that is not a thread are refused. Memory is never writable and
-executable at once: `mmap` and `mprotect` answer `EACCES`. The program is process 1; every thread runs
-on one processor.
+executable at once: `mmap` and `mprotect` answer `EACCES`. The program is process 1; its threads run
+on all processors of the machine.
 """
 
 

@@ -1,17 +1,11 @@
 /*
  * A kernel without ext4.
  */
-#include <uk/log.h>
 #include <uk/start.h>
 
 #include "../fs/fs.h"
 
-void fs_ext4_volume_mount(const struct uni_config_mount *what, const char *path, char *source,
-			  size_t room, struct uk_super **super)
+int fs_ext4_volume_mount(struct fs_mounting *m)
 {
-	(void)what;
-	(void)source;
-	(void)room;
-	*super = NULL;
-	uk_panic("mount %s: this kernel has no ext4 (%s)", path, uk_words);
+	return fs_mounting_fails(m, -UK_EOPNOTSUPP, "this kernel has no ext4 (%s)", uk_words);
 }

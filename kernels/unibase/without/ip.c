@@ -14,6 +14,10 @@ void uk_net_start(void)
 {
 }
 
+void uk_net_end(void)
+{
+}
+
 void uk_net_lock(void)
 {
 	uk_mutex_lock(&sockets);

@@ -1,19 +1,14 @@
 /*
  * A kernel without live volumes.
  */
-#include <uk/log.h>
 #include <uk/start.h>
 
 #include "../fs/fs.h"
 
-void fs_live_mount(const struct uni_config_mount *what, const char *path, char *source, size_t room,
-		   struct uk_super **super)
+int fs_live_mount(struct fs_mounting *m)
 {
-	(void)what;
-	(void)source;
-	(void)room;
-	*super = NULL;
-	uk_panic("mount %s: this kernel has no live volumes (%s)", path, uk_words);
+	return fs_mounting_fails(m, -UK_EOPNOTSUPP, "this kernel has no live volumes (%s)",
+				 uk_words);
 }
 
 void fs_live_mounted(struct uk_super *super)
@@ -21,8 +16,24 @@ void fs_live_mounted(struct uk_super *super)
 	(void)super;
 }
 
-void fs_live_start(void)
+bool fs_live_any(void)
 {
+	return false;
+}
+
+void fs_live_look(void)
+{
+}
+
+bool fs_live_is_held(const struct uk_super *super)
+{
+	(void)super;
+	return false;
+}
+
+void fs_live_forget(const struct uk_super *super)
+{
+	(void)super;
 }
 
 int fs_live_open(struct uk_inode *inode, struct uk_file *file)

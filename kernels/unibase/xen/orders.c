@@ -83,28 +83,6 @@ void uk_xen_orders_start(void)
 	(void)uk_xen_write("control", "feature-reboot", "1");
 }
 
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Hexadecimal digits into bytes; how many, or negative errno. */
-static int64_t decode(const char *text, int size, uint8_t *to, size_t room)
-{
-	if (size % 2 != 0)
-		return -UK_EIO;
-	if ((size_t)size / 2 > room)
-		return -UK_EOVERFLOW;
-	for (int i = 0; i < size; i += 2) {
-		int high = digit(text[i]), low = digit(text[i + 1]);
-
-		if (high < 0 || low < 0)
-			return -UK_EIO;
-		to[i / 2] = (uint8_t)(high << 4 | low);
-	}
-	return size / 2;
-}
-
 int64_t uk_xen_config_read(const char *name, void *data, size_t room)
 {
 	char node[12], *text;
@@ -122,7 +100,8 @@ int64_t uk_xen_config_read(const char *name, void *data, size_t room)
 		at += part;
 		uk_snprintf(node, sizeof(node), "%u", piece);
 		size = uk_xen_read(name, node, text, UK_XEN_VALUE_MAX + 1);
-		part = size > 0 ? decode(text, size, (uint8_t *)data + at, room - (size_t)at)
+		part = size > 0 ? uk_unhex(text, (size_t)size, (uint8_t *)data + at,
+					   room - (size_t)at)
 				: UK_MIN(size, -UK_ENOENT);
 	}
 	uk_free(text);

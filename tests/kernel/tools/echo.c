@@ -1,6 +1,6 @@
 /*
  * A server that frames are thrown at: what comes to port 7 goes back, over TCP and UDP, IPv4 and
- * IPv6; port 9 takes connections and never reads; port 19 sends without end; port 20 sends the
+ * IPv6; port 9 takes connections, never reads, and asks in silence whether they are there; port 19 sends without end; port 20 sends the
  * program's own file some times. A datagram "quit" ends it, "idle" is answered after
  * a while with the interrupts of some idle seconds, "open" with the number of
  * connections.
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,14 @@ static int bound(int type, int port)
 	return fd;
 }
 
+static void keep_alive(int fd)
+{
+	int on = 1, after = 15;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after));
+}
+
 static void accept_all(int listener)
 {
 	int fd;
@@ -73,6 +82,8 @@ static void accept_all(int listener)
 			continue;
 		}
 		port_of[fd] = port_of[listener];
+		if (port_of[fd] == DISCARD)
+			keep_alive(fd);
 		open_count++;
 		sent[fd] = 0;
 		waiting_size[fd] = 0;
@@ -100,7 +111,7 @@ static long interrupts_while_idle(void)
 {
 	long before;
 
-	sleep(23);
+	sleep(30);
 	before = interrupts();
 	sleep(4);
 	return interrupts() - before;

@@ -2,8 +2,10 @@
  * SHA-256 by both codes, digests as text, UUIDs.
  */
 #include "unit.h"
+#include <fcntl.h>
 #include <string.h>
 #include <uni/base/digest.h>
+#include <unistd.h>
 
 #define EMPTY "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -89,6 +91,29 @@ static void files_are_hashed(void **state)
 	assert_int_equal(uni_digest_file(*state, NULL, &digest, &err), UNI_E_INVAL);
 }
 
+/* With a hole at the start, between and at the end, as the same bytes without. */
+static void holes_are_zeros(void **state)
+{
+	enum { SIZE = 1 << 20, FIRST = 300001, SECOND = 700000, LENGTH = 12345 };
+	static uint8_t data[SIZE];
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_digest digest, wanted;
+	uint64_t size = 0;
+	int fd = open(unit_path(state, "sparse"), O_RDWR | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	memset(data + FIRST, 'x', LENGTH);
+	memset(data + SECOND, 'y', LENGTH);
+	assert_int_equal(ftruncate(fd, SIZE), 0);
+	assert_int_equal(pwrite(fd, data + FIRST, LENGTH, FIRST), LENGTH);
+	assert_int_equal(pwrite(fd, data + SECOND, LENGTH, SECOND), LENGTH);
+	assert_int_equal(uni_digest_fd(fd, &size, &digest, "sparse", &err), 0);
+	close(fd);
+	wanted = uni_digest_of(data, SIZE);
+	assert_int_equal(size, SIZE);
+	assert_true(uni_digest_eq(&digest, &wanted));
+}
+
 static void digest_text_is_strict(void **state)
 {
 	(void)state;
@@ -136,9 +161,13 @@ static void uuids(void **state)
 int unit_digest(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_answers), cmocka_unit_test(pieces_equal_the_whole),
-		cmocka_unit_test(known_answers), cmocka_unit_test(fields_do_not_run_together),
-		DIR_TEST(files_are_hashed),	 cmocka_unit_test(digest_text_is_strict),
+		cmocka_unit_test(known_answers),
+		cmocka_unit_test(pieces_equal_the_whole),
+		cmocka_unit_test(known_answers),
+		cmocka_unit_test(fields_do_not_run_together),
+		DIR_TEST(files_are_hashed),
+		DIR_TEST(holes_are_zeros),
+		cmocka_unit_test(digest_text_is_strict),
 		cmocka_unit_test(uuids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

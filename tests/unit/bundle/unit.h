@@ -14,6 +14,7 @@
 #include <uni/base/path.h>
 #include <uni/source/package.h>
 
+int unit_chunks(void);
 int unit_form(void);
 int unit_hostile(void);
 int unit_store(void);

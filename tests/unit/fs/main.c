@@ -1,4 +1,4 @@
-/* File systems: squashfs written by mksquashfs and read by us, cpio read by us, FAT and ext4 both.
+/* File systems: squashfs written and read by us, cpio read by us, FAT and ext4 both.
  */
 #include <string.h>
 #include <uni/base/path.h>

@@ -37,7 +37,7 @@ struct inputs {
 	const char *text;
 	const char *variant;
 	char base, source, library, ca, volume; /* digests are of these */
-	char compile, link, box, squash;	/* tools' */
+	char compile, link, box;		/* tools' */
 	bool cold;
 	const char *formats[2];
 	size_t format_count;
@@ -53,7 +53,6 @@ static const struct inputs usual = {
 	.compile = '6',
 	.link = '7',
 	.box = '8',
-	.squash = '9',
 	.formats = { "raw", "elf" },
 	.format_count = 2,
 };
@@ -83,7 +82,6 @@ static struct uni_plan *make(const struct inputs *from)
 	struct uni_step_tool compile = { "cc1", of(from->compile) },
 			     link = { "ld", of(from->link) };
 	struct uni_step_tool box = { "liblz4", of(from->box) };
-	struct uni_step_tool squash = { "mksquashfs", of(from->squash) };
 	struct uni_plan_source sources[] = { { .name = "a.c", .digest = of(from->source) },
 					     { .name = "b.c", .digest = of('b') } };
 	struct uni_plan_source library = { .name = "l.a", .digest = of(from->library) };
@@ -91,7 +89,6 @@ static struct uni_plan *make(const struct inputs *from)
 	struct uni_plan_source volumes[] = {
 		{ .name = "v", .digest = of(from->volume), .cold = from->cold }, { .name = NULL }
 	};
-	struct uni_plan_tools volume_tools[] = { { &squash, 1 }, { NULL, 0 } };
 	struct uni_buf normal UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_plan *plan = NULL;
 	struct uni_err err = UNI_ERR_INIT;
@@ -109,7 +106,6 @@ static struct uni_plan *make(const struct inputs *from)
 		.compile_tools = { &compile, 1 },
 		.link_tools = { &link, 1 },
 		.box_tools = { &box, 1 },
-		.volume_tools = volume_tools,
 	};
 
 	assert_int_equal(uni_recipe_normal(recipe, &normal, &err), 0);
@@ -202,9 +198,6 @@ static void tools_move_what_runs_them(void **state)
 	in = usual;
 	in.link = 'x';
 	expect_moved(&in, "link " IMAGE);
-	in = usual;
-	in.squash = 'x';
-	expect_moved(&in, "volume:v " IMAGE);
 	in = usual;
 	in.box = 'x';
 	expect_moved(&in, "box disk:raw manifest ");

@@ -17,6 +17,7 @@
 	"[config]\nchannel = \"part\"\noldest = 1\nnewest = 1\n"                                   \
 	"[sysroot]\nstart = []\nlibraries = []\nend = []\n"
 #define DISK "\"virtio-blk-pci\", \"virtio-blk-mmio\", \"nvme\", \"ahci\", \"virtio-scsi-pci\""
+#define MORE "\"smp\", \"smbios\", "
 #define NET "\"virtio-net-pci\", \"virtio-net-mmio\""
 #define OTHERS "\"ena\", \"xen-blkfront\", \"xen-netfront\", \"xen-console\", \"xen-clock\""
 #define FEW "\"zstd\", \"none\""
@@ -26,11 +27,11 @@
 	"]\nfilesystems = [" filesystems "]\ncompressions = [" compressions                        \
 	"]\nprotocols = [" protocols "]\n"
 #define BARE KERNEL("bare", "", "", "", "")
-#define VOLUMES KERNEL("volumes", DISK, "\"squashfs\"", FEW, "")
-#define NETWORK KERNEL("network", DISK ", " NET, "\"squashfs\"", ALL, "\"ip\"")
+#define VOLUMES KERNEL("volumes", MORE DISK, "\"squashfs\"", FEW, "")
+#define NETWORK KERNEL("network", MORE DISK ", " NET, "\"squashfs\"", ALL, "\"ip\"")
 #define WRITABLE "\"squashfs\", \"ext4\", \"live\""
-#define SERVER KERNEL("server", DISK ", " NET, WRITABLE, ALL, "\"ip\"")
-#define FULL KERNEL("full", DISK ", " NET ", " OTHERS, WRITABLE, ALL, "\"ip\"")
+#define SERVER KERNEL("server", MORE DISK ", " NET, WRITABLE, ALL, "\"ip\"")
+#define FULL KERNEL("full", MORE DISK ", " NET ", " OTHERS, WRITABLE, ALL, "\"ip\"")
 
 static const char several[] = HEAD TAIL BARE VOLUMES NETWORK SERVER FULL;
 
@@ -86,6 +87,8 @@ void kernel_is_the_smallest_that_will_do(void **state)
 		{ RECIPE VOLUME "source = \"v\"\nembed = true\n", "volumes" },
 		{ RECIPE VOLUME "source = \"v\"\ncompression = \"none\"\n", "volumes" },
 		{ RECIPE VOLUME "source = \"v\"\ncompression = \"gzip\"\n", "network" },
+		{ RECIPE "[machine]\nprocessors = 2\n", "volumes" },
+		{ RECIPE "[config]\nruntime = [\"args\"]\n", "volumes" },
 		{ RECIPE "[config]\nnetwork = \"dhcp\"\n", "network" },
 		{ RECIPE "[config]\nruntime = [\"network\"]\n", "network" },
 		{ RECIPE VOLUME "format = \"live\"\nsource = \"v\"\nsize = \"16M\"\n", "server" },

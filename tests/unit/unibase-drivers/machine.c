@@ -9,11 +9,22 @@
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/start.h>
 #include <uk/thread.h>
 
 struct uk_block_dev *machine_partition[PARTITIONS_MAX];
 unsigned machine_partitions;
 unsigned machine_log_lines;
+
+struct uk_boot uk_boot;
+
+/* Firmware's tables come from the tests. */
+const void *uk_phys_map(uk_paddr_t paddr, size_t size)
+{
+	(void)paddr;
+	(void)size;
+	return NULL;
+}
 
 static struct uk_block_dev disk;
 static const uint8_t *disk_data;

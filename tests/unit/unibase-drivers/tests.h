@@ -16,5 +16,6 @@ int gpt_tests(void);
 int ring_tests(void);
 int nvme_tests(void);
 int ena_tests(void);
+int smbios_tests(void);
 
 #endif

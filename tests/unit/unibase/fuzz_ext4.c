@@ -6,54 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fuzz_walk.h"
 #include "shim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ENTRIES_MAX = 40, DEPTH_MAX = 4, PAGES_MAX = 40, SECTOR = 512, BUDGET = 200 };
+enum { SECTOR = 512 };
 
-struct walk {
-	struct uk_dirent_sink sink;
-	unsigned count;
-	struct {
-		char name[UK_NAME_MAX + 1];
-		size_t size;
-	} entry[ENTRIES_MAX];
-};
-
-static unsigned budget;
-static bool writing;
-
-static int keep(struct uk_dirent_sink *sink, const char *name, size_t size, uint64_t ino,
-		unsigned type, uint64_t next)
+static void change_file(struct uk_inode *inode)
 {
-	struct walk *w = uk_container(sink, struct walk, sink);
-
-	(void)ino;
-	(void)type;
-	(void)next;
-	if (w->count == ENTRIES_MAX)
-		return 1;
-	memcpy(w->entry[w->count].name, name, size);
-	w->entry[w->count++].size = size;
-	return 0;
-}
-
-static void use_file(struct uk_inode *inode)
-{
-	static const uint64_t far[] = { 1ull << 20, 1ull << 33, UINT64_MAX >> 13 };
 	uint64_t pages = (inode->size + UK_PAGE_MASK) >> UK_PAGE_SHIFT;
 	struct uk_page *page;
 
-	for (uint64_t i = 0; i < UK_MIN(pages, (uint64_t)PAGES_MAX); i++)
-		if (uk_cache_get(inode, i, &page) == 0)
-			uk_page_put(page);
-	for (size_t i = 0; i < UK_COUNT(far); i++)
-		if (far[i] < pages && uk_cache_get(inode, far[i], &page) == 0)
-			uk_page_put(page);
-	if (!writing)
-		return;
 	for (uint64_t i = 0; i < UK_MIN(pages, (uint64_t)3); i++)
 		if (uk_cache_get_dirty(inode, i, &page) == 0)
 			uk_page_put(page);
@@ -63,7 +27,7 @@ static void use_file(struct uk_inode *inode)
 	(void)fs_truncate(inode, 5000);
 }
 
-static void change_folder(struct uk_inode *dir, const struct walk *w)
+static void change_folder(struct uk_inode *dir, const struct fuzz_folder *w)
 {
 	struct uk_inode *made = NULL, *old = NULL;
 
@@ -79,39 +43,6 @@ static void change_folder(struct uk_inode *dir, const struct walk *w)
 	uk_inode_put(old);
 }
 
-static void walk(struct uk_inode *inode, unsigned depth)
-{
-	static char text[70000];
-	struct walk *w;
-	uint64_t position = 2;
-
-	(void)inode->ops->xattr(inode, NULL, text, sizeof(text));
-	(void)inode->ops->xattr(inode, "user.a", text, sizeof(text));
-	if (inode->ops->readlink != NULL)
-		(void)inode->ops->readlink(inode, text, UK_PATH_MAX);
-	if (UK_S_IS(inode->mode, REG))
-		use_file(inode);
-	if (!UK_S_IS(inode->mode, DIR) || depth == DEPTH_MAX)
-		return;
-	w = calloc(1, sizeof(*w));
-	w->sink.add = keep;
-	(void)inode->ops->readdir(inode, &position, &w->sink);
-	for (unsigned i = 0; i < w->count && budget != 0; i++) {
-		struct uk_inode *child = NULL;
-
-		budget--;
-		if (inode->ops->lookup(inode, w->entry[i].name, w->entry[i].size, &child) != 0)
-			continue;
-		/* What the VFS never asks for: a folder as a name in itself. */
-		if (child != inode)
-			walk(child, depth + 1);
-		uk_inode_put(child);
-	}
-	if (writing)
-		change_folder(inode, w);
-	free(w);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t padded = UK_ALIGN_UP(size, (size_t)SECTOR);
@@ -119,11 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct uk_super *super;
 
 	for (int turn = 0; turn < 2; turn++) {
+		bool writing = turn == 1;
+		struct fuzz_walk walk = { .budget = FUZZ_NAMES,
+					  .file = writing ? change_file : NULL,
+					  .folder = writing ? change_folder : NULL };
+
 		memcpy(copy, data, size);
-		budget = BUDGET;
-		writing = turn == 1;
 		if (fs_ext4_mount(shim_block_disk("vda", copy, padded), !writing, &super) == 0) {
-			walk(super->root, 0);
+			fuzz_walk(&walk, super->root);
 			if (writing)
 				(void)super->ops->stop(super);
 			super->ops->unmount(super);

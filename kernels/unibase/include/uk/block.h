@@ -57,6 +57,9 @@ struct uk_block_dev {
 	 * nobody cares. `size` is the new one. */
 	void (*changed)(struct uk_block_dev *dev);
 	void *changed_arg;
+	/* The driver's: gives the device back, and frees it. NULL: it was there at start, and
+	 * stays. */
+	void (*remove)(struct uk_block_dev *dev);
 };
 
 /* Drivers: a device from now on. It is looked at for a GPT (both copies, CRCs checked) when
@@ -64,6 +67,12 @@ struct uk_block_dev {
 void uk_block_register(struct uk_block_dev *dev);
 /* NULL starts, and looks for partitions first: may sleep. */
 struct uk_block_dev *uk_block_next(struct uk_block_dev *dev);
+/* The same of whole devices only, which are not looked at. */
+struct uk_block_dev *uk_block_disk_next(struct uk_block_dev *dev);
+/* One that may go, which nobody uses any more, with its partitions. */
+void uk_block_remove(struct uk_block_dev *dev);
+/* Registers the disks that were plugged in since; may sleep. drivers/hotplug.c */
+void uk_disks_look(void);
 /* A partition or device with this GUID (as on disk); may sleep. */
 struct uk_block_dev *uk_block_find(const uint8_t guid[16]);
 

@@ -1,5 +1,6 @@
 /*
  * The hardware under uk_time_mono and timers. arch/clock.c; used by core/time.c and the scheduler.
+ * The alarm is the running processor's own.
  */
 #ifndef UK_CLOCK_H
 #define UK_CLOCK_H
@@ -19,6 +20,10 @@ uint64_t uk_clock_ns(uint64_t ticks);
 bool uk_clock_running(void);
 /* Nanoseconds since 1970 at monotonic 0, when the hypervisor tells exactly; 0: it does not. */
 int64_t uk_clock_wall(void);
+/* Before further processors use the clock, and by each of these. Interrupts off. */
+void uk_clock_share(void);
+void uk_clock_join(void);
+void uk_clock_alarm(void); /* the timer's interrupt */
 /* Called by arch/clock.c in interrupt context: what is due. core/time.c */
 void uk_clock_tick(void);
 

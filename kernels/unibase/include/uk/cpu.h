@@ -2,8 +2,9 @@
  * The processor's own record, found through GS in the kernel, and its control registers. arch/.
  *
  * GS holds the address of this processor's struct uk_cpu from the first C instruction on; the
- * user's GS base is swapped in on the way out. The stack protector reads its canary at gs:40. Only
- * the boot processor runs now; nothing but uk_cpu_boot knows that.
+ * user's GS base is swapped in on the way out. The stack protector reads its canary at gs:40: it is
+ * the same on all processors, for a function may begin on one and end on another. arch/smp.c makes
+ * the records of the others, once there is something for them to do: see uk/smp.h.
  */
 #ifndef UK_CPU_H
 #define UK_CPU_H
@@ -21,6 +22,8 @@
 
 struct uk_thread;
 struct uk_runq;
+struct uk_timeline;
+struct uk_tss;
 
 struct uk_cpu {
 	struct uk_cpu *self;
@@ -28,26 +31,40 @@ struct uk_cpu {
 	uint64_t stack_top; /* of the running thread's kernel stack */
 	struct uk_thread *thread;
 	uint32_t irq_depth;	   /* above 0: in an interrupt handler; nothing may sleep */
-	volatile uint32_t resched; /* the running thread should give way at the next safe point */
+	volatile uint32_t resched; /* UK_RESCHED_*: what the next safe point must see to */
 	uint64_t canary;
 	struct uk_thread *idle;
 	struct uk_runq *runq;
+	struct uk_timeline *timeline; /* core/time.c */
+	struct uk_tss *tss;
 	struct uk_thread *fpu_owner; /* whose state the registers hold, NULL: nobody's */
 	uint32_t id;		     /* 0: the boot processor */
 	uint32_t apic_id;
+	bool locked;		     /* holds the kernel lock: core/kernel.c */
+	volatile bool lazy;	     /* touches no memory of the program: arch/shoot.c */
+	volatile uint32_t flush;     /* asked to forget translations, and somebody waits */
+	volatile uint32_t flush_all; /* to forget all before it stops being lazy */
 };
 _Static_assert(offsetof(struct uk_cpu, user_rsp) == UK_CPU_USER_RSP, "assembly");
 _Static_assert(offsetof(struct uk_cpu, stack_top) == UK_CPU_STACK_TOP, "assembly");
 _Static_assert(offsetof(struct uk_cpu, thread) == UK_CPU_THREAD, "assembly");
 _Static_assert(offsetof(struct uk_cpu, canary) == UK_CPU_CANARY, "-fstack-protector");
 
+/* Of `resched`; written by the processor itself, interrupts off. */
+enum {
+	UK_RESCHED_YIELD = 1, /* the running thread should give way */
+	UK_RESCHED_SHARE = 2, /* threads wait here while other processors have nothing to do */
+};
+
 extern struct uk_cpu uk_cpu_boot;
 
+/* Valid until the thread sleeps or yields: it may go on elsewhere. Volatile, so that the compiler
+ * asks again behind every call. */
 static inline struct uk_cpu *uk_cpu(void)
 {
 	struct uk_cpu *cpu;
 
-	__asm__("movq %%gs:0, %0" : "=r"(cpu));
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
 	return cpu;
 }
 
@@ -159,5 +176,9 @@ static inline void uk_pause(void)
 /* arch/cpu.c */
 void uk_cpu_set_stack(uint64_t top); /* where entries from user mode start */
 void uk_cpu_start(void); /* features, control registers, GDT, TSS, IDT, system-call MSRs */
+/* A further processor's record, with a TSS that uses these two stacks; -UK_ENOMEM. */
+int uk_cpu_new(struct uk_cpu *cpu, uint64_t double_top, uint64_t nmi_top);
+/* The running one's segments, gates and MSRs, by its record. Writes to sealed memory. */
+void uk_cpu_join(struct uk_cpu *cpu);
 #endif
 #endif

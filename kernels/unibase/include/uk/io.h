@@ -83,6 +83,9 @@ void uk_console_listen(void (*fn)(uint8_t byte));
  * drivers/fwcfg.c */
 int64_t uk_fwcfg_read(const char *name, void *data, size_t room);
 
+/* The same from SMBIOS: OEM strings "NAME:" and hexadecimal digits. drivers/smbios.c */
+int64_t uk_smbios_read(const char *name, void *data, size_t room);
+
 /* Seconds since 1970 by the real-time clock, 0 when there is none. drivers/rtc.c */
 int64_t uk_rtc_read(void);
 

@@ -1,7 +1,7 @@
 /*
  * Locks. A spinlock is held with interrupts off and never across anything that sleeps; a mutex
- * sleeps. There is one order: process -> memory map -> inode -> page cache -> block queue -> run
- * queue. arch/lock.c, core/mutex.c.
+ * sleeps. Above both stands the kernel lock of uk/smp.h. The order in which they are taken, and
+ * what each of them covers, is in docs/architecture.md. arch/lock.c, core/mutex.c.
  */
 #ifndef UK_LOCK_H
 #define UK_LOCK_H

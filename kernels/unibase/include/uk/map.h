@@ -54,7 +54,7 @@ struct uk_map {
 	uint64_t reserved;   /* bytes in areas */
 	uint64_t resident;   /* frames mapped that belong to the program alone */
 	uint64_t peak;	     /* greatest `resident` */
-	uint64_t limit;	     /* of `resident`, in frames */
+	uint64_t data;	     /* bytes in areas that are private and writable, without the stack */
 	uint64_t low, high;  /* where mmap looks for room */
 	uint64_t heap, brk;  /* start of the heap and its present end */
 	uint64_t stack_low;  /* lowest address of the first thread's stack */

@@ -48,6 +48,12 @@ enum {
  * is above UK_ORDER_MAX. May call the shrinkers unless in an interrupt or with interrupts off, so
  * no lock that a shrinker takes may be held. Not zeroed unless asked. */
 struct uk_page *uk_page_alloc(unsigned order, bool zero);
+/* A frame for what the program asks for: its memory, content of files. The last ones are left to
+ * the kernel, which needs some to write out what is dirty, and so to get others back. */
+struct uk_page *uk_page_alloc_user(bool zero);
+/* As uk_page_alloc, below a physical address, and not at 0; what the shrinkers have is left to
+ * them. */
+struct uk_page *uk_page_alloc_low(unsigned order, uk_paddr_t end);
 /* Makes single frames (refs 1 each) of a block that nobody else refers to. */
 void uk_page_split(struct uk_page *page);
 void uk_page_get(struct uk_page *page);

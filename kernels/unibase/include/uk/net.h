@@ -77,5 +77,8 @@ void uk_net_link_changed(struct uk_netdev *dev); /* from poll, after dev->link w
 /* Starts the stack when a device is there and the configuration wants a network; waits for an
  * address for some seconds. Loopback works without. Called once, before the program starts. */
 void uk_net_start(void);
+/* The program has ended, and the machine is about to: closes its connections and waits, for a time
+ * that is bounded, until peers have taken what it wrote. net/end.c */
+void uk_net_end(void);
 
 #endif

@@ -38,7 +38,8 @@ uk_paddr_t uk_paging_root(void); /* of the running address space */
  * gone. */
 void uk_paging_free_tables(uk_paddr_t root, uint64_t start, uint64_t end);
 
-/* After an entry lost rights or moved: on every processor that runs this address space. */
+/* After an entry lost rights or moved: on the running processor. uk_shoot of uk/smp.h is for all.
+ */
 void uk_tlb_flush_page(uint64_t virt);
 void uk_tlb_flush_all(void);
 
@@ -50,6 +51,12 @@ bool uk_paging_audit(uint64_t *virt);
 /* Start: the direct map; then everything that is UK_SEALED becomes read-only. */
 void uk_paging_start(void);
 void uk_paging_seal(void);
+/* Makes sealed data writable again while further processors start; sealed anew before these touch
+ * anything else. */
+void uk_paging_open(void);
+/* The rights of one page of the direct map, of this processor alone; false: a larger page maps it.
+ */
+bool uk_paging_protect(const void *page, bool writable);
 /* A kernel stack; its top, 0 when memory is out. */
 uint64_t uk_stack_map(void);
 void uk_stack_unmap(uint64_t top);

@@ -1,15 +1,17 @@
 /*
  * What the scheduler and proc/ share about a thread. Everybody else uses uk/thread.h.
- * core/sched.c, arch/switch.S, arch/fpu.c.
+ * core/sched.c, core/runq.c, arch/trap.S, arch/fpu.c.
  *
  * A run queue belongs to a processor. The kernel is not preempted: a thread gives way when it
  * sleeps, yields, returns to user mode with its slice used up, or passes uk_preempt_point().
+ * Nothing in here needs the kernel lock (uk/smp.h).
  */
 #ifndef UK_SCHED_H
 #define UK_SCHED_H
 
 #include <uk/cpu.h>
 #include <uk/lock.h>
+#include <uk/smp.h>
 #include <uk/thread.h>
 
 enum uk_thread_state {
@@ -37,8 +39,12 @@ struct uk_thread {
 	bool timed_out;
 	bool on_cpu; /* registers are not saved yet */
 	struct uk_cpu *cpu;
-	struct uk_spinlock lock; /* state and work */
+	bool unlocked;		 /* in the kernel without the kernel lock: goes on without */
+	struct uk_cpu *requeue;	 /* whose queue it joins once its registers are saved; NULL: none */
+	uint64_t allowed;	 /* processors, by number; 0: all */
+	struct uk_spinlock lock; /* state, work and allowed */
 	uint32_t waiting;	 /* queues that it stands on: see core/wait.c */
+	volatile uint32_t runs;	 /* odd while the next two and on_cpu change */
 	uint64_t run_start;	 /* when it last got the processor, by uk_rdtsc */
 	uint64_t run_ticks;	 /* in all, without the present stay, by uk_rdtsc */
 	uint64_t fs_base;	 /* of user mode; in the register while it runs */
@@ -74,13 +80,24 @@ void uk_thread_settle(struct uk_thread *thread, uint32_t work);
 void uk_thread_wake(struct uk_thread *thread);
 /* Processor time used, ns; of the running thread up to now. */
 uint64_t uk_thread_run_time(const struct uk_thread *thread);
-uint64_t uk_idle_time(void); /* ns in which the processors had nothing to do */
+uint64_t uk_idle_time(uint32_t processor); /* ns in which this one had nothing to do */
 
-/* In long loops of the kernel that hold no spinlock: lets others run when the slice is used up. */
+/* Sees to what `resched` of this processor asks for. Interrupts off. */
+void uk_resched(void);
+
+void uk_preempt(void);
+/* In long loops of the kernel that hold no spinlock: lets others run when the slice is used up, and
+ * other processors into the kernel. */
 static inline void uk_preempt_point(void)
 {
-	if (uk_unlikely(uk_cpu()->resched))
-		uk_yield();
+	if (uk_unlikely(uk_cpu()->resched != 0 || uk_kernel_wanted != 0))
+		uk_preempt();
+}
+/* Binds a thread to these processors (0: all), at least one of which runs; at once. */
+void uk_thread_bind(struct uk_thread *thread, uint64_t allowed);
+static inline bool uk_thread_may_run(const struct uk_thread *thread, const struct uk_cpu *cpu)
+{
+	return thread->allowed == 0 || (thread->allowed >> cpu->id & 1) != 0;
 }
 
 /* User mode's FS and GS base of the running thread (arch_prctl, clone, exec). The caller has
@@ -108,12 +125,30 @@ uint64_t uk_fpu_features(void); /* XCR0, 0: FXSAVE only */
 
 /* arch's own. */
 void uk_fpu_start(void);
+void uk_fpu_join(void); /* on a further processor */
 void uk_fpu_switch(struct uk_thread *from, struct uk_thread *to);
 void uk_fpu_drop(struct uk_thread *thread);
 /* core's own: see core/wait.c. */
 void uk_sched_sleep(void);
 void uk_wait_begin(void);
 void uk_wait_end(void);
+/* core/kernel.c: the kernel lock where threads change. Interrupts off. */
+void uk_kernel_note(struct uk_thread *from);
+void uk_kernel_resume(const struct uk_thread *self);
+/* core/runq.c; interrupts off. Makes a ready thread wait for a processor: this one, another that it
+ * may use, or the one on which its registers still are. */
+void uk_runq_add(struct uk_thread *thread);
+void uk_runq_put(struct uk_cpu *cpu, struct uk_thread *thread); /* for this one */
+/* The next to run, removed: NULL: nobody waits for this processor, nor elsewhere. */
+struct uk_thread *uk_runq_take(struct uk_cpu *cpu);
+bool uk_runq_waits(const struct uk_cpu *cpu); /* whether any does in its queue */
+/* Removes a thread, if it waits; whether it did. */
+bool uk_runq_remove(struct uk_thread *thread);
+/* Whose queue the running thread, at the end of its slice, should join; NULL: it may go on. */
+struct uk_cpu *uk_runq_turn(struct uk_cpu *cpu, const struct uk_thread *self);
+void uk_runq_share(struct uk_cpu *cpu); /* wakes one that has nothing to do, if threads wait here */
+extern struct uk_runq uk_runq_boot;
+struct uk_runq *uk_runq_new(void); /* NULL: memory is out */
 
 void uk_sched_start(void); /* makes the running context the first thread */
 

@@ -79,6 +79,7 @@ void uk_later_run(void);   /* idle and timer; does nothing once it did */
 
 /* Called by core/main.c in this order, in the first kernel thread: they may sleep. UK_SEALED data
  * may be written in uk_drivers_start, not later. */
+void uk_process_begin(void); /* proc/: before anybody looks at the process */
 void uk_drivers_start(void); /* drivers/ */
 void uk_vfs_start(void);     /* fs/, see uk/vfs.h */
 void uk_process_start(

@@ -82,6 +82,7 @@ void uk_time_set_real(int64_t ns); /* RTC at start, SNTP later */
 
 struct uk_timer {
 	struct uk_list item;
+	struct uk_timeline *home;	    /* core/time.c: of the processor that armed it last */
 	uint64_t deadline;		    /* monotonic ns */
 	void (*fn)(struct uk_timer *timer); /* in interrupt context */
 	bool armed;

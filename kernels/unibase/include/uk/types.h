@@ -60,6 +60,8 @@ char *strrchr(const char *s, int c);
 #endif
 /* Always terminates; returns the length it wanted, so that a cut shows. */
 size_t uk_strlcpy(char *to, const char *from, size_t room);
+/* Hexadecimal digits of lower case into bytes: how many, -UK_EIO or -UK_EOVERFLOW. */
+int64_t uk_unhex(const char *text, size_t size, void *to, size_t room);
 int uk_snprintf(char *to, size_t room, const char *fmt, ...) UK_PRINTF(3, 4);
 int uk_vsnprintf(char *to, size_t room, const char *fmt, __builtin_va_list args);
 

@@ -133,6 +133,10 @@ struct uk_super_ops {
 	int (*sync)(struct uk_super *super);
 	void (*balance)(struct uk_super *super); /* writes dirty pages out: there are too many */
 	int (*stop)(struct uk_super *super);	 /* the machine goes off: everything to the disk */
+	/* The disk is as after `stop`, and nothing changes on it until `thaw`, by the same thread.
+	 * Unset: nothing is ever written. */
+	int (*freeze)(struct uk_super *super);
+	void (*thaw)(struct uk_super *super);
 	void (*unmount)(struct uk_super *super);
 };
 struct uk_super {

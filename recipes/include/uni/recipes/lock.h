@@ -19,7 +19,7 @@
  *   sha256 = "64 hex digits"
  *
  *   [[x86_64.tool]]
- *   name = "mksquashfs"
+ *   name = "ld"
  *   sha256 = "64 hex digits"
  */
 #ifndef UNI_RECIPES_LOCK_H

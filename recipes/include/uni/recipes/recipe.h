@@ -289,6 +289,7 @@ struct uni_recipe_step {
 	bool tls;
 	struct uni_recipe_input ca; /* kind NONE: certificates are not checked */
 	char *send;		    /* body; of TCP and UDP what is sent; NULL: nothing */
+	size_t send_size;	    /* of TCP and UDP, for it may hold NULs */
 	bool close;		    /* TCP */
 
 	/* DNS */

@@ -112,6 +112,11 @@ struct uk_page *uk_page_alloc(unsigned order, bool zero)
 	return page;
 }
 
+struct uk_page *uk_page_alloc_user(bool zero)
+{
+	return uk_page_alloc(0, zero);
+}
+
 void uk_page_get(struct uk_page *page)
 {
 	if (page->refs++ == 0)

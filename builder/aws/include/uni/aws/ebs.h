@@ -60,6 +60,9 @@ int uni_ebs_upload(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
  */
 int uni_ebs_complete(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
 		     const struct uni_ebs_block *blocks, size_t count, struct uni_err *err);
+/* Appends all blocks of a small one, which has at most `most`, from the first on without a gap. */
+int uni_ebs_read(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot, uint32_t most,
+		 struct uni_buf *out, struct uni_err *err);
 /* SHA-256 over the raw digests in the order of indexes ("LINEAR"). */
 struct uni_digest uni_ebs_linear(const struct uni_ebs_block *blocks, size_t count);
 

@@ -38,6 +38,7 @@ struct uni_ec2_images {
 void uni_ec2_images_free(struct uni_ec2_images *images);
 /* Value of a tag, NULL when it has none such. */
 const char *uni_ec2_image_tag(const struct uni_ec2_image *image, const char *key);
+const char *uni_ec2_tag(const struct uni_strv *tags, const char *key); /* NULL: it is not there */
 
 /* The caller's own images for which a filter ("name", "tag:...", "image-id", NULL: all) holds. */
 int uni_ec2_images(struct uni_aws *aws, const char *region, const char *filter, const char *value,

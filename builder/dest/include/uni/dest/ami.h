@@ -10,7 +10,9 @@
 /* Tags of what uni made. */
 #define UNI_AMI_TAG_DIGEST "uni:digest"
 #define UNI_AMI_TAG_NAME "uni:name"
-#define UNI_AMI_TAG_VOLUME "uni:volume" /* of a snapshot that is no image's */
+#define UNI_AMI_TAG_VOLUME "uni:volume"	    /* of a snapshot that is no image's */
+#define UNI_AMI_TAG_MAP_NAME "uni:map-name" /* of a snapshot that holds a block map: what of */
+#define UNI_AMI_TAG_MAP_OF "uni:map-of"	    /* and of which snapshot */
 
 /* "ec2://REGION[/IMAGE]"; `image` is NULL where none is named. Both owned by the caller. */
 int uni_ami_address(const char *address, char **region, char **image, struct uni_err *err);

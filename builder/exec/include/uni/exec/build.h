@@ -85,7 +85,7 @@ struct uni_verify_options {
 struct uni_verify_report {
 	bool same;
 	size_t artifacts; /* compared */
-	char *differs;	  /* what differs first: "tool mksquashfs", "input www",
+	char *differs;	  /* what differs first: "tool ld", "input www",
 			     "artifact NAME.raw"; NULL when nothing */
 	char *detail;	  /* one sentence: expected and found */
 	char *partition;  /* of the artifact, or NULL */

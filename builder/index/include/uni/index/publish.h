@@ -1,6 +1,7 @@
 /*
- * The publisher's side of an index: a folder, ready for any static web server. Files come before
- * the metadata that names them. What was published under a name and version never changes; it may
+ * The publisher's side of an index: a folder, ready for any static web server, or a git repository
+ * (uni/source/repository.h), to which each commit is pushed. Files come before the metadata that
+ * names them. What was published under a name and version never changes; it may
  * only be yanked, which keeps it for those who have it locked.
  */
 #ifndef UNI_INDEX_PUBLISH_H
@@ -9,7 +10,8 @@
 #include <uni/index/index.h>
 #include <uni/trust/repository.h>
 
-/* Metadata of the index in `dir`, under a lock on the folder until it is freed. */
+/* Metadata of the index in `dir`: a folder, under a lock until it is freed, or the address of a
+ * repository, which UNI_E_CHANGED tells about when somebody else was quicker. */
 struct uni_publisher;
 int uni_publisher_open(struct uni_publisher **publisher, const char *dir,
 		       const struct uni_tuf_lifetimes *lifetimes, struct uni_err *err);
@@ -29,6 +31,9 @@ int uni_publisher_yank(struct uni_publisher *publisher, const char *name, const 
 /* Signs. Without a change it renews snapshot and timestamp. */
 int uni_publisher_commit(struct uni_publisher *publisher, const struct uni_signer *const *signers,
 			 size_t count, struct uni_err *err);
+/* Of its first root, by which others come to trust it. After a commit. */
+int uni_publisher_root(const struct uni_publisher *publisher, struct uni_digest *digest,
+		       struct uni_err *err);
 
 /*
  * The other kind: the index that goes with uni, in `dir` (replaced when it is one already), made of

@@ -31,6 +31,8 @@ struct uni_program_look {
 	uint64_t library_bytes;
 	struct uni_program_finding *findings; /* the worst first */
 	size_t count, room;
+	const struct uni_library_view *view; /* set before: where libraries are looked for; NULL:
+						on this machine */
 };
 #define UNI_PROGRAM_LOOK_INIT                                                                      \
 	{                                                                                          \
@@ -42,10 +44,20 @@ bool uni_program_stops(const struct uni_program_look *look);
 /* `base` is for messages; `table` NULL: its calls are not known, and nothing is said of them. */
 int uni_program_look(const char *path, const char *base, const struct uni_calls *table,
 		     struct uni_program_look *look, struct uni_err *err);
-/* A first recipe, with the findings as comments. `program` and `folder` are paths as the recipe is
- * to say them; `folder` is where the libraries are, for a volume at /usr. */
-void uni_program_recipe(const struct uni_program_look *look, const char *base, const char *program,
-			const char *folder, struct uni_buf *out);
+/* What a recipe says besides. All borrowed. */
+struct uni_program_words {
+	const char *base;
+	const char *program; /* its path, as the recipe is to say it */
+	const char *folder;  /* where the libraries are, for a volume at /usr; NULL: elsewhere */
+	const struct uni_strv *args;
+	const struct uni_strv *env; /* NAME=VALUE */
+	const char *cwd;	    /* NULL: the root */
+	const char *more;	    /* tables behind it, or NULL: a first test */
+};
+
+/* A first recipe, with the findings as comments. */
+void uni_program_recipe(const struct uni_program_look *look, const struct uni_program_words *words,
+			struct uni_buf *out);
 /* Copies loader and libraries into `folder`, which is made: each where it stands below /usr. What
  * is elsewhere goes below it too, for the recipe's links lead there: /lib64/X to lib64/X. */
 int uni_program_collect(const struct uni_program_look *look, const char *folder,

@@ -73,6 +73,11 @@ void uni_sink_push_progress(struct uni_sink **sink, const struct uni_events *eve
  * when `size` is known. The same bytes for the same library version, level and size. */
 int uni_sink_push_zstd(struct uni_sink **sink, int level, uint64_t size, struct uni_err *err);
 
+/* One frame of memory at once; `room` is at least uni_zstd_bound(size). */
+int uni_zstd_compress(const void *data, size_t size, int level, void *out, size_t room,
+		      size_t *out_size, struct uni_err *err);
+size_t uni_zstd_bound(size_t size);
+
 /* Compresses to one LZ4 block (high compression, level 12; no frame around it) of at most `room`
  * bytes; UNI_E_LIMIT when it does not fit. */
 int uni_lz4_compress(const void *data, size_t size, void *out, size_t room, size_t *out_size,

@@ -55,4 +55,8 @@ int uni_io_pump(struct uni_source *source, struct uni_sink *sink, struct uni_err
 int uni_io_copy(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t size,
 		struct uni_hash *hash, const char *name, struct uni_err *err);
 
+/* One frame of memory at once: exactly `out_size` bytes, else UNI_E_CORRUPT. */
+int uni_zstd_decompress(const void *data, size_t size, void *out, size_t out_size,
+			struct uni_err *err);
+
 #endif

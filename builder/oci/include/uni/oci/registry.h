@@ -52,6 +52,11 @@ int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct 
 int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
 		     struct uni_sink *sink, struct uni_err *err);
 
+/* [offset, offset + size) of a blob of `blob_size` bytes, unchecked: its digest is of all of it. A
+ * server between that knows no ranges sends the whole; the rest is dropped. */
+int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint64_t blob_size,
+		      uint64_t offset, uint64_t size, struct uni_sink *sink, struct uni_err *err);
+
 /* --- credentials (Docker's config.json) --- */
 
 /* Keeps user and password for a registry, after the registry has accepted them. */

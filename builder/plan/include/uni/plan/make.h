@@ -51,7 +51,6 @@ struct uni_plan_inputs {
 	const struct uni_plan_source *mentioned;
 	size_t mentioned_count;
 	struct uni_plan_tools compile_tools, link_tools, box_tools;
-	const struct uni_plan_tools *volume_tools; /* one for each [[volume]] */
 };
 
 int uni_plan_make(struct uni_plan **plan, const struct uni_plan_inputs *inputs,

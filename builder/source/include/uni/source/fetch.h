@@ -12,6 +12,7 @@
 
 #include <uni/cache/store.h>
 #include <uni/net/net.h>
+#include <uni/source/repository.h>
 
 /* All borrowed. */
 struct uni_fetch {
@@ -25,6 +26,14 @@ struct uni_fetch {
  * stays then. `blob` has no name. */
 int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct uni_digest *digest,
 		    struct uni_store_entry *blob, struct uni_err *err);
+
+/* Whether it was fetched before, and is there. */
+bool uni_fetch_known(const struct uni_fetch *fetch, const struct uni_digest *digest,
+		     struct uni_store_entry *blob);
+/* The same for a file in the newest commit of a repository that is here. */
+int uni_fetch_repository(const struct uni_fetch *fetch, const struct uni_repository *repository,
+			 const char *path, const struct uni_digest *digest,
+			 struct uni_store_entry *blob, struct uni_err *err);
 
 struct uni_git_source {
 	const char *url;    /* https://... or file:///... */

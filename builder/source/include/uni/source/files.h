@@ -43,16 +43,28 @@ struct uni_files_item {
 	uint32_t mode;
 	const char *target;	       /* of a link */
 	struct uni_store_entry *entry; /* of a file */
+	size_t count;		       /* of a folder that is listed: how much is in it */
 };
 /* All, as they were added; UNI_E_CORRUPT where the record is none of these. */
 int uni_files_each(struct uni_store_record *record,
 		   int (*fn)(void *user, const struct uni_files_item *item, struct uni_err *err),
 		   void *user, struct uni_err *err);
 
-/* What a path in the set stands for, links in it followed: `real` (owned) and `entry` (part of
- * `record`; NULL for a folder). UNI_E_NOENT. */
-int uni_files_find(struct uni_store_record *record, const char *path, char **real,
-		   struct uni_store_entry **entry, struct uni_err *err);
+/* A set to look around in, links followed inside of it; `record` is borrowed. */
+struct uni_files_view;
+int uni_files_view_new(struct uni_files_view **view, struct uni_store_record *record,
+		       struct uni_err *err);
+void uni_files_view_free(struct uni_files_view *view);
+UNI_AUTO_DEFINE(uni_files_view)
+/* What a path stands for: its own path, "." the root (`real`, owned), and the file's entry (part of
+ * the record; NULL for a folder). UNI_E_NOENT. */
+int uni_files_view_find(const struct uni_files_view *view, const char *path, char **real,
+			struct uni_store_entry **entry, struct uni_err *err);
+/* What is in a folder, by names alone, sorted. */
+int uni_files_view_list(const struct uni_files_view *view, const char *path,
+			int (*fn)(void *user, const struct uni_files_item *item,
+				  struct uni_err *err),
+			void *user, struct uni_err *err);
 
 /* What lies below the folder `below` (NULL: all) into a tree. */
 int uni_files_fill(struct uni_store *store, struct uni_store_record *record, const char *below,

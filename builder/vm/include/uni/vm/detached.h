@@ -7,7 +7,7 @@
 #ifndef UNI_VM_DETACHED_H
 #define UNI_VM_DETACHED_H
 
-#include <uni/abi/live.h>
+#include <uni/abi/bell.h>
 #include <uni/vm/vm.h>
 
 #define UNI_DETACHED_NAME_MAX 64
@@ -19,6 +19,15 @@ struct uni_detached_disk {
 	char *name; /* of the volume */
 	char *path;
 	char *device; /* in the emulator */
+};
+
+/* A disk that was plugged in while the machine runs. */
+struct uni_detached_plug {
+	unsigned port;
+	char *name; /* of the volume */
+	char *path;
+	char *mount; /* where it is in the machine */
+	uint8_t uuid[16];
 };
 
 struct uni_detached {
@@ -34,6 +43,9 @@ struct uni_detached {
 	size_t volume_count;
 	struct uni_detached_disk *disks;
 	size_t disk_count;
+	struct uni_detached_plug *plugs; /* what of these, and of others, may be unplugged */
+	size_t plug_count;
+	unsigned ports; /* for them */
 	pid_t pid;
 	bool running;
 	struct uni_vm_result result; /* when it does not run; without a record it was cut off */
@@ -74,12 +86,38 @@ int uni_detached_list(struct uni_detached_list **list, struct uni_err *err);
 int uni_detached_stop(struct uni_detached *machine, int grace_ms, bool *forced,
 		      struct uni_err *err);
 
+/* How a disk of a running machine is copied. */
+struct uni_detached_copy {
+	/* NULL, or the UUID of the file system on it, as in GPT: the machine's kernel writes out
+	 * what it has and holds still for the instant, and nothing is to be replayed in the copy.
+	 */
+	const uint8_t *freeze;
+	uint64_t bandwidth; /* bytes a second, 0: as fast as it goes */
+	/* results */
+	uint64_t size;	/* bytes of the disk */
+	uint64_t moved; /* of them that were read: less when `path` is the copy made before */
+	bool frozen;
+	bool changes_only;
+};
 /*
  * Copies a disk of a running machine as it is at this moment, while the machine goes on writing, to
- * `path`, which is made or replaced. The file system in it is as after a loss of power: its journal
- * is to be replayed. UNI_E_NOENT when the machine writes to no disk of this name.
+ * `path`, which is made or replaced. Without a freeze the file system in it is as after a loss of
+ * power: its journal is to be replayed. What was copied to the same path before, and is there as it
+ * was left, is not copied again. UNI_E_NOENT when the machine writes to no disk of this name.
  */
 int uni_detached_backup(const struct uni_detached *machine, const char *disk, const char *path,
+			struct uni_detached_copy *copy, struct uni_err *err);
+
+/*
+ * Plugs a disk into a running machine (q35), whose kernel mounts what `wire` says at `mount`.
+ * UNI_E_UNSUPPORTED: not into this machine; UNI_E_LIMIT: no port is free; UNI_E_TIMEOUT: it does
+ * not answer, and the disk stays plugged in.
+ */
+int uni_detached_plug(struct uni_detached *machine, const char *path, const char *name,
+		      const struct uni_config_mount *wire, const char *mount, int timeout_ms,
+		      struct uni_err *err);
+/* The way back, by the disk's file or the volume's name. UNI_E_BUSY names what is open. */
+int uni_detached_unplug(struct uni_detached *machine, const char *volume, int timeout_ms,
 			struct uni_err *err);
 
 /* Rings the doorbell of one with live volumes. */

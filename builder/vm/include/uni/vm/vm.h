@@ -40,6 +40,7 @@ enum uni_vm_network {
 struct uni_vm_volume {
 	char *name;
 	char *path;
+	unsigned index; /* of a detached machine's answers */
 };
 
 struct uni_vm_spec {
@@ -56,16 +57,18 @@ struct uni_vm_spec {
 	size_t volume_count;
 	const char *bell; /* file of the doorbell for them, or NULL; a machine beside us has its
 			     own */
-	const char *const *data;     /* NULL, or NULL-terminated: further raw disks, read-only */
-	const char *const *writable; /* the same of disks that the machine writes to, and that no
-					other may have meanwhile */
-	bool disk_writable;	     /* `disk` is one of these */
-	const char *config;	     /* file with a runtime boot configuration record, or NULL */
-	const char *exit_record;     /* file that the guest's exit record is kept in */
-	const char *console;	     /* file that the console goes to; NULL: our standard streams */
-	const char *memory_file;     /* file that is the machine's memory, or NULL: on a tmpfs its
-					blocks tell how much of it was ever touched */
-	bool control; /* standard input is a socket on which control is listened for */
+	const char *const *data;	/* NULL, or NULL-terminated: further raw disks, read-only */
+	const char *const *writable;	/* the same of disks that the machine writes to, and that no
+					   other may have meanwhile */
+	bool disk_writable;		/* `disk` is one of these */
+	const char *const *oem_strings; /* NULL, or NULL-terminated: of SMBIOS, type 11 */
+	const char *config;		/* file with a runtime boot configuration record, or NULL */
+	const char *exit_record;	/* file that the guest's exit record is kept in */
+	const char *console;	 /* file that the console goes to; NULL: our standard streams */
+	const char *memory_file; /* file that is the machine's memory, or NULL: on a tmpfs its
+				    blocks tell how much of it was ever touched */
+	bool control;		 /* standard input is a socket on which control is listened for */
+	unsigned ports;		 /* empty ones, into which disks may be plugged; q35 only */
 	enum uni_vm_network network;
 	const struct uni_vm_forward *forwards; /* USER */
 	size_t forward_count;

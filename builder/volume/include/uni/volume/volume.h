@@ -13,6 +13,7 @@
 #include <uni/base/text.h>
 #include <uni/fs/live.h>
 #include <uni/fs/read.h>
+#include <uni/vm/detached.h>
 
 /* --- looking into a file --- */
 
@@ -30,6 +31,11 @@ const struct uni_live *uni_volume_live(const struct uni_volume *volume);
 const struct uni_live_super *uni_volume_super(const struct uni_volume *volume);
 /* The file that a place lies in: "FILE" of "FILE:/PATH" and the path, or "vm:"s record of it. */
 int uni_volume_locate(const char *place, char **file, char **inside, struct uni_err *err);
+
+struct uni_config_mount;
+/* What a machine's kernel is told of a volume's file: live, ext4, or squashfs with a hash tree. No
+ * place in the machine. */
+int uni_volume_identify(const char *path, struct uni_config_mount *wire, struct uni_err *err);
 
 /* --- content --- */
 
@@ -63,12 +69,20 @@ struct uni_volume_list {
 	size_t count;
 };
 void uni_volume_list_clear(struct uni_volume_list *list);
-struct uni_config_mount;
 /* Adds the live volume that `image` mounts at `mount` by `wire`: one of `files` (NULL-terminated,
  * or NULL), else a .vol file in the image's folder. UNI_E_AUTH when the machine would refuse it. */
 int uni_volume_attach(struct uni_volume_list *list, const struct uni_config_mount *wire,
 		      const char *mount, const char *const *files, const char *image,
 		      struct uni_err *err);
+
+/*
+ * Plugs a volume into the running machine "vm:NAME", which mounts it at `mount`; and the way back,
+ * by file or by the volume's name. `read_only` of an ext4 that is not to be written. UNI_E_BUSY
+ * names the files that keep it there.
+ */
+int uni_volume_plug(const char *path, const char *machine, const char *mount, bool read_only,
+		    int timeout_ms, struct uni_err *err);
+int uni_volume_unplug(const char *volume, const char *machine, int timeout_ms, struct uni_err *err);
 
 struct uni_volume_user { /* a machine that has a volume */
 	char *machine;
@@ -95,7 +109,11 @@ struct uni_volume_copy {
 	int wait_ms;			/* for answers; 0: not waited */
 	int64_t time;			/* seconds since 1970 */
 	bool verify_all;
+	bool no_freeze;	    /* a writable volume of a machine is copied as it is */
+	uint64_t bandwidth; /* bytes a second, 0: as fast as it goes */
 	/* results */
+	bool is_disk; /* a writable volume of a machine was copied: */
+	struct uni_detached_copy disk;
 	struct uni_live_made made; /* of the last volume written */
 	size_t volumes;		   /* files that were written */
 	struct uni_volume_users users;

@@ -27,6 +27,7 @@ struct uni_fs_options {
 	uint64_t size;		 /* ext4: bytes of the volume; 0: what the content needs */
 	bool writable;		 /* ext4: room for more, and a journal */
 	const char *image;	 /* of a writable one: with `volume` it decides the UUID */
+	bool undigested;	 /* without the result's digest, which costs a pass over the file */
 	unsigned threads;	 /* 0: all processors; never changes bytes */
 	const struct uni_events *events; /* NULL: nobody listens */
 };
@@ -40,7 +41,7 @@ struct uni_fs_result {
 	uint8_t salt[32];
 	uint32_t salt_size; /* 32, or 0 without verity */
 	uint8_t root_hash[32];
-	struct uni_digest digest; /* of the whole file */
+	struct uni_digest digest; /* of the whole file, unless undigested */
 	struct uni_digest tree;	  /* of the tree that was written */
 };
 
@@ -50,9 +51,6 @@ struct uni_fs_format {
 	const char *const *compressions; /* NULL-terminated, the default first */
 	/* UNI_E_INVAL with what is wrong; also fills defaults in, so that keys see them. */
 	int (*resolve)(struct uni_fs_options *options, struct uni_err *err);
-	/* Adds the files of the programs it calls (uni_tool_files). */
-	int (*tools)(const struct uni_fs_options *options, struct uni_strv *files,
-		     struct uni_err *err);
 	/*
 	 * Writes to `path`, which it makes or replaces: the caller's temporary file (and its to
 	 * remove when this fails). Nothing is flushed. `options` are resolved.

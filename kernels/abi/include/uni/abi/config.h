@@ -21,6 +21,9 @@
 #define UNI_CONFIG_VERSION 1
 #define UNI_CONFIG_MAX (1u << 20) /* bytes of a whole record */
 #define UNI_CONFIG_FWCFG "opt/org.uni/config"
+/* Elsewhere in SMBIOS: OEM strings (type 11) of this, a colon and hexadecimal digits of lower case,
+ * whose bytes in the strings' order are the record. */
+#define UNI_CONFIG_SMBIOS "org.uni.config"
 /* Under Xen: a folder in the domain's own in xenstore, whose values 0, 1, ... hold the record's
  * bytes in hexadecimal digits of lower case, 4096 of them in each but the last. */
 #define UNI_CONFIG_XENSTORE "uni/config"

@@ -7,10 +7,7 @@
  * each a file system with a dm-verity hash tree (verity.h). The writer voids the older superblock
  * (zeros), flushes, writes the slot that nobody serves from, flushes, checks, writes the
  * superblock, flushes. A reader takes the sound superblock of the highest generation.
- *
- * The doorbell is how a running machine is told, and answers: a tiny disk that it can write. Its
- * block 0 says what it is, block 1 + n is the machine's answer for its n-th live mount, in the
- * order of its boot configuration. The host asks by a change of the device's configuration.
+ * Machines are told by their doorbell (bell.h).
  */
 #ifndef UNI_ABI_LIVE_H
 #define UNI_ABI_LIVE_H
@@ -55,55 +52,10 @@ struct uni_live_super {
 	uint32_t crc32c; /* over all before it */
 };
 
-#define UNI_BELL_MAGIC "UNIBELL" /* 8 bytes with its NUL */
-#define UNI_BELL_VERSION 1u
-#define UNI_BELL_BLOCK 512u
-#define UNI_BELL_MOUNTS_MAX 31u
-#define UNI_BELL_SIZE ((1u + UNI_BELL_MOUNTS_MAX) * UNI_BELL_BLOCK)
-
-struct uni_bell_head { /* block 0, written by the host when it makes the disk */
-	char magic[8];
-	uint32_t version;
-	uint32_t blocks; /* of answers that have room */
-	uint8_t reserved[496];
-};
-
-enum uni_bell_status {
-	UNI_BELL_SERVING = 1, /* `generation` is mounted; nothing newer was found */
-	UNI_BELL_REFUSED = 2, /* a newer one was found and is not taken: `reason` */
-};
-
-enum uni_bell_reason {
-	UNI_BELL_NONE = 0,
-	UNI_BELL_SIGNATURE = 1,	  /* not signed, or not by the key of the boot configuration */
-	UNI_BELL_VERSION_NEW = 2, /* of a format that this reader does not know */
-	UNI_BELL_OLD = 3,	  /* below the least generation that the boot configuration takes */
-	UNI_BELL_CONTENT = 4,	  /* the slot is damaged, or no file system that can be mounted */
-	UNI_BELL_MEMORY = 5,
-};
-
-struct uni_bell_answer {
-	char magic[8]; /* UNI_BELL_MAGIC */
-	uint32_t version;
-	uint32_t status;       /* enum uni_bell_status */
-	uint8_t uuid[16];      /* of the live volume */
-	uint64_t generation;   /* that new opens see */
-	uint64_t pinned;       /* the oldest generation from which a file is still open */
-	uint64_t refused;      /* the generation that is not taken, or 0 */
-	uint32_t reason;       /* enum uni_bell_reason */
-	uint32_t knocks;       /* answers so far: another number with each */
-	uint8_t root_hash[32]; /* of `generation` */
-	uint8_t reserved[412];
-	uint32_t crc32c; /* over all before it */
-};
-
 _Static_assert(sizeof(struct uni_live_super) == 512, "wire format");
 _Static_assert(offsetof(struct uni_live_super, root_hash) == 104, "wire format");
 _Static_assert(offsetof(struct uni_live_super, signature) == 440, "wire format");
 _Static_assert(offsetof(struct uni_live_super, crc32c) == 508, "wire format");
-_Static_assert(sizeof(struct uni_bell_head) == 512, "wire format");
-_Static_assert(sizeof(struct uni_bell_answer) == 512, "wire format");
-_Static_assert(offsetof(struct uni_bell_answer, crc32c) == 508, "wire format");
 
 enum uni_live_state {
 	UNI_LIVE_SOUND = 0,
@@ -135,15 +87,6 @@ static inline enum uni_live_state uni_live_check(const struct uni_live_super *s,
 	    s->fs_size > s->hash_offset)
 		return UNI_LIVE_VOID;
 	return UNI_LIVE_SOUND;
-}
-
-static inline bool uni_bell_answer_sound(const struct uni_bell_answer *a)
-{
-	for (size_t i = 0; i < sizeof(a->magic); i++)
-		if (a->magic[i] != UNI_BELL_MAGIC[i])
-			return false;
-	return a->version == UNI_BELL_VERSION &&
-	       a->crc32c == uni_crc32c(0, a, offsetof(struct uni_bell_answer, crc32c));
 }
 
 #endif

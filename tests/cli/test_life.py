@@ -1,0 +1,149 @@
+"""A machine's life: what its end sends, what follows exit and fault, what trouble prints, a debugger."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import scenario
+
+LIFE_C = r"""#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char data[1 << 20];
+volatile int *nowhere;
+
+static int connected(const char *port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	inet_pton(AF_INET, "10.0.2.2", &to.sin_addr);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
+		perror("connect");
+		exit(1);
+	}
+	return fd;
+}
+
+/* As much as the socket takes, so that all of it waits when the program ends. */
+static void fill(int fd)
+{
+	size_t at = 0;
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)(i * 7 + i / 251);
+	while (at < sizeof(data)) {
+		ssize_t got = write(fd, data + at, sizeof(data) - at);
+
+		if (got < 0)
+			break;
+		at += (size_t)got;
+	}
+	printf("wrote %zu\n", at);
+	fflush(stdout);
+}
+
+__attribute__((noinline)) static void touch(void)
+{
+	*nowhere = 1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 1 ? argv[1] : "";
+
+	if (argc > 2)
+		fill(connected(argv[2]));
+	printf("begins\n");
+	fflush(stdout);
+	if (strcmp(how, "fault") == 0)
+		touch();
+	if (strcmp(how, "abort") == 0)
+		abort();
+	if (strcmp(how, "loop") == 0)
+		for (;;)
+			nowhere = NULL;
+	if (strcmp(how, "closes") == 0) {
+		for (int fd = 0; fd < 1024; fd++)
+			close(fd);
+		return 6;
+	}
+	if (strcmp(how, "deaf") == 0) {
+		signal(SIGTERM, SIG_IGN);
+		for (;;)
+			pause();
+	}
+	_exit(5);
+}
+"""
+
+RECIPE = """[image]
+name = "life"
+[app]
+sources = ["life.c"]
+[config]
+network = "dhcp"
+runtime = ["args"]
+"""
+
+
+class Life(scenario.Scenario):
+    def build(self, config="", cflags=""):
+        self.write("life.c", LIFE_C)
+        text = RECIPE.replace('sources = ["life.c"]', f'sources = ["life.c"]\n{cflags}')
+        self.write("recipe.toml", text + config)
+        self.uni("build", "recipe.toml", "-o", "out", "--force")
+        return "out/life.elf"
+
+    def life(self, *args, status, config="", **more):
+        done = self.run_uni("run", self.build(config), *args, **more)
+        said = done.stdout.decode(errors="replace").replace("\r", "") + done.stderr.decode(errors="replace")
+        self.assertEqual(done.returncode, status, said)
+        return said
+
+    def listen(self, reads=True):
+        """The port of a peer, and what it has read in the end."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        got = []
+
+        def serve():
+            client, _ = server.accept()
+            self.addCleanup(client.close)
+            while reads:
+                part = client.recv(65536)
+                if not part:
+                    return
+                got.append(part)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        return str(server.getsockname()[1]), thread, got
+
+    def test_what_was_written_arrives(self):
+        expected = bytes((i * 7 + i // 251) & 255 for i in range(1 << 20))
+        for how, status in (("exit", 5), ("fault", 134), ("abort", 134)):
+            with self.subTest(how):
+                port, thread, got = self.listen()
+                said = self.life(how, port, status=status)
+                thread.join(20)
+                wrote = int(re.search(r"wrote (\d+)", said).group(1))
+                self.assertGreater(wrote, 100000)
+                self.assertTrue(b"".join(got) == expected[:wrote], "some of it is lost")
+
+
+if __name__ == "__main__":
+    scenario.main()

@@ -1,0 +1,96 @@
+"""An index behind nginx, as its owner would serve it: over TLS, by HTTP/2, asked again by ETag. Its access log judges."""
+
+import os
+import socket
+import subprocess
+import time
+
+import scenario
+
+CONFIG = """
+daemon off;
+pid {work}/nginx.pid;
+error_log stderr;
+events {{ }}
+http {{
+	log_format judge '$request_method $uri $status $server_protocol';
+	access_log {work}/access.log judge;
+	client_body_temp_path {work}/t1; proxy_temp_path {work}/t2; fastcgi_temp_path {work}/t3;
+	uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;
+	server {{
+		listen 127.0.0.1:{port} ssl http2;
+		ssl_certificate {work}/ca.pem;
+		ssl_certificate_key {work}/tls.pem;
+		root {work}/pub;
+	}}
+}}
+"""
+
+
+class ServedIndex(scenario.Scenario):
+    packages = ()
+
+    def setUp(self):
+        super().setUp()
+        self.uni("key", "new", "me", "--no-passphrase")
+        self.root = self.uni("index", "create", "pub", "-k", "me", "--bins", "4").split()[0]
+        self.publish("web", "1.0.0")
+        self.url = self.serve()
+
+    def publish(self, *versions):
+        name, *versions = versions
+        for version in versions:
+            self.write("src/page", f"{name} {version}\n")
+            self.write("src/package.toml", f'[package]\nname = "{name}"\nversion = "{version}"\nkind = "volume"\n'
+                       f'arch = "any"\ndescription = "the {name} pages"\n[[files]]\nsource = "page"\n')
+            self.uni("pack", "src", "-o", "packed")
+            self.uni("publish", f"packed/{name}-{version}-any.unipkg", "--to", "pub", "-k", "me")
+
+    def serve(self):
+        self.tool("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                  "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "tls.pem", "-out", "ca.pem")
+        self.env["UNI_CA_FILE"] = os.path.join(self.work, "ca.pem")
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.write("nginx.conf", CONFIG.format(work=self.work, port=port))
+        # As root its workers are another user, who must get to the files.
+        os.chmod(self.dir, 0o755)
+        server = subprocess.Popen(["nginx", "-c", os.path.join(self.work, "nginx.conf")], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        for _ in range(200):
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", port)) == 0:
+                    return f"https://localhost:{port}"
+            time.sleep(0.05)
+        raise AssertionError("nginx did not start")
+
+    def asked(self):
+        """What was asked since the last time; nginx writes a line when it has answered."""
+        lines = self.read("access.log").decode().splitlines()
+        os.truncate(os.path.join(self.work, "access.log"), 0)
+        return lines
+
+    def test_one_request_when_nothing_is_new(self):
+        self.uni("index", "add", "main", self.url, "--root", self.root)
+        self.assertRegex(self.uni("search", "pages"), r"(?m)^web +1\.0\.0 ")
+        self.uni("install", "web")
+        first = self.asked()
+        self.assertTrue(all(line.endswith("HTTP/2.0") for line in first), first)
+        self.uni("index", "refresh")
+        self.assertEqual(self.asked(), ["GET /metadata/timestamp.json 304 HTTP/2.0"])
+        self.uni("install", "web")  # nothing of it comes again
+        self.assertEqual(self.asked(), ["GET /metadata/timestamp.json 304 HTTP/2.0"])
+        self.publish("web", "1.1.0")
+        self.assertIn("web 1.0.0 -> 1.1.0", self.uni("update"))
+        paths = [line.split()[1] for line in self.asked()]
+        # The specification's order from the root on, and of the rest only what is new.
+        self.assertEqual(paths[:4], ["/metadata/timestamp.json", "/metadata/2.root.json", "/metadata/timestamp.json",
+                                     "/metadata/3.snapshot.json"])
+        self.assertEqual([path.split(".")[-2] for path in paths[4:]][:2], ["bins-9", "web"])
+        self.assertEqual(len(paths), 7, paths)
+
+
+if __name__ == "__main__":
+    scenario.main()
