@@ -35,7 +35,7 @@ struct uni_oci_reference;
 
 /* pull.c: the manifest that a reference names; NULL is an error. */
 int oci_read_manifest(struct uni_oci *oci, const struct uni_oci_reference *reference,
-		      struct uni_json **manifest, struct uni_err *err);
+		      struct uni_json **manifest, struct uni_digest *digest, struct uni_err *err);
 /* A layer's digest and size, which come from outside. */
 int oci_take_descriptor(const struct uni_json *layer, struct uni_digest *digest, uint64_t *size,
 			struct uni_err *err);

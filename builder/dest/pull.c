@@ -9,6 +9,7 @@
 #include <uni/base/json.h>
 #include <uni/base/path.h>
 #include <uni/bundle/oci.h>
+#include <uni/dest/attach.h>
 #include <uni/dest/pull.h>
 #include <uni/disk/source.h>
 #include <uni/oci/registry.h>
@@ -42,9 +43,8 @@ struct pull {
 	struct uni_oci *oci;
 	struct uni_oci_reference reference;
 	struct uni_json *manifest;
-	const char *folder;
-	bool force;
-	const struct uni_events *events;
+	struct uni_digest digest; /* of the manifest */
+	const struct uni_pull *how;
 	struct uni_strv *paths;
 };
 
@@ -87,8 +87,8 @@ static int begin_file(struct pull *p, const char *title, struct uni_outfile **fi
 	if (!title_valid(title))
 		return uni_err_set(err, UNI_E_CORRUPT,
 				   "the manifest has no title that is a file's name");
-	path = uni_path_join(p->folder, title);
-	if (!p->force && uni_file_exists(path)) {
+	path = uni_path_join(p->how->folder, title);
+	if (!p->how->force && uni_file_exists(path)) {
 		uni_err_set(err, UNI_E_EXIST, "%s exists", path);
 		return uni_err_hint(err, "--force replaces it");
 	}
@@ -177,11 +177,10 @@ static int pull_files(struct pull *p, const struct uni_json *layers, struct uni_
 }
 
 int oci_read_manifest(struct uni_oci *oci, const struct uni_oci_reference *reference,
-		      struct uni_json **manifest, struct uni_err *err)
+		      struct uni_json **manifest, struct uni_digest *digest, struct uni_err *err)
 {
 	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
 	char text[UNI_DIGEST_TEXT];
-	struct uni_digest digest;
 	const char *what = reference->tag != NULL ? reference->tag : "latest";
 	int rc;
 
@@ -189,9 +188,24 @@ int oci_read_manifest(struct uni_oci *oci, const struct uni_oci_reference *refer
 		uni_digest_text(&reference->digest, text);
 		what = text;
 	}
-	rc = uni_oci_get_manifest(oci, what, &json, &digest, err);
+	rc = uni_oci_get_manifest(oci, what, &json, digest, err);
 	return rc == 0 ? uni_json_parse(manifest, "manifest", uni_buf_text(&json), json.size, err)
 		       : rc;
+}
+
+/* Connects, and reads the manifest, which the wanted key has signed. */
+static int begin(struct pull *p, struct uni_err *err)
+{
+	const struct uni_net_options net = { .events = p->how->events };
+	int rc = uni_oci_reference_parse(p->how->address, &p->reference, err);
+
+	if (rc == 0)
+		rc = uni_oci_open(&p->oci, &p->reference, false, &net, err);
+	if (rc == 0)
+		rc = oci_read_manifest(p->oci, &p->reference, &p->manifest, &p->digest, err);
+	if (rc == 0 && p->how->key != NULL)
+		rc = uni_oci_verify(p->oci, &p->digest, p->how->key, err);
+	return rc;
 }
 
 /* What stands there already, of whatever version, saves what it has. */
@@ -211,35 +225,27 @@ static int pull_volume(struct pull *p, struct uni_err *err)
 	old = open(p->paths->items[p->paths->count - 1], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	rc = volume_artifact_fetch(p->oci, &artifact, old, uni_outfile_fd(file), &traffic, err);
 	if (rc == 0)
-		uni_event_note(p->events, "%s: %llu of %zu chunks fetched, %s", title,
+		uni_event_note(p->how->events, "%s: %llu of %zu chunks fetched, %s", title,
 			       (unsigned long long)traffic.chunks, artifact.chunks.count,
 			       uni_size_text(traffic.bytes));
 	return rc == 0 ? uni_outfile_commit(file, true, err) : rc;
 }
 
-int uni_oci_pull(const char *address, const char *folder, bool force,
-		 const struct uni_events *events, struct uni_strv *paths, struct uni_err *err)
+int uni_oci_pull(const struct uni_pull *pull, struct uni_strv *paths, struct uni_err *err)
 {
-	struct pull p __attribute__((cleanup(pull_end))) = {
-		.folder = folder, .force = force, .events = events, .paths = paths
-	};
-	const struct uni_net_options net = { .events = events };
+	struct pull p __attribute__((cleanup(pull_end))) = { .how = pull, .paths = paths };
 	const struct uni_json *layers;
 	const char *type;
-	int rc = uni_oci_reference_parse(address, &p.reference, err);
+	int rc = begin(&p, err);
 
-	if (rc == 0)
-		rc = uni_oci_open(&p.oci, &p.reference, false, &net, err);
-	if (rc == 0)
-		rc = oci_read_manifest(p.oci, &p.reference, &p.manifest, err);
 	if (rc != 0)
 		return rc;
 	layers = uni_json_get(p.manifest, "layers");
 	if (!uni_json_is_array(layers) || uni_json_count(layers) == 0 ||
 	    uni_json_count(layers) > LAYERS_MAX)
 		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is no artifact with files in it",
-				   address);
-	rc = uni_dir_make(folder, 0755, err);
+				   pull->address);
+	rc = uni_dir_make(pull->folder, 0755, err);
 	if (rc != 0)
 		return rc;
 	type = uni_json_text(uni_json_get(p.manifest, "artifactType"));
@@ -248,4 +254,13 @@ int uni_oci_pull(const char *address, const char *folder, bool force,
 	if (uni_str_eq(type, OCI_VOLUME_TYPE))
 		return pull_volume(&p, err);
 	return pull_files(&p, layers, err);
+}
+
+int uni_oci_pull_attached(const struct uni_pull *pull, const char *type, struct uni_buf *content,
+			  struct uni_err *err)
+{
+	struct pull p __attribute__((cleanup(pull_end))) = { .how = pull };
+	int rc = begin(&p, err);
+
+	return rc == 0 ? uni_oci_attached(p.oci, &p.digest, type, content, err) : rc;
 }
