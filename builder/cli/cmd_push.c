@@ -118,7 +118,7 @@ static int push(struct cli *cli, const struct uni_dest *dest, struct uni_dest_jo
 /* Company is for registries alone. */
 static int push_with_company(struct cli *cli, const struct uni_dest *dest, struct uni_dest_job *job)
 {
-	struct cli_company company CLI_AUTO_COMPANY = { .cli = cli };
+	struct cli_company company CLI_AUTO_COMPANY = { .attachments = { { 0 } } };
 	bool registry = uni_str_eq(dest->scheme, "oci");
 	struct uni_err err = UNI_ERR_INIT;
 

@@ -5,21 +5,15 @@
 #ifndef UNI_CLI_COMPANY_H
 #define UNI_CLI_COMPANY_H
 
-#include <uni/dest/attach.h>
 #include <uni/dest/dest.h>
 
-#include "command.h"
 #include "sbom.h"
+#include "signature.h"
 
 #define CLI_COMPANY_FORMS 3
 
 struct cli_company {
-	const struct cli *cli;
-	const char *key;	   /* of --sign */
-	struct uni_signer *signer; /* a key of ours; else: */
-	struct uni_buf pem;
-	char *passphrase;
-	struct uni_oci_signer how;
+	struct cli_signature signature;
 	struct uni_buf contents[CLI_COMPANY_FORMS];
 	struct uni_dest_attachment attachments[CLI_COMPANY_FORMS];
 };

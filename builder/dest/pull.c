@@ -19,26 +19,6 @@
 
 #define LAYERS_MAX 1024u
 
-/* Writes at a place of a file; zeros stay holes. */
-struct placing {
-	struct uni_sink sink;
-	int fd;
-	uint64_t at;
-	const char *name;
-};
-
-static int place_write(struct uni_sink *sink, const void *data, size_t size, struct uni_err *err)
-{
-	struct placing *p = (struct placing *)(void *)sink;
-	int rc = uni_all_zero(data, size) ? 0
-					  : uni_pwrite_full(p->fd, data, size, p->at, p->name, err);
-
-	p->at += size;
-	return rc;
-}
-
-static const struct uni_sink_ops placing_ops = { .write = place_write };
-
 struct pull {
 	struct uni_oci *oci;
 	struct uni_oci_reference reference;
@@ -99,10 +79,8 @@ static int begin_file(struct pull *p, const char *title, struct uni_outfile **fi
 static int fetch_layer(struct pull *p, const struct uni_json *layer, int fd, uint64_t at,
 		       uint64_t limit, struct uni_err *err)
 {
-	struct placing placing = { .sink = { .ops = &placing_ops },
-				   .fd = fd,
-				   .at = at,
-				   .name = p->paths->items[p->paths->count - 1] };
+	struct uni_sink *sink UNI_AUTO(uni_sink) =
+		uni_sink_to_place(fd, at, p->paths->items[p->paths->count - 1]);
 	struct uni_digest digest;
 	uint64_t size = 0;
 	int rc = oci_take_descriptor(layer, &digest, &size, err);
@@ -111,7 +89,7 @@ static int fetch_layer(struct pull *p, const struct uni_json *layer, int fd, uin
 		return rc;
 	if (at > limit || size > limit - at)
 		return uni_err_set(err, UNI_E_CORRUPT, "a part lies beyond the disk");
-	return uni_oci_get_blob(p->oci, &digest, size, &placing.sink, err);
+	return uni_oci_get_blob(p->oci, &digest, size, sink, err);
 }
 
 /* What was pushed, as a whole: the parts may each be right and still not make it. */

@@ -46,7 +46,8 @@ struct uni_oci {
  * Any status but 401 is an answer. */
 int oci_ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_net_answer *answer,
 	    struct uni_err *err);
-int oci_in_repository(const struct uni_oci *oci, struct uni_err *err); /* says which */
+int oci_in_repository(const struct uni_oci *oci, struct uni_err *err);		   /* says which */
+int oci_has(struct uni_oci *oci, const char *url, bool *has, struct uni_err *err); /* by HEAD */
 /* upload.c */
 char *oci_blob_url(const struct uni_oci *oci, const struct uni_digest *digest);
 

@@ -144,6 +144,19 @@ int oci_in_repository(const struct uni_oci *oci, struct uni_err *err)
 	return uni_err_context(err, "%s/%s", oci->reference->host, oci->reference->name);
 }
 
+int oci_has(struct uni_oci *oci, const char *url, bool *has, struct uni_err *err)
+{
+	const char *const headers[] = { accept_header, NULL };
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	struct uni_net_request request = { .method = "HEAD", .url = url, .headers = headers };
+	int rc = oci_ask(oci, &request, &answer, err);
+
+	*has = rc == 0 && answer.status == 200;
+	if (rc == 0 && answer.status != 200 && answer.status != 404)
+		rc = uni_net_check(&answer, err);
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
+}
+
 /* --- blobs --- */
 
 /* Checks what passes, and hands it on. */
@@ -251,6 +264,14 @@ int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const c
 	if (rc == 0 && subject != NULL)
 		*subject = uni_net_answer_header(&answer, "oci-subject") != NULL;
 	return rc != 0 ? oci_in_repository(oci, err) : 0;
+}
+
+int uni_oci_has_manifest(struct uni_oci *oci, const char *tag_or_digest, bool *has,
+			 struct uni_err *err)
+{
+	char *url UNI_AUTO_FREE = uni_asprintf("%s/manifests/%s", oci->base, tag_or_digest);
+
+	return oci_has(oci, url, has, err);
 }
 
 int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct uni_buf *json,

@@ -19,15 +19,9 @@ char *oci_blob_url(const struct uni_oci *oci, const struct uni_digest *digest)
 int uni_oci_has_blob(struct uni_oci *oci, const struct uni_digest *digest, bool *has,
 		     struct uni_err *err)
 {
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);
-	struct uni_net_request request = { .method = "HEAD", .url = url };
-	int rc = oci_ask(oci, &request, &answer, err);
 
-	*has = rc == 0 && answer.status == 200;
-	if (rc == 0 && answer.status != 200 && answer.status != 404)
-		rc = uni_net_check(&answer, err);
-	return rc != 0 ? oci_in_repository(oci, err) : 0;
+	return oci_has(oci, url, has, err);
 }
 
 /* Where the upload goes on, as the registry says; it may be relative. */

@@ -51,6 +51,8 @@ int uni_oci_mount_from(struct uni_oci *oci, const char *name, struct uni_err *er
 int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const char *media_type,
 			 const struct uni_buf *json, bool *subject, struct uni_err *err);
 
+int uni_oci_has_manifest(struct uni_oci *oci, const char *tag_or_digest, bool *has,
+			 struct uni_err *err);
 /* `*digest` is what came; it is the one asked for where one was. */
 int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct uni_buf *json,
 			 struct uni_digest *digest, struct uni_err *err);
