@@ -226,14 +226,14 @@ int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint
 		.sink = { .ops = &ops }, .to = sink, .start = offset, .end = offset + size
 	};
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char *url UNI_AUTO_FREE = blob_url(oci, digest);
+	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);
 	struct uni_net_request request = { .url = url,
 					   .sink = sink,
 					   .limit = size,
 					   .size = &size,
 					   .range_start = offset,
 					   .range_size = size };
-	int rc = ask(oci, &request, &answer, err);
+	int rc = oci_ask(oci, &request, &answer, err);
 
 	if (rc == 0)
 		rc = uni_net_check(&answer, err);
@@ -241,7 +241,7 @@ int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint
 		uni_err_clear(err);
 		return uni_oci_get_blob(oci, digest, blob_size, &window.sink, err);
 	}
-	return rc != 0 ? in_repository(oci, err) : 0;
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
 }
 
 /* --- manifests --- */
