@@ -24,25 +24,28 @@ struct uni_aws {
 	bool profile_asked; /* named by the user: the environment's keys do not count */
 	char *region;	    /* NULL: not known yet */
 	struct aws_credentials credentials;
+	int64_t renew_before; /* seconds left of their life */
 	struct uni_strv trail;
 	int64_t skew; /* server's clock less ours, seconds */
 	unsigned throttled;
 	struct flight *flights; /* calls under way */
 };
 
-/* Who may have credentials. 1: found, 0: has none, negative: has some that cannot be used. */
+/* Who may have credentials, as a profile says where it asks for one. 1: found, 0: has none,
+ * negative: has some that cannot be used. */
 struct aws_provider {
 	const char *name;
-	int (*find)(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err);
+	int (*find)(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+		    struct uni_err *err);
 };
-extern const struct aws_provider aws_from_web_identity, aws_from_role, aws_from_sso,
-	aws_from_container, aws_from_instance;
+extern const struct aws_provider aws_from_web_identity, aws_from_profile_web_identity,
+	aws_from_role, aws_from_sso, aws_from_container, aws_from_instance;
 
 int aws_credentials_find(struct uni_aws *aws, struct uni_err *err);
 void aws_note(struct uni_aws *aws, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A setting of the chosen profile. */
 const char *aws_setting(const struct uni_aws *aws, const char *key);
-/* Static keys or credential_process of a profile. */
+/* What a profile has of itself: a token, single sign-on, keys, credential_process. */
 int aws_credentials_of_profile(struct uni_aws *aws, const char *profile,
 			       struct aws_credentials *out, struct uni_err *err);
 

@@ -8,6 +8,8 @@
 
 #define DEADLINE_MS 300000
 #define RENEW_BEFORE 300 /* seconds */
+#define RENEW_AGAIN 30	 /* after which another try is made, */
+#define RENEW_LAST 30	 /* but not when so few are left */
 #define SKEW_LEAST 30	 /* seconds that a signature's time may be off without our minding */
 
 /* --- session --- */
@@ -59,6 +61,7 @@ int uni_aws_open(struct uni_aws **aws, const struct uni_aws_options *options, st
 	int rc;
 
 	a->profile_asked = options->profile != NULL;
+	a->renew_before = RENEW_BEFORE;
 	a->profile = uni_strdup(profile != NULL ? profile : "default");
 	rc = aws_profiles_read(&a->profiles, config, credentials, err);
 	if (rc == 0 && profile != NULL && !aws_profiles_has(a->profiles, profile))
@@ -87,13 +90,29 @@ int uni_aws_region(struct uni_aws *aws, const char **region, struct uni_err *err
 	return 0;
 }
 
-int uni_aws_identify(struct uni_aws *aws, struct uni_err *err)
+static bool good_for(const struct uni_aws *aws, int64_t seconds)
 {
 	const struct aws_credentials *c = &aws->credentials;
-	bool good = c->access_key != NULL &&
-		    (c->expires == 0 || c->expires - RENEW_BEFORE > uni_clock_now() + aws->skew);
 
-	return good ? 0 : aws_credentials_find(aws, err);
+	return c->access_key != NULL &&
+	       (c->expires == 0 || c->expires - seconds > uni_clock_now() + aws->skew);
+}
+
+int uni_aws_identify(struct uni_aws *aws, struct uni_err *err)
+{
+	int64_t left;
+	int rc;
+
+	if (good_for(aws, aws->renew_before))
+		return 0;
+	rc = aws_credentials_find(aws, err);
+	if (rc != 0 && (rc == UNI_E_CANCELLED || !good_for(aws, RENEW_LAST)))
+		return rc;
+	/* Those at hand are good, though maybe not for long: another try in a while. */
+	left = aws->credentials.expires - (uni_clock_now() + aws->skew) - RENEW_AGAIN;
+	aws->renew_before = left < RENEW_BEFORE ? (left > 0 ? left : 0) : RENEW_BEFORE;
+	uni_err_clear(err);
+	return 0;
 }
 
 unsigned uni_aws_throttled(const struct uni_aws *aws)
@@ -118,20 +137,33 @@ static char *without_slash(const char *url)
 	return uni_strndup(url, size != 0 && url[size - 1] == '/' ? size - 1 : size);
 }
 
-char *uni_aws_endpoint(const struct uni_aws *aws, const char *service, const char *region)
+/* What the environment and the profile say, in the order of AWS's tools. */
+static const char *configured_endpoint(const struct uni_aws *aws, const char *service)
 {
 	char *variable UNI_AUTO_FREE = uni_asprintf("AWS_ENDPOINT_URL_%s", service);
-	const char *ignore = uni_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-	const char *url = NULL;
+	char *key UNI_AUTO_FREE = uni_asprintf("%s.endpoint_url", service);
+	const char *services = aws_setting(aws, "services");
+	const char *url;
 
+	if (uni_str_eq(uni_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true") ||
+	    uni_str_eq(aws_setting(aws, "ignore_configured_endpoint_urls"), "true"))
+		return NULL;
 	for (char *p = variable; *p != '\0'; p++)
-		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : (*p == '.' ? '_' : *p));
-	if (!uni_str_eq(ignore, "true"))
-		url = first_of(uni_env(variable), uni_env("AWS_ENDPOINT_URL"),
-			       aws_setting(aws, "endpoint_url"));
+		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+	url = first_of(uni_env(variable), uni_env("AWS_ENDPOINT_URL"), NULL);
+	if (url == NULL && services != NULL)
+		url = aws_profiles_services(aws->profiles, services, key);
+	return url != NULL ? url : aws_setting(aws, "endpoint_url");
+}
+
+char *uni_aws_endpoint(const struct uni_aws *aws, const char *service, const char *region)
+{
+	const char *url = configured_endpoint(aws, service);
+
 	if (url != NULL)
 		return without_slash(url);
-	return uni_asprintf("https://%s.%s.amazonaws.com%s", service, region,
+	return uni_asprintf("https://%s%s.%s.amazonaws.com%s",
+			    uni_str_eq(service, "sso") ? "portal." : "", service, region,
 			    uni_str_starts(region, "cn-") ? ".cn" : "");
 }
 
@@ -143,12 +175,13 @@ struct flight {
 	struct uni_aws *aws;
 	const struct aws_credentials *as; /* NULL: nobody, it goes unsigned */
 	char *service, *action, *region, *url, *method;
+	char *signed_by; /* access key of the last attempt */
 	struct uni_strv headers;
 	char payload[65];
 	const void *body;
 	size_t size;
 	uint64_t deadline_ms;
-	bool repeatable, skew_corrected;
+	bool repeatable, skew_corrected, renewed;
 	int (*done)(void *user, int rc, const char *code, struct uni_net_answer *answer,
 		    struct uni_err *err);
 	void *user;
@@ -163,6 +196,7 @@ static void flight_free(struct flight *f)
 	free(f->region);
 	free(f->url);
 	free(f->method);
+	free(f->signed_by);
 	uni_strv_free(&f->headers);
 	free(f);
 }
@@ -270,6 +304,8 @@ static int sign_attempt(void *user, const struct uni_net_attempt *attempt, struc
 					   f->as->session_token };
 
 	uni_aws_sign(&s, &request, &scope, &keys);
+	free(f->signed_by);
+	f->signed_by = uni_strdup(keys.access_key);
 	uni_strv_addf(headers, "x-amz-date: %s", s.date);
 	uni_strv_addf(headers, "x-amz-content-sha256: %s", f->payload);
 	if (keys.session_token != NULL)
@@ -391,6 +427,27 @@ static bool time_was_wrong(struct flight *f, const char *code, const struct uni_
 	return true;
 }
 
+/* Whether the server takes the session's credentials for expired, and others were found, once. */
+static bool were_expired(struct flight *f, const char *code)
+{
+	static const char *const codes[] = { "ExpiredToken", "ExpiredTokenException",
+					     "RequestExpired", NULL };
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (f->renewed || f->as != &f->aws->credentials || !is_any(code, codes))
+		return false;
+	f->renewed = true;
+	/* Of many calls under way the first to come back finds new ones for all. */
+	return !uni_str_eq(f->signed_by, f->as->access_key) ||
+	       aws_credentials_find(f->aws, &ignored) == 0;
+}
+
+/* Whether a call that was refused may do better now. */
+static bool may_pass_now(struct flight *f, const char *code, const struct uni_net_answer *answer)
+{
+	return code[0] != '\0' && (time_was_wrong(f, code, answer) || were_expired(f, code));
+}
+
 static int code_meaning(const char *code, int status)
 {
 	static const char *const expired[] = { "ExpiredToken", "ExpiredTokenException",
@@ -469,7 +526,7 @@ int aws_call_as(struct uni_aws *aws, const struct aws_credentials *as,
 			rc = judge(f, answer, own, err);
 		else
 			uni_err_context(err, "%s in %s", f->action, f->region);
-	} while (rc != 0 && own[0] != '\0' && time_was_wrong(f, own, answer));
+	} while (rc != 0 && may_pass_now(f, own, answer));
 	if (code != NULL)
 		memcpy(code, own, sizeof(own));
 	return rc;
@@ -494,7 +551,7 @@ static int landed(void *user, int rc, struct uni_net_answer *answer, struct uni_
 
 	if (rc == 0) {
 		rc = judge(f, answer, code, err);
-		if (rc != 0 && time_was_wrong(f, code, answer)) {
+		if (rc != 0 && may_pass_now(f, code, answer)) {
 			uni_err_clear(err);
 			return launch(f, err);
 		}

@@ -100,12 +100,14 @@ int aws_credentials_json(struct aws_credentials *out, const char *name, const ch
 	return take_keys(out, name, access, secret, token, err);
 }
 
-static int from_environment(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+static int from_environment(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+			    struct uni_err *err)
 {
 	const char *access = uni_env("AWS_ACCESS_KEY_ID");
 	const char *secret = uni_env("AWS_SECRET_ACCESS_KEY");
 	int rc;
 
+	(void)profile;
 	if (aws->profile_asked) {
 		aws_note(aws, "environment: passed over, a profile was asked for");
 		return 0;
@@ -150,13 +152,16 @@ static bool split_words(const char *text, struct uni_strv *words)
 	return words->count != 0;
 }
 
-static int from_process(struct uni_aws *aws, const char *command, struct aws_credentials *out,
+static int from_process(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
 			struct uni_err *err)
 {
+	const char *command = aws_profiles_get(aws->profiles, profile, "credential_process");
 	struct uni_strv words UNI_AUTO_STRV = { 0 };
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	int rc;
 
+	if (command == NULL)
+		return 0;
 	if (!split_words(command, &words))
 		return uni_err_set(err, UNI_E_AUTH, "credential_process is no command line: %s",
 				   command);
@@ -172,48 +177,87 @@ static int from_process(struct uni_aws *aws, const char *command, struct aws_cre
 	return 1;
 }
 
-int aws_credentials_of_profile(struct uni_aws *aws, const char *profile,
-			       struct aws_credentials *out, struct uni_err *err)
+/* Keys that stand in one of the two files. */
+static int from_file(struct uni_aws *aws, const char *profile, enum aws_file file,
+		     struct aws_credentials *out, struct uni_err *err)
 {
-	const char *access = aws_profiles_get(aws->profiles, profile, "aws_access_key_id");
-	const char *secret = aws_profiles_get(aws->profiles, profile, "aws_secret_access_key");
-	const char *command = aws_profiles_get(aws->profiles, profile, "credential_process");
+	const struct aws_profiles *p = aws->profiles;
+	const char *access = aws_profiles_get_in(p, file, profile, "aws_access_key_id");
+	const char *secret = aws_profiles_get_in(p, file, profile, "aws_secret_access_key");
 	int rc;
 
 	if (access == NULL)
-		return command != NULL ? from_process(aws, command, out, err) : 0;
+		return 0;
 	if (secret == NULL)
 		return uni_err_set(
 			err, UNI_E_AUTH,
 			"profile \"%s\" has aws_access_key_id and no aws_secret_access_key",
 			profile);
 	rc = take_keys(out, profile, access, secret,
-		       aws_profiles_get(aws->profiles, profile, "aws_session_token"), err);
+		       aws_profiles_get_in(p, file, profile, "aws_session_token"), err);
 	if (rc != 0)
 		return rc;
 	aws_note(aws, "profile \"%s\": aws_access_key_id %s", profile, access);
 	return 1;
 }
 
-static int from_profile(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+static int from_shared(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+		       struct uni_err *err)
 {
-	int rc = aws_credentials_of_profile(aws, aws->profile, out, err);
+	return from_file(aws, profile, AWS_FILE_CREDENTIALS, out, err);
+}
+
+static int from_config(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+		       struct uni_err *err)
+{
+	return from_file(aws, profile, AWS_FILE_CONFIG, out, err);
+}
+
+static const struct aws_provider from_environment_provider = { "environment", from_environment };
+static const struct aws_provider from_shared_provider = { "profile", from_shared };
+static const struct aws_provider from_process_provider = { "credential_process", from_process };
+static const struct aws_provider from_config_provider = { "profile", from_config };
+
+/* What a profile can have of itself, in the order of AWS's tools. */
+static const struct aws_provider *const of_profile[] = {
+	&aws_from_profile_web_identity, &aws_from_sso,	       &from_shared_provider,
+	&from_process_provider,		&from_config_provider,
+};
+static const struct aws_provider *const before_profile[] = {
+	&from_environment_provider,
+	&aws_from_role,
+	&aws_from_web_identity,
+};
+static const struct aws_provider *const behind_profile[] = {
+	&aws_from_container,
+	&aws_from_instance,
+};
+
+static int ask_each(struct uni_aws *aws, const struct aws_provider *const *list, size_t count,
+		    const char *profile, struct aws_credentials *out, struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		rc = list[i]->find(aws, profile, out, err);
+		if (rc > 0)
+			out->found = list[i]->name;
+	}
+	return rc;
+}
+
+int aws_credentials_of_profile(struct uni_aws *aws, const char *profile,
+			       struct aws_credentials *out, struct uni_err *err)
+{
+	int rc = ask_each(aws, of_profile, UNI_COUNT(of_profile), profile, out, err);
 
 	if (rc == 0)
-		aws_note(aws, "profile \"%s\": %s", aws->profile,
-			 aws_profiles_has(aws->profiles, aws->profile)
+		aws_note(aws, "profile \"%s\": %s", profile,
+			 aws_profiles_has(aws->profiles, profile)
 				 ? "no keys and no credential_process"
 				 : "is not in the AWS configuration");
 	return rc;
 }
-
-static const struct aws_provider from_environment_provider = { "environment", from_environment };
-static const struct aws_provider from_profile_provider = { "profile", from_profile };
-
-static const struct aws_provider *const providers[] = {
-	&from_environment_provider, &aws_from_web_identity, &aws_from_role,	&aws_from_sso,
-	&from_profile_provider,	    &aws_from_container,    &aws_from_instance,
-};
 
 static int none_found(struct uni_aws *aws, struct uni_err *err)
 {
@@ -230,14 +274,15 @@ static int none_found(struct uni_aws *aws, struct uni_err *err)
 int aws_credentials_find(struct uni_aws *aws, struct uni_err *err)
 {
 	struct aws_credentials found = { 0 };
-	int rc = 0;
+	int rc;
 
 	uni_strv_free(&aws->trail);
-	for (size_t i = 0; i < UNI_COUNT(providers) && rc == 0; i++) {
-		rc = providers[i]->find(aws, &found, err);
-		if (rc > 0)
-			found.found = providers[i]->name;
-	}
+	rc = ask_each(aws, before_profile, UNI_COUNT(before_profile), aws->profile, &found, err);
+	if (rc == 0)
+		rc = aws_credentials_of_profile(aws, aws->profile, &found, err);
+	if (rc == 0)
+		rc = ask_each(aws, behind_profile, UNI_COUNT(behind_profile), aws->profile, &found,
+			      err);
 	if (rc > 0 && found.expires != 0 && found.expires <= uni_clock_now() + aws->skew) {
 		uni_err_set(err, UNI_E_AUTH, "the credentials from %s have expired", found.found);
 		rc = uni_err_hint(err, "get new ones, as with: aws sso login");

@@ -62,7 +62,8 @@ static int container_token(char **header, struct uni_err *err)
 	return 0;
 }
 
-static int from_container(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+static int from_container(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+			  struct uni_err *err)
 {
 	const char *relative = uni_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
 	const char *full = uni_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
@@ -71,6 +72,7 @@ static int from_container(struct uni_aws *aws, struct aws_credentials *out, stru
 	char *header UNI_AUTO_FREE = NULL;
 	int rc;
 
+	(void)profile;
 	if (relative == NULL && full == NULL) {
 		aws_note(aws, "container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set");
 		return 0;
@@ -125,7 +127,8 @@ static int open_metadata(struct uni_aws *aws, char **header, struct uni_err *err
 	return rc;
 }
 
-static int from_instance(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+static int from_instance(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+			 struct uni_err *err)
 {
 	struct uni_net_answer role UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
@@ -135,6 +138,7 @@ static int from_instance(struct uni_aws *aws, struct aws_credentials *out, struc
 	const char *name;
 	int rc;
 
+	(void)profile;
 	if (metadata_refused()) {
 		aws_note(aws, "instance: AWS_EC2_METADATA_DISABLED is set");
 		return 0;

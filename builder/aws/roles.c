@@ -101,29 +101,50 @@ static int with_token(struct uni_aws *aws, const char *role, const char *session
 	return 1;
 }
 
-static int from_web_identity(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+static int from_web_identity(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+			     struct uni_err *err)
 {
 	const char *file = uni_env("AWS_WEB_IDENTITY_TOKEN_FILE");
 	const char *role = uni_env("AWS_ROLE_ARN");
-	const char *session = uni_env("AWS_ROLE_SESSION_NAME");
 
-	if (aws->profile_asked || file == NULL || role == NULL) {
-		file = aws_setting(aws, "web_identity_token_file");
-		role = aws_setting(aws, "role_arn");
-		session = aws_setting(aws, "role_session_name");
-	}
+	(void)profile;
+	if (aws->profile_asked)
+		return 0;
 	if (file == NULL || role == NULL) {
 		aws_note(aws, "web identity: AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are not "
 			      "both set");
 		return 0;
 	}
-	return with_token(aws, role, session, file, out, err);
+	return with_token(aws, role, uni_env("AWS_ROLE_SESSION_NAME"), file, out, err);
 }
 
 const struct aws_provider aws_from_web_identity = { "web identity", from_web_identity };
 
+static int from_profile_web_identity(struct uni_aws *aws, const char *profile,
+				     struct aws_credentials *out, struct uni_err *err)
+{
+	const struct aws_profiles *p = aws->profiles;
+	const char *file = aws_profiles_get(p, profile, "web_identity_token_file");
+	const char *role = aws_profiles_get(p, profile, "role_arn");
+
+	if (file == NULL || role == NULL)
+		return 0;
+	return with_token(aws, role, aws_profiles_get(p, profile, "role_session_name"), file, out,
+			  err);
+}
+
+const struct aws_provider aws_from_profile_web_identity = { "web identity",
+							    from_profile_web_identity };
+
 static int assume(struct uni_aws *aws, const char *profile, unsigned depth,
 		  struct aws_credentials *out, struct uni_err *err);
+
+/* Whether it has a role that somebody else's keys are for. */
+static bool is_role(const struct uni_aws *aws, const char *profile)
+{
+	return aws_profiles_get(aws->profiles, profile, "role_arn") != NULL &&
+	       aws_profiles_get(aws->profiles, profile, "web_identity_token_file") == NULL;
+}
 
 /* Who assumes the role: another profile, or what the machine has. */
 static int source_of(struct uni_aws *aws, const char *profile, unsigned depth,
@@ -137,15 +158,15 @@ static int source_of(struct uni_aws *aws, const char *profile, unsigned depth,
 			return uni_err_set(err, UNI_E_AUTH,
 					   "profile \"%s\": source_profile \"%s\" does not exist",
 					   profile, source);
-		if (aws_profiles_get(aws->profiles, source, "role_arn") != NULL &&
-		    !uni_str_eq(source, profile))
-			return assume(aws, source, depth + 1, out, err);
-		return aws_credentials_of_profile(aws, source, out, err);
+		return is_role(aws, source) && aws_profiles_get(aws->profiles, source,
+								"aws_access_key_id") == NULL
+			       ? assume(aws, source, depth + 1, out, err)
+			       : aws_credentials_of_profile(aws, source, out, err);
 	}
 	if (uni_str_eq(kind, "Ec2InstanceMetadata"))
-		return aws_from_instance.find(aws, out, err);
+		return aws_from_instance.find(aws, profile, out, err);
 	if (uni_str_eq(kind, "EcsContainer"))
-		return aws_from_container.find(aws, out, err);
+		return aws_from_container.find(aws, profile, out, err);
 	if (uni_str_eq(kind, "Environment") && uni_env("AWS_ACCESS_KEY_ID") != NULL &&
 	    uni_env("AWS_SECRET_ACCESS_KEY") != NULL) {
 		const char *token = uni_env("AWS_SESSION_TOKEN");
@@ -201,9 +222,10 @@ static int assume(struct uni_aws *aws, const char *profile, unsigned depth,
 	return 1;
 }
 
-static int from_role(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+static int from_role(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+		     struct uni_err *err)
 {
-	return aws_setting(aws, "role_arn") != NULL ? assume(aws, aws->profile, 0, out, err) : 0;
+	return is_role(aws, profile) ? assume(aws, profile, 0, out, err) : 0;
 }
 
 const struct aws_provider aws_from_role = { "role", from_role };
@@ -262,17 +284,23 @@ static int sso_answer(const struct uni_net_answer *answer, struct aws_credential
 	return 0;
 }
 
-static int from_sso(struct uni_aws *aws, struct aws_credentials *out, struct uni_err *err)
+/* What a profile says of a login: the session that it names, or itself. */
+static const char *login_setting(const struct aws_profiles *p, const char *profile,
+				 const char *session, const char *key)
 {
-	const char *session = aws_setting(aws, "sso_session");
-	const char *account = aws_setting(aws, "sso_account_id");
-	const char *role = aws_setting(aws, "sso_role_name");
-	const char *url = session != NULL
-				  ? aws_profiles_session(aws->profiles, session, "sso_start_url")
-				  : aws_setting(aws, "sso_start_url");
-	const char *region = session != NULL
-				     ? aws_profiles_session(aws->profiles, session, "sso_region")
-				     : aws_setting(aws, "sso_region");
+	return session != NULL ? aws_profiles_session(p, session, key)
+			       : aws_profiles_get(p, profile, key);
+}
+
+static int from_sso(struct uni_aws *aws, const char *profile, struct aws_credentials *out,
+		    struct uni_err *err)
+{
+	const struct aws_profiles *p = aws->profiles;
+	const char *session = aws_profiles_get(p, profile, "sso_session");
+	const char *account = aws_profiles_get(p, profile, "sso_account_id");
+	const char *role = aws_profiles_get(p, profile, "sso_role_name");
+	const char *url = login_setting(p, profile, session, "sso_start_url");
+	const char *region = login_setting(p, profile, session, "sso_region");
 	struct uni_json *token UNI_AUTO(uni_json) = NULL;
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct uni_buf at UNI_AUTO_BUF = UNI_BUF_INIT;
@@ -292,10 +320,10 @@ static int from_sso(struct uni_aws *aws, struct aws_credentials *out, struct uni
 	    !aws_time_parse(uni_json_text(uni_json_get(token, "expiresAt")), &expires) ||
 	    expires <= uni_clock_now() + aws->skew) {
 		uni_err_set(err, UNI_E_AUTH,
-			    "profile \"%s\": there is no valid single sign-on token", aws->profile);
-		return uni_err_hint(err, "aws sso login --profile %s", aws->profile);
+			    "profile \"%s\": there is no valid single sign-on token", profile);
+		return uni_err_hint(err, "aws sso login --profile %s", profile);
 	}
-	base = uni_aws_endpoint(aws, "portal.sso", region);
+	base = uni_aws_endpoint(aws, "sso", region);
 	uni_buf_printf(&at, "%s/federation/credentials?role_name=", base);
 	uni_aws_encode(&at, role);
 	uni_buf_puts(&at, "&account_id=");

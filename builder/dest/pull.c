@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/path.h>
@@ -186,27 +188,75 @@ static int begin(struct pull *p, struct uni_err *err)
 	return rc;
 }
 
-/* What stands there already, of whatever version, saves what it has. */
-static int pull_volume(struct pull *p, struct uni_err *err)
+/*
+ * A volume's file remembers what it was pulled as, and how it was then: so whoever asks often, as a
+ * timer on each of many hosts does, pays for a manifest while nothing changes.
+ */
+#define PULLED_ATTRIBUTE "user.uni.pulled"
+
+static char *pulled_mark(const struct pull *p, int fd)
 {
-	const char *title = annotation(p->manifest, UNI_OCI_TITLE);
-	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
+	char text[UNI_DIGEST_TEXT];
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return uni_strdup("");
+	uni_digest_text(&p->digest, text);
+	return uni_asprintf("%s %lld %lld.%09ld", text, (long long)st.st_size,
+			    (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+static bool is_pulled(const struct pull *p, int fd)
+{
+	char *wanted UNI_AUTO_FREE = pulled_mark(p, fd);
+	char found[256];
+	ssize_t size = fgetxattr(fd, PULLED_ATTRIBUTE, found, sizeof(found));
+
+	return size > 0 && (size_t)size == strlen(wanted) &&
+	       memcmp(found, wanted, (size_t)size) == 0;
+}
+
+/* Where a file system keeps no attributes the next pull only takes longer. */
+static void mark_pulled(const struct pull *p, int fd)
+{
+	char *mark UNI_AUTO_FREE = pulled_mark(p, fd);
+
+	(void)fsetxattr(fd, PULLED_ATTRIBUTE, mark, strlen(mark), 0);
+}
+
+static int fetch_volume(struct pull *p, int old, struct uni_outfile *file, struct uni_err *err)
+{
 	struct volume_artifact artifact AUTO_VOLUME_ARTIFACT = { .chunks = { 0 } };
 	struct volume_traffic traffic = { 0 };
-	int old UNI_AUTO_CLOSE = -1;
 	int rc = volume_artifact_read(p->oci, p->manifest, &artifact, err);
 
 	if (rc == 0)
-		rc = begin_file(p, title, &file, err);
+		rc = volume_artifact_fetch(p->oci, &artifact, old, uni_outfile_fd(file), &traffic,
+					   err);
+	if (rc != 0)
+		return rc;
+	uni_event_note(p->how->events, "%llu of %zu chunks fetched, %s",
+		       (unsigned long long)traffic.chunks, artifact.chunks.count,
+		       uni_size_text(traffic.bytes));
+	mark_pulled(p, uni_outfile_fd(file));
+	return uni_outfile_commit(file, true, err);
+}
+
+/* What stands there already, of whatever version, saves what it has. */
+static int pull_volume(struct pull *p, struct uni_err *err)
+{
+	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
+	int old UNI_AUTO_CLOSE = -1;
+	int rc = begin_file(p, annotation(p->manifest, UNI_OCI_TITLE), &file, err);
+
 	if (rc != 0)
 		return rc;
 	old = open(p->paths->items[p->paths->count - 1], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	rc = volume_artifact_fetch(p->oci, &artifact, old, uni_outfile_fd(file), &traffic, err);
-	if (rc == 0)
-		uni_event_note(p->how->events, "%s: %llu of %zu chunks fetched, %s", title,
-			       (unsigned long long)traffic.chunks, artifact.chunks.count,
-			       uni_size_text(traffic.bytes));
-	return rc == 0 ? uni_outfile_commit(file, true, err) : rc;
+	if (old >= 0 && is_pulled(p, old)) {
+		uni_event_note(p->how->events, "nothing has changed");
+		return 0;
+	}
+	return fetch_volume(p, old, file, err);
 }
 
 int uni_oci_pull(const struct uni_pull *pull, struct uni_strv *paths, struct uni_err *err)

@@ -60,8 +60,8 @@ static void push_end(struct volume_push *p)
 static int read_before(struct volume_push *p, struct uni_err *err)
 {
 	struct uni_json *manifest = NULL;
-	const char *type;
 	struct uni_digest digest;
+	const char *type;
 	int rc = oci_read_manifest(p->oci, &p->reference, &manifest, &digest, err);
 
 	if (rc == UNI_E_NOENT) {

@@ -93,7 +93,7 @@ def signature(secret, method, path, query, headers, signed, payload, scope, date
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-def authenticate(account, method, target, headers, body, service):
+def authenticate(account, method, target, headers, body, service, arrived):
     """Who calls; refuses what is not signed as Signature Version 4 says."""
     form, _, rest = headers.get("authorization", "").partition(" ")
     fields = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
@@ -103,6 +103,8 @@ def authenticate(account, method, target, headers, body, service):
     user = account.keys.get(access)
     if user is None:
         raise Refused(403, "InvalidClientTokenId", "no such key")
+    if user.get("expires", arrived) < arrived:
+        raise Refused(403, "ExpiredTokenException" if service == "ebs" else "RequestExpired", "the keys have expired")
     date, signed = headers.get("x-amz-date", ""), fields["SignedHeaders"].split(";")
     stamp = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
     if abs(stamp - account.clock()) > ALLOWED_SKEW:
@@ -512,6 +514,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        arrived = self.account.clock()
         headers = {name.lower(): value for name, value in self.headers.items()}
         parts = self.path.partition("?")[0].strip("/").split("/")
         form = {}
@@ -532,7 +535,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if action == "AssumeRoleWithWebIdentity":
                 user, region = {"allowed": None}, "us-east-1"
             else:
-                user, region = authenticate(self.account, self.command, self.path, headers, body, service)
+                user, region = authenticate(self.account, self.command, self.path, headers, body, service, arrived)
             with self.account.lock:
                 self.account.calls.append({"action": action, "region": region, "form": form, "headers": headers,
                                            "size": len(body), "map": self.account.is_map(action, self.path, body)})

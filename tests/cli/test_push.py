@@ -550,6 +550,37 @@ class Credentials(Ec2):
         self.write("give me", "#!/bin/sh\necho trouble >&2\nexit 3\n", 0o755)
         self.assertIn("trouble", self.refused())
 
+    def lasting(self, seconds):
+        """A credential_process that gives other keys each time, for so long; the double knows ten of them."""
+        for n in range(1, 11):
+            self.account.keys[f"AKID{n}"] = {"secret": f"s{n}", "token": None, "allowed": None}
+        self.write("count", "0")
+        self.write("give", f"""#!/bin/sh
+n=$(($(cat {self.work}/count) + 1)); echo $n >{self.work}/count
+printf '{{"Version": 1, "AccessKeyId": "AKID%d", "SecretAccessKey": "s%d", "Expiration": "%s"}}' $n $n \\
+	"$(date -u -d '+{seconds} seconds' +%Y-%m-%dT%H:%M:%SZ)"
+""", 0o755)
+        self.config(f"[default]\ncredential_process = {self.work}/give\n")
+
+    def signers(self):
+        return [call["headers"]["authorization"].split("Credential=")[1].split("/")[0] for call in self.account.calls]
+
+    def test_keys_are_renewed_in_a_long_push(self):
+        self.lasting(3)
+        self.account.faults = [double.Fault("PutSnapshotBlock", "late", 1, seconds=4),
+                               double.Fault("CompleteSnapshot", "late", 1, seconds=4)]
+        self.push()
+        self.only_image()
+        self.assertGreater(len(set(self.signers())), 2)
+
+    def test_keys_that_expired_before_their_time(self):
+        self.lasting(3600)
+        self.account.keys["AKID1"]["expires"] = time.time() + 3
+        self.account.faults = [double.Fault("PutSnapshotBlock", "late", 1, seconds=4)]
+        self.push()
+        self.only_image()
+        self.assertEqual(self.read("count"), b"2\n")
+
     def test_keys_that_nobody_knows(self):
         self.env.update(AWS_ACCESS_KEY_ID="AKIDOTHER", AWS_SECRET_ACCESS_KEY="x")
         done = self.refused()

@@ -28,6 +28,10 @@ class Volumes(Registry):
         """Bytes of the parts' ranges that were asked for so far."""
         return [int(size) for size in re.findall(r"http.response.status=206 http.response.written=(\d+)", self.log())]
 
+    def fetched(self):
+        """Requests for blobs so far."""
+        return len(re.findall(r'"GET /v2/\S+/blobs/', self.log()))
+
     def test_a_volume_goes_in_pieces(self):
         address = f"oci://{self.host}/team/volume:1"
         file = self.volume()
@@ -82,6 +86,23 @@ class Volumes(Registry):
         self.uni("volume", "copy", address, "own.vol")
         self.assertEqual(self.uni("volume", "diff", "site.vol", "own.vol"), "")
         self.assertEqual(self.uni("volume", "cat", "own.vol:/file-3"), self.uni("volume", "cat", "site.vol:/file-3"))
+
+    def test_nothing_is_fetched_twice(self):
+        address = f"oci://{self.host}/team/volume:1"
+        self.uni("volume", "push", self.volume(), address)
+        self.uni("pull", address, "-o", "host")
+        path = os.path.join(self.work, "host/site.vol")
+        before = os.stat(path)
+        fetched = self.fetched()
+        self.uni("pull", address, "-o", "host", "--force")
+        self.assertEqual((os.stat(path).st_ino, os.stat(path).st_mtime_ns), (before.st_ino, before.st_mtime_ns))
+        self.assertEqual(self.fetched(), fetched)
+        # A file that was written to is another one.
+        with open(path, "r+b") as f:
+            f.seek(2_000_000)
+            f.write(b"damage")
+        self.uni("pull", address, "-o", "host", "--force")
+        self.tool("cmp", "site.vol", path)
 
     def test_parts_are_written_anew_when_half_is_unused(self):
         address = f"oci://{self.host}/team/volume:1"
