@@ -22,7 +22,7 @@ from test_ext4 import make_disk, make_image
 SOAK = bool(os.environ.get("UNI_SOAK"))
 SEEDS = range(1, 9) if SOAK else (1,)
 STEPS = 120 if SOAK else 40
-STATES = 3000 if SOAK else 300
+STATES = 3000 if SOAK else 150
 MOUNTS = 40 if SOAK else 3
 MIB = 16
 SECTOR = 512
