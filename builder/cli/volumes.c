@@ -30,7 +30,12 @@ int cli_volume_place(const struct cli *cli, const char *place, char **path, stru
 		return rc;
 	cache = uni_dir_cache();
 	folder = uni_asprintf("%s/volumes/%s/%s", cache, reference.host, reference.name);
-	rc = uni_oci_pull(place, folder, true, &cli->events, &paths, err);
+
+	const struct uni_pull pull = {
+		.address = place, .folder = folder, .force = true, .events = &cli->events
+	};
+
+	rc = uni_oci_pull(&pull, &paths, err);
 	if (rc == 0 && paths.count != 1)
 		rc = uni_err_set(err, UNI_E_INVAL, "%s: is no volume", place);
 	if (rc == 0)
