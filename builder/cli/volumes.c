@@ -5,43 +5,11 @@
 #include <string.h>
 #include <time.h>
 #include <uni/base/system.h>
-#include <uni/dest/pull.h>
-#include <uni/oci/registry.h>
 
 #include "volumes.h"
 
 #define WAIT_S 10
 #define WAIT_MAX_S 86400
-
-int cli_volume_place(const struct cli *cli, const char *place, char **path, struct uni_err *err)
-{
-	UNI_AUTO_FREE char *cache = NULL, *folder = NULL;
-	UNI_AUTO_OCI_REFERENCE struct uni_oci_reference reference = { 0 };
-	UNI_AUTO_STRV struct uni_strv paths = { 0 };
-	int rc;
-
-	*path = NULL;
-	if (!uni_str_starts(place, "oci://")) {
-		*path = uni_strdup(place);
-		return 0;
-	}
-	rc = uni_oci_reference_parse(place, &reference, err);
-	if (rc != 0)
-		return rc;
-	cache = uni_dir_cache();
-	folder = uni_asprintf("%s/volumes/%s/%s", cache, reference.host, reference.name);
-
-	const struct uni_pull pull = {
-		.address = place, .folder = folder, .force = true, .events = &cli->events
-	};
-
-	rc = uni_oci_pull(&pull, &paths, err);
-	if (rc == 0 && paths.count != 1)
-		rc = uni_err_set(err, UNI_E_INVAL, "%s: is no volume", place);
-	if (rc == 0)
-		*path = uni_strdup(paths.items[0]);
-	return rc;
-}
 
 int64_t cli_volume_time(void)
 {

@@ -21,9 +21,6 @@
 		"timeout", 't', "SECONDS", "how long to wait for machines (default: 10)"           \
 	}
 
-/* The path of what `place` says: itself, or of a volume in a registry (oci://) a file in the user's
- * cache, which keeps what the next version of it can use. The caller's to free. */
-int cli_volume_place(const struct cli *cli, const char *place, char **path, struct uni_err *err);
 /* Of a new generation: now, or SOURCE_DATE_EPOCH. */
 int64_t cli_volume_time(void);
 /* --sign; *key stays NULL without it. */

@@ -32,12 +32,21 @@ void uni_volume_copy_clear(struct uni_volume_copy *copy)
 	uni_volume_users_clear(&copy->users);
 }
 
+/* Of what is written side by side, each its part. */
+static uint64_t share(const struct copying *c)
+{
+	uint64_t whole = c->how->bandwidth;
+
+	return whole == 0 ? 0 : whole / c->count != 0 ? whole / c->count : 1;
+}
+
 static int write_one(void *user, size_t index, struct uni_err *err)
 {
 	struct copying *c = user;
 	struct target *t = &c->targets[index];
 	const struct uni_live_options options = { .time = c->how->time,
 						  .key = c->how->key,
+						  .bandwidth = share(c),
 						  .verify_all = c->how->verify_all };
 	UNI_AUTO(uni_live) struct uni_live *live = NULL;
 	const struct uni_live_super *before;
@@ -224,9 +233,50 @@ static int copy_file(const char *source, const char *path, struct uni_err *err)
 	UNI_AUTO_FREE char *inside = NULL;
 	int rc = uni_volume_locate(source, &file, &inside, err);
 
+	if (rc == 0 && !uni_str_eq(inside, "/"))
+		return uni_err_set(err, UNI_E_USAGE,
+				   "%s: a path in a volume goes to a folder or "
+				   "archive",
+				   source);
 	if (rc == 0)
 		rc = uni_live_open(&live, file, true, err);
+	/* Of another format, which has no writers. */
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		rc = 0;
+	}
 	return rc == 0 ? uni_file_copy(file, path, 0666, err) : rc;
+}
+
+/* Under the name that it has there. */
+static char *name_to_send(const char *source, const char *dir)
+{
+	UNI_AUTO_FREE char *name = uni_strdup(uni_path_base(source));
+	UNI_AUTO_FREE char *whole =
+		uni_asprintf("%s%s", name, strchr(name, '.') == NULL ? ".vol" : "");
+
+	return uni_path_join(dir, whole);
+}
+
+/* A machine's or a live volume goes as it is at this moment. */
+static int send(const char *source, const char *address, struct uni_volume_copy *copy,
+		struct uni_err *err)
+{
+	UNI_AUTO_FREE char *dir = NULL;
+	UNI_AUTO_FREE char *file = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+	int rc = uni_dir_tmp(NULL, &dir, err);
+
+	if (rc != 0)
+		return rc;
+	file = name_to_send(source, dir);
+	rc = uni_volume_copy(source, file, copy, err);
+	if (rc == 0)
+		rc = volume_send(file, address, err);
+	copy->is_disk = false;
+	(void)uni_dir_remove(dir, &ignored);
+	uni_tmp_forget(dir);
+	return rc;
 }
 
 static int write_part(struct copying *c, const char *source, const char *target,
@@ -276,6 +326,8 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 	struct copying c = { .how = copy };
 	const char *volume;
 
+	if (volume_is_remote(target))
+		return send(source, target, copy, err);
 	if (is_written(source, &machine, &volume))
 		return copy_disk(machine, volume, target, copy, err);
 	if (strstr(target, ":/") != NULL)
@@ -285,7 +337,7 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 	if (uni_str_ends(target, ".tar"))
 		return write_tar(source, target, err);
 	if (!uni_str_starts(target, "vm:") && !uni_file_exists(target)) {
-		if (is_folder(source)) {
+		if (is_folder(source) || volume_is_remote(source)) {
 			uni_err_set(err, UNI_E_NOENT, "%s: does not exist", target);
 			return uni_err_hint(err, "uni volume create %s --from %s makes it", target,
 					    source);
