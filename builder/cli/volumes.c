@@ -41,6 +41,18 @@ int cli_volume_patience(const struct cli *cli, int *wait_ms, struct uni_err *err
 	return 0;
 }
 
+int cli_volume_print_order(struct cli *cli, const char *mount, bool read_only)
+{
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+
+	if (uni_volume_order(cli->args[0], mount, read_only, &out, &err) != 0)
+		return cli_fail(cli, &err);
+	uni_buf_putc(&out, '\n');
+	cli_out_buf(&out);
+	return UNI_EXIT_OK;
+}
+
 int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err)
 {
 	if (cli_volume_patience(cli, wait_ms, err) != 0)
