@@ -14,6 +14,8 @@ static const struct cli_option options[] = {
 	{ "output", 'o', "DIR", "write the artifacts here (default: the working folder)" },
 	{ "format", 'f', "LIST", "forms to write, separated by commas (default: the recipe's)" },
 	CLI_RECIPE_OPTIONS,
+	CLI_CACHE_OPTIONS,
+	{ "passphrase-file", 0, "FILE", "its first line is the passphrase of --cache-sign's key" },
 	{ "fresh", 0, NULL, "take no result from the store: every step runs" },
 	{ "force", 0, NULL, "replace files of these names that no build left there" },
 	{ 0 },
@@ -39,8 +41,10 @@ static void print_json(const struct uni_build_result *result)
 
 	uni_buf_puts(&out, "{\"name\": ");
 	cli_json_string(&out, result->name);
-	uni_buf_printf(&out, ", \"steps\": %zu, \"ran\": %zu, \"artifacts\": [", result->steps,
-		       result->ran);
+	uni_buf_printf(&out,
+		       ", \"steps\": %zu, \"ran\": %zu, \"received\": %zu, \"sent\": %zu, "
+		       "\"artifacts\": [",
+		       result->steps, result->ran, result->received, result->sent);
 	for (size_t i = 0; i < result->count; i++) {
 		const struct uni_build_artifact *artifact = &result->artifacts[i];
 
@@ -90,10 +94,13 @@ static int run(struct cli *cli)
 	struct uni_build_options how = { .out_dir = cli_value(cli, "output"),
 					 .fresh = cli_flag(cli, "fresh"),
 					 .force = cli_flag(cli, "force") };
+	struct cli_cache cache CLI_AUTO_CACHE = { .address = UNI_BUF_INIT };
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 
 	cli_recipe_options(cli, &how);
+	if (cli_cache_options(cli, &cache, &how, &err) != 0)
+		return cli_fail(cli, &err);
 	if (cli_value(cli, "format") != NULL) {
 		if (cli_split_formats(cli_value(cli, "format"), &formats, &err) != 0)
 			return cli_fail(cli, &err);
@@ -120,6 +127,8 @@ static int run(struct cli *cli)
 static const struct cli_example examples[] = {
 	{ "uni build recipe.toml -o out",
 	  "writes out/NAME.raw, out/NAME.elf and out/NAME.manifest.json" },
+	{ "uni build recipe.toml --cache oci://registry.example/cache",
+	  "what another machine has built is fetched, and the rest is left there" },
 	{ "uni build recipe.toml --format elf", "only the bootable ELF, with its manifest" },
 	{ 0 },
 };

@@ -122,6 +122,28 @@ const struct cli_command cli_cmd_key_list = {
 	.run = run_list,
 };
 
+static int run_public(struct cli *cli)
+{
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_pem pem;
+
+	if (cli_public_load(cli->args[0], &text, &pem, &err) != 0)
+		return cli_fail(cli, &err);
+	cli_out_buf(&text);
+	return UNI_EXIT_OK;
+}
+
+const struct cli_command cli_cmd_key_public = {
+	.name = "key public",
+	.arguments = "NAME",
+	.summary = "Print the public part of a key in PEM",
+	.text = "For others who verify: cosign verify --key, openssl pkeyutl -verify.",
+	.least = 1,
+	.most = 1,
+	.run = run_public,
+};
+
 static const struct cli_option change_options[] = {
 	{ "index", 0, "DIR", "folder or git+URL of the index" },
 	CLI_KEY_OPTIONS,

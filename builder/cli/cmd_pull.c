@@ -9,23 +9,33 @@
 #include <uni/oci/registry.h>
 
 #include "commands.h"
+#include "keys.h"
 
 #define PASSWORD_MAX 4096
 
 static const struct cli_option pull_options[] = {
 	{ "output", 'o', "DIR", "write it here (default: the working folder)" },
 	{ "force", 0, NULL, "replace what stands there" },
+	{ "verify", 0, "KEY", "only what this key has signed: a PEM file, or one of ours" },
 	{ 0 },
 };
 
 static int run_pull(struct cli *cli)
 {
 	const char *folder = cli_value(cli, "output") != NULL ? cli_value(cli, "output") : ".";
+	const char *key = cli_value(cli, "verify");
 	struct uni_strv paths UNI_AUTO_STRV = { 0 };
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_pem pem;
+	const struct uni_pull pull = { .address = cli->args[0],
+				       .folder = folder,
+				       .force = cli_flag(cli, "force"),
+				       .key = key != NULL ? &pem : NULL,
+				       .events = &cli->events };
 	struct uni_err err = UNI_ERR_INIT;
 
-	if (uni_oci_pull(cli->args[0], folder, cli_flag(cli, "force"), &cli->events, &paths,
-			 &err) != 0)
+	if ((key != NULL && cli_public_load(key, &text, &pem, &err) != 0) ||
+	    uni_oci_pull(&pull, &paths, &err) != 0)
 		return cli_fail(cli, &err);
 	cli_progress_end(cli);
 	for (size_t i = 0; i < paths.count; i++)
@@ -36,6 +46,8 @@ static int run_pull(struct cli *cli)
 static const struct cli_example pull_examples[] = {
 	{ "uni pull oci://registry.example/team/site:1.0 -o out",
 	  "the disk that was pushed there" },
+	{ "uni pull oci://registry.example/team/site:1.0 --verify cosign.pub",
+	  "only when the holder of that key has signed it" },
 	{ 0 },
 };
 

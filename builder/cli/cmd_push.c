@@ -11,6 +11,7 @@
 
 #include "build_options.h"
 #include "commands.h"
+#include "company.h"
 
 static const struct cli_option options[] = {
 	{ "tag", 0, "KEY=VALUE", "put it on image and snapshot, too; may be repeated" },
@@ -19,6 +20,11 @@ static const struct cli_option options[] = {
 	{ "dry-run", 0, NULL, "say which requests would be made" },
 	{ "profile", 0, "NAME", "credentials of this profile" },
 	{ "explain-credentials", 0, NULL, "say where credentials were looked for, and stop" },
+	{ "sign", 0, "KEY", "to a registry: sign it with this key of ours, or this PEM file" },
+	{ "passphrase-file", 0, "FILE",
+	  "its first line is the key's passphrase (default: UNI_PASSPHRASE_FILE, or asked for)" },
+	{ "bare", 0, NULL, "to a registry: attach neither bills of materials nor provenance" },
+	{ "mount-from", 0, "NAME", "a repository of the registry that may have parts already" },
 	CLI_RECIPE_OPTIONS,
 	{ 0 },
 };
@@ -109,12 +115,29 @@ static int push(struct cli *cli, const struct uni_dest *dest, struct uni_dest_jo
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
 }
 
+/* Company is for registries alone. */
+static int push_with_company(struct cli *cli, const struct uni_dest *dest, struct uni_dest_job *job)
+{
+	struct cli_company company CLI_AUTO_COMPANY = { .attachments = { { 0 } } };
+	bool registry = uni_str_eq(dest->scheme, "oci");
+	struct uni_err err = UNI_ERR_INIT;
+
+	if (!registry && (cli_value(cli, "sign") != NULL || job->mount_from != NULL)) {
+		uni_err_set(&err, UNI_E_USAGE, "--sign and --mount-from are for registries");
+		return cli_fail(cli, &err);
+	}
+	if (registry && !job->dry_run && cli_company_prepare(cli, &company, job, &err) != 0)
+		return cli_fail(cli, &err);
+	return push(cli, dest, job);
+}
+
 static int run(struct cli *cli)
 {
 	struct uni_err err = UNI_ERR_INIT;
 	const struct uni_dest *dest = uni_dest_find(cli->args[1], &err);
 	struct uni_dest_job job = { .source = cli->args[0],
 				    .address = cli->args[1],
+				    .mount_from = cli_value(cli, "mount-from"),
 				    .profile = cli_value(cli, "profile"),
 				    .dry_run = cli_flag(cli, "dry-run"),
 				    .wait = cli_flag(cli, "wait"),
@@ -139,7 +162,7 @@ static int run(struct cli *cli)
 	}
 	take_repeats(cli, &job);
 	if (status == UNI_EXIT_OK)
-		status = push(cli, dest, &job);
+		status = push_with_company(cli, dest, &job);
 	uni_strv_free(&job.tags);
 	uni_strv_free(&job.shares);
 	if (folder != NULL && uni_dir_remove(folder, &err) == 0)
@@ -148,6 +171,8 @@ static int run(struct cli *cli)
 }
 
 static const struct cli_example examples[] = {
+	{ "uni push out/site.raw oci://registry.example/team/site:1.0 --sign me",
+	  "into a registry, with a signature" },
 	{ "uni push recipe.toml ec2://eu-central-1,us-east-1/ --wait",
 	  "builds, makes a snapshot and an image, copies it to the second region" },
 	{ "uni push out/site.ami ec2://eu-central-1/ --dry-run", "what that would take" },
@@ -174,7 +199,11 @@ const struct cli_command cli_cmd_push = {
 		"goes as its "
 		"parts,\nso that the next push sends the volumes that changed. What is there is "
 		"not sent "
-		"again.\n\n"
+		"again.\nBills of materials and provenance are attached, where the image's "
+		"manifest "
+		"is beside it;\n`uni sbom` reads them. A signature is one that `cosign verify "
+		"--key` "
+		"accepts.\n\n"
 		"Credentials for EC2 are those of AWS's own tools, looked for in the same "
 		"order;\nthose for registries are Docker's (uni login).",
 	.options = options,

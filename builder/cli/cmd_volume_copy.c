@@ -30,17 +30,15 @@ static int run(struct cli *cli)
 	struct uni_volume_copy copy = { .time = cli_volume_time(),
 					.verify_all = cli_flag(cli, "verify-all"),
 					.no_freeze = cli_flag(cli, "no-freeze") };
-	UNI_AUTO_FREE char *source = NULL;
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 
 	if (cli_volume_key(cli, &key, &err) != 0 ||
 	    cli_volume_wait(cli, &copy.wait_ms, &err) != 0 ||
-	    read_bandwidth(cli, &copy.bandwidth, &err) != 0 ||
-	    cli_volume_place(cli, cli->args[0], &source, &err) != 0)
+	    read_bandwidth(cli, &copy.bandwidth, &err) != 0)
 		return cli_fail(cli, &err);
 	copy.key = key;
-	status = uni_volume_copy(source, cli->args[1], &copy, &err) == 0
+	status = uni_volume_copy(cli->args[0], cli->args[1], &copy, &err) == 0
 			 ? cli_volume_report(cli, &copy, copy.wait_ms != 0)
 			 : cli_fail(cli, &err);
 	uni_volume_copy_clear(&copy);
@@ -52,6 +50,7 @@ static const struct cli_example examples[] = {
 	{ "uni volume copy site/ vm:'web-*'/content --wait",
 	  "into every machine of that name, without a restart" },
 	{ "uni volume copy index.html site.vol:/index.html", "one file" },
+	{ "uni volume copy settings/ data.raw:/etc/app", "into an ext4 that no machine has" },
 	{ "uni volume copy site.vol out/", "all files, into a folder" },
 	{ "uni volume copy oci://registry.example/team/site:2 vm:'web-*'/content --wait",
 	  "of a registry, what this host has not" },
@@ -64,15 +63,22 @@ const struct cli_command cli_cmd_volume_copy = {
 	.name = "volume copy",
 	.arguments = "SRC DST",
 	.summary = "Put content into a volume, or take it out",
-	.text = "SRC is a folder, a tar archive, a volume's file, FILE:/PATH in one, or a volume "
+	.text = "SRC is a folder, a tar archive, a volume's file, FILE:/PATH in one, "
+		"vm:NAME/VOLUME,\n"
+		"git+URL#COMMIT[:FOLDER], or oci://HOST/NAME:TAG[//FOLDER], a container image or "
+		"what was\n"
+		"pushed. DST is a live volume, which gets a new generation; FILE:/PATH, where only "
+		"that\n"
+		"part is replaced (in an ext4, files of the same name); a folder; a file that ends "
 		"in\n"
-		"a registry (oci://, see uni volume push). DST is a live volume, which gets a new\n"
-		"generation; FILE:/PATH, where only that part is replaced; a folder; a file that\n"
-		"ends in .tar; a new file, which becomes a copy of the volume; or vm:NAME/VOLUME,\n"
-		"the volume of running machines, with * and ? in NAME. Only blocks of 4 KiB that\n"
-		"differ are written. With --wait the exit status is 1 when a machine does not "
-		"serve\n"
-		"it in time, and each that does not is named.",
+		".tar; a new file, which becomes a copy of the volume; oci://HOST/NAME:TAG or\n"
+		"ec2://REGION/NAME, where the volume's file goes; or vm:NAME/VOLUME, the volume of "
+		"running\n"
+		"machines, with * and ? in NAME. Only blocks of 4 KiB that differ are written. "
+		"With --wait\n"
+		"the exit status is 1 when a machine does not serve it in time, and each that does "
+		"not is\n"
+		"named.",
 	.options = options,
 	.least = 2,
 	.most = 2,

@@ -13,7 +13,7 @@
 
 static const struct cli_option options[] = {
 	{ "from", 0, "PLACE",
-	  "a folder, a tar archive, a volume, FILE:/PATH in one, or a volume in a registry" },
+	  "a folder, a tar archive, a volume, FILE:/PATH in one, git+..., oci://..." },
 	{ "format", 0, "NAME", "live, squashfs or ext4 (default: live)" },
 	{ "size", 0, "SIZE", "of the volume's file (default: twice what the content needs)" },
 	{ "label", 0, "TEXT",
@@ -96,7 +96,6 @@ static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_volume_source) struct uni_volume_source *source = NULL;
 	UNI_AUTO_FREE char *label = label_of(cli);
-	UNI_AUTO_FREE char *from = NULL;
 	const char *format = cli_value(cli, "format");
 	struct uni_err err = UNI_ERR_INIT;
 	struct uni_tree *tree;
@@ -110,8 +109,7 @@ static int run(struct cli *cli)
 		uni_err_hint(&err, "uni volume copy gives it new content");
 		return cli_fail(cli, &err);
 	}
-	if (cli_volume_place(cli, cli_value(cli, "from"), &from, &err) != 0 ||
-	    uni_volume_source_open(&source, from, &err) != 0)
+	if (uni_volume_source_open(&source, cli_value(cli, "from"), &err) != 0)
 		return cli_fail(cli, &err);
 	tree = uni_volume_source_tree(source);
 	if (format == NULL || strcmp(format, "live") == 0)
@@ -124,6 +122,8 @@ static const struct cli_example examples[] = {
 	{ "uni volume create site.vol --from site/", "a live volume of a folder" },
 	{ "uni volume create site.vol --from site.tar --size 1G --sign key.pem",
 	  "signed, with room to grow" },
+	{ "uni volume create site.vol --from oci://registry.example/site:1//srv/www",
+	  "a folder of a container image" },
 	{ 0 },
 };
 

@@ -33,6 +33,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_install,
 	&cli_cmd_key_list,
 	&cli_cmd_key_new,
+	&cli_cmd_key_public,
 	&cli_cmd_key_revoke,
 	&cli_cmd_key_rotate,
 	&cli_cmd_list,

@@ -32,6 +32,7 @@ extern const struct cli_command cli_cmd_info;
 extern const struct cli_command cli_cmd_inspect;
 extern const struct cli_command cli_cmd_install;
 extern const struct cli_command cli_cmd_key_list;
+extern const struct cli_command cli_cmd_key_public;
 extern const struct cli_command cli_cmd_key_new;
 extern const struct cli_command cli_cmd_key_revoke;
 extern const struct cli_command cli_cmd_key_rotate;

@@ -94,9 +94,32 @@ void cli_signers_free(struct cli_signers *signers)
 	free(signers->items);
 }
 
-static int load_one(const struct cli *cli, const char *dir, const char *name,
-		    struct uni_signer **signer, struct uni_err *err)
+bool cli_key_is_file(const char *key)
 {
+	return strchr(key, '/') != NULL || strchr(key, '.') != NULL;
+}
+
+int cli_public_load(const char *key, struct uni_buf *text, struct uni_pem *pem, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *dir = uni_keys_dir();
+	struct uni_public_key public;
+	int rc;
+
+	if (cli_key_is_file(key)) {
+		rc = uni_file_read(key, CLI_PEM_MAX, text, err);
+	} else {
+		rc = uni_keys_public(dir, key, &public, err);
+		if (rc == 0)
+			uni_public_key_pem(&public, text);
+	}
+	*pem = (struct uni_pem){ .name = key, .text = uni_buf_text(text), .size = text->size };
+	return rc;
+}
+
+int cli_signer_load(const struct cli *cli, const char *name, struct uni_signer **signer,
+		    struct uni_err *err)
+{
+	UNI_AUTO_FREE char *dir = uni_keys_dir();
 	UNI_AUTO_FREE char *passphrase = NULL;
 	int rc = uni_keys_load(dir, name, NULL, signer, err);
 
@@ -112,7 +135,6 @@ static int load_one(const struct cli *cli, const char *dir, const char *name,
 
 int cli_signers_load(const struct cli *cli, struct cli_signers *signers, struct uni_err *err)
 {
-	UNI_AUTO_FREE char *dir = uni_keys_dir();
 	UNI_AUTO_STRV struct uni_strv names = { 0 };
 	int rc = 0;
 
@@ -120,7 +142,7 @@ int cli_signers_load(const struct cli *cli, struct cli_signers *signers, struct 
 	for (size_t i = 0; rc == 0 && i < names.count; i++) {
 		UNI_PUSH_ROOM(signers->items, signers->count, signers->room);
 		signers->items[signers->count] = NULL;
-		rc = load_one(cli, dir, names.items[i], &signers->items[signers->count++], err);
+		rc = cli_signer_load(cli, names.items[i], &signers->items[signers->count++], err);
 	}
 	return rc;
 }

@@ -5,6 +5,7 @@
 #define UNI_CLI_KEYS_H
 
 #include <uni/trust/key.h>
+#include <uni/trust/pem.h>
 
 #include "command.h"
 
@@ -15,6 +16,17 @@
 			"its first line is the keys' passphrase (default: UNI_PASSPHRASE_FILE, "   \
 			"or asked for)"                                                            \
 	}
+
+#define CLI_PEM_MAX 16384
+
+/* Whether it is a file with a key, and no name of a key of ours. */
+bool cli_key_is_file(const char *key);
+/* A public key, from a PEM file or by the name of one of ours; `text` holds it. */
+int cli_public_load(const char *key, struct uni_buf *text, struct uni_pem *pem,
+		    struct uni_err *err);
+/* A key of ours, with its passphrase where it needs one. */
+int cli_signer_load(const struct cli *cli, const char *name, struct uni_signer **signer,
+		    struct uni_err *err);
 
 /* From --passphrase-file, UNI_PASSPHRASE_FILE or the terminal (twice when `fresh`). */
 int cli_passphrase(const struct cli *cli, const char *what, bool fresh, char **passphrase,

@@ -5,38 +5,11 @@
 #include <string.h>
 #include <time.h>
 #include <uni/base/system.h>
-#include <uni/dest/pull.h>
-#include <uni/oci/registry.h>
 
 #include "volumes.h"
 
 #define WAIT_S 10
 #define WAIT_MAX_S 86400
-
-int cli_volume_place(const struct cli *cli, const char *place, char **path, struct uni_err *err)
-{
-	UNI_AUTO_FREE char *cache = NULL, *folder = NULL;
-	UNI_AUTO_OCI_REFERENCE struct uni_oci_reference reference = { 0 };
-	UNI_AUTO_STRV struct uni_strv paths = { 0 };
-	int rc;
-
-	*path = NULL;
-	if (!uni_str_starts(place, "oci://")) {
-		*path = uni_strdup(place);
-		return 0;
-	}
-	rc = uni_oci_reference_parse(place, &reference, err);
-	if (rc != 0)
-		return rc;
-	cache = uni_dir_cache();
-	folder = uni_asprintf("%s/volumes/%s/%s", cache, reference.host, reference.name);
-	rc = uni_oci_pull(place, folder, true, &cli->events, &paths, err);
-	if (rc == 0 && paths.count != 1)
-		rc = uni_err_set(err, UNI_E_INVAL, "%s: is no volume", place);
-	if (rc == 0)
-		*path = uni_strdup(paths.items[0]);
-	return rc;
-}
 
 int64_t cli_volume_time(void)
 {
@@ -66,6 +39,18 @@ int cli_volume_patience(const struct cli *cli, int *wait_ms, struct uni_err *err
 				   WAIT_MAX_S);
 	*wait_ms = (int)seconds * 1000;
 	return 0;
+}
+
+int cli_volume_print_order(struct cli *cli, const char *mount, bool read_only)
+{
+	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+
+	if (uni_volume_order(cli->args[0], mount, read_only, &out, &err) != 0)
+		return cli_fail(cli, &err);
+	uni_buf_putc(&out, '\n');
+	cli_out_buf(&out);
+	return UNI_EXIT_OK;
 }
 
 int cli_volume_wait(const struct cli *cli, int *wait_ms, struct uni_err *err)

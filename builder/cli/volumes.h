@@ -21,13 +21,17 @@
 		"timeout", 't', "SECONDS", "how long to wait for machines (default: 10)"           \
 	}
 
-/* The path of what `place` says: itself, or of a volume in a registry (oci://) a file in the user's
- * cache, which keeps what the next version of it can use. The caller's to free. */
-int cli_volume_place(const struct cli *cli, const char *place, char **path, struct uni_err *err);
 /* Of a new generation: now, or SOURCE_DATE_EPOCH. */
 int64_t cli_volume_time(void);
 /* --sign; *key stays NULL without it. */
 int cli_volume_key(const struct cli *cli, struct uni_live_key **key, struct uni_err *err);
+#define CLI_VOLUME_PRINT                                                                           \
+	{                                                                                          \
+		"print", 0, NULL, "write the order that a guest of Xen takes, and do nothing else" \
+	}
+/* The order of attach, or (mount NULL) of detach, to standard output; the exit status. */
+int cli_volume_print_order(struct cli *cli, const char *mount, bool read_only);
+
 /* --timeout, in milliseconds. */
 int cli_volume_patience(const struct cli *cli, int *wait_ms, struct uni_err *err);
 /* --wait and --timeout: 0 without both. */

@@ -7,11 +7,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
 #include <uni/bundle/oci.h>
+#include <uni/dest/attach.h>
 #include <uni/disk/disk.h>
 #include <uni/oci/registry.h>
 #include <unistd.h>
@@ -137,15 +137,9 @@ static int hash_parts(struct oci_push *p, struct uni_err *err)
 
 int oci_send_empty(struct uni_oci *oci, struct uni_err *err)
 {
-	const struct uni_oci_descriptor empty = uni_oci_empty();
-	int fd UNI_AUTO_CLOSE = memfd_create("empty", MFD_CLOEXEC);
-	bool sent;
-	int rc;
+	struct uni_digest empty;
 
-	if (fd < 0)
-		return uni_err_errno(err, "cannot make an empty config");
-	rc = uni_write_full(fd, "{}", 2, "config", err);
-	return rc == 0 ? uni_oci_put_blob(oci, &empty.digest, fd, 0, 2, &sent, err) : rc;
+	return uni_oci_put_bytes(oci, "{}", 2, &empty, err);
 }
 
 static int send_parts(struct oci_push *p, uint64_t *sent_bytes, struct uni_err *err)
@@ -195,7 +189,7 @@ static void describe(struct oci_push *p, const char *title, struct uni_oci_descr
 	}
 }
 
-static int send_manifest(struct oci_push *p, struct uni_digest *digest, struct uni_err *err)
+static int send_manifest(struct oci_push *p, struct uni_oci_descriptor *made, struct uni_err *err)
 {
 	const char *title = uni_path_base(p->job->source);
 	struct uni_oci_descriptor *layers UNI_AUTO_FREE =
@@ -219,9 +213,27 @@ static int send_manifest(struct oci_push *p, struct uni_digest *digest, struct u
 	uni_digest_text(&p->digest, text);
 	describe(p, title, layers);
 	uni_oci_manifest_json(&manifest, &json);
-	*digest = uni_digest_of(json.data, json.size);
+	*made = (struct uni_oci_descriptor){ .media_type = UNI_OCI_MANIFEST,
+					     .digest = uni_digest_of(json.data, json.size),
+					     .size = json.size };
 	return uni_oci_put_manifest(p->oci, p->reference.tag != NULL ? p->reference.tag : "latest",
-				    UNI_OCI_MANIFEST, &json, err);
+				    UNI_OCI_MANIFEST, &json, NULL, err);
+}
+
+/* What belongs to it: attached by its digest, then signed. */
+static int send_company(struct oci_push *p, const struct uni_oci_descriptor *made,
+			struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->job->attachment_count; i++) {
+		const struct uni_dest_attachment *a = &p->job->attachments[i];
+
+		rc = uni_oci_attach(p->oci, made, a->type, a->title, a->content, err);
+	}
+	if (rc == 0 && p->job->signer != NULL)
+		rc = uni_oci_sign(p->oci, &p->reference, &made->digest, p->job->signer, err);
+	return rc;
 }
 
 static int say(const struct oci_push *p)
@@ -268,7 +280,7 @@ static int oci_push(const struct uni_dest_job *job, struct uni_err *err)
 	struct oci_push p __attribute__((cleanup(push_end))) = { .job = job, .fd = -1 };
 	const struct uni_net_options net = { .events = job->events };
 	char text[UNI_DIGEST_TEXT];
-	struct uni_digest digest;
+	struct uni_oci_descriptor made;
 	uint64_t sent = 0;
 	int rc = open_source(&p, err);
 
@@ -277,13 +289,17 @@ static int oci_push(const struct uni_dest_job *job, struct uni_err *err)
 	if (job->dry_run)
 		return say(&p);
 	rc = uni_oci_open(&p.oci, &p.reference, true, &net, err);
+	if (rc == 0 && job->mount_from != NULL)
+		rc = uni_oci_mount_from(p.oci, job->mount_from, err);
 	if (rc == 0)
 		rc = send_parts(&p, &sent, err);
 	if (rc == 0)
-		rc = send_manifest(&p, &digest, err);
+		rc = send_manifest(&p, &made, err);
+	if (rc == 0)
+		rc = send_company(&p, &made, err);
 	if (rc != 0)
 		return rc;
-	uni_digest_text(&digest, text);
+	uni_digest_text(&made.digest, text);
 
 	const struct uni_dest_note note = { .what = "artifact",
 					    .where = job->address,

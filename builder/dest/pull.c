@@ -11,6 +11,7 @@
 #include <uni/base/json.h>
 #include <uni/base/path.h>
 #include <uni/bundle/oci.h>
+#include <uni/dest/attach.h>
 #include <uni/dest/pull.h>
 #include <uni/disk/source.h>
 #include <uni/oci/registry.h>
@@ -20,34 +21,12 @@
 
 #define LAYERS_MAX 1024u
 
-/* Writes at a place of a file; zeros stay holes. */
-struct placing {
-	struct uni_sink sink;
-	int fd;
-	uint64_t at;
-	const char *name;
-};
-
-static int place_write(struct uni_sink *sink, const void *data, size_t size, struct uni_err *err)
-{
-	struct placing *p = (struct placing *)(void *)sink;
-	int rc = uni_all_zero(data, size) ? 0
-					  : uni_pwrite_full(p->fd, data, size, p->at, p->name, err);
-
-	p->at += size;
-	return rc;
-}
-
-static const struct uni_sink_ops placing_ops = { .write = place_write };
-
 struct pull {
 	struct uni_oci *oci;
 	struct uni_oci_reference reference;
 	struct uni_json *manifest;
-	struct uni_digest digest; /* of it */
-	const char *folder;
-	bool force;
-	const struct uni_events *events;
+	struct uni_digest digest; /* of the manifest */
+	const struct uni_pull *how;
 	struct uni_strv *paths;
 };
 
@@ -90,8 +69,8 @@ static int begin_file(struct pull *p, const char *title, struct uni_outfile **fi
 	if (!title_valid(title))
 		return uni_err_set(err, UNI_E_CORRUPT,
 				   "the manifest has no title that is a file's name");
-	path = uni_path_join(p->folder, title);
-	if (!p->force && uni_file_exists(path)) {
+	path = uni_path_join(p->how->folder, title);
+	if (!p->how->force && uni_file_exists(path)) {
 		uni_err_set(err, UNI_E_EXIST, "%s exists", path);
 		return uni_err_hint(err, "--force replaces it");
 	}
@@ -102,10 +81,8 @@ static int begin_file(struct pull *p, const char *title, struct uni_outfile **fi
 static int fetch_layer(struct pull *p, const struct uni_json *layer, int fd, uint64_t at,
 		       uint64_t limit, struct uni_err *err)
 {
-	struct placing placing = { .sink = { .ops = &placing_ops },
-				   .fd = fd,
-				   .at = at,
-				   .name = p->paths->items[p->paths->count - 1] };
+	struct uni_sink *sink UNI_AUTO(uni_sink) =
+		uni_sink_to_place(fd, at, p->paths->items[p->paths->count - 1]);
 	struct uni_digest digest;
 	uint64_t size = 0;
 	int rc = oci_take_descriptor(layer, &digest, &size, err);
@@ -114,7 +91,7 @@ static int fetch_layer(struct pull *p, const struct uni_json *layer, int fd, uin
 		return rc;
 	if (at > limit || size > limit - at)
 		return uni_err_set(err, UNI_E_CORRUPT, "a part lies beyond the disk");
-	return uni_oci_get_blob(p->oci, &digest, size, &placing.sink, err);
+	return uni_oci_get_blob(p->oci, &digest, size, sink, err);
 }
 
 /* What was pushed, as a whole: the parts may each be right and still not make it. */
@@ -196,6 +173,21 @@ int oci_read_manifest(struct uni_oci *oci, const struct uni_oci_reference *refer
 		       : rc;
 }
 
+/* Connects, and reads the manifest, which the wanted key has signed. */
+static int begin(struct pull *p, struct uni_err *err)
+{
+	const struct uni_net_options net = { .events = p->how->events };
+	int rc = uni_oci_reference_parse(p->how->address, &p->reference, err);
+
+	if (rc == 0)
+		rc = uni_oci_open(&p->oci, &p->reference, false, &net, err);
+	if (rc == 0)
+		rc = oci_read_manifest(p->oci, &p->reference, &p->manifest, &p->digest, err);
+	if (rc == 0 && p->how->key != NULL)
+		rc = uni_oci_verify(p->oci, &p->digest, p->how->key, err);
+	return rc;
+}
+
 /*
  * A volume's file remembers what it was pulled as, and how it was then: so whoever asks often, as a
  * timer on each of many hosts does, pays for a manifest while nothing changes.
@@ -243,7 +235,7 @@ static int fetch_volume(struct pull *p, int old, struct uni_outfile *file, struc
 					   err);
 	if (rc != 0)
 		return rc;
-	uni_event_note(p->events, "%llu of %zu chunks fetched, %s",
+	uni_event_note(p->how->events, "%llu of %zu chunks fetched, %s",
 		       (unsigned long long)traffic.chunks, artifact.chunks.count,
 		       uni_size_text(traffic.bytes));
 	mark_pulled(p, uni_outfile_fd(file));
@@ -261,35 +253,27 @@ static int pull_volume(struct pull *p, struct uni_err *err)
 		return rc;
 	old = open(p->paths->items[p->paths->count - 1], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (old >= 0 && is_pulled(p, old)) {
-		uni_event_note(p->events, "nothing has changed");
+		uni_event_note(p->how->events, "nothing has changed");
 		return 0;
 	}
 	return fetch_volume(p, old, file, err);
 }
 
-int uni_oci_pull(const char *address, const char *folder, bool force,
-		 const struct uni_events *events, struct uni_strv *paths, struct uni_err *err)
+int uni_oci_pull(const struct uni_pull *pull, struct uni_strv *paths, struct uni_err *err)
 {
-	struct pull p __attribute__((cleanup(pull_end))) = {
-		.folder = folder, .force = force, .events = events, .paths = paths
-	};
-	const struct uni_net_options net = { .events = events };
+	struct pull p __attribute__((cleanup(pull_end))) = { .how = pull, .paths = paths };
 	const struct uni_json *layers;
 	const char *type;
-	int rc = uni_oci_reference_parse(address, &p.reference, err);
+	int rc = begin(&p, err);
 
-	if (rc == 0)
-		rc = uni_oci_open(&p.oci, &p.reference, false, &net, err);
-	if (rc == 0)
-		rc = oci_read_manifest(p.oci, &p.reference, &p.manifest, &p.digest, err);
 	if (rc != 0)
 		return rc;
 	layers = uni_json_get(p.manifest, "layers");
 	if (!uni_json_is_array(layers) || uni_json_count(layers) == 0 ||
 	    uni_json_count(layers) > LAYERS_MAX)
 		return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is no artifact with files in it",
-				   address);
-	rc = uni_dir_make(folder, 0755, err);
+				   pull->address);
+	rc = uni_dir_make(pull->folder, 0755, err);
 	if (rc != 0)
 		return rc;
 	type = uni_json_text(uni_json_get(p.manifest, "artifactType"));
@@ -298,4 +282,13 @@ int uni_oci_pull(const char *address, const char *folder, bool force,
 	if (uni_str_eq(type, OCI_VOLUME_TYPE))
 		return pull_volume(&p, err);
 	return pull_files(&p, layers, err);
+}
+
+int uni_oci_pull_attached(const struct uni_pull *pull, const char *type, struct uni_buf *content,
+			  struct uni_err *err)
+{
+	struct pull p __attribute__((cleanup(pull_end))) = { .how = pull };
+	int rc = begin(&p, err);
+
+	return rc == 0 ? uni_oci_attached(p.oci, &p.digest, type, content, err) : rc;
 }

@@ -303,7 +303,7 @@ static int send_all(struct volume_push *p, struct uni_digest *digest, struct uni
 	uni_oci_manifest_json(&manifest, &json);
 	*digest = uni_digest_of(json.data, json.size);
 	return uni_oci_put_manifest(p->oci, p->reference.tag != NULL ? p->reference.tag : "latest",
-				    UNI_OCI_MANIFEST, &json, err);
+				    UNI_OCI_MANIFEST, &json, NULL, err);
 }
 
 static int open_source(struct volume_push *p, struct uni_err *err)

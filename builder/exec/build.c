@@ -147,6 +147,7 @@ void build_close(struct build *b)
 	for (size_t i = 0; b->runs != NULL && i < uni_plan_count(b->plan); i++)
 		uni_store_record_free(&b->runs[i].record);
 	free(b->runs);
+	shared_free(b->shared);
 	uni_plan_free(b->plan);
 	/* Without it the next build hashes again, and no more. */
 	if (b->stats != NULL)
@@ -237,9 +238,13 @@ static int run(struct build *b, struct uni_build_result *result, struct uni_err 
 
 	b->writes_lock = true;
 	if (rc == 0)
-		rc = build_prepare(b, b->options->fresh, err);
+		rc = shared_open(b, err);
+	if (rc == 0)
+		rc = build_prepare(b, b->options->fresh || b->shared != NULL, err);
 	if (rc == 0)
 		rc = build_artifacts(b, err);
+	if (rc == 0)
+		shared_send(b);
 	if (rc == 0)
 		rc = build_hand_out(b, out, result, err);
 	if (rc == 0)
@@ -252,6 +257,8 @@ static int run(struct build *b, struct uni_build_result *result, struct uni_err 
 	result->steps = uni_plan_count(b->plan);
 	result->ran = b->ran;
 	result->cached = result->steps - result->ran;
+	result->received = b->received;
+	result->sent = b->sent;
 	return 0;
 }
 

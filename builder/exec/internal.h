@@ -77,6 +77,8 @@ struct volume_input {
 struct run {
 	struct uni_store_record record;
 	bool done, needed, started, ran;
+	bool received;		     /* from the shared cache */
+	struct uni_digest by_output; /* its other key, when it ran */
 };
 
 struct build {
@@ -110,8 +112,9 @@ struct build {
 
 	struct uni_plan *plan;
 	struct run *runs;
-	char *log; /* of the step that failed */
-	size_t ran;
+	struct shared *shared; /* or NULL */
+	char *log;	       /* of the step that failed */
+	size_t ran, received, sent;
 };
 
 /* resolve.c: every input to a digest. `hash_all`: no tree stays cold. */
@@ -306,6 +309,14 @@ int artifact_step(const struct build *b, const char *format);
 int volume_step(const struct build *b, const struct uni_recipe_volume *volume);
 /* Whether a form before this one has the same file: a kernel, a volume. */
 bool artifact_repeats(const struct build *b, size_t format, const char *name);
+
+/* shared.c: results through a registry. Trouble there is a warning and no more. */
+int shared_open(struct build *b, struct uni_err *err); /* by the options */
+void shared_free(struct shared *shared);
+/* Whether the key's result is there; it is in the store then, and in `record`. From any thread. */
+bool shared_receive(struct build *b, const struct uni_digest *key, struct uni_store_record *record);
+/* What the registry does not have of what this build used. */
+void shared_send(struct build *b);
 
 /* compare.c: the first byte in which two files differ, or -1. */
 int first_difference(const char *a, const char *b, int64_t *offset, struct uni_err *err);

@@ -38,6 +38,8 @@ static int look_up(struct build *b, size_t index, const struct uni_digest *key, 
 	if (b->options->fresh)
 		return 0;
 	rc = uni_store_result_get(b->store, key, &b->runs[index].record, err);
+	if (rc == 0 && shared_receive(b, key, &b->runs[index].record))
+		rc = b->runs[index].received = true;
 	if (rc == 1)
 		uni_plan_set_state(b->plan, index, UNI_STEP_CACHED);
 	return rc;
@@ -57,6 +59,7 @@ static int want(struct build *b, size_t index, struct uni_err *err)
 		return rc;
 	if (rc == 1) {
 		run->done = true;
+		b->received += run->received;
 		tell(b, UNI_EVENT_STEP_CACHED, step, 0);
 		return secrets_check(b, index, err);
 	}
@@ -131,6 +134,7 @@ static int keep(struct build *b, const struct uni_step *step, size_t index,
 	const struct uni_store_record *record = &b->runs[index].record;
 	int rc = uni_store_result_put(b->store, by_outputs, record, err);
 
+	b->runs[index].by_output = *by_outputs;
 	if (rc == 0 && step->has_key)
 		rc = uni_store_result_alias(b->store, by_outputs, &step->key, record, err);
 	return rc;
@@ -195,6 +199,7 @@ static void finish_step(struct walk *w, size_t index, int rc, const struct uni_e
 	if (rc == 0) {
 		w->b->runs[index].done = true;
 		w->b->ran += w->b->runs[index].ran;
+		w->b->received += w->b->runs[index].received;
 		w->left--;
 	} else if (w->failed < 0 || (int)index < w->failed) {
 		w->failed = (int)index;

@@ -163,6 +163,42 @@ int uni_sink_to_file(struct uni_sink **result, const char *path, unsigned mode, 
 	return 0;
 }
 
+/* -- places in a file -- */
+
+struct place_sink {
+	struct uni_sink base;
+	int fd;
+	uint64_t at;
+	char *name;
+};
+
+static int place_write(struct uni_sink *base, const void *data, size_t size, struct uni_err *err)
+{
+	struct place_sink *sink = (struct place_sink *)base;
+	int rc = uni_all_zero(data, size)
+			 ? 0
+			 : uni_pwrite_full(sink->fd, data, size, sink->at, sink->name, err);
+	sink->at += size;
+	return rc;
+}
+
+static void place_free(struct uni_sink *base)
+{
+	struct place_sink *sink = (struct place_sink *)base;
+	free(sink->name);
+	free(sink);
+}
+
+struct uni_sink *uni_sink_to_place(int fd, uint64_t offset, const char *name)
+{
+	static const struct uni_sink_ops ops = { .write = place_write, .free = place_free };
+	struct place_sink *sink = uni_sink_new(sizeof(*sink), &ops, NULL);
+	sink->fd = fd;
+	sink->at = offset;
+	sink->name = uni_strdup(name);
+	return &sink->base;
+}
+
 /* -- memory -- */
 
 struct buf_sink {

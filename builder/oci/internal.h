@@ -4,6 +4,8 @@
 
 #include <uni/oci/registry.h>
 
+bool oci_name_valid(const char *name); /* of a repository */
+
 struct oci_login {
 	char *user, *password;
 	char *identity; /* a refresh token instead of a password */
@@ -27,5 +29,26 @@ bool oci_challenge_parse(const char *header, struct oci_challenge *challenge);
 /* Asks the realm for a token; owned by the caller. */
 int oci_token(struct uni_net *net, const struct oci_challenge *challenge, const char *scope,
 	      const struct oci_login *login, char **token, struct uni_err *err);
+
+struct uni_oci {
+	const struct uni_oci_reference *reference;
+	struct uni_net *net;
+	char *base; /* "https://host/v2/name" */
+	char *origin;
+	char *scope;
+	char *mount_from; /* another repository of the registry, or NULL */
+	struct oci_login login;
+	char *token; /* bearer */
+	bool basic;  /* the registry wants user and password themselves */
+};
+
+/* registry.c: a request to the repository; after a 401 once more with what the registry asked for.
+ * Any status but 401 is an answer. */
+int oci_ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_net_answer *answer,
+	    struct uni_err *err);
+int oci_in_repository(const struct uni_oci *oci, struct uni_err *err);		   /* says which */
+int oci_has(struct uni_oci *oci, const char *url, bool *has, struct uni_err *err); /* by HEAD */
+/* upload.c */
+char *oci_blob_url(const struct uni_oci *oci, const struct uni_digest *digest);
 
 #endif

@@ -25,7 +25,7 @@ static bool host_valid(const char *host)
 }
 
 /* Parts of lower-case letters and digits between slashes, with . _ - inside. */
-static bool name_valid(const char *name)
+bool oci_name_valid(const char *name)
 {
 	size_t size = strlen(name);
 	char before = '/';
@@ -84,7 +84,7 @@ int uni_oci_reference_parse(const char *text, struct uni_oci_reference *referenc
 	if (!host_valid(reference->host))
 		return uni_err_set(err, UNI_E_USAGE, "%s: \"%s\" is no host", text,
 				   reference->host);
-	if (!name_valid(reference->name))
+	if (!oci_name_valid(reference->name))
 		return uni_err_set(
 			err, UNI_E_USAGE,
 			"%s: \"%s\" is no repository's name: lower case, digits, . _ - and /", text,

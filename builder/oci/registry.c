@@ -6,25 +6,12 @@
 #include <string.h>
 
 #define MANIFEST_LIMIT (4u << 20) /* as the specification asks of registries */
-#define CHUNK (64u << 20)
-#define CHUNK_TRIES 5
 
 static const char *const accept_header =
 	"Accept: application/vnd.oci.image.manifest.v1+json, "
 	"application/vnd.oci.image.index.v1+json, "
 	"application/vnd.docker.distribution.manifest.v2+json, "
 	"application/vnd.docker.distribution.manifest.list.v2+json";
-
-struct uni_oci {
-	const struct uni_oci_reference *reference;
-	struct uni_net *net;
-	char *base; /* "https://host/v2/name" */
-	char *origin;
-	char *scope;
-	struct oci_login login;
-	char *token; /* bearer */
-	bool basic;  /* the registry wants user and password themselves */
-};
 
 /* --- opening --- */
 
@@ -84,6 +71,7 @@ void uni_oci_free(struct uni_oci *oci)
 	free(oci->base);
 	free(oci->origin);
 	free(oci->scope);
+	free(oci->mount_from);
 	free(oci->token);
 	free(oci);
 }
@@ -130,8 +118,8 @@ static int answer_challenge(struct uni_oci *oci, const struct uni_net_answer *an
 
 /* One request to the repository; after a 401 once more with what the registry asked for. Any status
  * but 401 is an answer. */
-static int ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_net_answer *answer,
-	       struct uni_err *err)
+int oci_ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_net_answer *answer,
+	    struct uni_err *err)
 {
 	bool ours = uni_net_same_origin(request->url, oci->origin);
 	int rc;
@@ -151,184 +139,25 @@ static int ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_
 	return rc;
 }
 
-static int in_repository(const struct uni_oci *oci, struct uni_err *err)
+int oci_in_repository(const struct uni_oci *oci, struct uni_err *err)
 {
 	return uni_err_context(err, "%s/%s", oci->reference->host, oci->reference->name);
 }
 
-/* --- blobs --- */
-
-static char *blob_url(const struct uni_oci *oci, const struct uni_digest *digest)
+int oci_has(struct uni_oci *oci, const char *url, bool *has, struct uni_err *err)
 {
-	char text[UNI_DIGEST_TEXT];
-
-	uni_digest_text(digest, text);
-	return uni_asprintf("%s/blobs/%s", oci->base, text);
-}
-
-int uni_oci_has_blob(struct uni_oci *oci, const struct uni_digest *digest, bool *has,
-		     struct uni_err *err)
-{
+	const char *const headers[] = { accept_header, NULL };
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char *url UNI_AUTO_FREE = blob_url(oci, digest);
-	struct uni_net_request request = { .method = "HEAD", .url = url };
-	int rc = ask(oci, &request, &answer, err);
+	struct uni_net_request request = { .method = "HEAD", .url = url, .headers = headers };
+	int rc = oci_ask(oci, &request, &answer, err);
 
 	*has = rc == 0 && answer.status == 200;
 	if (rc == 0 && answer.status != 200 && answer.status != 404)
 		rc = uni_net_check(&answer, err);
-	return rc != 0 ? in_repository(oci, err) : 0;
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
 }
 
-/* Where the upload goes on, as the registry says; it may be relative. */
-static int take_location(const struct uni_oci *oci, const struct uni_net_answer *answer,
-			 char **location, struct uni_err *err)
-{
-	const char *header = uni_net_answer_header(answer, "location");
-
-	if (header == NULL)
-		return uni_err_set(err, UNI_E_NETWORK,
-				   "the registry does not say where to upload to");
-	free(*location);
-	*location = NULL;
-	return uni_net_url_join(answer->url != NULL ? answer->url : oci->base, header, location,
-				err);
-}
-
-static int begin_upload(struct uni_oci *oci, char **location, struct uni_err *err)
-{
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char *url UNI_AUTO_FREE = uni_asprintf("%s/blobs/uploads/", oci->base);
-	struct uni_net_request request = { .method = "POST", .url = url, .repeatable = true };
-	int rc = ask(oci, &request, &answer, err);
-
-	if (rc == 0 && answer.status != 202)
-		rc = uni_net_check(&answer, err);
-	return rc == 0 ? take_location(oci, &answer, location, err) : rc;
-}
-
-static int send_part(struct uni_oci *oci, const char *method, const char *url, const char *range,
-		     const struct uni_net_body *body, struct uni_net_answer *answer,
-		     struct uni_err *err)
-{
-	const char *const headers[] = { "Content-Type: application/octet-stream", range, NULL };
-	/* Not by itself once more: how far the upload got has to be asked first. */
-	struct uni_net_request request = {
-		.method = method, .url = url, .headers = headers, .body = *body, .once = true
-	};
-
-	return ask(oci, &request, answer, err);
-}
-
-/* How many bytes the registry has of an upload. */
-static int ask_offset(struct uni_oci *oci, char **location, uint64_t *done, struct uni_err *err)
-{
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	struct uni_net_request request = { .url = *location };
-	int rc = ask(oci, &request, &answer, err);
-	const char *range, *dash;
-	uint64_t last;
-
-	if (rc == 0 && answer.status != 204)
-		rc = uni_net_check(&answer, err);
-	if (rc != 0)
-		return rc;
-	range = uni_net_answer_header(&answer, "range");
-	dash = range != NULL ? strchr(range, '-') : NULL;
-	*done = dash != NULL && uni_str_u64(dash + 1, &last) && last != 0 ? last + 1 : 0;
-	if (uni_net_answer_header(&answer, "location") != NULL)
-		return take_location(oci, &answer, location, err);
-	return 0;
-}
-
-/* Sends all but the last piece by PATCH; `*done` is where it got to. */
-static int send_chunks(struct uni_oci *oci, const struct uni_net_body *whole, char **location,
-		       uint64_t *done, struct uni_err *err)
-{
-	unsigned tries = 0;
-
-	while (whole->size - *done > CHUNK) {
-		struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-		struct uni_net_body part = *whole;
-		char *range UNI_AUTO_FREE =
-			uni_asprintf("Content-Range: %llu-%llu", (unsigned long long)*done,
-				     (unsigned long long)(*done + CHUNK - 1));
-		int rc;
-
-		part.offset += *done;
-		part.size = CHUNK;
-		rc = send_part(oci, "PATCH", *location, range, &part, &answer, err);
-		if (rc == 0 && answer.status == 202) {
-			*done += CHUNK;
-			tries = 0;
-			rc = take_location(oci, &answer, location, err);
-			if (rc != 0)
-				return rc;
-			continue;
-		}
-		if (rc == 0 && answer.status < 500 && answer.status != 416 && answer.status != 429)
-			return uni_net_check(&answer, err) != 0
-				       ? err->code
-				       : uni_err_set(err, UNI_E_NETWORK, "status %d to a chunk",
-						     answer.status);
-		if (rc == UNI_E_CANCELLED || ++tries >= CHUNK_TRIES)
-			return rc != 0 ? rc : uni_net_check(&answer, err);
-		uni_err_clear(err);
-		rc = ask_offset(oci, location, done, err);
-		if (rc != 0)
-			return rc;
-		if (*done > whole->size)
-			return uni_err_set(err, UNI_E_NETWORK,
-					   "the registry has more than was sent");
-	}
-	return 0;
-}
-
-static int upload_once(struct uni_oci *oci, const struct uni_digest *digest,
-		       const struct uni_net_body *whole, struct uni_err *err)
-{
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char *location UNI_AUTO_FREE = NULL;
-	char *url UNI_AUTO_FREE = NULL;
-	struct uni_net_body rest = *whole;
-	char text[UNI_DIGEST_TEXT];
-	uint64_t done = 0;
-	int rc = begin_upload(oci, &location, err);
-
-	if (rc == 0)
-		rc = send_chunks(oci, whole, &location, &done, err);
-	if (rc != 0)
-		return rc;
-	uni_digest_text(digest, text);
-	url = uni_asprintf("%s%sdigest=%s", location, strchr(location, '?') != NULL ? "&" : "?",
-			   text);
-	rest.offset += done;
-	rest.size -= done;
-	rc = send_part(oci, "PUT", url, NULL, &rest, &answer, err);
-	if (rc == 0 && answer.status != 201)
-		rc = uni_net_check(&answer, err);
-	return rc;
-}
-
-int uni_oci_put_blob(struct uni_oci *oci, const struct uni_digest *digest, int fd, uint64_t offset,
-		     uint64_t size, bool *sent, struct uni_err *err)
-{
-	const struct uni_net_body whole = { .fd = fd, .offset = offset, .size = size };
-	bool has = false;
-	int rc = uni_oci_has_blob(oci, digest, &has, err);
-
-	*sent = false;
-	if (rc != 0 || has)
-		return rc;
-	for (unsigned tries = 0; tries < CHUNK_TRIES; tries++) {
-		uni_err_clear(err);
-		rc = upload_once(oci, digest, &whole, err);
-		if (rc != UNI_E_NETWORK && rc != UNI_E_TIMEOUT && rc != UNI_E_NOENT)
-			break;
-	}
-	*sent = rc == 0;
-	return rc != 0 ? in_repository(oci, err) : 0;
-}
+/* --- blobs --- */
 
 /* Checks what passes, and hands it on. */
 struct checking {
@@ -351,7 +180,7 @@ int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint6
 	static const struct uni_sink_ops ops = { .write = check_write };
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct checking checking = { .sink = { .ops = &ops }, .to = sink };
-	char *url UNI_AUTO_FREE = blob_url(oci, digest);
+	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);
 	struct uni_net_request request = {
 		.url = url, .sink = &checking.sink, .limit = size, .size = &size
 	};
@@ -359,13 +188,13 @@ int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint6
 	int rc;
 
 	uni_hash_start(&checking.hash);
-	rc = ask(oci, &request, &answer, err);
+	rc = oci_ask(oci, &request, &answer, err);
 	if (rc == 0)
 		rc = uni_net_check(&answer, err);
 	got = uni_hash_end(&checking.hash);
 	if (rc == 0 && !uni_digest_eq(&got, digest))
 		rc = uni_err_set(err, UNI_E_CORRUPT, "a blob is not what its digest says");
-	return rc != 0 ? in_repository(oci, err) : 0;
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
 }
 
 /* Hands on a part of what passes. */
@@ -397,14 +226,14 @@ int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint
 		.sink = { .ops = &ops }, .to = sink, .start = offset, .end = offset + size
 	};
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char *url UNI_AUTO_FREE = blob_url(oci, digest);
+	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);
 	struct uni_net_request request = { .url = url,
 					   .sink = sink,
 					   .limit = size,
 					   .size = &size,
 					   .range_start = offset,
 					   .range_size = size };
-	int rc = ask(oci, &request, &answer, err);
+	int rc = oci_ask(oci, &request, &answer, err);
 
 	if (rc == 0)
 		rc = uni_net_check(&answer, err);
@@ -412,13 +241,13 @@ int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint
 		uni_err_clear(err);
 		return uni_oci_get_blob(oci, digest, blob_size, &window.sink, err);
 	}
-	return rc != 0 ? in_repository(oci, err) : 0;
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
 }
 
 /* --- manifests --- */
 
 int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const char *media_type,
-			 const struct uni_buf *json, struct uni_err *err)
+			 const struct uni_buf *json, bool *subject, struct uni_err *err)
 {
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	char *url UNI_AUTO_FREE = uni_asprintf("%s/manifests/%s", oci->base, tag_or_digest);
@@ -428,11 +257,21 @@ int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const c
 					   .url = url,
 					   .headers = headers,
 					   .body = { .data = json->data, .size = json->size } };
-	int rc = ask(oci, &request, &answer, err);
+	int rc = oci_ask(oci, &request, &answer, err);
 
 	if (rc == 0 && answer.status != 201)
 		rc = uni_net_check(&answer, err);
-	return rc != 0 ? in_repository(oci, err) : 0;
+	if (rc == 0 && subject != NULL)
+		*subject = uni_net_answer_header(&answer, "oci-subject") != NULL;
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
+}
+
+int uni_oci_has_manifest(struct uni_oci *oci, const char *tag_or_digest, bool *has,
+			 struct uni_err *err)
+{
+	char *url UNI_AUTO_FREE = uni_asprintf("%s/manifests/%s", oci->base, tag_or_digest);
+
+	return oci_has(oci, url, has, err);
 }
 
 int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct uni_buf *json,
@@ -445,18 +284,39 @@ int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct 
 					   .headers = headers,
 					   .limit = MANIFEST_LIMIT };
 	struct uni_digest wanted;
-	int rc = ask(oci, &request, &answer, err);
+	int rc = oci_ask(oci, &request, &answer, err);
 
 	if (rc == 0)
 		rc = uni_net_check(&answer, err);
 	if (rc != 0)
-		return in_repository(oci, err);
+		return oci_in_repository(oci, err);
 	*digest = uni_digest_of(uni_buf_text(&answer.body), answer.body.size);
 	if (uni_str_starts(tag_or_digest, "sha256:") && uni_digest_parse(tag_or_digest, &wanted) &&
 	    !uni_digest_eq(&wanted, digest)) {
 		uni_err_set(err, UNI_E_CORRUPT, "the manifest is not what its digest says");
-		return in_repository(oci, err);
+		return oci_in_repository(oci, err);
 	}
+	uni_buf_add(json, uni_buf_text(&answer.body), answer.body.size);
+	return 0;
+}
+
+int uni_oci_get_referrers(struct uni_oci *oci, const struct uni_digest *subject,
+			  struct uni_buf *json, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = NULL;
+	struct uni_net_request request = { .limit = MANIFEST_LIMIT };
+	char text[UNI_DIGEST_TEXT];
+	int rc;
+
+	uni_digest_text(subject, text);
+	url = uni_asprintf("%s/referrers/%s", oci->base, text);
+	request.url = url;
+	rc = oci_ask(oci, &request, &answer, err);
+	if (rc == 0)
+		rc = uni_net_check(&answer, err);
+	if (rc != 0)
+		return oci_in_repository(oci, err);
 	uni_buf_add(json, uni_buf_text(&answer.body), answer.body.size);
 	return 0;
 }
@@ -483,7 +343,7 @@ int uni_oci_login(const char *host, const char *user, const char *password,
 
 	struct uni_net_request request = { .url = url };
 
-	rc = ask(oci, &request, &answer, err);
+	rc = oci_ask(oci, &request, &answer, err);
 	if (rc == 0)
 		rc = uni_net_check(&answer, err);
 	if (rc != 0)

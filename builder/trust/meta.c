@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define SECONDS_SIZE 19 /* "2026-01-01T00:00:00" */
+
 void meta_free(struct meta *meta)
 {
 	if (meta == NULL)
@@ -30,11 +32,17 @@ bool meta_time(const char *text, int64_t *seconds)
 {
 	unsigned year, month, day, hour, minute, second;
 	int end = 0;
-	if (strlen(text) != 20 ||
-	    sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2uZ%n", &year, &month, &day, &hour, &minute, &second,
+	if (strlen(text) < SECONDS_SIZE ||
+	    sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u%n", &year, &month, &day, &hour, &minute, &second,
 		   &end) != 6 ||
-	    end != 20 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 ||
+	    end != SECONDS_SIZE || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 ||
 	    minute > 59 || second > 60)
+		return false;
+	/* The specification has whole seconds; JavaScript's writers put parts behind them. */
+	text += SECONDS_SIZE;
+	if (*text == '.' && text[1] >= '0' && text[1] <= '9')
+		text += 1 + strspn(text + 1, "0123456789");
+	if (!uni_str_eq(text, "Z"))
 		return false;
 	*seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
 	return true;

@@ -8,6 +8,7 @@
 #include <uni/base/mem.h>
 #include <uni/base/path.h>
 #include <uni/base/pool.h>
+#include <uni/fs/edit.h>
 #include <uni/io/sink.h>
 #include <unistd.h>
 
@@ -32,12 +33,21 @@ void uni_volume_copy_clear(struct uni_volume_copy *copy)
 	uni_volume_users_clear(&copy->users);
 }
 
+/* Of what is written side by side, each its part. */
+static uint64_t share(const struct copying *c)
+{
+	uint64_t whole = c->how->bandwidth;
+
+	return whole == 0 ? 0 : whole / c->count != 0 ? whole / c->count : 1;
+}
+
 static int write_one(void *user, size_t index, struct uni_err *err)
 {
 	struct copying *c = user;
 	struct target *t = &c->targets[index];
 	const struct uni_live_options options = { .time = c->how->time,
 						  .key = c->how->key,
+						  .bandwidth = share(c),
 						  .verify_all = c->how->verify_all };
 	UNI_AUTO(uni_live) struct uni_live *live = NULL;
 	const struct uni_live_super *before;
@@ -224,9 +234,83 @@ static int copy_file(const char *source, const char *path, struct uni_err *err)
 	UNI_AUTO_FREE char *inside = NULL;
 	int rc = uni_volume_locate(source, &file, &inside, err);
 
+	if (rc == 0 && !uni_str_eq(inside, "/"))
+		return uni_err_set(err, UNI_E_USAGE,
+				   "%s: a path in a volume goes to a folder or "
+				   "archive",
+				   source);
 	if (rc == 0)
 		rc = uni_live_open(&live, file, true, err);
+	/* Of another format, which has no writers. */
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		rc = 0;
+	}
 	return rc == 0 ? uni_file_copy(file, path, 0666, err) : rc;
+}
+
+/* Under the name that it has there. */
+static char *name_to_send(const char *source, const char *dir)
+{
+	UNI_AUTO_FREE char *name = uni_strdup(uni_path_base(source));
+	UNI_AUTO_FREE char *whole =
+		uni_asprintf("%s%s", name, strchr(name, '.') == NULL ? ".vol" : "");
+
+	return uni_path_join(dir, whole);
+}
+
+/* A machine's or a live volume goes as it is at this moment. */
+static int send(const char *source, const char *address, struct uni_volume_copy *copy,
+		struct uni_err *err)
+{
+	UNI_AUTO_FREE char *dir = NULL;
+	UNI_AUTO_FREE char *file = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+	int rc = uni_dir_tmp(NULL, &dir, err);
+
+	if (rc != 0)
+		return rc;
+	file = name_to_send(source, dir);
+	rc = uni_volume_copy(source, file, copy, err);
+	if (rc == 0)
+		rc = volume_send(file, address, err);
+	copy->is_disk = false;
+	(void)uni_dir_remove(dir, &ignored);
+	uni_tmp_forget(dir);
+	return rc;
+}
+
+/* The tree that goes to a path: a file under its name there, or all of a place. */
+static int part_tree(const char *source, const char *inside, struct uni_volume_source **from,
+		     char **at, struct uni_err *err)
+{
+	struct stat st;
+
+	if (volume_is_remote(source) || stat(source, &st) != 0 || !S_ISREG(st.st_mode)) {
+		*at = uni_strdup(inside);
+		return uni_volume_source_open(from, source, err);
+	}
+	*at = uni_path_dir(inside);
+	return volume_source_file(from, uni_path_base(inside), source, err);
+}
+
+/* Into an ext4 that no machine has. */
+static int write_ext4(const char *source, const char *file, const char *inside,
+		      const struct uni_volume_copy *copy, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
+	UNI_AUTO_FREE char *at = NULL;
+	int rc = part_tree(source, inside, &from, &at, err);
+
+	return rc == 0 ? uni_ext4_put(file, at, uni_volume_source_tree(from), copy->time, err) : rc;
+}
+
+static bool is_ext4(const char *file)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_config_mount wire;
+
+	return uni_volume_identify(file, &wire, &ignored) == 0 && wire.fs == UNI_FS_EXT4;
 }
 
 static int write_part(struct copying *c, const char *source, const char *target,
@@ -238,6 +322,8 @@ static int write_part(struct copying *c, const char *source, const char *target,
 	UNI_AUTO_FREE char *inside = NULL;
 	int rc = uni_volume_locate(target, &file, &inside, err);
 
+	if (rc == 0 && is_ext4(file))
+		return write_ext4(source, file, inside, copy, err);
 	if (rc == 0)
 		rc = uni_volume_open(&volume, file, false, err);
 	if (rc == 0)
@@ -276,6 +362,8 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 	struct copying c = { .how = copy };
 	const char *volume;
 
+	if (volume_is_remote(target))
+		return send(source, target, copy, err);
 	if (is_written(source, &machine, &volume))
 		return copy_disk(machine, volume, target, copy, err);
 	if (strstr(target, ":/") != NULL)
@@ -285,7 +373,7 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 	if (uni_str_ends(target, ".tar"))
 		return write_tar(source, target, err);
 	if (!uni_str_starts(target, "vm:") && !uni_file_exists(target)) {
-		if (is_folder(source)) {
+		if (is_folder(source) || volume_is_remote(source)) {
 			uni_err_set(err, UNI_E_NOENT, "%s: does not exist", target);
 			return uni_err_hint(err, "uni volume create %s --from %s makes it", target,
 					    source);

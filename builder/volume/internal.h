@@ -2,6 +2,7 @@
 #ifndef UNI_VOLUME_INTERNAL_H
 #define UNI_VOLUME_INTERNAL_H
 
+#include <uni/cache/store.h>
 #include <uni/tree/tree.h>
 #include <uni/vm/detached.h>
 #include <uni/volume/volume.h>
@@ -17,6 +18,30 @@ int volume_users_clear_slot(struct uni_volume_users *users, uint64_t current, ui
 			    int wait_ms, struct uni_err *err);
 /* Knocks everywhere, and waits for answers at most `wait_ms` (0: knocks only). */
 void volume_users_tell(struct uni_volume_users *users, uint64_t generation, int wait_ms);
+
+struct uni_volume_source {
+	struct uni_tree *tree;
+	char *dir; /* temporary, or NULL */
+	struct uni_statcache *known;
+	struct uni_store *store; /* whose files the tree has, or NULL */
+};
+
+/* source.c: a temporary folder, one for each source. */
+int volume_source_dir(struct uni_volume_source *source, struct uni_err *err);
+/* What a tar archive holds; what a folder, archive or volume of this machine does. */
+int volume_source_tar(struct uni_volume_source *source, int fd, const char *name,
+		      struct uni_err *err);
+int volume_source_local(struct uni_volume_source *source, const char *place, struct uni_err *err);
+
+/* One file under this name. */
+int volume_source_file(struct uni_volume_source **source, const char *name, const char *path,
+		       struct uni_err *err);
+
+/* remote.c: places elsewhere, by their scheme */
+bool volume_is_remote(const char *place);
+int volume_source_remote(struct uni_volume_source *source, const char *place, struct uni_err *err);
+/* A volume's file to where the address says. */
+int volume_send(const char *file, const char *address, struct uni_err *err);
 
 /* source.c: the tree of what a volume holds, with `inside` replaced by `with`. */
 int volume_source_replace(struct uni_volume_source **source, const struct uni_volume *volume,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <uni/base/mem.h>
 #include <uni/base/path.h>
+#include <uni/base/system.h>
 
 #include "internal.h"
 
@@ -42,6 +43,28 @@ int uni_volume_plug(const char *path, const char *place, const char *mount, bool
 	if (read_only)
 		wire.flags |= UNI_MOUNT_READ_ONLY;
 	return uni_detached_plug(machine, path, name, &wire, mount, timeout_ms, err);
+}
+
+int uni_volume_order(const char *path, const char *mount, bool read_only, struct uni_buf *digits,
+		     struct uni_err *err)
+{
+	struct uni_bell_order order = { .kind = mount != NULL ? UNI_BELL_ATTACH : UNI_BELL_DETACH,
+					.number = (uint64_t)uni_clock_now_ns() };
+	char text[2 * sizeof(order) + 1];
+
+	if (uni_volume_identify(path, &order.mount, err) != 0)
+		return err->code;
+	if (read_only)
+		order.mount.flags |= UNI_MOUNT_READ_ONLY;
+	if (mount != NULL && (mount[0] != '/' || strlen(mount) >= sizeof(order.path)))
+		return uni_err_set(err, UNI_E_USAGE,
+				   "\"%s\" is not an absolute path of at most %zu bytes", mount,
+				   sizeof(order.path) - 1);
+	strcpy(order.path, mount != NULL ? mount : "");
+	uni_bell_seal(&order);
+	uni_hex(&order, sizeof(order), text);
+	uni_buf_puts(digits, text);
+	return 0;
 }
 
 int uni_volume_unplug(const char *volume, const char *place, int timeout_ms, struct uni_err *err)

@@ -18,12 +18,6 @@ enum { CHUNK = 64 << 10 };
 
 const struct uni_tree_rules volume_rules = { .mtime = 0 };
 
-struct uni_volume_source {
-	struct uni_tree *tree;
-	char *dir; /* temporary, or NULL */
-	struct uni_statcache *known;
-};
-
 void uni_volume_source_free(struct uni_volume_source *s)
 {
 	struct uni_err ignored = UNI_ERR_INIT;
@@ -32,12 +26,18 @@ void uni_volume_source_free(struct uni_volume_source *s)
 		return;
 	uni_tree_free(s->tree);
 	uni_statcache_free(s->known);
+	uni_store_free(s->store);
 	if (s->dir != NULL) {
 		(void)uni_dir_remove(s->dir, &ignored);
 		uni_tmp_forget(s->dir);
 	}
 	free(s->dir);
 	free(s);
+}
+
+int volume_source_dir(struct uni_volume_source *s, struct uni_err *err)
+{
+	return s->dir != NULL ? 0 : uni_dir_tmp(NULL, &s->dir, err);
 }
 
 struct uni_tree *uni_volume_source_tree(const struct uni_volume_source *s)
@@ -137,7 +137,7 @@ static int unpack_entry(struct unpacking *u, const struct uni_entry *entry, stru
 	return uni_err_set(err, UNI_E_UNSUPPORTED, "%s is a device or FIFO", entry->path);
 }
 
-static int unpack_tar(struct uni_volume_source *s, int fd, const char *name, struct uni_err *err)
+int volume_source_tar(struct uni_volume_source *s, int fd, const char *name, struct uni_err *err)
 {
 	static const struct uni_tar_limits limits = UNI_TAR_LIMITS_INIT;
 	static const uint8_t zstd[4] = { 0x28, 0xb5, 0x2f, 0xfd };
@@ -147,7 +147,7 @@ static int unpack_tar(struct uni_volume_source *s, int fd, const char *name, str
 	const struct uni_entry *entry;
 	struct uni_digest digest;
 	uint8_t head[4] = { 0 };
-	int rc = uni_dir_tmp(NULL, &s->dir, err);
+	int rc = volume_source_dir(s, err);
 
 	if (rc == 0 && pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 	    memcmp(head, zstd, sizeof(zstd)) == 0)
@@ -172,7 +172,7 @@ static int unpack_volume(struct uni_volume_source *s, const struct uni_volume *v
 			 const char *inside, struct uni_err *err)
 {
 	UNI_AUTO_FREE char *to = NULL;
-	int rc = uni_dir_tmp(NULL, &s->dir, err);
+	int rc = volume_source_dir(s, err);
 
 	if (rc != 0)
 		return rc;
@@ -198,23 +198,41 @@ static bool looks_like_tar(int fd)
 	return memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 || memcmp(head + 257, "ustar", 5) == 0;
 }
 
-int uni_volume_source_open(struct uni_volume_source **out, const char *place, struct uni_err *err)
+int volume_source_local(struct uni_volume_source *s, const char *place, struct uni_err *err)
 {
-	UNI_AUTO(uni_volume_source) struct uni_volume_source *s = source_new();
 	UNI_AUTO(uni_volume) struct uni_volume *volume = NULL;
 	UNI_AUTO_CLOSE int fd = -1;
 	struct stat st;
-	int rc;
 
-	if (stat(place, &st) == 0 && S_ISDIR(st.st_mode)) {
-		rc = add_folder(s, place, err);
-	} else if ((fd = open(place, O_RDONLY | O_CLOEXEC | O_NOCTTY)) >= 0 && looks_like_tar(fd)) {
-		rc = unpack_tar(s, fd, place, err);
-	} else {
-		rc = uni_volume_open(&volume, place, false, err);
-		if (rc == 0)
-			rc = unpack_volume(s, volume, uni_volume_inside(volume), err);
-	}
+	if (stat(place, &st) == 0 && S_ISDIR(st.st_mode))
+		return add_folder(s, place, err);
+	fd = open(place, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0 && looks_like_tar(fd))
+		return volume_source_tar(s, fd, place, err);
+	if (uni_volume_open(&volume, place, false, err) != 0)
+		return err->code;
+	return unpack_volume(s, volume, uni_volume_inside(volume), err);
+}
+
+int uni_volume_source_open(struct uni_volume_source **out, const char *place, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *s = source_new();
+	int rc = volume_is_remote(place) ? volume_source_remote(s, place, err)
+					 : volume_source_local(s, place, err);
+
+	if (rc != 0)
+		return rc;
+	*out = s;
+	s = NULL;
+	return 0;
+}
+
+int volume_source_file(struct uni_volume_source **out, const char *name, const char *path,
+		       struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *s = source_new();
+	int rc = uni_tree_add_file(s->tree, name, path, NULL, &volume_rules, err);
+
 	if (rc != 0)
 		return rc;
 	*out = s;

@@ -3,6 +3,7 @@
 #define UNI_FS_LIVE_INTERNAL_H
 
 #include <uni/abi/config.h>
+#include <uni/base/pace.h>
 #include <uni/fs/live.h>
 
 struct uni_live {
@@ -22,6 +23,7 @@ struct live_io {
 	int fd;
 	const char *name;
 	const struct uni_live_log *log;
+	struct uni_pace *pace;
 };
 int live_write(const struct live_io *io, uint64_t at, const void *data, size_t size,
 	       struct uni_err *err);

@@ -16,6 +16,8 @@ int live_write(const struct live_io *io, uint64_t at, const void *data, size_t s
 {
 	if (io->log != NULL && io->log->write != NULL)
 		io->log->write(io->log->user, at, data, size);
+	if (uni_pace_take(io->pace, size, err) != 0)
+		return err->code;
 	return uni_pwrite_full(io->fd, data, size, at, io->name, err);
 }
 

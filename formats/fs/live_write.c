@@ -118,7 +118,8 @@ static int write_generation(struct uni_live *live, struct uni_live_super *next,
 			    const struct content *content, const struct uni_live_options *options,
 			    struct uni_live_made *made, struct uni_err *err)
 {
-	const struct live_io io = { live->fd, live->path, options->log };
+	struct uni_pace pace = { .rate = options->bandwidth };
+	const struct live_io io = { live->fd, live->path, options->log, &pace };
 	const struct uni_live_super *there = uni_live_before(live);
 	UNI_AUTO(live_slot) struct live_slot *slot = NULL;
 	unsigned block = next->generation % 2;
@@ -232,7 +233,8 @@ int uni_live_commit(struct uni_live *live, const struct uni_tree *tree,
 int uni_live_rollback(struct uni_live *live, const struct uni_live_options *options,
 		      struct uni_live_made *made, struct uni_err *err)
 {
-	const struct live_io io = { live->fd, live->path, options->log };
+	struct uni_pace pace = { .rate = options->bandwidth };
+	const struct live_io io = { live->fd, live->path, options->log, &pace };
 	const struct uni_live_super *before = uni_live_before(live);
 	const struct uni_live_super *current = uni_live_current(live);
 	struct uni_live_super next;
@@ -379,7 +381,8 @@ int uni_live_resize(struct uni_live *live, uint64_t size, const struct uni_live_
 		    struct uni_live_made *made, struct uni_err *err)
 {
 	const struct uni_live_super *current = uni_live_current(live);
-	const struct live_io io = { live->fd, live->path, options->log };
+	struct uni_pace pace = { .rate = options->bandwidth };
+	const struct live_io io = { live->fd, live->path, options->log, &pace };
 	uint64_t slot_size = slot_size_of(size);
 	bool grows = slot_size > current->slot_size;
 	int rc = 0;

@@ -4,7 +4,7 @@
   check.py --kernel unibase.elf --source programs/start.c [--processors N] PROGRAM
 
 The opening comment of the program's source says what is expected:
-  @args WORDS       arguments, quoted as for a shell
+  @args WORDS       arguments, quoted as for a shell; PROCESSORS is their number
   @env NAME=VALUE   repeats
   @option WORDS     more options for mkimage.py
   @memory MIB       of the machine (64)
@@ -80,7 +80,8 @@ def main():
     p.add_argument("program")
     o = p.parse_args()
     d = directives(o.source)
-    args = shlex.split(d.get("args", [""])[0])
+    processors = o.processors or d.get("processors", ["1"])[0]
+    args = shlex.split(d.get("args", [""])[0].replace("PROCESSORS", processors))
     env = d.get("env", [])
     with tempfile.TemporaryDirectory() as folder:
         image = os.path.join(folder, "image")
@@ -92,7 +93,7 @@ def main():
         with open(image, "wb") as f:
             f.write(mkimage.build(mkimage.options().parse_args(words + ["--", name] + args)))
         end = boot.boot(image, d.get("machine", ["microvm"])[0],
-                        int(d.get("memory", ["64"])[0]), extra=["-smp", o.processors or d.get("processors", ["1"])[0]],
+                        int(d.get("memory", ["64"])[0]), extra=["-smp", processors],
                         power=d.get("power", [""])[0].encode())
     text = end.console.decode(errors="replace").replace("\r\n", "\n")
     expected = d.get("end", ["status 0"])[0]

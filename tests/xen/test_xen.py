@@ -17,8 +17,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", name) for name in ("kernel", "drivers", "cli")]
 import drivers_test
 import lab
+import live_volume
 import mkimage
 import scenario
+import test_live
 
 PROBE = UNIBASE = None
 
@@ -47,6 +49,37 @@ disk = ["format=raw,vdev=hda,access=rw,target=/guest/site.img"]
 vif = ["bridge=br0,type=vif"]
 {more}
 """ + KEPT
+
+
+LIVE = """
+start {name}
+home=/local/domain/$(xl domid {name})
+waits()  # until what the guest writes at $1 is like $2, and not $3
+{{
+    for i in $(seq 100); do
+        said=$(xenstore-read $home/data/uni/$1 2>/dev/null)
+        case "$said" in "$3") ;; $2*) break ;; esac
+        usleep 100000
+    done
+}}
+waits live/0 1
+dd if=/guest/live-2.img of=/guest/live.img conv=notrunc 2>/dev/null
+xenstore-write $home/uni/knock 1
+waits live/0 2
+echo "answers $said"
+xl block-attach {name} format=raw,vdev=xvdb,access=ro,target=/guest/extra.img
+xenstore-write $home/uni/order/0 {attach}
+waits reply [0-9]
+first=$said
+echo "attached $said"
+xenstore-write $home/uni/order/0 {detach}
+waits reply [0-9] "$first"
+echo "detached $said"
+xl block-detach {name} xvdb && echo taken away
+dd if=/guest/live-3.img of=/guest/live.img conv=notrunc 2>/dev/null
+xenstore-write $home/uni/knock 2
+ended {name} 20
+"""
 
 
 class Guests:
@@ -200,6 +233,7 @@ class Xen(Case):
         guests.add("site", kernel, serve("site"), more=disks(guests.disk("site.img", disk).format("xvda", "ro")) +
                    '\nvif = ["bridge=br0"]')
         cls.form(guests)
+        cls.live(guests)
         cls.report = lab.run(guests.script, guests.files)
 
     @classmethod
@@ -225,6 +259,42 @@ class Xen(Case):
             done
             said hello
             """
+
+    @classmethod
+    def live(cls, guests):
+        """New content by a knock in xenstore; a volume that comes with a disk, and goes with it."""
+        build = scenario.Scenario()
+        build.packages = ()
+        build.setUp()
+        try:
+            volume = live_volume.Volume(build.path("volume"), test_live.GUID)
+            for n, page in enumerate(("one", "two", "stop")):
+                volume.commit(test_live.squash(build.path(page), page))
+                with open(volume.path, "rb") as f:
+                    guests.files[f"live-{n + 1}.img"] = f.read()
+            program = build.path("program")
+            subprocess.run(["musl-gcc", "-static", "-O1", "-o", program,
+                            os.path.join(HERE, "../kernel/tools/live.c")], check=True)
+            elf = test_live.image(UNIBASE, program, build.path("elf"))
+            with open(elf, "rb") as f:
+                image = f.read()
+            build.write("extra/word", "more\n")
+            build.uni("volume", "create", "extra.vol", "--from", "extra", "--size", "4M")
+            guests.files["extra.img"] = build.read("extra.vol")
+            orders = [build.uni("volume", *words, "--print").strip() for words in
+                      (("attach", "extra.vol", "--mount", "/srv/more"), ("detach", "extra.vol"))]
+        finally:
+            build.doCleanups()
+        guests.add("live", image, LIVE.format(attach=orders[0], detach=orders[1], name="{name}"),
+                   more=disks(guests.disk("live.img", guests.files["live-1.img"]).format("xvda", "ro")))
+
+    def test_live(self):
+        part = self.report.part["live"]
+        self.assertRegex(part, r"(?m)^answers 2 [12] 0 0$", self.report.whole)
+        self.assertRegex(part, r"(?m)^attached \d+ 0 $", self.report.whole)
+        self.assertRegex(part, r"(?m)^detached \d+ 0 $", self.report.whole)
+        self.assertIn("taken away\n", part)
+        self.check("live", r"(?s)page <one>.*page <two>.*page <stop>")
 
     def test_form(self):
         part = self.report.part["form"]

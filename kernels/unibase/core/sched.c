@@ -240,6 +240,12 @@ void uk_thread_settle(struct uk_thread *thread, uint32_t work)
 	__atomic_and_fetch(&thread->work, ~work, __ATOMIC_ACQ_REL);
 }
 
+bool uk_thread_settled(const struct uk_thread *thread)
+{
+	return !__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) ||
+	       uk_thread_may_run(thread, thread->cpu);
+}
+
 bool uk_signal_pending(void)
 {
 	return (uk_cpu()->thread->work & (UK_WORK_SIGNAL | UK_WORK_EXIT)) != 0;

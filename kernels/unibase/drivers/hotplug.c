@@ -9,6 +9,7 @@
 #include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/thread.h>
+#include <uk/xen.h>
 
 #define CAPABILITY_EXPRESS 0x10
 #define BAR0 0x10
@@ -125,6 +126,7 @@ void uk_disks_look(void)
 {
 	for (struct uk_pci_slot *slot = slots; slot != NULL; slot = slot->next)
 		look(slot);
+	uk_xen_disks_look();
 }
 
 void uk_pci_give_back(struct uk_pci_dev *d)

@@ -1,9 +1,11 @@
 /*
  * The doorbell (uni/abi/bell.h): a tiny disk that this machine may write. When its configuration
- * changes somebody has knocked; what is written into it is the answer.
+ * changes somebody has knocked; what is written into it is the answer. Under Xen, where there is no
+ * such disk, xenstore is the same.
  */
 #include <uk/block.h>
 #include <uk/log.h>
+#include <uk/xen.h>
 #include <uni/abi/bell.h>
 
 #include "fs.h"
@@ -14,6 +16,7 @@ static struct uk_block_dev *bell;
 static void (*on_ring)(void);
 static uint32_t room;  /* answers that it holds */
 static uint32_t order; /* block of the order, 0: none */
+static bool by_xenstore;
 
 static void changed(struct uk_block_dev *dev)
 {
@@ -44,7 +47,7 @@ bool fs_bell_may_be(void)
 	while ((dev = uk_block_disk_next(dev)) != NULL)
 		if (may_be_bell(dev))
 			return true;
-	return false;
+	return uk_xen_start();
 }
 
 bool fs_bell_start(void (*rung)(void))
@@ -65,7 +68,8 @@ bool fs_bell_start(void (*rung)(void))
 		bell = dev;
 	}
 	uk_free(head);
-	return bell != NULL;
+	by_xenstore = bell == NULL && uk_xen_bell_listen(rung) == 0;
+	return bell != NULL || by_xenstore;
 }
 
 static void put(uint32_t block, void *data)
@@ -85,6 +89,9 @@ void fs_bell_answer(unsigned index, struct uni_bell_answer *answer)
 {
 	static uint32_t knocks;
 
+	if (by_xenstore)
+		uk_xen_bell_answer(index, answer->generation, answer->pinned, answer->refused,
+				   answer->reason);
 	if (bell == NULL || index >= room)
 		return;
 	answer->knocks = ++knocks;
@@ -93,12 +100,17 @@ void fs_bell_answer(unsigned index, struct uni_bell_answer *answer)
 
 bool fs_bell_order(struct uni_bell_order *out)
 {
+	if (by_xenstore)
+		return uk_xen_bell_order(out, sizeof(*out)) && uni_bell_sound(out);
 	return bell != NULL && order != 0 && get(order, out);
 }
 
 void fs_bell_reply(struct uni_bell_reply *reply)
 {
-	put(order + 1, reply);
+	if (by_xenstore)
+		uk_xen_bell_reply(reply->number, reply->error, reply->text);
+	else
+		put(order + 1, reply);
 }
 
 uint64_t fs_bell_replied(void)

@@ -81,6 +81,8 @@ int64_t uk_sys_sched_setaffinity(const struct uk_sysargs *s)
 	mask &= all_processors();
 	if (mask != 0)
 		uk_thread_bind(thread, mask == all_processors() ? 0 : mask);
+	while (mask != 0 && !uk_thread_settled(thread))
+		uk_preempt();
 	uk_thread_put(thread);
 	return mask != 0 ? 0 : -UK_EINVAL;
 }

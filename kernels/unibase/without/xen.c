@@ -60,3 +60,37 @@ int uk_xen_shutdown_listen(void (*fn)(void))
 	(void)fn;
 	return -UK_ENODEV;
 }
+
+void uk_xen_disks_look(void)
+{
+}
+
+int uk_xen_bell_listen(void (*fn)(void))
+{
+	(void)fn;
+	return -UK_ENODEV;
+}
+
+bool uk_xen_bell_order(void *order, size_t size)
+{
+	(void)order;
+	(void)size;
+	return false;
+}
+
+void uk_xen_bell_reply(uint64_t number, uint32_t error, const char *text)
+{
+	(void)number;
+	(void)error;
+	(void)text;
+}
+
+void uk_xen_bell_answer(unsigned index, uint64_t generation, uint64_t pinned, uint64_t refused,
+			uint32_t reason)
+{
+	(void)index;
+	(void)generation;
+	(void)pinned;
+	(void)refused;
+	(void)reason;
+}

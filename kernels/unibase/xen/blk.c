@@ -338,6 +338,15 @@ static void name_disk(struct disk *d)
 		uk_snprintf(d->block.name + at, sizeof(d->block.name) - (size_t)at, "%u", part);
 }
 
+/* Nothing is in flight. What the backend may know of stays: it is told to go when the toolstack
+ * takes the disk away. */
+static void blk_remove(struct uk_block_dev *block)
+{
+	struct disk *d = block->driver;
+
+	d->gone = true;
+}
+
 static int blk_connect(struct uk_xen_dev *dev)
 {
 	static const struct uk_block_ops operations = { .submit = submit };
@@ -352,6 +361,7 @@ static int blk_connect(struct uk_xen_dev *dev)
 	d->can_flush = uk_xen_read_number(dev->backend, "feature-flush-cache", 0) == 1;
 	d->block.ops = &operations;
 	d->block.driver = d;
+	d->block.remove = dev->plugged ? blk_remove : NULL;
 	name_disk(d);
 	uk_block_register(&d->block);
 	return 0;

@@ -14,6 +14,7 @@ static const struct uk_xen_driver *const drivers[] = { &uk_xen_blk, &uk_xen_net 
 static struct uk_list devices = UK_LIST_INIT(devices);
 static struct uk_waitq woken = UK_WAITQ_INIT(woken);
 static volatile bool due;
+static bool store_ready;
 
 void uk_xen_bus_wake(void)
 {
@@ -106,6 +107,20 @@ static void connect_device(struct uk_xen_dev *dev)
 	dev->running = result == 0;
 }
 
+static bool is_open(const struct uk_xen_driver *driver, const char *name)
+{
+	char path[32];
+
+	uk_snprintf(path, sizeof(path), "device/%s/%s", driver->name, name);
+	uk_list_each (item, &devices) {
+		const struct uk_xen_dev *dev = uk_list_entry(item, struct uk_xen_dev, item);
+
+		if (dev->running && strcmp(dev->path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void open_all(const struct uk_xen_driver *driver, char *names)
 {
 	char directory[16];
@@ -115,7 +130,8 @@ static void open_all(const struct uk_xen_driver *driver, char *names)
 	uk_snprintf(directory, sizeof(directory), "device/%s", driver->name);
 	size = uk_xen_list(directory, names, UK_XEN_VALUE_MAX + 1);
 	for (int at = 0; at < size && count < DEVICES_MAX; count++) {
-		open_device(driver, names + at);
+		if (!is_open(driver, names + at))
+			open_device(driver, names + at);
 		at += (int)strlen(names + at) + 1;
 	}
 }
@@ -132,6 +148,24 @@ static void look(struct uk_xen_dev *dev)
 	if (state == UK_XEN_CLOSING || state == UK_XEN_CLOSED) {
 		dev->running = false;
 		(void)uk_xen_write(dev->path, "state", "%d", UK_XEN_CLOSED);
+	}
+}
+
+/* Those that were opened now are at the list's end. */
+void uk_xen_disks_look(void)
+{
+	char *names = store_ready ? uk_alloc(UK_XEN_VALUE_MAX + 1) : NULL;
+	struct uk_list *last = devices.prev;
+
+	if (names == NULL)
+		return;
+	open_all(&uk_xen_blk, names);
+	uk_free(names);
+	for (struct uk_list *item = last->next; item != &devices; item = item->next) {
+		struct uk_xen_dev *dev = uk_list_entry(item, struct uk_xen_dev, item);
+
+		dev->plugged = true;
+		connect_device(dev);
 	}
 }
 
@@ -153,6 +187,7 @@ void uk_xen_devices_start(void)
 
 	if (!uk_xen_start() || !uk_xen_store_start())
 		return;
+	store_ready = true;
 	uk_xen_unplug();
 	names = uk_alloc(UK_XEN_VALUE_MAX + 1);
 	for (unsigned i = 0; names != NULL && i < UK_COUNT(drivers); i++)

@@ -186,6 +186,7 @@ static size_t join(char *to, size_t room, const char *directory, const char *nod
 }
 
 #define PATH_MAX 192
+#define VALUE_MAX 160 /* of what we write; more is cut */
 
 /* Asks for a path and copies the answer out. */
 static int fetch(uint32_t type, const char *directory, const char *node, char *to, size_t room)
@@ -233,7 +234,7 @@ uint64_t uk_xen_read_number(const char *directory, const char *node, uint64_t ab
 
 int uk_xen_write(const char *directory, const char *node, const char *format, ...)
 {
-	char path[PATH_MAX], value[32];
+	char path[PATH_MAX], value[VALUE_MAX];
 	__builtin_va_list args;
 	int size, result;
 
@@ -242,7 +243,7 @@ int uk_xen_write(const char *directory, const char *node, const char *format, ..
 	__builtin_va_end(args);
 	uk_mutex_lock(&mutex);
 	result = ask(TYPE_WRITE, path, join(path, sizeof(path), directory, node), value,
-		     (size_t)size);
+		     UK_MIN((size_t)size, sizeof(value) - 1));
 	answer_read();
 	return UK_MIN(result, 0);
 }

@@ -107,7 +107,8 @@ struct uk_xen_dev {
 	struct uk_xen_watch watch;
 	volatile bool changed; /* the backend's state may have */
 	bool running;
-	void *data; /* the driver's */
+	bool plugged; /* while the machine runs: it may go again */
+	void *data;   /* the driver's */
 };
 /* Each returns 0 or a negative errno, with which the device is left alone. */
 struct uk_xen_driver {

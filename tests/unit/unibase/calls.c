@@ -2,165 +2,26 @@
  * The system calls on files, judged by Linux: the same story is run by a child on the host's kernel
  * and on the hosted one, and both texts must be the same.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
-#include <uk/syscall.h>
 
-#include "files.h"
-#include "shim.h"
+#include "worlds.h"
 
-enum { TEXT_MAX = 4 << 20 };
-
-struct text {
-	size_t size;
-	char at[TEXT_MAX];
-};
-static struct text *linux_text, *kernel_text, *text;
-
-__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+static void tell(const struct story *story)
 {
-	va_list args;
-
-	va_start(args, fmt);
-	text->size += (size_t)vsnprintf(text->at + text->size, TEXT_MAX - text->size, fmt, args);
-	va_end(args);
-	if (text->size >= TEXT_MAX)
-		abort();
-}
-
-static long linux_call(long number, long a, long b, long c, long d, long e, long f)
-{
-	long result = syscall(number, a, b, c, d, e, f);
-
-	return result == -1 ? -errno : result;
-}
-
-static const struct {
-	long number;
-	int64_t (*fn)(const struct uk_sysargs *s);
-} calls[] = {
-#define UK_CALL(number, name, trace, state, missing) { number, uk_sys_##name },
-#include "files.def"
-#undef UK_CALL
-};
-
-static long kernel_call(long number, long a, long b, long c, long d, long e, long f)
-{
-	struct uk_sysargs s = { { (uint64_t)a, (uint64_t)b, (uint64_t)c, (uint64_t)d, (uint64_t)e,
-				  (uint64_t)f } };
-
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i].number == number)
-			return calls[i].fn(&s);
-	return -ENOSYS;
-}
-
-static const struct world linux_world = { linux_call, say }, kernel_world = { kernel_call, say };
-
-struct story {
-	void (*run)(const struct world *world, unsigned seed, unsigned steps);
-	unsigned seed, steps;
-};
-
-static void fixed(const struct world *world, unsigned seed, unsigned steps)
-{
-	(void)seed;
-	(void)steps;
-	files_story(world);
-}
-
-/* In an empty folder of a tmpfs, with nothing but 0, 1, 2 open. */
-static void on_linux(const struct story *story)
-{
-	char folder[] = "/dev/shm/uni-files-XXXXXX";
-	pid_t child;
-	int status;
-
-	text = linux_text;
-	text->size = 0;
-	assert_non_null(mkdtemp(folder));
-	assert_int_equal(chmod(folder, 0755), 0);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		if (chdir(folder) != 0 || mkdir("in", 0755) != 0 || chdir("in") != 0)
-			_exit(1);
-		signal(SIGPIPE, SIG_IGN);
-		syscall(SYS_close_range, 3, ~0u, 0);
-		story->run(&linux_world, story->seed, story->steps);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	child = fork();
-	if (child == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	waitpid(child, NULL, 0);
-	assert_int_equal(status, 0);
-}
-
-static void on_kernel(const struct story *story)
-{
-	static unsigned round;
-	char folder[32];
-
-	text = kernel_text;
-	text->size = 0;
-	snprintf(folder, sizeof(folder), "/story-%u", round++);
-	kernel_call(SYS_close_range, 3, ~0u, 0, 0, 0, 0);
-	assert_int_equal(kernel_call(SYS_mkdir, (long)folder, 0755, 0, 0, 0, 0), 0);
-	assert_int_equal(kernel_call(SYS_chdir, (long)folder, 0, 0, 0, 0, 0), 0);
-	assert_int_equal(kernel_call(SYS_mkdir, (long)"in", 0755, 0, 0, 0, 0), 0);
-	assert_int_equal(kernel_call(SYS_chdir, (long)"in", 0, 0, 0, 0, 0), 0);
-	story->run(&kernel_world, story->seed, story->steps);
-	assert_int_equal(kernel_call(SYS_chdir, (long)"/", 0, 0, 0, 0, 0), 0);
-}
-
-static const char *line_end(const char *p)
-{
-	while (*p != '\0' && *p != '\n')
-		p++;
-	return p;
-}
-
-static void compare(void)
-{
-	const char *a = linux_text->at, *b = kernel_text->at;
-	unsigned line = 1;
-
-	while (*a != '\0' || *b != '\0') {
-		const char *a_end = line_end(a), *b_end = line_end(b);
-
-		if (a_end - a != b_end - b || memcmp(a, b, (size_t)(a_end - a)) != 0)
-			fail_msg("line %u:\n linux:  %.*s\n kernel: %.*s", line, (int)(a_end - a),
-				 a, (int)(b_end - b), b);
-		a = a_end + (*a_end != '\0');
-		b = b_end + (*b_end != '\0');
-		line++;
-	}
+	story_on_linux(story);
+	story_on_kernel(story);
+	story_compare(story);
 }
 
 static void test_story(void **unused)
 {
-	const struct story story = { fixed, 0, 0 };
-
 	(void)unused;
-	on_linux(&story);
-	on_kernel(&story);
-	compare();
+	tell(&story_fixed);
 }
 
 static void test_random(void **unused)
@@ -169,23 +30,14 @@ static void test_random(void **unused)
 	for (unsigned seed = 1; seed <= 60; seed++) {
 		const struct story story = { files_random, seed, 700 };
 
-		on_linux(&story);
-		on_kernel(&story);
-		compare();
+		tell(&story);
 	}
 }
 
 static int start(void **unused)
 {
 	(void)unused;
-	linux_text = mmap(NULL, 2 * sizeof(struct text), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(linux_text != MAP_FAILED);
-	kernel_text = linux_text + 1;
-	shim_vfs();
-	assert_int_equal(kernel_call(SYS_mknod, (long)"/null", 020666, 0x103, 0, 0, 0), 0);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(kernel_call(SYS_open, (long)"/null", O_RDWR, 0, 0, 0, 0), i);
+	worlds_start();
 	return 0;
 }
 

@@ -20,63 +20,11 @@
 #include <cmocka.h>
 #include <uk/syscall.h>
 
-#include "files.h"
 #include "fs.h"
 #include "shim.h"
+#include "worlds.h"
 
-enum { TEXT_MAX = 4 << 20, DISK = 24 << 20 };
-
-struct text {
-	size_t size;
-	char at[TEXT_MAX];
-};
-static struct text *linux_text, *kernel_text, *text;
-
-__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	text->size += (size_t)vsnprintf(text->at + text->size, TEXT_MAX - text->size, fmt, args);
-	va_end(args);
-	if (text->size >= TEXT_MAX)
-		abort();
-}
-
-static long linux_call(long number, long a, long b, long c, long d, long e, long f)
-{
-	long result = syscall(number, a, b, c, d, e, f);
-
-	return result == -1 ? -errno : result;
-}
-
-static const struct {
-	long number;
-	int64_t (*fn)(const struct uk_sysargs *s);
-} calls[] = {
-#define UK_CALL(number, name, trace, state, missing) { number, uk_sys_##name },
-#include "files.def"
-#undef UK_CALL
-};
-
-static long kernel_call(long number, long a, long b, long c, long d, long e, long f)
-{
-	struct uk_sysargs s = { { (uint64_t)a, (uint64_t)b, (uint64_t)c, (uint64_t)d, (uint64_t)e,
-				  (uint64_t)f } };
-
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i].number == number)
-			return calls[i].fn(&s);
-	return -ENOSYS;
-}
-
-#define K1(name, a) kernel_call(SYS_##name, (long)(a), 0, 0, 0, 0, 0)
-#define K2(name, a, b) kernel_call(SYS_##name, (long)(a), (long)(b), 0, 0, 0, 0)
-#define K3(name, a, b, c) kernel_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define K4(name, a, b, c, d)                                                                       \
-	kernel_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-
-static const struct world linux_world = { linux_call, say }, kernel_world = { kernel_call, say };
+enum { DISK = 24 << 20 };
 
 /* -- programs that make and judge volumes -- */
 
@@ -217,83 +165,6 @@ static void stop(struct uk_super *super)
 
 /* -- the same stories as Linux -- */
 
-struct story {
-	void (*run)(const struct world *world, unsigned seed, unsigned steps);
-	unsigned seed, steps;
-};
-
-static void fixed(const struct world *world, unsigned seed, unsigned steps)
-{
-	(void)seed;
-	(void)steps;
-	files_story(world);
-}
-
-static void on_linux(const struct story *story)
-{
-	char at[] = "/dev/shm/uni-ext4-XXXXXX";
-	const char *const argv[] = { "rm", "-rf", at, NULL };
-	pid_t child;
-	int status;
-
-	text = linux_text;
-	text->size = 0;
-	assert_non_null(mkdtemp(at));
-	assert_int_equal(chmod(at, 0755), 0);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		if (chdir(at) != 0 || mkdir("in", 0755) != 0 || chdir("in") != 0)
-			_exit(1);
-		signal(SIGPIPE, SIG_IGN);
-		syscall(SYS_close_range, 3, ~0u, 0);
-		story->run(&linux_world, story->seed, story->steps);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(run(argv), 0);
-	assert_int_equal(status, 0);
-}
-
-static void on_kernel(const struct story *story)
-{
-	text = kernel_text;
-	text->size = 0;
-	kernel_call(SYS_close_range, 3, ~0u, 0, 0, 0, 0);
-	assert_int_equal(K1(chdir, mounted), 0);
-	for (const char *name = "out"; name != NULL;
-	     name = strcmp(name, "out") == 0 ? "in" : NULL) {
-		if (K2(mkdir, name, 0755) != 0)
-			fail_msg("mkdir: %s", shim_log());
-		assert_int_equal(K1(chdir, name), 0);
-	}
-	story->run(&kernel_world, story->seed, story->steps);
-}
-
-static const char *line_end(const char *p)
-{
-	while (*p != '\0' && *p != '\n')
-		p++;
-	return p;
-}
-
-static void compare(const struct story *story)
-{
-	const char *a = linux_text->at, *b = kernel_text->at;
-	unsigned line = 1;
-
-	while (*a != '\0' || *b != '\0') {
-		const char *a_end = line_end(a), *b_end = line_end(b);
-
-		if (a_end - a != b_end - b || memcmp(a, b, (size_t)(a_end - a)) != 0)
-			fail_msg("seed %u, line %u:\n linux:  %.*s\n kernel: %.*s\n%s", story->seed,
-				 line, (int)(a_end - a), a, (int)(b_end - b), b, shim_log());
-		a = a_end + (*a_end != '\0');
-		b = b_end + (*b_end != '\0');
-		line++;
-	}
-}
-
 static uint8_t disk[DISK];
 
 static void tell(const char *options, const struct story *story)
@@ -302,9 +173,10 @@ static void tell(const char *options, const struct story *story)
 
 	make_volume(options, disk, DISK);
 	super = mount_at(shim_block_disk("disk", disk, DISK), false);
-	on_linux(story);
-	on_kernel(story);
-	compare(story);
+	assert_int_equal(K1(chdir, mounted), 0);
+	story_on_linux(story);
+	story_on_kernel(story);
+	story_compare(story);
 	stop(super);
 	judge(disk, DISK, options);
 	shim_block_forget();
@@ -320,13 +192,11 @@ static const char *const shapes[] = {
 
 static void test_story(void **unused)
 {
-	const struct story story = { fixed, 0, 0 };
-
 	(void)unused;
 	/* It tells the size of blocks, which is a page's on Linux's tmpfs. */
 	for (size_t i = 0; i < UK_COUNT(shapes); i++)
 		if (strstr(shapes[i], "-b 4096") != NULL)
-			tell(shapes[i], &story);
+			tell(shapes[i], &story_fixed);
 }
 
 static void test_random(void **unused)
@@ -722,14 +592,7 @@ static int start(void **unused)
 {
 	(void)unused;
 	assert_non_null(mkdtemp(folder));
-	linux_text = mmap(NULL, 2 * sizeof(struct text), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(linux_text != MAP_FAILED);
-	kernel_text = linux_text + 1;
-	shim_vfs();
-	assert_int_equal(K3(mknod, "/null", 020666, 0x103), 0);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(K2(open, "/null", O_RDWR), i);
+	worlds_start();
 	return 0;
 }
 

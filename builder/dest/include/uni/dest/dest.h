@@ -18,11 +18,24 @@ struct uni_dest_note {
 	uint64_t calls, bytes;
 };
 
+struct uni_oci_signer;
+
+/* What goes beside an artifact in a registry (uni/dest/attach.h). */
+struct uni_dest_attachment {
+	const char *type; /* of media */
+	const char *title;
+	const struct uni_buf *content;
+};
+
 struct uni_dest_job {
 	const char *source;	/* an image's path, in the form that the scheme takes */
 	const char *address;	/* with its scheme */
 	struct uni_strv tags;	/* "KEY=VALUE" */
 	struct uni_strv shares; /* accounts that may use it */
+	const struct uni_oci_signer *signer; /* for registries, as the next three; or NULL */
+	const struct uni_dest_attachment *attachments;
+	size_t attachment_count;
+	const char *mount_from; /* a repository that may have parts of it; or NULL */
 	const char *profile;	/* of credentials; NULL: as the environment says */
 	bool dry_run;		/* say what would be done */
 	bool wait;		/* until it can be used everywhere it went to */

@@ -14,6 +14,17 @@
 #include <uni/plan/plan.h>
 #include <uni/recipes/diag.h>
 
+struct uni_oci_signer;
+struct uni_pem;
+
+/* A registry through which builds share the results of steps. Whoever can write there decides what
+ * others' builds take, unless a signature is wanted. */
+struct uni_build_cache {
+	const char *address;		     /* "oci://HOST/NAME" */
+	const struct uni_pem *verify;	     /* take only what this key has signed; or NULL */
+	const struct uni_oci_signer *signer; /* of what is sent; or NULL */
+};
+
 struct uni_build_options {
 	const char *recipe;	    /* path of the recipe */
 	const char *variant;	    /* NULL: none */
@@ -31,6 +42,7 @@ struct uni_build_options {
 	bool update_all; /* all are */
 	bool offline;	 /* fetch nothing: what is not in the store is an error */
 	bool force;	 /* replace files that no build left there */
+	const struct uni_build_cache *cache; /* or NULL; left alone with `offline` */
 };
 
 struct uni_build_artifact {
@@ -50,7 +62,8 @@ struct uni_build_result {
 	uint64_t memory; /* of [machine], for `uni run` */
 	uint32_t processors;
 	size_t steps, cached, ran;
-	char *log; /* path of the kept log of the step that failed, or NULL */
+	size_t received, sent; /* results from and to the shared cache */
+	char *log;	       /* path of the kept log of the step that failed, or NULL */
 };
 #define UNI_BUILD_RESULT_INIT                                                                      \
 	{                                                                                          \

@@ -50,6 +50,9 @@ uint64_t uni_sink_written(const struct uni_sink *sink);
 
 /* `fd` is borrowed, `name` (for errors) is copied. Small writes are gathered. */
 struct uni_sink *uni_sink_to_fd(int fd, const char *name);
+/* From an offset of a file that reads as zeros there: what is zeros stays a hole. Nothing is
+ * gathered. */
+struct uni_sink *uni_sink_to_place(int fd, uint64_t offset, const char *name);
 /* An output file, named at finish (uni_outfile). */
 int uni_sink_to_file(struct uni_sink **sink, const char *path, unsigned mode, bool sync,
 		     struct uni_err *err);

@@ -42,12 +42,24 @@ int uni_oci_has_blob(struct uni_oci *oci, const struct uni_digest *digest, bool 
  * Large ones go in chunks, so that a break costs one. */
 int uni_oci_put_blob(struct uni_oci *oci, const struct uni_digest *digest, int fd, uint64_t offset,
 		     uint64_t size, bool *sent, struct uni_err *err);
+/* The same from memory, for what is small. */
+int uni_oci_put_bytes(struct uni_oci *oci, const void *data, size_t size, struct uni_digest *digest,
+		      struct uni_err *err);
+/* A repository of the same registry that may have blobs already, to take them from there. */
+int uni_oci_mount_from(struct uni_oci *oci, const char *name, struct uni_err *err);
+/* `subject`, unless NULL: whether the registry keeps account of the manifest's subject. */
 int uni_oci_put_manifest(struct uni_oci *oci, const char *tag_or_digest, const char *media_type,
-			 const struct uni_buf *json, struct uni_err *err);
+			 const struct uni_buf *json, bool *subject, struct uni_err *err);
 
+int uni_oci_has_manifest(struct uni_oci *oci, const char *tag_or_digest, bool *has,
+			 struct uni_err *err);
 /* `*digest` is what came; it is the one asked for where one was. */
 int uni_oci_get_manifest(struct uni_oci *oci, const char *tag_or_digest, struct uni_buf *json,
 			 struct uni_digest *digest, struct uni_err *err);
+/* The index of what names that manifest as its subject; UNI_E_NOENT where the registry keeps no
+ * account of it. */
+int uni_oci_get_referrers(struct uni_oci *oci, const struct uni_digest *subject,
+			  struct uni_buf *json, struct uni_err *err);
 /* Exactly `size` bytes with this digest into `sink`, which is not finished. */
 int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
 		     struct uni_sink *sink, struct uni_err *err);

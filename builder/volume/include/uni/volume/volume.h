@@ -84,6 +84,11 @@ int uni_volume_plug(const char *path, const char *machine, const char *mount, bo
 		    int timeout_ms, struct uni_err *err);
 int uni_volume_unplug(const char *volume, const char *machine, int timeout_ms, struct uni_err *err);
 
+/* The order by which a machine that is not uni's mounts a volume whose disk it was given (`mount`
+ * NULL: unmounts it): hexadecimal digits, for UNI_BELL_XENSTORE. */
+int uni_volume_order(const char *path, const char *mount, bool read_only, struct uni_buf *digits,
+		     struct uni_err *err);
+
 struct uni_volume_user { /* a machine that has a volume */
 	char *machine;
 	char *volume;

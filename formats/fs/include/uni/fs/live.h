@@ -51,7 +51,8 @@ struct uni_live_options {
 	int64_t time;			/* seconds since 1970; made greater than the one before */
 	const struct uni_live_key *key; /* NULL: not signed */
 	unsigned threads;
-	bool verify_all; /* read back the whole slot, not only what was written */
+	uint64_t bandwidth; /* bytes a second that are written, 0: as fast as it goes */
+	bool verify_all;    /* read back the whole slot, not only what was written */
 	const struct uni_live_log *log;
 };
 

@@ -16,6 +16,14 @@
 #include <uni/abi/config.h>
 #include <uni/abi/crc32c.h>
 
+/*
+ * Under Xen without such a disk: what is written into this folder of the domain's own in xenstore
+ * is a knock. "order" is a folder in it, whose values hold an order as those of UNI_CONFIG_XENSTORE
+ * hold a configuration. The machine writes "NUMBER ERROR TEXT" to data/uni/reply, and
+ * "GENERATION PINNED REFUSED REASON" of its live volume number n to data/uni/live/n.
+ */
+#define UNI_BELL_XENSTORE "uni"
+
 #define UNI_BELL_MAGIC "UNIBELL" /* 8 bytes with its NUL */
 #define UNI_BELL_VERSION 1u
 #define UNI_BELL_BLOCK 512u

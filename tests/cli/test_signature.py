@@ -1,0 +1,147 @@
+"""Signatures, bills of materials and provenance beside what was pushed: cosign judges where it is there, openssl always."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import unittest
+
+import scenario
+from registry import Registry
+
+PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
+COSIGN = os.environ.get("UNI_COSIGN") or shutil.which("cosign")
+
+
+class Signatures(Registry):
+    def get(self, path, kind="application/vnd.oci.image.manifest.v1+json"):
+        return self.tool("curl", "-sS", "-f", "--noproxy", "*", "-H", f"Accept: {kind}", f"http://{self.host}/v2/{path}")
+
+    def push(self, name, *more):
+        return self.uni_json("push", "notes.txt", f"oci://{self.host}/{name}", *more, "--json")[0]["id"]
+
+    def signatures(self, name, digest):
+        manifest = json.loads(self.get(f"{name}/manifests/{digest.replace(':', '-')}.sig"))
+        return [layer for layer in manifest["layers"] if layer["mediaType"] == PAYLOAD]
+
+    def judge(self, name, digest, public, layer):
+        """By the specification: the payload is signed, and it names the manifest."""
+        payload = self.get(f"{name}/blobs/{layer['digest']}").encode()
+        self.assertEqual("sha256:" + hashlib.sha256(payload).hexdigest(), layer["digest"])
+        said = json.loads(payload)["critical"]
+        self.assertEqual(said["image"]["docker-manifest-digest"], digest)
+        self.assertEqual(said["identity"]["docker-reference"], f"{self.host}/{name}")
+        self.assertEqual(said["type"], "cosign container image signature")
+        self.write("payload", payload)
+        self.write("signature", base64.b64decode(layer["annotations"]["dev.cosignproject.cosign/signature"]))
+        how = ("-rawin",) if "ED25519" in self.tool("openssl", "pkey", "-pubin", "-in", public, "-noout", "-text") else \
+              ("-rawin", "-digest", "sha256")
+        self.tool("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, *how, "-in", "payload", "-sigfile", "signature")
+
+    def keys(self):
+        self.tool("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ec.raw")
+        self.tool("openssl", "pkcs8", "-topk8", "-in", "ec.raw", "-out", "ec.pem", "-passout", "pass:words")
+        self.tool("openssl", "pkey", "-in", "ec.raw", "-pubout", "-out", "ec.pub")
+        self.tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", "ed.pem")
+        self.tool("openssl", "pkey", "-in", "ed.pem", "-pubout", "-out", "ed.pub")
+        self.write("words", "words\n")
+        self.uni("key", "new", "me", "--no-passphrase")
+        self.write("me.pub", self.uni("key", "public", "me"))
+
+    def test_signatures_of_each_kind(self):
+        self.write("notes.txt", "some words\n")
+        self.keys()
+        digest = self.push("notes:1", "--sign", "ec.pem", "--passphrase-file", "words")
+        for count, key in ((2, "ed.pem"), (3, "me"), (3, "me")):
+            self.assertEqual(self.push("notes:1", "--sign", key), digest)
+            self.assertEqual(len(self.signatures("notes", digest)), count)
+        for public, layer in zip(("ec.pub", "ed.pub", "me.pub"), self.signatures("notes", digest)):
+            self.judge("notes", digest, public, layer)
+            self.uni("pull", f"oci://{self.host}/notes:1", "-o", "back", "--force", "--verify", "./" + public)
+        self.uni("pull", f"oci://{self.host}/notes@{digest}", "-o", "back", "--force", "--verify", "me")
+        # Another's key, no signature, a signature of something else, a key that is none.
+        self.tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", "other.pem")
+        self.tool("openssl", "pkey", "-in", "other.pem", "-pubout", "-out", "other.pub")
+        refused = ("pull", f"oci://{self.host}/notes:1", "-o", "no", "--verify")
+        self.assertIn("none of its signatures is by the key other.pub", self.fails(*refused, "other.pub"))
+        self.write("notes.txt", "other words\n")
+        other = self.push("notes:2")
+        self.assertIn("has no signature", self.fails("pull", f"oci://{self.host}/notes:2", "-o", "no", "--verify", "me"))
+        tag = digest.replace(":", "-") + ".sig"
+        self.tool("skopeo", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false",
+                  f"docker://{self.host}/notes:{tag}", f"docker://{self.host}/notes:{other.replace(':', '-')}.sig")
+        self.assertIn("none of its signatures", self.fails("pull", f"oci://{self.host}/notes:2", "-o", "no", "--verify", "me"))
+        self.assertIn("holds no public key", self.fails(*refused, "notes.txt"))
+        self.assertIn("holds no private key", self.fails("push", "notes.txt", f"oci://{self.host}/n:1", "--sign", "ec.pub"))
+        self.assertIn("passphrase", self.fails("push", "notes.txt", f"oci://{self.host}/n:1", "--sign", "ec.pem"))
+        self.assertFalse(os.path.exists(os.path.join(self.work, "no/notes.txt")))
+
+    @unittest.skipUnless(COSIGN, "cosign is not on this machine")
+    def test_cosign_verifies(self):
+        self.write("notes.txt", "some words\n")
+        self.keys()
+        digest = self.push("notes:1", "--sign", "ec.pem", "--passphrase-file", "words")
+        self.push("notes:1", "--sign", "ed.pem")
+        self.push("notes:1", "--sign", "me")
+        for public in ("ec.pub", "ed.pub", "me.pub"):
+            self.tool(COSIGN, "verify", "--key", public, "--insecure-ignore-tlog", "--allow-insecure-registry",
+                      f"{self.host}/notes@{digest}", env={**self.env, "HOME": self.path("home")})
+        # And the other way: its signature, beside ours, with a key of its own making.
+        self.tool("openssl", "pkey", "-in", "ec.raw", "-out", "plain.pem")
+        env = {**self.env, "COSIGN_PASSWORD": "", "HOME": self.path("home")}
+        self.tool(COSIGN, "generate-key-pair", "--output-key-prefix", "theirs", env=env)
+        self.tool(COSIGN, "sign", "--key", "theirs.key", "--tlog-upload=false", "--allow-insecure-registry", "-y",
+                  f"{self.host}/notes@{digest}", env=env)
+        self.uni("pull", f"oci://{self.host}/notes:1", "-o", "back", "--verify", "theirs.pub")
+        self.push("notes:1", "--sign", "ed.pem")
+        self.tool(COSIGN, "verify", "--key", "theirs.pub", "--insecure-ignore-tlog", "--allow-insecure-registry",
+                  f"{self.host}/notes@{digest}", env=env)
+
+    def test_what_it_is_made_of(self):
+        self.hello()
+        self.uni("build", "recipe.toml", "-o", "out", "--format", "raw")
+        self.uni("key", "new", "me", "--no-passphrase")
+        address = f"oci://{self.host}/hello:1"
+        digest = self.uni_json("push", "out/hello.raw", address, "--sign", "me", "--json")[0]["id"]
+        # By the tag schema, as any client of a registry without referrers goes about it.
+        index = json.loads(self.get(f"hello/manifests/{digest.replace(':', '-')}", "application/vnd.oci.image.index.v1+json"))
+        found = {}
+        for entry in index["manifests"]:
+            manifest = json.loads(self.get(f"hello/manifests/{entry['digest']}"))
+            self.assertEqual(manifest["subject"]["digest"], digest)
+            self.assertEqual(manifest["artifactType"], entry["artifactType"])
+            found[entry["artifactType"]] = json.loads(self.get(f"hello/blobs/{manifest['layers'][0]['digest']}"))
+        self.assertEqual(found["application/spdx+json"]["spdxVersion"], "SPDX-2.3")
+        self.assertEqual(found["application/vnd.cyclonedx+json"]["bomFormat"], "CycloneDX")
+        statement = json.loads(base64.b64decode(found["application/vnd.dsse.envelope.v1+json"]["payload"]))
+        with open(os.path.join(self.work, "out/hello.raw"), "rb") as f:
+            raw = hashlib.sha256(f.read()).hexdigest()
+        self.assertIn(raw, [s["digest"]["sha256"] for s in statement["subject"]])
+        # And by uni itself; pushed again there is no second entry.
+        for form in ("spdx", "cyclonedx"):
+            self.assertEqual(self.uni("sbom", address, "--format", form), self.uni("sbom", "out/hello.raw", "--format", form))
+        self.assertIn("payload", self.uni("sbom", address, "--format", "provenance"))
+        self.uni("push", "out/hello.raw", address, "--sign", "me")
+        again = json.loads(self.get(f"hello/manifests/{digest.replace(':', '-')}", "application/vnd.oci.image.index.v1+json"))
+        self.assertEqual(again, index)
+        self.assertIn("nothing of type", self.fails("sbom", f"oci://{self.host}/hello@{index['manifests'][0]['digest']}"))
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/bare:1", "--bare")
+        self.fails("sbom", f"oci://{self.host}/bare:1")
+
+    def test_parts_are_mounted(self):
+        self.hello()
+        self.uni("build", "recipe.toml", "-o", "out", "--format", "raw")
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/first/hello:1", "--bare")
+        before = self.uploads()
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/second/hello:1", "--bare", "--mount-from", "first/hello")
+        self.assertEqual(self.uploads(), before)
+        self.uni("pull", f"oci://{self.host}/second/hello:1", "-o", "back")
+        self.tool("cmp", "out/hello.raw", "back/hello.raw")
+        # What the other repository does not have is sent.
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/third/hello:1", "--bare", "--mount-from", "no/such")
+        self.assertGreater(self.uploads(), before)
+
+
+if __name__ == "__main__":
+    scenario.main()

@@ -1,0 +1,263 @@
+#!/usr/bin/python3
+"""What is on the disk when the power goes at any moment.
+
+  test_crash.py UNIBASE.ELF TOOLS
+
+A guest changes files and syncs; QEMU's blklogwrites driver records every write and flush. From the record disks are made
+as they may have been at any moment: all that came before the last flush, and any part of what came since. On each the
+journal is replayed, e2fsck must find nothing, and every file must be as was acknowledged, or as the step under way leaves
+it. Some disks are given to the guest again, which must replay and mount them as well. UNI_SOAK=1 looks at many more.
+"""
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+import boot
+from test_ext4 import make_disk, make_image
+
+SOAK = bool(os.environ.get("UNI_SOAK"))
+SEEDS = range(1, 9) if SOAK else (1,)
+STEPS = 120 if SOAK else 40
+STATES = 3000 if SOAK else 150
+MOUNTS = 40 if SOAK else 3
+MIB = 16
+SECTOR = 512
+LATEST = 240 # seconds for a guest
+FLUSH, FUA, DISCARD = 1, 2, 4
+
+
+class Wrong(Exception):
+    pass
+
+
+def content(seed, size):
+    return bytes((seed * 131 + i * 7 + (i >> 8)) & 255 for i in range(size))
+
+
+def changed(files, words):
+    """The files after a step."""
+    files, what, path = dict(files), words[0], words[1]
+    numbers = [int(word) for word in words[2:]]
+    if what == "append":
+        files[path] = files.get(path, b"") + content(*numbers)
+    elif what == "replace":
+        files[path] = content(*numbers)
+    elif what == "cut":
+        files[path] = files[path][:numbers[0]]
+    elif what == "patch":
+        seed, at, size = numbers
+        files[path] = files[path][:at] + content(seed, size) + files[path][at + size:]
+    else:
+        del files[path]
+    return files
+
+
+class Step:
+    """From `start` on (bytes of the record) it may be under way, for the one before is acknowledged; from `end` on
+    this one is."""
+
+    def __init__(self, words, before, start):
+        self.words, self.before, self.start, self.end = words, before, start, None
+        self.after = changed(before, words)
+
+
+def run_guest(image, disk, log, folder):
+    """The steps that the guest takes, each with its place in the record."""
+    record = os.path.join(folder, "record")
+    extra = ["-blockdev", f"driver=blklogwrites,node-name=disk,log-sector-size={SECTOR},file.driver=file,"
+             f"file.filename={disk},log.driver=file,log.filename={log}", "-device", "virtio-blk-device,drive=disk"]
+    steps, files = [], {}
+    with subprocess.Popen(boot.command(image, "microvm", 64, record, extra), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True, bufsize=1) as qemu:
+        late = threading.Timer(LATEST, qemu.kill)
+        late.start()
+        for line in map(str.strip, qemu.stdout):
+            if line.startswith("will "):
+                steps.append(Step(line.split()[1:], files, steps[-1].end if steps else 0))
+                files = steps[-1].after
+            elif line == "done":
+                steps[-1].end = os.path.getsize(log)
+                qemu.stdin.write("\n")
+            elif line not in ("", "end"):  # "": our own line, shown by the console
+                qemu.kill()
+                raise Wrong(f"the guest says: {line}")
+        late.cancel()
+    if line != "end":
+        raise Wrong(f"the guest ended after {len(steps)} steps")
+    return steps
+
+
+def read_record(log):
+    """(place of its end, flags, byte offset, data) of each write and flush."""
+    with open(log, "rb") as f:
+        head = f.read(SECTOR)
+        magic, version, count, sector = struct.unpack_from("<QQQI", head)
+        if (magic, version, sector) != (0x6a736677736872, 1, SECTOR):
+            raise Wrong("no record of writes")
+        for _ in range(count):
+            where, sectors, flags, _ = struct.unpack_from("<QQQQ", f.read(SECTOR))
+            data = b"" if flags & DISCARD else f.read(sectors * SECTOR)
+            yield f.tell(), flags, where * SECTOR, data
+
+
+def write_all(disk, entries):
+    with open(disk, "r+b") as f:
+        for _, _, at, data in entries:
+            f.seek(at)
+            f.write(data)
+
+
+def tool(*words):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False)
+    return done.returncode, done.stdout
+
+
+def names_of(disk, folder):
+    _, out = tool("/sbin/debugfs", "-R", f"ls -p /{folder}", disk)
+    return {line.split("/")[5] for line in out.splitlines() if line.count("/") >= 6} - {".", ".."}
+
+
+def files_on(disk, wanted, folder):
+    """Content of what is wanted, None where it is absent; and whether there is nothing else."""
+    script, found = os.path.join(folder, "script"), {}
+    wanted = sorted(wanted)
+    with open(script, "w", encoding="ascii") as f:
+        for number, path in enumerate(wanted):
+            f.write(f"dump /{path} {folder}/out{number}\n")
+    for number in range(len(wanted)):
+        if os.path.exists(f"{folder}/out{number}"):
+            os.remove(f"{folder}/out{number}")
+    present = {f"{d}/{name}" for d in ("d0", "d1", "d2") for name in names_of(disk, d)}
+    present |= names_of(disk, "") - {"d0", "d1", "d2", "lost+found"}
+    tool("/sbin/debugfs", "-f", script, disk)
+    for number, path in enumerate(wanted):
+        if path in present:
+            with open(f"{folder}/out{number}", "rb") as f:
+                found[path] = f.read()
+    extra = {path for path in present if path not in wanted and "tmp" not in path}
+    return found, extra
+
+
+def permits(words, before, after, came):
+    """Whether a file may look so while this step is under way."""
+    if came in (before, after):
+        return True
+    if came is None or before is None and words[0] != "append":
+        return False
+    if words[0] == "append":
+        return len(came) <= len(after) and len(came) >= len(before or b"") and after.startswith(came)
+    if words[0] == "cut":
+        # What is cut off in the last block reads as zeros before the file is shorter, as on Linux.
+        size = int(words[2])
+        return len(came) == len(before) and came[:size] == before[:size] and all(
+            new in (0, old) for new, old in zip(came[size:], before[size:]))
+    if words[0] == "patch":
+        at, size = int(words[3]), int(words[4])
+        return len(came) == len(before) and came[:at] == before[:at] and came[at + size:] == before[at + size:]
+    return False
+
+
+def judge_files(disk, steps, at, folder):
+    done = [step for step in steps if step.end <= at]
+    doing = [step for step in steps if step.start <= at < step.end]
+    before = done[-1].after if done else {}
+    under_way = doing[0] if doing else None
+    after = under_way.after if under_way else before
+    found, extra = files_on(disk, set(before) | set(after), folder)
+    if extra:
+        raise Wrong(f"files that nobody made: {sorted(extra)}")
+    for path in set(before) | set(after):
+        words = under_way.words if under_way and under_way.words[1] == path else ["nothing"]
+        if not permits(words, before.get(path), after.get(path), found.get(path)):
+            raise Wrong(f"{path}: {len(found.get(path) or b'')} bytes ({'there' if path in found else 'absent'}), which is "
+                        f"neither before nor after step {len(done) + 1}: {under_way.words if under_way else None}")
+
+
+def judge_disk(disk, steps, at, folder):
+    status, said = tool("/sbin/e2fsck", "-p", disk)
+    if status not in (0, 1):
+        raise Wrong(f"e2fsck -p: {status}\n{said}")
+    status, said = tool("/sbin/e2fsck", "-fn", disk)
+    if status != 0:
+        raise Wrong(f"e2fsck -fn: {status}\n{said}")
+    judge_files(disk, steps, at, folder)
+
+
+def judge_mount(kernel, tools, disk, folder):
+    """The guest replays it and goes on writing, and leaves it sound."""
+    image = os.path.join(folder, "again.elf")
+    make_image(kernel, os.path.join(tools, "crash"), "/data", image, args=("/data", "99", "3"))
+    end = boot.boot(image, stdin=b"\n" * 4, extra=[
+        "-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={disk}", "-device",
+        "virtio-blk-device,drive=disk"])
+    if (end.kind, end.status) != ("status", 0):
+        raise Wrong(f"mounted again: the guest ended: {end}\n{end.console.decode(errors='replace')[-500:]}")
+    status, said = tool("/sbin/e2fsck", "-fn", disk)
+    if status != 0:
+        raise Wrong(f"mounted again: e2fsck -fn: {status}\n{said}")
+
+
+def moments(entries, chance):
+    """Which prefixes to look at, each with what of it since the last flush is kept."""
+    wanted = sorted(chance.sample(range(len(entries) + 1), min(STATES, len(entries) + 1)))
+    flushed = 0
+    for count in wanted:
+        while True:
+            later = next((i for i in range(flushed, count) if entries[i][1] & FLUSH), None)
+            if later is None:
+                break
+            flushed = later + 1
+        pending = range(flushed, count)
+        kept = [i for i in pending if entries[i][1] & FUA or chance.random() < chance.choice((0, 0.5, 0.9, 1))]
+        chance.shuffle(kept) if chance.random() < 0.3 else None
+        yield count, flushed, kept
+
+
+def judge_seed(kernel, tools, seed, folder):
+    """How many disks were looked at."""
+    first, disk, log, image, state = (os.path.join(folder, name) for name in ("first", "disk", "log", "image.elf", "state"))
+    chance = random.Random(seed)
+    make_disk(first, MIB, "-b", "1024" if seed % 2 else "4096")
+    with open(first, "rb") as f, open(disk, "wb") as out:
+        out.write(f.read())
+    open(log, "wb").close()
+    make_image(kernel, os.path.join(tools, "crash"), "/data", image, args=("/data", str(seed), str(STEPS)))
+    steps = run_guest(image, disk, log, folder)
+    entries = list(read_record(log))
+    mounts = set(chance.sample(range(min(STATES, len(entries))), min(MOUNTS, len(entries))))
+    done = 0
+    for number, (count, flushed, kept) in enumerate(moments(entries, chance)):
+        write_all(first, entries[done:flushed])
+        done = flushed
+        with open(first, "rb") as f, open(state, "wb") as out:
+            out.write(f.read())
+        write_all(state, [entries[i] for i in kept])
+        at = entries[count - 1][0] if count else 0
+        try:
+            if number in mounts:
+                judge_mount(kernel, tools, state, folder)
+            else:
+                judge_disk(state, steps, at, folder)
+        except Wrong as wrong:
+            raise Wrong(f"seed {seed}, {count} of {len(entries)} writes, flushed {flushed}, kept {kept}: {wrong}") from None
+    return number + 1
+
+
+def main():
+    kernel, tools = sys.argv[1:]
+    try:
+        for seed in SEEDS:
+            with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+                print(f"seed {seed}: {judge_seed(kernel, tools, seed, folder)} disks")
+    except Wrong as wrong:
+        print(wrong)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
