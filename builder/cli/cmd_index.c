@@ -170,6 +170,8 @@ static int run_search(struct cli *cli)
 
 	for (unsigned i = 0; i < cli->arg_count; i++)
 		uni_strv_add(&words, cli->args[i]);
+	if (words.count == 0)
+		uni_strv_add(&words, ""); /* which every name has */
 	uni_buf_puts(&search.out, cli->json ? "[" : "");
 	if (open_all(cli, cli_flag(cli, "offline"), &store, &indexes, &err) != 0 ||
 	    uni_indexes_search(indexes, (const char *const *)words.items, found, &search, &err) !=
@@ -190,11 +192,13 @@ static const struct cli_example search_examples[] = {
 
 const struct cli_command cli_cmd_search = {
 	.name = "search",
-	.arguments = "WORD...",
+	.arguments = "[WORD...]",
 	.summary = "Look for packages in the indexes",
-	.text = "Prints name, newest version, index and description of those that have every word.",
+	.text = "Prints name, newest version, index and description of those that have every "
+		"word;\n"
+		"without one, of all.",
 	.options = offline_options,
-	.least = 1,
+	.least = 0,
 	.most = 32,
 	.examples = search_examples,
 	.run = run_search,

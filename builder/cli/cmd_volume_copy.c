@@ -50,6 +50,7 @@ static const struct cli_example examples[] = {
 	{ "uni volume copy site/ vm:'web-*'/content --wait",
 	  "into every machine of that name, without a restart" },
 	{ "uni volume copy index.html site.vol:/index.html", "one file" },
+	{ "uni volume copy settings/ data.raw:/etc/app", "into an ext4 that no machine has" },
 	{ "uni volume copy site.vol out/", "all files, into a folder" },
 	{ "uni volume copy oci://registry.example/team/site:2 vm:'web-*'/content --wait",
 	  "of a registry, what this host has not" },
@@ -67,16 +68,17 @@ const struct cli_command cli_cmd_volume_copy = {
 		"git+URL#COMMIT[:FOLDER], or oci://HOST/NAME:TAG[//FOLDER], a container image or "
 		"what was\n"
 		"pushed. DST is a live volume, which gets a new generation; FILE:/PATH, where only "
-		"that part\n"
-		"is replaced; a folder; a file that ends in .tar; a new file, which becomes a copy "
-		"of the\n"
-		"volume; oci://HOST/NAME:TAG or ec2://REGION/NAME, where the volume's file goes; "
-		"or\n"
-		"vm:NAME/VOLUME, the volume of running machines, with * and ? in NAME. Only blocks "
-		"of 4 KiB\n"
-		"that differ are written. With --wait the exit status is 1 when a machine does not "
-		"serve it\n"
-		"in time, and each that does not is named.",
+		"that\n"
+		"part is replaced (in an ext4, files of the same name); a folder; a file that ends "
+		"in\n"
+		".tar; a new file, which becomes a copy of the volume; oci://HOST/NAME:TAG or\n"
+		"ec2://REGION/NAME, where the volume's file goes; or vm:NAME/VOLUME, the volume of "
+		"running\n"
+		"machines, with * and ? in NAME. Only blocks of 4 KiB that differ are written. "
+		"With --wait\n"
+		"the exit status is 1 when a machine does not serve it in time, and each that does "
+		"not is\n"
+		"named.",
 	.options = options,
 	.least = 2,
 	.most = 2,

@@ -8,6 +8,7 @@
 #include <uni/base/mem.h>
 #include <uni/base/path.h>
 #include <uni/base/pool.h>
+#include <uni/fs/edit.h>
 #include <uni/io/sink.h>
 #include <unistd.h>
 
@@ -279,6 +280,39 @@ static int send(const char *source, const char *address, struct uni_volume_copy 
 	return rc;
 }
 
+/* The tree that goes to a path: a file under its name there, or all of a place. */
+static int part_tree(const char *source, const char *inside, struct uni_volume_source **from,
+		     char **at, struct uni_err *err)
+{
+	struct stat st;
+
+	if (volume_is_remote(source) || stat(source, &st) != 0 || !S_ISREG(st.st_mode)) {
+		*at = uni_strdup(inside);
+		return uni_volume_source_open(from, source, err);
+	}
+	*at = uni_path_dir(inside);
+	return volume_source_file(from, uni_path_base(inside), source, err);
+}
+
+/* Into an ext4 that no machine has. */
+static int write_ext4(const char *source, const char *file, const char *inside,
+		      const struct uni_volume_copy *copy, struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
+	UNI_AUTO_FREE char *at = NULL;
+	int rc = part_tree(source, inside, &from, &at, err);
+
+	return rc == 0 ? uni_ext4_put(file, at, uni_volume_source_tree(from), copy->time, err) : rc;
+}
+
+static bool is_ext4(const char *file)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_config_mount wire;
+
+	return uni_volume_identify(file, &wire, &ignored) == 0 && wire.fs == UNI_FS_EXT4;
+}
+
 static int write_part(struct copying *c, const char *source, const char *target,
 		      struct uni_volume_copy *copy, struct uni_err *err)
 {
@@ -288,6 +322,8 @@ static int write_part(struct copying *c, const char *source, const char *target,
 	UNI_AUTO_FREE char *inside = NULL;
 	int rc = uni_volume_locate(target, &file, &inside, err);
 
+	if (rc == 0 && is_ext4(file))
+		return write_ext4(source, file, inside, copy, err);
 	if (rc == 0)
 		rc = uni_volume_open(&volume, file, false, err);
 	if (rc == 0)

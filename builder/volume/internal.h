@@ -33,6 +33,10 @@ int volume_source_tar(struct uni_volume_source *source, int fd, const char *name
 		      struct uni_err *err);
 int volume_source_local(struct uni_volume_source *source, const char *place, struct uni_err *err);
 
+/* One file under this name. */
+int volume_source_file(struct uni_volume_source **source, const char *name, const char *path,
+		       struct uni_err *err);
+
 /* remote.c: places elsewhere, by their scheme */
 bool volume_is_remote(const char *place);
 int volume_source_remote(struct uni_volume_source *source, const char *place, struct uni_err *err);

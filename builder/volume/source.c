@@ -227,6 +227,19 @@ int uni_volume_source_open(struct uni_volume_source **out, const char *place, st
 	return 0;
 }
 
+int volume_source_file(struct uni_volume_source **out, const char *name, const char *path,
+		       struct uni_err *err)
+{
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *s = source_new();
+	int rc = uni_tree_add_file(s->tree, name, path, NULL, &volume_rules, err);
+
+	if (rc != 0)
+		return rc;
+	*out = s;
+	s = NULL;
+	return 0;
+}
+
 int volume_source_replace(struct uni_volume_source **out, const struct uni_volume *volume,
 			  const char *inside, const char *with, struct uni_err *err)
 {

@@ -73,6 +73,8 @@ class Index(scenario.Scenario):
         self.assertIn(url, self.uni("index", "list"))
         self.assertRegex(self.uni("search", "WEB", "pages"), r"(?m)^web +1\.2\.0 +main +the web pages$")
         self.assertEqual(self.uni_json("search", "nothing", "--json"), [])
+        self.assertEqual(self.uni("search"), self.uni("search", ""))
+        self.assertIn("web ", self.uni("search"))
         self.assertRegex(self.uni("info", "web"), r"(?s)web, from index main.*1\.2\.0.*needs style@\^2.*1\.0\.0")
         self.assertIn("no index has a package", self.fails("info", "other"))
         self.uni("install", "web@~1.0")

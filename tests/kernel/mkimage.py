@@ -173,6 +173,7 @@ def options():
     p.add_argument("--embed", action="append", default=[], metavar="FILE=PATH",
                    help="squashfs image as an embedded volume")
     p.add_argument("--tmpfs", action="append", default=[], metavar="PATH[:SIZE]")
+    p.add_argument("--ext4", action="append", default=[], metavar="UUID=PATH", help="a disk that is written to")
     p.add_argument("--limit", action="append", default=[], metavar="files|stack|memory=N")
     p.add_argument("--on-exit", choices=ACTION)
     p.add_argument("--on-fault", choices=ACTION)
@@ -232,6 +233,9 @@ def build(o):
     for spec in o.tmpfs:
         path, _, size = spec.partition(":")
         config.mount(path, "tmpfs", size=int(size or 0), read_only=False)
+    for spec in o.ext4:
+        guid, path = spec.split("=")
+        config.mount(path, "ext4", uuid.UUID(guid).bytes_le, 0, read_only=False)
     with open(o.kernel, "rb") as f:
         return link(f.read(), [("config", config.record(), bytes(16))] + parts)
 

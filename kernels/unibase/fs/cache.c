@@ -696,6 +696,39 @@ static unsigned clock_turn(struct uk_page *batch[BATCH], size_t wanted, size_t *
 	return count;
 }
 
+/* Gives up to BATCH pages from `*first` on; *first moves behind what was looked at. */
+static unsigned forget_batch(struct uk_inode *inode, uint64_t *first, uint64_t end,
+			     struct uk_page *batch[BATCH])
+{
+	uint64_t state = uk_spin_lock(&cache_lock), index;
+	struct uk_page *page;
+	unsigned count = 0;
+
+	for (unsigned looked = 0; looked < 4 * BATCH && count < BATCH && *first < end; looked++) {
+		page = tree_next(&inode->pages, *first, &index);
+		*first = page != NULL ? index + 1 : end;
+		if (page == NULL || index >= end || !page_is_own(page) || page_is_dirty(page) ||
+		    page->refs != 1 || fill_overlaps(inode, index, 1))
+			continue;
+		page_leave(inode, page, tree_place(&inode->pages, index));
+		batch[count++] = page;
+	}
+	uk_spin_unlock(&cache_lock, state);
+	return count;
+}
+
+void fs_cache_forget(struct uk_inode *inode, uint64_t first, uint64_t end)
+{
+	struct uk_page *batch[BATCH];
+
+	while (first < end) {
+		unsigned count = forget_batch(inode, &first, end, batch);
+
+		for (unsigned i = 0; i < count; i++)
+			uk_page_put(batch[i]);
+	}
+}
+
 size_t fs_cache_shrink(size_t wanted)
 {
 	size_t steps = 2 * (size_t)page_total, freed = 0;

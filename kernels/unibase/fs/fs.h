@@ -20,6 +20,8 @@ int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, b
  * written; NULL: out of memory. */
 struct uk_page *fs_zero_page(void);
 void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end);
+/* Gives back pages [first, end), as far as they are clean and in nobody's use. */
+void fs_cache_forget(struct uk_inode *inode, uint64_t first, uint64_t end);
 /* Waits until nobody fills pages in this range: what they fill was read before. */
 void fs_cache_settle(struct uk_inode *inode, uint64_t first, uint64_t count);
 int fs_cache_sync(struct uk_inode *inode); /* uk_cache_sync under the inode's lock */

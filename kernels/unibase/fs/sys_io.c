@@ -477,7 +477,21 @@ int64_t uk_sys_sync_file_range(const struct uk_sysargs *s)
 
 /* -- hints -- */
 
-static int64_t advise(uint64_t fd, uint64_t offset, uint64_t size, bool will_need)
+enum advice { ADVICE_NONE = 0, ADVICE_WILLNEED = 3, ADVICE_DONTNEED = 4, ADVICE_NOREUSE = 5 };
+
+static void advise_file(struct uk_inode *inode, uint64_t offset, uint64_t end, enum advice advice)
+{
+	uint64_t first = offset >> UK_PAGE_SHIFT, last = end >> UK_PAGE_SHIFT;
+
+	if (advice == ADVICE_WILLNEED && inode->ahead != 0 && offset < end)
+		uk_cache_ahead(inode, first, (unsigned)UK_MIN(last - first, 512ull) + 1);
+	/* Of pages that are only in part meant, the file's last one alone. */
+	if (advice == ADVICE_DONTNEED)
+		fs_cache_forget(inode, UK_ALIGN_UP(offset, UK_PAGE_SIZE) >> UK_PAGE_SHIFT,
+				end == inode->size ? last + 1 : last);
+}
+
+static int64_t advise(uint64_t fd, uint64_t offset, uint64_t size, enum advice advice)
 {
 	struct uk_file *file = fs_fd_real(fs_arg_int(fd));
 	uint64_t end;
@@ -488,12 +502,9 @@ static int64_t advise(uint64_t fd, uint64_t offset, uint64_t size, bool will_nee
 		uk_file_put(file);
 		return -UK_ESPIPE;
 	}
-	if (will_need && file->inode->ahead != 0 && !__builtin_add_overflow(offset, size, &end)) {
+	if (!__builtin_add_overflow(offset, size, &end)) {
 		end = UK_MIN(size != 0 ? end : UINT64_MAX, file->inode->size);
-		if (offset < end)
-			uk_cache_ahead(file->inode, offset >> UK_PAGE_SHIFT,
-				       (unsigned)UK_MIN((end - offset) >> UK_PAGE_SHIFT, 512ull) +
-					       1);
+		advise_file(file->inode, offset, end, advice);
 	}
 	uk_file_put(file);
 	return 0;
@@ -501,16 +512,16 @@ static int64_t advise(uint64_t fd, uint64_t offset, uint64_t size, bool will_nee
 
 int64_t uk_sys_fadvise64(const struct uk_sysargs *s)
 {
-	enum { WILLNEED = 3, NOREUSE = 5 };
+	int advice = fs_arg_int(s->a[3]);
 
-	if (fs_arg_int(s->a[3]) < 0 || fs_arg_int(s->a[3]) > NOREUSE || s->a[2] > INT64_MAX)
+	if (advice < 0 || advice > ADVICE_NOREUSE || s->a[2] > INT64_MAX)
 		return -UK_EINVAL;
-	return advise(s->a[0], s->a[1], s->a[2], fs_arg_int(s->a[3]) == WILLNEED);
+	return advise(s->a[0], s->a[1], s->a[2], (enum advice)advice);
 }
 
 int64_t uk_sys_readahead(const struct uk_sysargs *s)
 {
-	int64_t result = advise(s->a[0], s->a[1], s->a[2], true);
+	int64_t result = advise(s->a[0], s->a[1], s->a[2], ADVICE_WILLNEED);
 
 	return result == -UK_ESPIPE ? -UK_EINVAL : result;
 }

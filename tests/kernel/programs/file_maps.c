@@ -106,6 +106,26 @@ static void rules(const char *path)
 }
 
 /* The program's text through its file, and its file through a mapping. */
+/* What is not wanted in memory any more is no less there: synced, changed since, or mapped. */
+static void given_up(const char *path)
+{
+	int fd = open_file(path, 4 * PAGE);
+	char *a = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), c = 0;
+
+	check(a != MAP_FAILED && fsync(fd) == 0);
+	a[1] = 'M';
+	check(pwrite(fd, "D", 1, 2 * PAGE) == 1);
+	check(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+	check(posix_fadvise(fd, PAGE + 1, PAGE, POSIX_FADV_DONTNEED) == 0);
+	printf("given up: %c%c", a[0], a[1]);
+	for (int i = 1; i < 4; i++) {
+		check(pread(fd, &c, 1, i * PAGE) == 1);
+		printf(" %c", c);
+	}
+	puts("");
+	check(munmap(a, PAGE) == 0 && close(fd) == 0);
+}
+
 static void own_file(void)
 {
 	int fd = open("/proc/self/exe", O_RDONLY);
@@ -137,6 +157,7 @@ int main(void)
 	ends(fd);
 	rules(path);
 	own_file();
+	given_up(path);
 	check(unlink(path) == 0);
 	/* A file without a name lives as long as its mapping. */
 	{

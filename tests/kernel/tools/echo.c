@@ -1,9 +1,9 @@
 /*
  * A server that frames are thrown at: what comes to port 7 goes back, over TCP and UDP, IPv4 and
- * IPv6; port 9 takes connections, never reads, and asks in silence whether they are there; port 19 sends without end; port 20 sends the
- * program's own file some times. A datagram "quit" ends it, "idle" is answered after
- * a while with the interrupts of some idle seconds, "open" with the number of
- * connections.
+ * IPv6; port 9 takes connections, never reads, and asks in silence whether they are there; port 19
+ * sends without end; port 20 sends the program's own file some times. A datagram "quit" ends it,
+ * "idle" is answered after a while with the interrupts of some idle seconds, "open" with the number
+ * of connections.
  */
 #include <arpa/inet.h>
 #include <errno.h>

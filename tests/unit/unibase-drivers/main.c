@@ -5,5 +5,6 @@
 
 int main(void)
 {
-	return aml_tests() + gpt_tests() + ring_tests() + nvme_tests() + ena_tests() + smbios_tests();
+	return aml_tests() + gpt_tests() + ring_tests() + nvme_tests() + ena_tests() +
+	       smbios_tests();
 }

@@ -93,8 +93,8 @@ static inline void uk_preempt_point(void)
 	if (uk_unlikely(uk_cpu()->resched != 0 || uk_kernel_wanted != 0))
 		uk_preempt();
 }
-/* Binds a thread to these processors (0: all), at least one of which runs. It may still be on its way
- * from another one: uk_thread_settled, to be asked again after uk_preempt. */
+/* Binds a thread to these processors (0: all), at least one of which runs. It may still be on its
+ * way from another one: uk_thread_settled, to be asked again after uk_preempt. */
 void uk_thread_bind(struct uk_thread *thread, uint64_t allowed);
 bool uk_thread_settled(const struct uk_thread *thread);
 static inline bool uk_thread_may_run(const struct uk_thread *thread, const struct uk_cpu *cpu)

@@ -1,0 +1,72 @@
+"""Files put into an ext4 volume while no machine has it; e2fsck judges what comes of it."""
+
+import os
+import subprocess
+import time
+
+import scenario
+
+
+class Ext4(scenario.Scenario):
+    packages = ()
+
+    def setUp(self):
+        super().setUp()
+        self.write("start/kept", "from the start\n")
+        self.write("start/folder/old", "old\n")
+        self.uni("volume", "create", "data.raw", "--from", "start", "--format", "ext4", "--size", "16M")
+
+    def check(self):
+        done = subprocess.run(["/sbin/e2fsck", "-fn", "data.raw"], cwd=self.work, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertNothingLeft(self.work)
+
+    def cat(self, path):
+        return self.uni("volume", "cat", f"data.raw:{path}")
+
+    def test_files_and_folders(self):
+        self.write("new", "new\n" * 30000)
+        self.uni("volume", "copy", "new", "data.raw:/folder/old")
+        self.uni("volume", "copy", "new", "data.raw:/made/on/the/way")
+        self.check()
+        self.assertEqual(self.cat("/folder/old"), "new\n" * 30000)
+        self.assertEqual(self.cat("/made/on/the/way"), "new\n" * 30000)
+        self.assertEqual(self.cat("/kept"), "from the start\n")
+        for i in range(400):
+            self.write(f"many/{'a-rather-long-name-' * 3}{i}", f"{i}\n")
+        os.symlink("../kept", os.path.join(self.work, "many/link"))
+        for _ in range(2):  # the second time everything is there already
+            self.uni("volume", "copy", "many", "data.raw:/folder")
+            self.check()
+        self.assertEqual(self.cat(f"/folder/{'a-rather-long-name-' * 3}399"), "399\n")
+        self.assertEqual(self.cat("/folder/link"), "from the start\n")
+        self.assertEqual(self.cat("/folder/old"), "new\n" * 30000)
+        # The volume stays the machine's own: its identity and size are what they were.
+        self.assertEqual(os.path.getsize(os.path.join(self.work, "data.raw")), 16 << 20)
+
+    def test_trouble(self):
+        before = self.read("data.raw")
+        self.write("large", os.urandom(17 << 20))
+        self.assertRegex(self.fails("volume", "copy", "large", "data.raw:/large"), r"needs \d+ bytes, and there is room for \d+")
+        self.assertIn("is a folder", self.fails("volume", "copy", "start/kept", "data.raw:/folder"))
+        self.assertIn("is no folder", self.fails("volume", "copy", "start", "data.raw:/kept"))
+        self.assertEqual(self.read("data.raw"), before)
+        with subprocess.Popen(["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-drive",
+                               "file=data.raw,format=raw,if=none"], cwd=self.work) as machine:
+            try:
+                end = time.monotonic() + 30
+                text = ""
+                while "a machine has it" not in text:
+                    self.assertLess(time.monotonic(), end, text)
+                    time.sleep(0.05)
+                    text = self.run_uni("volume", "copy", "start", "data.raw:/").stderr.decode()
+            finally:
+                machine.kill()
+        # A journal that must be replayed first: the feature flag that says so (needs_recovery).
+        self.tool("/sbin/debugfs", "-w", "-R", "feature needs_recovery", "data.raw")
+        self.assertIn("journal is to be replayed", self.fails("volume", "copy", "start", "data.raw:/"))
+        self.assertNothingLeft(self.work)
+
+
+if __name__ == "__main__":
+    scenario.main()
