@@ -76,6 +76,7 @@ struct target {
 	struct uni_strv writable;	/* disks that it writes to */
 	bool disk_writable;		/* `disk` too */
 	bool wants_network;		/* the image's configuration names one */
+	bool restarts;			/* it says that something follows the end */
 	struct uni_boot_config *config; /* the image's, for the files it names; NULL: not known */
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
@@ -146,6 +147,7 @@ static int note_config(struct cli *cli, struct target *target, const struct uni_
 		(void)uni_boot_config_file(target->config, file->name, file->path, file->mode,
 					   file->flags);
 	}
+	target->restarts = config->on_exit != UNI_ACTION_OFF || config->on_fault != UNI_ACTION_OFF;
 	target->wants_network =
 		config->networks.count != 0 && !uni_strv_has(&config->networks, "none");
 	return find_volumes(cli, target, config, image, err);
@@ -525,6 +527,7 @@ static int make_spec(struct cli *cli, struct target *target, struct uni_vm_spec 
 		spec->machine = direct && spec->disk_bus == NULL ? "microvm" : "q35";
 	spec->accel = cli_value(cli, "accel");
 	spec->emulator = cli_value(cli, "qemu");
+	spec->restarts = target->restarts;
 	spec->wait_for_debugger = cli_flag(cli, "gdb");
 	return make_network(cli, target, spec, err);
 }

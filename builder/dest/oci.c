@@ -2,6 +2,7 @@
  * oci://HOST/NAME[:TAG]: a disk, a package or any other file as an artifact in a registry.
  */
 #include "oci.h"
+#include "connections.h"
 #include "internal.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/base/pool.h>
 #include <uni/base/system.h>
 #include <uni/bundle/oci.h>
 #include <uni/dest/attach.h>
@@ -22,6 +24,7 @@
 struct part {
 	uint64_t offset, size;
 	struct uni_digest digest;
+	bool zero, sent;
 	char title[96], offset_text[24];
 	struct uni_oci_annotation annotations[2];
 };
@@ -36,10 +39,13 @@ struct oci_push {
 	const char *artifact_type;
 	struct part *parts;
 	size_t count;
+	struct connections connections;
+	_Atomic uint64_t done; /* bytes that are there */
 };
 
 static void push_end(struct oci_push *p)
 {
+	connections_free(&p->connections);
 	uni_oci_free(p->oci);
 	uni_oci_reference_free(&p->reference);
 	uni_close_fd(&p->fd);
@@ -96,41 +102,29 @@ static int cut(struct oci_push *p, struct uni_err *err)
 	return 0;
 }
 
-/* One pass over the file: each part's digest, and the whole's. Parts of zeros are dropped. */
-static int hash_parts(struct oci_push *p, struct uni_err *err)
+static int hash_range(const struct oci_push *p, uint64_t offset, uint64_t size,
+		      struct uni_digest *digest, bool *zero, struct uni_err *err)
 {
 	uint8_t *data UNI_AUTO_FREE = uni_alloc(STEP);
-	struct uni_hash whole;
-	size_t kept = 0;
+	struct uni_hash hash;
+	int rc = 0;
 
-	uni_hash_start(&whole);
-	for (size_t i = 0; i < p->count; i++) {
-		struct part *part = &p->parts[i];
-		struct uni_hash hash;
-		bool zero = true;
+	*zero = true;
+	uni_hash_start(&hash);
+	for (uint64_t done = 0; rc == 0 && done < size;) {
+		size_t step = size - done < STEP ? (size_t)(size - done) : STEP;
 
-		uni_hash_start(&hash);
-		for (uint64_t done = 0; done < part->size;) {
-			size_t size = part->size - done < STEP ? (size_t)(part->size - done) : STEP;
-			int rc = uni_pread_full(p->fd, data, size, part->offset + done,
-						p->job->source, err);
-
-			if (rc == 0)
-				rc = uni_check_cancel(err);
-			if (rc != 0)
-				return rc;
-			uni_hash_add(&hash, data, size);
-			uni_hash_add(&whole, data, size);
-			zero = zero && uni_all_zero(data, size);
-			done += size;
-		}
-		part->digest = uni_hash_end(&hash);
-		if (!zero || !uni_str_eq(p->artifact_type, OCI_DISK_TYPE))
-			p->parts[kept++] = *part;
+		rc = uni_pread_full(p->fd, data, step, offset + done, p->job->source, err);
+		if (rc == 0)
+			rc = uni_check_cancel(err);
+		if (rc != 0)
+			break;
+		uni_hash_add(&hash, data, step);
+		*zero = *zero && uni_all_zero(data, step);
+		done += step;
 	}
-	p->count = kept;
-	p->digest = uni_hash_end(&whole);
-	return 0;
+	*digest = uni_hash_end(&hash);
+	return rc;
 }
 
 /* --- sending --- */
@@ -142,23 +136,56 @@ int oci_send_empty(struct uni_oci *oci, struct uni_err *err)
 	return uni_oci_put_bytes(oci, "{}", 2, &empty, err);
 }
 
-static int send_parts(struct oci_push *p, uint64_t *sent_bytes, struct uni_err *err)
+static int send_part(struct oci_push *p, struct part *part, struct uni_err *err)
 {
-	struct uni_event progress = { .kind = UNI_EVENT_PROGRESS,
-				      .name = "upload",
-				      .total = p->size };
-	int rc = oci_send_empty(p->oci, err);
+	struct uni_oci *oci = NULL;
+	int rc = connections_take(&p->connections, &oci, err);
 
-	for (size_t i = 0; rc == 0 && i < p->count; i++) {
-		const struct part *part = &p->parts[i];
-		bool sent = false;
+	if (rc == 0)
+		rc = uni_oci_put_blob(oci, &part->digest, p->fd, part->offset, part->size,
+				      &part->sent, err);
+	connections_give(&p->connections, oci);
+	if (rc != 0)
+		return rc;
+	p->done += part->size;
+	uni_event_send(p->job->events, &(struct uni_event){ .kind = UNI_EVENT_PROGRESS,
+							    .name = "upload",
+							    .done = p->done,
+							    .total = p->size });
+	return 0;
+}
 
-		rc = uni_oci_put_blob(p->oci, &part->digest, p->fd, part->offset, part->size, &sent,
-				      err);
-		*sent_bytes += sent ? part->size : 0;
-		progress.done = part->offset + part->size;
-		uni_event_send(p->job->events, &progress);
+/* The whole file's digest first, for it takes longest; then each part: its digest, and off it goes.
+ * A disk's parts of zeros are left out. */
+static int do_item(void *user, size_t index, struct uni_err *err)
+{
+	struct oci_push *p = user;
+	struct part *part;
+	bool zero;
+	int rc;
+
+	if (index == 0)
+		return hash_range(p, 0, p->size, &p->digest, &zero, err);
+	part = &p->parts[index - 1];
+	rc = hash_range(p, part->offset, part->size, &part->digest, &part->zero, err);
+	part->zero = part->zero && uni_str_eq(p->artifact_type, OCI_DISK_TYPE);
+	if (rc != 0 || part->zero || p->job->dry_run)
+		return rc;
+	return send_part(p, part, err);
+}
+
+static int do_parts(struct oci_push *p, uint64_t *sent, struct uni_err *err)
+{
+	size_t kept = 0;
+	int rc;
+
+	rc = uni_pool_run(p->count + 1, CONNECTIONS_MAX, do_item, p, err);
+	for (size_t i = 0; i < p->count; i++) {
+		*sent += p->parts[i].sent ? p->parts[i].size : 0;
+		if (!p->parts[i].zero)
+			p->parts[kept++] = p->parts[i];
 	}
+	p->count = kept;
 	return rc;
 }
 
@@ -271,28 +298,27 @@ static int open_source(struct oci_push *p, struct uni_err *err)
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return uni_err_set(err, UNI_E_INVAL, "%s: is no file with content", p->job->source);
 	p->size = (uint64_t)st.st_size;
-	rc = cut(p, err);
-	return rc == 0 ? hash_parts(p, err) : rc;
+	return cut(p, err);
 }
 
 static int oci_push(const struct uni_dest_job *job, struct uni_err *err)
 {
 	struct oci_push p __attribute__((cleanup(push_end))) = { .job = job, .fd = -1 };
-	const struct uni_net_options net = { .events = job->events };
 	char text[UNI_DIGEST_TEXT];
 	struct uni_oci_descriptor made;
 	uint64_t sent = 0;
 	int rc = open_source(&p, err);
 
-	if (rc != 0)
-		return rc;
-	if (job->dry_run)
-		return say(&p);
-	rc = uni_oci_open(&p.oci, &p.reference, true, &net, err);
-	if (rc == 0 && job->mount_from != NULL)
-		rc = uni_oci_mount_from(p.oci, job->mount_from, err);
+	connections_init(&p.connections, &p.reference, true, job->events);
+	p.connections.mount_from = job->mount_from;
+	if (rc == 0 && !job->dry_run)
+		rc = connections_take(&p.connections, &p.oci, err);
+	if (rc == 0 && !job->dry_run)
+		rc = oci_send_empty(p.oci, err);
 	if (rc == 0)
-		rc = send_parts(&p, &sent, err);
+		rc = do_parts(&p, &sent, err);
+	if (rc == 0 && job->dry_run)
+		return say(&p);
 	if (rc == 0)
 		rc = send_manifest(&p, &made, err);
 	if (rc == 0)

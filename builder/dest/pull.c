@@ -1,6 +1,7 @@
 /*
  * A manifest's layers become files again.
  */
+#include "connections.h"
 #include "oci.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +11,7 @@
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/path.h>
+#include <uni/base/pool.h>
 #include <uni/bundle/oci.h>
 #include <uni/dest/attach.h>
 #include <uni/dest/pull.h>
@@ -28,10 +30,12 @@ struct pull {
 	struct uni_digest digest; /* of the manifest */
 	const struct uni_pull *how;
 	struct uni_strv *paths;
+	struct connections connections;
 };
 
 static void pull_end(struct pull *p)
 {
+	connections_free(&p->connections);
 	uni_oci_free(p->oci);
 	uni_oci_reference_free(&p->reference);
 	uni_json_free(p->manifest);
@@ -78,42 +82,98 @@ static int begin_file(struct pull *p, const char *title, struct uni_outfile **fi
 	return uni_outfile_open(file, path, 0644, err);
 }
 
-static int fetch_layer(struct pull *p, const struct uni_json *layer, int fd, uint64_t at,
-		       uint64_t limit, struct uni_err *err)
-{
-	struct uni_sink *sink UNI_AUTO(uni_sink) =
-		uni_sink_to_place(fd, at, p->paths->items[p->paths->count - 1]);
+/* A layer and where it goes. */
+struct place {
 	struct uni_digest digest;
-	uint64_t size = 0;
-	int rc = oci_take_descriptor(layer, &digest, &size, err);
+	uint64_t at, size;
+};
 
+struct fetching {
+	struct pull *p;
+	int fd;
+	const char *name;
+	struct place *places;
+	uint64_t total;
+	_Atomic uint64_t done;
+};
+
+static int fetch_place(void *user, size_t index, struct uni_err *err)
+{
+	struct fetching *f = user;
+	const struct place *place = &f->places[index];
+	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_place(f->fd, place->at, f->name);
+	struct uni_oci *oci = NULL;
+	int rc = connections_take(&f->p->connections, &oci, err);
+
+	if (rc == 0)
+		rc = uni_oci_get_blob(oci, &place->digest, place->size, sink, err);
+	connections_give(&f->p->connections, oci);
 	if (rc != 0)
 		return rc;
-	if (at > limit || size > limit - at)
-		return uni_err_set(err, UNI_E_CORRUPT, "a part lies beyond the disk");
-	return uni_oci_get_blob(p->oci, &digest, size, sink, err);
+	f->done += place->size;
+	uni_event_send(f->p->how->events, &(struct uni_event){ .kind = UNI_EVENT_PROGRESS,
+							       .name = "download",
+							       .done = f->done,
+							       .total = f->total });
+	return 0;
 }
 
-/* What was pushed, as a whole: the parts may each be right and still not make it. */
-static int check_whole(const struct pull *p, int fd, struct uni_err *err)
+/* Layers at once, each checked while it comes. */
+static int fetch_places(struct pull *p, struct place *places, size_t count, int fd,
+			struct uni_err *err)
 {
-	const char *text = annotation(p->manifest, OCI_DIGEST);
-	struct uni_digest wanted, got;
-	uint64_t size;
-	int rc;
+	struct fetching f = {
+		.p = p, .fd = fd, .name = p->paths->items[p->paths->count - 1], .places = places
+	};
 
-	if (text == NULL || !uni_digest_parse(text, &wanted))
-		return 0;
-	rc = uni_digest_fd(fd, &size, &got, "what was pulled", err);
-	if (rc == 0 && !uni_digest_eq(&wanted, &got))
-		rc = uni_err_set(err, UNI_E_CORRUPT,
-				 "the parts do not make the disk that was pushed");
-	return rc;
+	for (size_t i = 0; i < count; i++)
+		f.total += places[i].size;
+	return uni_pool_run(count, CONNECTIONS_MAX, fetch_place, &f, err);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Sorted, within the disk, and none over another: what they make does not depend on which comes
+ * first. */
+static int read_places(const struct uni_json *layers, uint64_t size, struct place *places,
+		       struct uni_err *err)
+{
+	size_t count = uni_json_count(layers);
+	uint64_t end = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		const struct uni_json *layer = uni_json_item(layers, i);
+		const char *offset = annotation(layer, OCI_OFFSET);
+
+		if (offset == NULL || !uni_str_u64(offset, &places[i].at))
+			return uni_err_set(err, UNI_E_CORRUPT,
+					   "a part does not say where it belongs");
+		rc = oci_take_descriptor(layer, &places[i].digest, &places[i].size, err);
+	}
+	if (rc != 0)
+		return rc;
+	qsort(places, count, sizeof(*places), by_place);
+	for (size_t i = 0; i < count; i++) {
+		if (places[i].at > size || places[i].size > size - places[i].at)
+			return uni_err_set(err, UNI_E_CORRUPT, "a part lies beyond the disk");
+		if (places[i].at < end)
+			return uni_err_set(err, UNI_E_CORRUPT, "parts of the disk overlap");
+		end = places[i].at + places[i].size;
+	}
+	return 0;
 }
 
 static int pull_disk(struct pull *p, const struct uni_json *layers, struct uni_err *err)
 {
 	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
+	struct place *places UNI_AUTO_FREE =
+		uni_alloc_array(uni_json_count(layers) + 1, sizeof(*places));
 	const char *size_text = annotation(p->manifest, OCI_SIZE);
 	uint64_t size = 0;
 	int rc = begin_file(p, annotation(p->manifest, UNI_OCI_TITLE), &file, err);
@@ -124,18 +184,9 @@ static int pull_disk(struct pull *p, const struct uni_json *layers, struct uni_e
 		return uni_err_set(err, UNI_E_CORRUPT, "the manifest does not say the disk's size");
 	if (ftruncate(uni_outfile_fd(file), (off_t)size) != 0)
 		return uni_err_errno(err, "cannot write %s", p->paths->items[p->paths->count - 1]);
-	for (size_t i = 0; rc == 0 && i < uni_json_count(layers); i++) {
-		const struct uni_json *layer = uni_json_item(layers, i);
-		const char *offset = annotation(layer, OCI_OFFSET);
-		uint64_t at = 0;
-
-		if (offset == NULL || !uni_str_u64(offset, &at))
-			return uni_err_set(err, UNI_E_CORRUPT,
-					   "a part does not say where it belongs");
-		rc = fetch_layer(p, layer, uni_outfile_fd(file), at, size, err);
-	}
+	rc = read_places(layers, size, places, err);
 	if (rc == 0)
-		rc = check_whole(p, uni_outfile_fd(file), err);
+		rc = fetch_places(p, places, uni_json_count(layers), uni_outfile_fd(file), err);
 	return rc == 0 ? uni_outfile_commit(file, true, err) : rc;
 }
 
@@ -147,9 +198,15 @@ static int pull_files(struct pull *p, const struct uni_json *layers, struct uni_
 		struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
 		const struct uni_json *layer = uni_json_item(layers, i);
 
-		rc = begin_file(p, annotation(layer, UNI_OCI_TITLE), &file, err);
+		struct place place = { .at = 0 };
+
+		rc = oci_take_descriptor(layer, &place.digest, &place.size, err);
 		if (rc == 0)
-			rc = fetch_layer(p, layer, uni_outfile_fd(file), 0, UNI_DISK_SIZE_MAX, err);
+			rc = begin_file(p, annotation(layer, UNI_OCI_TITLE), &file, err);
+		if (rc == 0)
+			rc = fetch_places(p, &place, 1, uni_outfile_fd(file), err);
+		if (rc == 0 && ftruncate(uni_outfile_fd(file), (off_t)place.size) != 0)
+			rc = uni_err_errno(err, "%s", p->paths->items[p->paths->count - 1]);
 		if (rc == 0)
 			rc = uni_outfile_commit(file, true, err);
 	}
@@ -185,6 +242,7 @@ static int begin(struct pull *p, struct uni_err *err)
 		rc = oci_read_manifest(p->oci, &p->reference, &p->manifest, &p->digest, err);
 	if (rc == 0 && p->how->key != NULL)
 		rc = uni_oci_verify(p->oci, &p->digest, p->how->key, err);
+	connections_init(&p->connections, &p->reference, false, p->how->events);
 	return rc;
 }
 

@@ -351,9 +351,10 @@ static int send_words(struct shared *s, const char *words, struct uni_oci_descri
 	return uni_oci_put_bytes(s->oci, words, strlen(words), &config->digest, err);
 }
 
-static int put_manifest(struct shared *s, struct uni_oci_manifest *manifest,
+static int put_manifest(struct shared *s, const struct uni_oci_manifest *result,
 			const struct uni_digest *key, struct uni_err *err)
 {
+	struct uni_oci_manifest manifest = *result;
 	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
 	char tag[80], hex[65];
 	const struct uni_oci_annotation annotation = { KEY_NOTE, hex };
@@ -361,8 +362,8 @@ static int put_manifest(struct shared *s, struct uni_oci_manifest *manifest,
 	int rc;
 
 	tag_of(key, tag, hex);
-	manifest->annotations = (struct uni_oci_annotations){ &annotation, 1 };
-	uni_oci_manifest_json(manifest, &json);
+	manifest.annotations = (struct uni_oci_annotations){ &annotation, 1 };
+	uni_oci_manifest_json(&manifest, &json);
 	digest = uni_digest_of(json.data, json.size);
 	/* A result that others see has its signature already. */
 	rc = s->how->signer != NULL

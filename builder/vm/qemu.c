@@ -17,6 +17,7 @@
 
 #define MIB (1024u * 1024u)
 #define UEFI_LEAST (64u * MIB)
+#define CANCEL_MS 100	  /* between looks whether somebody interrupts */
 #define SMBIOS_ROOM 60000 /* bytes of strings, beside the other tables */
 
 /* In QEMU's option lists a comma separates; doubled it stands for itself. */
@@ -318,11 +319,12 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 		add_memory_file(argv, spec);
 	uni_strv_add(argv, "-smp");
 	uni_strv_addf(argv, "%u", spec->processors);
-	for (const char *const *flag =
-		     (const char *const[]){ "-nodefaults", "-no-user-config", "-no-reboot",
-					    "-display", "none", NULL };
+	for (const char *const *flag = (const char *const[]){ "-nodefaults", "-no-user-config",
+							      "-display", "none", NULL };
 	     *flag != NULL; flag++)
 		uni_strv_add(argv, *flag);
+	if (!spec->restarts)
+		uni_strv_add(argv, "-no-reboot");
 	add_console(argv, spec);
 	uni_strv_add(argv, "-device");
 	uni_strv_addf(argv, "isa-debug-exit,iobase=0x%x,iosize=4", UNI_EXIT_DEBUG_PORT);
@@ -378,6 +380,22 @@ int vm_emulator_hint(struct uni_err *err)
 	return err->code;
 }
 
+/* An interruption counts while there is a time-out, too. */
+static int wait_end(struct uni_process *process, int timeout_ms, int *status, struct uni_err *err)
+{
+	uint64_t end = uni_clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+	int rc;
+
+	if (timeout_ms < 0)
+		return uni_process_wait(process, -1, status, err);
+	do {
+		rc = uni_process_wait(process, CANCEL_MS, status, err);
+		if (rc == UNI_E_TIMEOUT && uni_check_cancel(err) != 0)
+			return err->code;
+	} while (rc == UNI_E_TIMEOUT && uni_clock_mono_ns() < end);
+	return rc;
+}
+
 static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
 		       struct uni_vm_result *result, struct uni_err *err)
 {
@@ -393,7 +411,7 @@ static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *i
 	child.stderr_fd = io->log;
 	if (uni_process_start(&process, &child, err) != 0)
 		return vm_emulator_hint(err);
-	if (uni_process_wait(process, timeout_ms, &result->emulator_status, err) != 0) {
+	if (wait_end(process, timeout_ms, &result->emulator_status, err) != 0) {
 		if (err->code == UNI_E_TIMEOUT)
 			return uni_err_set(err, UNI_E_TIMEOUT,
 					   "the machine still ran after %d s, and was ended",

@@ -1,10 +1,19 @@
 """A writable volume is copied while its machine goes on writing: of one moment, and sound behind its journal."""
 
 import os
+import struct
 import subprocess
+import sys
 import time
 
 import scenario
+
+sys.path.append(os.path.join(scenario.ROOT, "tests/kernel"))
+import live_volume  # pylint: disable=wrong-import-position
+from mkimage import crc32c  # pylint: disable=wrong-import-position
+
+FREEZE, THAW, BLOCK, ORDER = 3, 4, 512, 32
+EOPNOTSUPP, ETIMEDOUT = 95, 110
 
 WRITER = """#include <fcntl.h>
 #include <stdio.h>
@@ -128,6 +137,54 @@ class Backup(scenario.Scenario):
         self.assertTrue(last["changes_only"])
         self.uni("volume", "copy", "vm:db/data", "whole.raw", "--no-freeze")
         self.assertEqual(self.read("changes.raw"), self.read("whole.raw"))
+
+    def order(self, kind, number, uuid=bytes(16), limit_ms=0, sound=True):
+        """Written into the doorbell as docs/live-volume.md has it, and knocked; the reply's errno, or None."""
+        folder = self.path("state/uni/machines/db")
+        data = struct.pack("<8sIIQII16s", b"UNIBELL\0", 1, kind, number, limit_ms, 0, uuid)
+        data += bytes(BLOCK - 4 - len(data))
+        data += struct.pack("<I", crc32c(data) ^ (not sound))
+        with open(os.path.join(folder, "bell"), "r+b") as f:
+            f.seek(ORDER * BLOCK)
+            f.write(data)
+        monitor = live_volume.Monitor(os.path.join(folder, "control"))
+        monitor.knock(live_volume.File(os.path.join(folder, "bell")))
+        monitor.close()
+        for _ in range(100 if sound else 20):
+            with open(os.path.join(folder, "bell"), "rb") as f:
+                f.seek((ORDER + 1) * BLOCK)
+                error, replied = struct.unpack_from("<IQ", f.read(BLOCK), 12)
+            if replied == number:
+                return error
+            time.sleep(0.05)
+        return None
+
+    def uuid(self):
+        with open(next(p for p in self.disks() if p.endswith(".data.raw")), "rb") as f:
+            f.seek(1024 + 104)
+            u = f.read(16)
+        return bytes(u[i] for i in (3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15))
+
+    def disks(self):
+        folder = self.path("state/uni/machines")
+        return [os.path.join(folder, name) for name in os.listdir(folder)]
+
+    def test_a_freeze_ends_by_itself(self):
+        """Whoever froze the volume and died holds the machine up for as long as he said, and no longer."""
+        self.start()
+        self.assertIsNone(self.order(FREEZE, 1, sound=False))
+        self.assertEqual(self.order(99, 2), EOPNOTSUPP)
+        self.assertEqual(self.order(THAW, 3), ETIMEDOUT)
+        self.assertEqual(self.order(FREEZE, 4, self.uuid(), limit_ms=200), 0)
+        time.sleep(0.5)
+        self.assertEqual(self.order(THAW, 5), ETIMEDOUT)
+        # It writes again, and what is written is found by the next copy.
+        self.uni("volume", "copy", "vm:db/data", "one.raw")
+        time.sleep(0.3)
+        self.assertTrue(self.uni_json("volume", "copy", "vm:db/data", "one.raw", "--json")["frozen"])
+        self.check(self.path("work", "one.raw"))
+        self.assertEqual(self.order(FREEZE, 900, self.uuid(), limit_ms=5000), 0)
+        self.assertEqual(self.order(THAW, 901), 0)
 
     def test_bandwidth(self):
         self.start()

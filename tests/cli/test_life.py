@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 
 import scenario
 
@@ -143,6 +142,57 @@ class Life(scenario.Scenario):
                 wrote = int(re.search(r"wrote (\d+)", said).group(1))
                 self.assertGreater(wrote, 100000)
                 self.assertTrue(b"".join(got) == expected[:wrote], "some of it is lost")
+
+    def test_a_peer_that_does_not_read_is_not_waited_for_long(self):
+        port, _, _ = self.listen(reads=False)
+        said = self.life("exit", port, status=5)
+        self.assertIn("wrote ", said)
+
+    def again(self, *how, args=(), config=""):
+        """Whether the machine starts again; it is ended then."""
+        image = self.build(config)
+        if "--kernel" not in how:
+            image = "out/life.raw"
+        process = subprocess.Popen([scenario.UNI, "run", image, *how, "--timeout", "90", "--", *args], cwd=self.work,
+                                   env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        begun, said = 0, b""
+        for line in process.stdout:
+            said += line
+            begun += line.strip() == b"begins"
+            if begun == 3:
+                process.send_signal(signal.SIGINT)
+                break
+        process.communicate()
+        return begun == 3, said.decode(errors="replace")
+
+    def test_what_follows_the_end(self):
+        for how in (("--kernel",), ("--kernel", "--machine", "pc"), ()):
+            for action in ("reboot", "restart"):
+                with self.subTest(how=how, action=action):
+                    self.assertEqual(self.again(*how, config=f'on-exit = "{action}"\n')[0], True)
+                    self.assertEqual(self.again(*how, args=["fault"], config=f'on-fault = "{action}"\n')[0], True)
+        # Each for its own; a machine with neither goes off.
+        self.assertIn("begins", self.life("fault", status=134, config='on-exit = "reboot"\n'))
+        self.assertIn("begins", self.life(status=5, config='on-fault = "reboot"\n'))
+        self.assertIn("begins", self.life(status=5, config='on-exit = "off"\non-fault = "off"\n'))
+
+    def test_trouble_is_told(self):
+        said = self.life("fault", status=134)
+        self.assertRegex(said, r"SIGSEGV at address 0x0 in touch\+0x[0-9a-f]+")
+        self.assertRegex(said, r"(?m)^uni: .* rip [0-9a-f]{16}")
+        self.assertRegex(said, r"\? [0-9a-f]{16} main\+0x")
+        self.assertRegex(self.life("abort", status=134), "SIGABRT ended the program")
+        self.life("closes", status=6)
+        self.assertIn("still ran after 2 s", self.life("--timeout", "2", "--", "loop", status=124))
+        self.assertIn("absent.elf: No such file", self.fails("run", "absent.elf", status=125))
+
+    def test_log_levels(self):
+        """What is said of the network, for one, is a notice."""
+        for level, shows in (("error", False), ("warning", False), ("notice", True), ("debug", True)):
+            with self.subTest(level):
+                said = self.life(status=5, config=f'log-level = "{level}"\n')
+                self.assertEqual("network address 10.0.2.15" in said, shows, said)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,22 @@ class Plug(scenario.Scenario):
         self.uni("volume", "detach", "a.vol", "vm:box")
         self.shows("/srv/a <>")
 
+    def test_slot_that_is_held(self):
+        """What is open from the content before last keeps its room: the writer says who holds it, and gives up."""
+        self.start()
+        self.write("a/word", "one\n")
+        self.write("a/hold", "held\n")
+        self.uni("volume", "create", "a.vol", "--from", "a", "--size", "8M")
+        self.uni("volume", "attach", "a.vol", "vm:box", "--mount", "/srv/a")
+        self.shows("held")
+        self.write("a/word", "two\n")
+        self.uni("volume", "copy", "a", "vm:box/a", "--wait", "--timeout", "60")
+        before = self.read("a.vol")
+        self.assertIn("files of generation 1 are still open in box",
+                      self.fails("volume", "copy", "a", "vm:box/a", "--timeout", "1"))
+        self.assertEqual(self.read("a.vol"), before)
+        self.assertIn("is in use: /srv/a/hold", self.fails("volume", "detach", "a.vol", "vm:box"))
+
     def test_trouble(self):
         self.start()
         self.write("a/word", "one\n")

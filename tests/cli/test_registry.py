@@ -216,9 +216,8 @@ class Hostile(scenario.Scenario):
         self.refused("the disk's size")
         self.serve(b"good bytes", kind=kind, **{size: "4096", title: "d.raw"})
         self.refused("where it belongs")
-        self.serve(b"good bytes", kind=kind, layer={"uni.offset": "0"},
-                   **{size: "4096", title: "d.raw", "uni.digest": "sha256:" + "1" * 64})
-        self.refused("do not make the disk")
+        self.serve(b"good bytes", kind=kind, layer={"uni.offset": "0"}, times=2, **{size: "4096", title: "d.raw"})
+        self.refused("parts of the disk overlap")
         self.serve(b"good bytes", times=5000)
         self.refused("no artifact")
 

@@ -88,6 +88,13 @@ class Bell:
         return found
 
 
+class File:
+    """What a knock needs of a doorbell."""
+
+    def __init__(self, path):
+        self.path = path
+
+
 class Monitor:
     """QMP, as much as it takes to knock."""
 
@@ -97,6 +104,10 @@ class Monitor:
         self.file = self.socket.makefile("rw")
         self.file.readline()
         self.ask("qmp_capabilities")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
 
     def ask(self, command, **arguments):
         self.file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")

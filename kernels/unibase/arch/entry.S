@@ -51,7 +51,17 @@ uk_pvh_entry:
 	testl $0x1fffff, %ebp
 	jz 2f
 	xorl %ebp, %ebp /* nonsense: that memory cannot be written; then we are where we were linked */
-2:	leal PHYS(uk_boot_stack_top)(%ebp), %esp
+	/* Loaders clear .bss, but QEMU does not again when a machine starts anew. */
+2:	cmpl $0, PHYS(boot_ran)(%ebp)
+	je 5f
+	leal UK_LINK_PADDR(%ebp), %edi
+	leal PHYS(uk_bss_end)(%ebp), %ecx
+	subl %edi, %ecx
+	shrl $2, %ecx
+	xorl %eax, %eax
+	rep stosl
+5:	movl $1, PHYS(boot_ran)(%ebp)
+	leal PHYS(uk_boot_stack_top)(%ebp), %esp
 	pushl %ebx
 
 	movl $0x80000000, %eax
@@ -238,5 +248,7 @@ uk_boot_pt:
 	.balign 8
 uk_boot_tsc:
 	.skip 8
+boot_ran:
+	.skip 4
 
 	.section .note.GNU-stack, "", @progbits

@@ -10,6 +10,7 @@
 #include <uk/smp.h>
 #include <uk/start.h>
 #include <uk/symbols.h>
+#include <uk/syscall.h>
 #include <uk/trap.h>
 #include <uni/abi/exit.h>
 
@@ -93,9 +94,12 @@ static void print_backtrace(uint64_t rbp)
 static void print_thread(void)
 {
 	const struct uk_thread *self = uk_cpu()->thread;
+	char call[160];
 
 	if (self != NULL)
 		uk_log(UK_LOG_ERROR, "thread %.16s, processor %u", self->name, uk_cpu()->id);
+	if (uk_syscall_describe(call, sizeof(call)))
+		uk_log(UK_LOG_ERROR, "in the system call %s", call);
 }
 
 static void print_registers(const struct uk_frame *f)

@@ -359,6 +359,16 @@ bool fs_dentry_is_below(struct uk_dentry *dentry, const struct uk_dentry *folder
 	return below;
 }
 
+const struct fs_mount *fs_dentry_mount(const struct uk_dentry *dentry)
+{
+	uint64_t state = uk_spin_lock(&lock);
+
+	while (dentry->parent != NULL)
+		dentry = dentry->parent;
+	uk_spin_unlock(&lock, state);
+	return dentry->mount;
+}
+
 struct uk_dentry *fs_dentry_parent(struct uk_dentry *dentry)
 {
 	uint64_t state = uk_spin_lock(&lock);

@@ -70,7 +70,8 @@ int fs_dentry_move(struct uk_dentry *dentry, struct uk_dentry *parent, const cha
 void fs_dentry_swap(struct uk_dentry *a, struct uk_dentry *b);
 /* Whether `folder` is `dentry` or above it, mounts looked through. */
 bool fs_dentry_is_below(struct uk_dentry *dentry, const struct uk_dentry *folder);
-struct uk_dentry *fs_dentry_parent(struct uk_dentry *dentry); /* "..": a reference */
+const struct fs_mount *fs_dentry_mount(const struct uk_dentry *dentry); /* NULL: without a place */
+struct uk_dentry *fs_dentry_parent(struct uk_dentry *dentry);		/* "..": a reference */
 /* Absolute path; its length, -UK_ERANGE, or -UK_ENOENT with the path and " (deleted)" written. */
 int fs_dentry_path(struct uk_dentry *dentry, char *path, size_t room);
 void fs_dentry_start(void);

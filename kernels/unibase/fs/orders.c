@@ -163,11 +163,13 @@ static void name_holder(struct holders *h, const char *path)
 	h->at += comma + size;
 }
 
+/* Also of a live volume's content from before. */
 static void name_below(struct holders *h, const struct fs_mount *mount, struct uk_dentry *dentry)
 {
+	const struct fs_mount *in = dentry != NULL ? fs_dentry_mount(dentry) : NULL;
 	char *path;
 
-	if (dentry == NULL || !fs_dentry_is_below(dentry, mount->root))
+	if (in == NULL || in->point != mount->point)
 		return;
 	path = uk_alloc(UK_PATH_MAX);
 	if (path != NULL) {

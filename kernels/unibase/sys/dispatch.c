@@ -116,7 +116,9 @@ void uk_syscall_entry(struct uk_frame *frame)
 	int64_t result;
 
 	task->frame = frame;
+	task->in_call = true;
 	result = trace_on ? traced_call(frame->rax, &args) : call(frame->rax, &args);
+	task->in_call = false;
 	/* rt_sigreturn has put other registers in place. */
 	if (frame->vector != UK_VECTOR_SYSCALL)
 		return;
@@ -125,4 +127,28 @@ void uk_syscall_entry(struct uk_frame *frame)
 	if (uk_unlikely(result == -UK_ERESTARTSYS || result == -UK_ERESTARTNOHAND) &&
 	    self->work == 0)
 		uk_signal_deliver(frame);
+}
+
+bool uk_syscall_describe(char *to, size_t room)
+{
+	const struct uk_thread *self = uk_thread_self();
+	const struct uk_task *task = self != NULL ? self->user : NULL;
+	const struct uk_frame *f = task != NULL && task->in_call ? task->frame : NULL;
+	const char *arguments;
+	int size;
+
+	if (f == NULL)
+		return false;
+	arguments = f->rax < UK_COUNT(described) ? described[f->rax].trace : NULL;
+	size = uk_snprintf(to, room, "%s(", name_of(f->rax));
+	for (unsigned i = 0; arguments != NULL && arguments[i] != '\0' && i < 6; i++) {
+		const uint64_t values[] = { f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 };
+
+		if (size > 0 && (size_t)size < room)
+			size += uk_snprintf(to + size, room - (size_t)size, "%s%#lx",
+					    i != 0 ? ", " : "", (unsigned long)values[i]);
+	}
+	if (size > 0 && (size_t)size < room)
+		uk_snprintf(to + size, room - (size_t)size, ")");
+	return true;
 }

@@ -116,6 +116,31 @@ static void test_too_small(void **state)
 			 UNI_E_LIMIT);
 }
 
+/* Content that is still being written: it is noticed, and the volume is as it was. */
+static void test_changing(void **state)
+{
+	const struct uni_tree_rules rules = { .mtime = 1 };
+	UNI_AUTO_FREE char *path = scratch_path("changing");
+	UNI_AUTO_FREE char *file = scratch_path("growing");
+	UNI_AUTO_BUF struct uni_buf before = UNI_BUF_INIT;
+	UNI_AUTO_BUF struct uni_buf after = UNI_BUF_INIT;
+	UNI_AUTO(uni_live) struct uni_live *live = NULL;
+	UNI_AUTO(uni_tree) struct uni_tree *tree = uni_tree_new(&rules);
+	struct uni_live_made made;
+
+	(void)state;
+	make_volume(path, 10, &plain);
+	assert_int_equal(uni_file_read(path, 16 << 20, &before, &live_err), 0);
+	assert_int_equal(uni_file_write(file, "half", 4, 0644, &live_err), 0);
+	assert_int_equal(uni_tree_add_file(tree, "page", file, NULL, &rules, &live_err), 0);
+	assert_int_equal(uni_file_write(file, "half and more", 13, 0644, &live_err), 0);
+	assert_int_equal(uni_live_open(&live, path, true, &live_err), 0);
+	assert_int_equal(uni_live_commit(live, tree, &plain, &made, &live_err), UNI_E_CHANGED);
+	assert_non_null(strstr(live_err.text, "growing"));
+	assert_int_equal(uni_file_read(path, 16 << 20, &after, &live_err), 0);
+	assert_memory_equal(before.data, after.data, before.size);
+}
+
 static void test_two_writers(void **state)
 {
 	UNI_AUTO_FREE char *path = scratch_path("writers");
@@ -232,10 +257,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_generations), cmocka_unit_test(test_difference),
 		cmocka_unit_test(test_rollback),    cmocka_unit_test(test_too_small),
-		cmocka_unit_test(test_two_writers), cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_resize),	    cmocka_unit_test(test_crash),
-		cmocka_unit_test(test_torn),	    cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_newer),
+		cmocka_unit_test(test_changing),    cmocka_unit_test(test_two_writers),
+		cmocka_unit_test(test_keys),	    cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_crash),	    cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_newer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);

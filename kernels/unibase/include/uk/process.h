@@ -45,6 +45,7 @@ struct uk_task {
 	int tid;
 	struct uk_frame start;	/* its first registers */
 	struct uk_frame *frame; /* of the system call that runs */
+	bool in_call;		/* one does */
 	uint64_t clear_tid;	/* user address: zeroed and woken when the thread ends */
 	uint64_t robust_list;
 	char name[16];

@@ -13,6 +13,10 @@ struct uk_sysargs {
 	uint64_t a[6];
 };
 
+/* The call in which the running thread is, as "write(0x1, 0x40a0c0, 0x5)"; false: in none. For a
+ * panic: it believes nothing that the program could have left. sys/dispatch.c */
+bool uk_syscall_describe(char *to, size_t room);
+
 #define UK_CALL(number, name, trace, state, missing)                                               \
 	int64_t uk_sys_##name(const struct uk_sysargs *s);
 #include "../../sys/table.def"

@@ -72,7 +72,8 @@ struct uni_vm_spec {
 	enum uni_vm_network network;
 	const struct uni_vm_forward *forwards; /* USER */
 	size_t forward_count;
-	const char *tap;	/* TAP: name of the device */
+	const char *tap; /* TAP: name of the device */
+	bool restarts;	 /* the guest's reset starts it again, and does not end the machine */
 	bool wait_for_debugger; /* the machine waits for gdb on its port 1234 */
 };
 
