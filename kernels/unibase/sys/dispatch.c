@@ -134,14 +134,14 @@ bool uk_syscall_describe(char *to, size_t room)
 	const struct uk_thread *self = uk_thread_self();
 	const struct uk_task *task = self != NULL ? self->user : NULL;
 	const struct uk_frame *f = task != NULL && task->in_call ? task->frame : NULL;
-	const char *arguments;
+	const struct shown *how;
 	int size;
 
 	if (f == NULL)
 		return false;
-	arguments = f->rax < UK_COUNT(described) ? described[f->rax].trace : NULL;
+	how = shown_of(f->rax);
 	size = uk_snprintf(to, room, "%s(", name_of(f->rax));
-	for (unsigned i = 0; arguments != NULL && arguments[i] != '\0' && i < 6; i++) {
+	for (unsigned i = 0; how != NULL && i < TRACE_MAX && how->trace[i] != '\0'; i++) {
 		const uint64_t values[] = { f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 };
 
 		if (size > 0 && (size_t)size < room)
