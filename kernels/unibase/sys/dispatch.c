@@ -5,6 +5,7 @@
 #include "../proc/proc.h"
 #include "sys.h"
 #include <uk/log.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 #include <uni/abi/config.h>
 
@@ -107,6 +108,25 @@ static int64_t traced_call(uint64_t number, const struct uk_sysargs *args)
 	return result;
 }
 
+/* Calls that touch nothing but what has locks of its own. */
+static bool goes_alone(uint64_t number)
+{
+	switch (number) {
+	case 24:  /* sched_yield */
+	case 39:  /* getpid */
+	case 96:  /* gettimeofday */
+	case 110: /* getppid */
+	case 186: /* gettid */
+	case 201: /* time */
+	case 202: /* futex */
+	case 228: /* clock_gettime */
+	case 309: /* getcpu */
+		return true;
+	default:
+		return false;
+	}
+}
+
 void uk_syscall_entry(struct uk_frame *frame)
 {
 	const struct uk_sysargs args = { { frame->rdi, frame->rsi, frame->rdx, frame->r10,
@@ -117,6 +137,8 @@ void uk_syscall_entry(struct uk_frame *frame)
 
 	task->frame = frame;
 	task->in_call = true;
+	if (uk_unlikely(uk_kernel_shared) && (trace_on || !goes_alone(frame->rax)))
+		uk_kernel_enter();
 	result = trace_on ? traced_call(frame->rax, &args) : call(frame->rax, &args);
 	task->in_call = false;
 	/* rt_sigreturn has put other registers in place. */
@@ -125,8 +147,10 @@ void uk_syscall_entry(struct uk_frame *frame)
 	frame->rax = (uint64_t)result;
 	/* Broken off for a signal that somebody else took: nothing else would look at it. */
 	if (uk_unlikely(result == -UK_ERESTARTSYS || result == -UK_ERESTARTNOHAND) &&
-	    self->work == 0)
+	    self->work == 0) {
+		uk_kernel_enter();
 		uk_signal_deliver(frame);
+	}
 }
 
 bool uk_syscall_describe(char *to, size_t room)
