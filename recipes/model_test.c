@@ -294,13 +294,6 @@ static bool may_change(const struct uni_recipe *recipe, uint16_t type)
 	return false;
 }
 
-static bool has_network(const struct uni_recipe *recipe)
-{
-	const struct uni_recipe_texts *networks = &recipe->config.networks;
-
-	return networks->count != 0 && strcmp(networks->items[0].text, "none") != 0;
-}
-
 /* What a test asks for, the image must permit. */
 static void check_test(struct model *m, const struct uni_toml_value *table,
 		       const struct uni_recipe_test *test)
@@ -316,7 +309,8 @@ static void check_test(struct model *m, const struct uni_toml_value *table,
 		model_error(m, model_pos(table, "env"), "%s: env is fixed in the image", label);
 		model_hint(m, "runtime = [\"env\"] in [config] permits another at start");
 	}
-	if ((test->step_count != 0 || test->load.target != NULL) && !has_network(m->recipe)) {
+	if ((test->step_count != 0 || test->load.target != NULL) &&
+	    !uni_recipe_has_network(m->recipe)) {
 		model_error(m, table->pos, "%s: the machine has no network", label);
 		model_hint(m, "network = \"dhcp\" in [config] gives it one");
 	}

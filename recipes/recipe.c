@@ -133,6 +133,13 @@ const char *uni_recipe_compression_name(enum uni_recipe_compression compression)
 	return names[compression];
 }
 
+bool uni_recipe_has_network(const struct uni_recipe *recipe)
+{
+	const struct uni_recipe_texts *networks = &recipe->config.networks;
+
+	return networks->count != 0 && strcmp(networks->items[0].text, "none") != 0;
+}
+
 bool uni_recipe_volume_beside(const struct uni_recipe_volume *volume)
 {
 	return volume->format == UNI_FS_LIVE || (volume->writable && !volume->embed);
@@ -287,6 +294,8 @@ void uni_recipe_free(struct uni_recipe *recipe)
 	free(recipe->base.name);
 	free(recipe->base.range);
 	free_input(&recipe->base.path);
+	free_texts(&recipe->base.devices);
+	free_texts(&recipe->base.protocols);
 	free_app(&recipe->app);
 	free_input(&recipe->ca);
 	free_config(&recipe->config);

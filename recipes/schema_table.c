@@ -57,6 +57,18 @@ static const struct schema_key base_keys[] = {
 	  .form = FORM_FILE,
 	  .means = "A base in a folder (with its `base.toml`) or a package file, instead of "
 		   "`name`." },
+	{ .name = "devices",
+	  .item = "device",
+	  .takes = TAKES_LIST,
+	  .form = FORM_NAME,
+	  .means = "Devices that the image's kernel must drive besides those of its forms, by the "
+		   "base's words: `[\"nvme\"]` for a disk that turns up as NVMe." },
+	{ .name = "protocols",
+	  .item = "protocol",
+	  .takes = TAKES_LIST,
+	  .form = FORM_NAME,
+	  .means = "Protocols that it must speak besides: `[\"ip\"]` for sockets that reach the "
+		   "machine itself where `[config]` asks for no network." },
 };
 static const struct schema_table base_table = {
 	.title = "[base]",
@@ -196,10 +208,10 @@ static const struct schema_key config_keys[] = {
 	  .takes = TAKES_STRING | TAKES_LIST,
 	  .form = FORM_NETWORK,
 	  .runtime = UNI_CONFIG_NETWORK,
-	  .fallback = "(the base's)",
+	  .fallback = "(none)",
 	  .means =
 		  "`\"dhcp\"`, `\"none\"`, `\"ADDRESS/PREFIX\"` or `\"ADDRESS/PREFIX,GATEWAY\"`; a "
-		  "list for several addresses." },
+		  "list for several addresses. Without, the image's kernel speaks no IP." },
 	{ .name = "time-servers",
 	  .item = "time-server",
 	  .takes = TAKES_LIST,

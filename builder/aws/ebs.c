@@ -7,7 +7,8 @@
 #include <uni/aws/ebs.h>
 #include <uni/base/system.h>
 
-#define IN_FLIGHT 128u
+#define IN_FLIGHT 112u
+#define WINDOW_FIRST 32u
 #define APPEAR_MS 120000u /* a new snapshot may be unknown for as long */
 #define APPEAR_STEP_MS 500u
 #define APPEAR_STEP_MAX_MS 5000u
@@ -124,8 +125,12 @@ struct upload {
 	const struct uni_ebs_snapshot *snapshot;
 	const struct uni_ebs_upload *want;
 	struct slot *slots;
-	unsigned slot_count, busy, window;
-	unsigned throttled; /* how often, when the window was last made */
+	unsigned slot_count, busy;
+	unsigned window;    /* how many may be under way */
+	unsigned throttled; /* how often, when the window was last looked at */
+	unsigned quiet;	    /* blocks until it may change again */
+	unsigned steady;    /* blocks that went well since it was changed; 0 with `starting` */
+	bool starting;	    /* nothing was throttled yet */
 	size_t next, done, total;
 };
 
@@ -187,6 +192,8 @@ static int slot_load(struct slot *slot, struct uni_err *err)
 	rc = want->read(want->user, block->index, slot->data, err);
 	if (rc != 0)
 		return rc;
+	if (want->checked)
+		return 0;
 	digest = uni_digest_of(slot->data, UNI_EBS_BLOCK);
 	if (!uni_digest_eq(&digest, &block->digest))
 		return uni_err_set(err, UNI_E_CHANGED, "block %u changed while it was sent",
@@ -205,16 +212,28 @@ static int sent(struct upload *u, size_t i, struct uni_err *err)
 	return u->want->sent != NULL ? u->want->sent(u->want->user, i, err) : 0;
 }
 
-/* Half as many after the service throttled, one more after each block that went well. */
+/*
+ * The service takes so many a second, and says only that there were too many. So the window doubles
+ * with each round until it does, then goes a quarter back, and from there on four up a round and a
+ * sixteenth down, which keeps it near what is taken. A round passes before what is throttled counts
+ * again: it was under way already.
+ */
 static void set_window(struct upload *u)
 {
-	unsigned throttled = uni_aws_throttled(u->aws);
+	bool throttled = uni_aws_throttled(u->aws) != u->throttled;
 
-	if (throttled != u->throttled) {
-		u->throttled = throttled;
-		u->window = u->window > 1 ? u->window / 2 : 1;
-	} else if (u->window < u->slot_count) {
+	u->throttled = uni_aws_throttled(u->aws);
+	if (u->quiet > 0) {
+		u->quiet--;
+	} else if (throttled) {
+		u->window -= u->starting ? u->window / 4 : u->window / 16 + 1;
+		u->window = u->window > 0 ? u->window : 1;
+		u->starting = false;
+		u->quiet = u->window;
+		u->steady = 0;
+	} else if (u->window < u->slot_count && (u->starting || ++u->steady >= u->window / 4)) {
 		u->window++;
+		u->steady = 0;
 	}
 }
 
@@ -316,7 +335,8 @@ int uni_ebs_upload(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
 	if (u.next >= upload->count)
 		return 0;
 	rc = send_first(&u, err);
-	u.window = u.slot_count;
+	u.window = u.slot_count < WINDOW_FIRST ? u.slot_count : WINDOW_FIRST;
+	u.starting = true;
 	u.throttled = uni_aws_throttled(aws);
 	if (rc == 0)
 		rc = fill_window(&u, err);

@@ -89,6 +89,8 @@ static void kernel_json(const struct uni_image *image, struct uni_buf *out)
 		       ",\n  \"kernel\": {\"size\": %" PRIu64 ", \"entry\": \"0x%" PRIx64
 		       "\", \"load\": \"0x%" PRIx64 "\"",
 		       image->elf_size, image->kernel.entry, image->kernel.load_paddr);
+	uni_buf_puts(out, ", \"words\": ");
+	cli_json_string(out, image->kernel.words);
 	if (image->has_box) {
 		uni_buf_printf(
 			out, ", \"stored_size\": %" PRIu64 ", \"codec\": \"%s\", \"sha256\": \"",
@@ -218,6 +220,20 @@ static void config_text(const struct uni_boot_config *config, struct uni_buf *ou
 		uni_buf_printf(out, "  resolver %s\n", config->resolvers.items[i]);
 }
 
+/* "volumes: virtio-blk-pci, nvme, ..." */
+static void words_text(const char *words, struct uni_buf *out)
+{
+	size_t name = strcspn(words, " ");
+
+	uni_buf_printf(out, "  %.*s%s", (int)name, words, words[name] != '\0' ? ": " : "");
+	for (const char *at = words + name; *at != '\0'; at++)
+		if (*at == ' ')
+			uni_buf_puts(out, at == words + name ? "" : ", ");
+		else
+			uni_buf_putc(out, *at);
+	uni_buf_putc(out, '\n');
+}
+
 static void kernel_text(const struct uni_image *image, struct uni_buf *out)
 {
 	uni_buf_printf(out, "kernel, %" PRIu64 " bytes, entry 0x%" PRIx64, image->elf_size,
@@ -226,6 +242,8 @@ static void kernel_text(const struct uni_image *image, struct uni_buf *out)
 		uni_buf_printf(out, ", stored as %" PRIu64 " (%s)", image->box.stored_size,
 			       image->box.codec == UNI_BOX_LZ4 ? "lz4" : "as is");
 	uni_buf_putc(out, '\n');
+	if (image->kernel.words[0] != '\0')
+		words_text(image->kernel.words, out);
 	for (uint32_t i = 0; i < image->kernel.part_count; i++)
 		uni_buf_printf(out, "  %-14s at %-10" PRIu64 "  %10" PRIu64 " bytes\n",
 			       uni_image_part_name(image->kernel.parts[i].kind),

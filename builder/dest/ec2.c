@@ -266,6 +266,7 @@ static struct ec2_content content_of(struct push *p, size_t n, char **name)
 				     .map = disk->map,
 				     .read = read_block,
 				     .user = disk,
+				     .checked = true,
 				     .name = *name,
 				     .description = p->name,
 				     .tags = &p->tags,
@@ -424,9 +425,7 @@ static int say(struct push *p, const char *types, struct uni_err *err)
 
 static int open_session(struct push *p, struct uni_err *err)
 {
-	const struct uni_net_options net = {
-		.in_flight = 128, .budget = 2000, .attempts = 8, .events = p->job->events
-	};
+	const struct uni_net_options net = ec2_net_options(p->job->events);
 	const struct uni_aws_options options = { .profile = p->job->profile,
 						 .region = p->regions.items[0],
 						 .net = &net };

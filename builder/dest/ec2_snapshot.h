@@ -15,11 +15,15 @@ struct ec2_content {
 	/* The map's nth block, UNI_AMI_BLOCK bytes. */
 	int (*read)(const void *user, size_t n, void *data, struct uni_err *err);
 	const void *user;
+	bool checked;	  /* a block that is read has its digest */
 	const char *name; /* what the next push of that name builds on */
 	const char *description;
 	const struct uni_strv *tags; /* "KEY=VALUE" */
 	const struct uni_events *events;
 };
+
+/* For a session that uploads: many at once, and patience with a service that throttles. */
+struct uni_net_options ec2_net_options(const struct uni_events *events);
 
 /* Makes it, and then `then` with its id (or NULL), whose failure is that of the whole: a snapshot
  * that nobody can go on with is removed, another is named in the error. */

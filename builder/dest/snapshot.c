@@ -74,7 +74,7 @@ static void say(const struct uni_dest_job *job, const char *what, const char *wh
 int uni_snapshot_push(const struct uni_dest_job *job, struct uni_err *err)
 {
 	struct volume_push p __attribute__((cleanup(push_end))) = { .source = NULL };
-	const struct uni_net_options net = { .in_flight = 128, .events = job->events };
+	const struct uni_net_options net = ec2_net_options(job->events);
 	struct uni_aws_options how = { .profile = job->profile, .net = &net };
 	struct ec2_content content = { .read = read_block, .user = &p, .events = job->events };
 	char snapshot[UNI_EBS_ID];

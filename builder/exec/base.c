@@ -138,6 +138,17 @@ int base_open(struct build *b, const struct uni_base **base, struct uni_err *err
 	return rc != 0 ? uni_err_context(err, "base") : 0;
 }
 
+int base_kernel(struct build *b, const struct uni_step *step, const struct uni_base_kernel **kernel,
+		struct uni_err *err)
+{
+	const struct uni_base *base;
+	int rc = base_open(b, &base, err);
+
+	return rc != 0 ? rc
+		       : uni_plan_kernel(b->recipe, base, uni_plan_step_place(step->id), kernel,
+					 err);
+}
+
 /* --- what the recipe wants of it --- */
 
 void base_complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
@@ -179,6 +190,25 @@ static void check_volumes(struct build *b, const struct uni_base *base)
 	}
 }
 
+/* What the recipe asks for by name must be there; what its forms ask for, where it can be. */
+static void check_asked(struct build *b, const struct uni_base *base)
+{
+	const struct uni_recipe_base *asked = &b->recipe->base;
+
+	for (size_t i = 0; i < asked->devices.count; i++) {
+		struct uni_err why = UNI_ERR_INIT;
+
+		if (uni_base_need_device(base, asked->devices.items[i].text, &why) != 0)
+			base_complain(b, asked->devices.items[i].pos, &why);
+	}
+	for (size_t i = 0; i < asked->protocols.count; i++) {
+		struct uni_err why = UNI_ERR_INIT;
+
+		if (uni_base_need_protocol(base, asked->protocols.items[i].text, &why) != 0)
+			base_complain(b, asked->protocols.items[i].pos, &why);
+	}
+}
+
 int base_check(struct build *b, struct uni_err *err)
 {
 	struct uni_err why = UNI_ERR_INIT;
@@ -187,6 +217,7 @@ int base_check(struct build *b, struct uni_err *err)
 
 	if (rc != 0)
 		return rc;
+	check_asked(b, base);
 	check_volumes(b, base);
 	forms_check(b, base);
 	if (uni_base_need_config(base, UNI_CONFIG_VERSION, &why) != 0)

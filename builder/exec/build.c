@@ -179,6 +179,7 @@ int build_prepare(struct build *b, bool hash_all, struct uni_err *err)
 int artifact_step(const struct build *b, const char *format)
 {
 	const char *kind = uni_machine_find(format) != NULL ? "machine" : "disk";
+	/* The bootable ELF is handed out as it is for the place that most forms share. */
 	char *id UNI_AUTO_FREE = strcmp(format, "elf") == 0 ? uni_strdup("kernel")
 							    : uni_asprintf("%s:%s", kind, format);
 

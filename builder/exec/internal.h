@@ -187,6 +187,9 @@ void base_clear(struct base_input *base);
 int base_open(struct build *b, const struct uni_base **base, struct uni_err *err);
 /* What the recipe wants of the base: all that it cannot do goes to the diags, the first to err. */
 int base_check(struct build *b, struct uni_err *err);
+/* The kernel that a step "kernel" or "box" takes. */
+int base_kernel(struct build *b, const struct uni_step *step, const struct uni_base_kernel **kernel,
+		struct uni_err *err);
 
 /* volume.c */
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */

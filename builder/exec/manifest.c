@@ -219,6 +219,20 @@ static void put_partitions(const char *meta, struct uni_buf *out)
 	uni_buf_puts(out, "]");
 }
 
+/* Which of the base's kernels is in it. */
+static void put_kernel(const struct build *b, const char *format, struct uni_buf *out)
+{
+	const struct uni_base *base = b->base.base;
+	const struct uni_base_kernel *kernel;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (uni_plan_kernel(b->recipe, base, uni_plan_place(b->recipe, base, format), &kernel,
+			    &ignored) != 0)
+		return;
+	uni_buf_puts(out, ", ");
+	put_text(out, "kernel", kernel->name);
+}
+
 static void put_artifact(const struct build *b, const char *format,
 			 const struct uni_store_entry *blob, const char *partitions,
 			 struct uni_buf *out)
@@ -230,6 +244,7 @@ static void put_artifact(const struct build *b, const char *format,
 	put_text(out, "name", name);
 	uni_buf_puts(out, ", ");
 	put_text(out, "format", format);
+	put_kernel(b, format, out);
 	uni_buf_puts(out, ", ");
 	uni_content_digest_text(&blob->digest, blob->mapped, digest);
 	uni_buf_printf(out, "\"digest\": \"%s\"", digest);

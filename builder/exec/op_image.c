@@ -155,14 +155,15 @@ static int add_program(struct build *b, const struct uni_step *step, struct kern
 	return rc != 0 ? rc : check_program(b, parts, err);
 }
 
-static int compose(struct build *b, struct kernel_parts *parts, const struct uni_buf *config,
-		   struct uni_store_record *record, struct uni_err *err)
+static int compose(struct build *b, const struct uni_step *step, struct kernel_parts *parts,
+		   const struct uni_buf *config, struct uni_store_record *record,
+		   struct uni_err *err)
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	struct uni_kernel_result result;
 	struct uni_store_entry blob;
-	const struct uni_base *base;
-	int rc = base_open(b, &base, err);
+	const struct uni_base_kernel *kernel;
+	int rc = base_kernel(b, step, &kernel, err);
 
 	if (parts->count == UNI_PARTS_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "a kernel carries at most %d parts",
@@ -173,8 +174,8 @@ static int compose(struct build *b, struct kernel_parts *parts, const struct uni
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, b->store, err);
 	if (rc == 0)
-		rc = base->kind->compose(base, parts->items, parts->count,
-					 uni_store_writer_fd(writer), &result, err);
+		rc = kernel->base->kind->compose(kernel, parts->items, parts->count,
+						 uni_store_writer_fd(writer), &result, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, &result.digest, &blob, err);
 	if (rc == 0)
@@ -197,7 +198,7 @@ static int make_kernel(struct build *b, const struct uni_step *step, struct kern
 		rc = add_volume_parts(b, step, parts, config, err);
 	if (rc == 0)
 		rc = uni_boot_config_encode(config, &encoded, err);
-	return rc != 0 ? rc : compose(b, parts, &encoded, record, err);
+	return rc != 0 ? rc : compose(b, step, parts, &encoded, record, err);
 }
 
 int op_kernel(struct build *b, const struct uni_step *step, struct uni_store_record *record,
@@ -216,18 +217,21 @@ int op_box(struct build *b, const struct uni_step *step, struct uni_store_record
 	   struct uni_err *err)
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
-	struct uni_store_entry elf = *input_blob(b, step, 0);
+	struct uni_store_entry elf = *input_blob(b, step, (size_t)find_input(step, "elf"));
 	struct uni_store_entry blob;
 	struct uni_digest digest;
 	int fd UNI_AUTO_CLOSE = -1;
 	uint64_t size;
-	int rc = uni_store_blob_open(b->store, &elf, &fd, err);
+	const struct uni_base_kernel *kernel;
+	int rc = base_kernel(b, step, &kernel, err);
 
+	if (rc == 0)
+		rc = uni_store_blob_open(b->store, &elf, &fd, err);
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, b->store, err);
 	if (rc == 0)
-		rc = uni_box_pack(fd, elf.size, "kernel", uni_store_writer_fd(writer), &size,
-				  &digest, err);
+		rc = uni_box_pack(fd, elf.size, kernel->packed.path, uni_store_writer_fd(writer),
+				  &size, &digest, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, &digest, &blob, err);
 	if (rc == 0)

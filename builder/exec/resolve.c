@@ -320,6 +320,12 @@ int build_make_plan(struct build *b, struct uni_err *err)
 		.mentioned_count = mentioned_count,
 	};
 
+	const struct uni_base *base;
+	int rc = base_open(b, &base, err);
+
+	if (rc != 0)
+		return rc;
+	in.base_words = base;
 	for (size_t i = 0; i < b->source_count; i++)
 		sources[i] = (struct uni_plan_source){
 			.name = b->sources[i].name,

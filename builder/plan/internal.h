@@ -11,7 +11,7 @@
 /* Versions of operations that have no registry of their own: change with the bytes they write. */
 #define PLAN_ROOT_VERSION 2
 #define PLAN_VOLUME_VERSION 1 /* of what its result says, beside the file system's own */
-#define PLAN_MANIFEST_VERSION 1
+#define PLAN_MANIFEST_VERSION 2
 
 struct plan_step {
 	struct uni_step step;
@@ -41,7 +41,8 @@ void options_compile(const struct uni_recipe *recipe, size_t source, struct uni_
 void options_root(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volume *volume,
 		   struct uni_buf *out, struct uni_err *err);
-void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out);
+/* `kernel`: the one of the base's that was chosen. */
+void options_kernel(const struct uni_recipe *recipe, const char *kernel, struct uni_buf *out);
 void options_esp(const struct uni_recipe *recipe, struct uni_buf *out);
 int options_disk(const struct uni_recipe *recipe, const struct uni_disk_format *format,
 		 struct uni_buf *out, struct uni_err *err);

@@ -11,13 +11,23 @@
 #include <uni/kernel/kernel.h>
 #include <uni/link/link.h>
 
+enum { PLACES_MAX = 8 };
+
+/* What the forms of one place share; see needs.c. -1: a step not made. */
+struct image {
+	const char *place;
+	int kernel, box, esp;
+};
+
 /* Numbers of the steps made so far; -1 when there is none. */
 struct making {
 	struct uni_plan *plan;
 	const struct uni_plan_inputs *in;
 	int *objects;
-	int program, root, kernel, box, esp;
+	int program, root;
 	int *volumes;
+	struct image images[PLACES_MAX];
+	size_t image_count;
 };
 
 static void make_compiles(struct making *m)
@@ -116,18 +126,37 @@ static void use_volumes(struct making *m, bool beside)
 	}
 }
 
-static void make_kernel(struct making *m)
+/* "kernel", or "kernel:xen" in a place of its own. */
+static void add_step(struct making *m, enum uni_step_op op, const char *name,
+		     const struct image *image, unsigned version)
 {
-	struct uni_buf options = UNI_BUF_INIT;
-	unsigned version = 0;
+	char *id UNI_AUTO_FREE =
+		uni_asprintf("%s%s%s", name, image->place[0] != '\0' ? ":" : "", image->place);
 
+	plan_add(m->plan, op, id, version);
+}
+
+static int make_kernel(struct making *m, struct image *image, struct uni_err *err)
+{
+	struct uni_plan_source base = m->in->base;
+	char *base_name UNI_AUTO_FREE = NULL;
+	struct uni_buf options = UNI_BUF_INIT;
+	const struct uni_base_kernel *kernel;
+	unsigned version = 0;
+	int rc = uni_plan_kernel(m->in->recipe, m->in->base_words, image->place, &kernel, err);
+
+	if (rc != 0)
+		return uni_recipe_error(m->in->recipe, m->in->recipe->base.pos, rc, err, "%s",
+					err->text);
 	/* Which kind the base is of is not known here: all of them speak for the operation. */
 	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
 		version += (*kind)->version;
-	plan_add(m->plan, UNI_OP_KERNEL, "kernel", version);
-	options_kernel(m->in->recipe, &options);
+	add_step(m, UNI_OP_KERNEL, "kernel", image, version);
+	options_kernel(m->in->recipe, kernel->name, &options);
 	plan_options(m->plan, &options);
-	plan_source(m->plan, "base", &m->in->base);
+	base_name = uni_asprintf("%s/%s", m->in->base.name, kernel->name);
+	base.name = base_name;
+	plan_source(m->plan, "base", &base);
 	if (m->in->program != NULL)
 		plan_source(m->plan, "program", m->in->program);
 	else
@@ -135,7 +164,22 @@ static void make_kernel(struct making *m)
 	if (m->root >= 0)
 		plan_use(m->plan, "root", m->root, "root");
 	use_volumes(m, false);
-	m->kernel = plan_close(m->plan);
+	image->kernel = plan_close(m->plan);
+	return 0;
+}
+
+/* That of a form's place; its kernel is made with the first of them. NULL with `err` set. */
+static struct image *image_for(struct making *m, const char *form, struct uni_err *err)
+{
+	const char *place = uni_plan_place(m->in->recipe, m->in->base_words, form);
+	struct image *image = m->images;
+
+	for (; image != &m->images[m->image_count]; image++)
+		if (strcmp(image->place, place) == 0)
+			return image;
+	m->image_count++;
+	*image = (struct image){ .place = place, .box = -1, .esp = -1 };
+	return make_kernel(m, image, err) == 0 ? image : NULL;
 }
 
 /* Its options and version; a form is a disk, or more than that. */
@@ -156,35 +200,38 @@ static int describe_disk(const struct making *m, const char *name, struct uni_bu
 	return 0;
 }
 
-static void make_box(struct making *m)
+static void make_box(struct making *m, struct image *image)
 {
-	if (m->box >= 0)
+	if (image->box >= 0)
 		return;
-	plan_add(m->plan, UNI_OP_BOX, "box", UNI_BOX_VERSION_WRITTEN);
+	add_step(m, UNI_OP_BOX, "box", image, UNI_BOX_VERSION_WRITTEN);
 	plan_tools(m->plan, &m->in->box_tools);
-	plan_use(m->plan, "elf", m->kernel, "elf");
-	m->box = plan_close(m->plan);
+	plan_source(m->plan, "base", &m->in->base);
+	plan_use(m->plan, "elf", image->kernel, "elf");
+	image->box = plan_close(m->plan);
 }
 
-static void make_esp(struct making *m)
+static void make_esp(struct making *m, struct image *image)
 {
 	struct uni_buf options = UNI_BUF_INIT;
 
-	if (m->esp >= 0 || !m->in->recipe->boot.uefi)
+	if (image->esp >= 0 || !m->in->recipe->boot.uefi)
 		return;
-	plan_add(m->plan, UNI_OP_ESP, "esp", UNI_EFI_VERSION_WRITTEN + uni_fs_find("fat")->version);
+	add_step(m, UNI_OP_ESP, "esp", image,
+		 UNI_EFI_VERSION_WRITTEN + uni_fs_find("fat")->version);
 	options_esp(m->in->recipe, &options);
 	plan_options(m->plan, &options);
 	plan_source(m->plan, "base", &m->in->base);
-	plan_use(m->plan, "box", m->box, "box");
+	plan_use(m->plan, "box", image->box, "box");
 	if (m->in->boot_key != NULL)
 		plan_source(m->plan, "secure-boot-key", m->in->boot_key);
 	if (m->in->boot_certificate != NULL)
 		plan_source(m->plan, "secure-boot-certificate", m->in->boot_certificate);
-	m->esp = plan_close(m->plan);
+	image->esp = plan_close(m->plan);
 }
 
-static void make_machine(struct making *m, const struct uni_machine_format *format)
+static void make_machine(struct making *m, const struct image *image,
+			 const struct uni_machine_format *format)
 {
 	char *id UNI_AUTO_FREE = uni_asprintf("machine:%s", format->name);
 	struct uni_buf options = UNI_BUF_INIT;
@@ -192,46 +239,55 @@ static void make_machine(struct making *m, const struct uni_machine_format *form
 	plan_add(m->plan, UNI_OP_MACHINE, id, format->version);
 	options_machine(m->in->recipe, format, &options);
 	plan_options(m->plan, &options);
-	plan_use(m->plan, "elf", m->kernel, "elf");
+	plan_use(m->plan, "elf", image->kernel, "elf");
 	use_volumes(m, false);
 	plan_close(m->plan);
 }
 
-static int make_disks(struct making *m, struct uni_err *err)
+static int make_disk(struct making *m, struct image *image, size_t form, struct uni_err *err)
 {
-	for (size_t i = 0; i < m->in->format_count; i++) {
-		const char *name = m->in->formats[i];
-		const struct uni_form *form = uni_form_find(name);
-		char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", name);
-		struct uni_buf options = UNI_BUF_INIT;
-		unsigned version = 0;
-		int rc;
+	const char *name = m->in->formats[form];
+	const struct uni_form *kind = uni_form_find(name);
+	char *id UNI_AUTO_FREE = uni_asprintf("disk:%s", name);
+	struct uni_buf options = UNI_BUF_INIT;
+	unsigned version = 0;
+	int rc = describe_disk(m, name, &options, &version, err);
 
-		if (strcmp(name, "elf") == 0)
-			continue;
-		if (uni_machine_find(name) != NULL) {
-			make_machine(m, uni_machine_find(name));
-			continue;
-		}
-		rc = describe_disk(m, name, &options, &version, err);
-		if (rc != 0) {
-			uni_buf_free(&options);
-			return rc;
-		}
-		make_box(m);
-		make_esp(m);
-		plan_add(m->plan, UNI_OP_DISK, id, version);
-		plan_options(m->plan, &options);
-		if (m->in->format_tools != NULL)
-			plan_tools(m->plan, &m->in->format_tools[i]);
-		plan_source(m->plan, "base", &m->in->base);
-		plan_use(m->plan, "box", m->box, "box");
-		if (m->esp >= 0)
-			plan_use(m->plan, "esp", m->esp, "esp");
-		use_volumes(m, form != NULL && form->volumes != 0);
-		plan_close(m->plan);
+	if (rc != 0) {
+		uni_buf_free(&options);
+		return rc;
 	}
+	make_box(m, image);
+	make_esp(m, image);
+	plan_add(m->plan, UNI_OP_DISK, id, version);
+	plan_options(m->plan, &options);
+	if (m->in->format_tools != NULL)
+		plan_tools(m->plan, &m->in->format_tools[form]);
+	plan_source(m->plan, "base", &m->in->base);
+	plan_use(m->plan, "box", image->box, "box");
+	if (image->esp >= 0)
+		plan_use(m->plan, "esp", image->esp, "esp");
+	use_volumes(m, kind != NULL && kind->volumes != 0);
+	plan_close(m->plan);
 	return 0;
+}
+
+static int make_forms(struct making *m, struct uni_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < m->in->format_count; i++) {
+		const char *name = m->in->formats[i];
+		struct image *image = image_for(m, name, err);
+
+		if (image == NULL)
+			return err->code;
+		if (uni_machine_find(name) != NULL)
+			make_machine(m, image, uni_machine_find(name));
+		else if (strcmp(name, "elf") != 0)
+			rc = make_disk(m, image, i, err);
+	}
+	return rc;
 }
 
 static void make_manifest(struct making *m)
@@ -257,8 +313,7 @@ static int make_all(struct making *m, struct uni_err *err)
 	rc = make_volumes(m, err);
 	if (rc != 0)
 		return rc;
-	make_kernel(m);
-	rc = make_disks(m, err);
+	rc = make_forms(m, err);
 	if (rc == 0 && m->in->format_count == 0)
 		return uni_err_set(err, UNI_E_USAGE, "no output format is asked for");
 	if (rc == 0)
@@ -280,9 +335,6 @@ int uni_plan_make(struct uni_plan **plan, const struct uni_plan_inputs *inputs, 
 		.volumes = volumes,
 		.program = -1,
 		.root = -1,
-		.kernel = -1,
-		.box = -1,
-		.esp = -1,
 	};
 	int rc = make_all(&m, err);
 

@@ -104,7 +104,7 @@ void uni_plan_fs_options(const struct uni_recipe *recipe, const struct uni_recip
 /* The whole boot configuration as it stands before the volumes are known: for people, and as the
  * record's digest, which leaves nothing out. One that cannot be encoded is the kernel step's error.
  */
-void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
+void options_kernel(const struct uni_recipe *recipe, const char *kernel, struct uni_buf *out)
 {
 	struct uni_boot_config *config UNI_AUTO(uni_boot_config) = uni_plan_boot_config(recipe);
 	struct uni_buf record UNI_AUTO_BUF = UNI_BUF_INIT;
@@ -114,6 +114,7 @@ void options_kernel(const struct uni_recipe *recipe, struct uni_buf *out)
 
 	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
 		line_text(out, "kind", (*kind)->name);
+	line_text(out, "kernel", kernel);
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		if (uni_recipe_in_elf(&recipe->volumes[i]))
 			line_text(out, "embed", recipe->volumes[i].name);

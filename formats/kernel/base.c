@@ -9,7 +9,9 @@
 #include <uni/kernel/kernel.h>
 #include <uni/recipes/toml.h>
 
-enum key_form { KEY_TEXT, KEY_TEXTS, KEY_NUMBER, KEY_SIZE, KEY_FILE, KEY_FILES };
+#include "words.h"
+
+enum key_form { KEY_TEXT, KEY_TEXTS, KEY_NUMBER, KEY_SIZE, KEY_FILE, KEY_FILES, KEY_OTHER };
 
 struct key {
 	const char *table; /* NULL: the top */
@@ -19,22 +21,49 @@ struct key {
 	size_t offset;
 };
 
+/* The keys of what is read into one struct. */
+struct key_set {
+	const struct key *keys;
+	size_t count;
+};
+
 #define KEY(table_, name_, form_, required_, member)                                               \
 	{                                                                                          \
 		.table = (table_), .name = (name_), .form = (form_), .required = (required_),      \
 		.offset = offsetof(struct uni_base, member)                                        \
 	}
 
+#define KERNEL_KEY(name_, form_, required_, member)                                                \
+	{                                                                                          \
+		.name = (name_), .form = (form_), .required = (required_),                         \
+		.offset = offsetof(struct uni_base_kernel, member)                                 \
+	}
+
+static const struct key kernel_keys[] = {
+	KERNEL_KEY("name", KEY_TEXT, true, name),
+	KERNEL_KEY("file", KEY_FILE, true, file),
+	KERNEL_KEY("packed", KEY_FILE, false, packed),
+	KERNEL_KEY("devices", KEY_TEXTS, true, can.devices),
+	KERNEL_KEY("filesystems", KEY_TEXTS, true, can.filesystems),
+	KERNEL_KEY("compressions", KEY_TEXTS, false, can.compressions),
+	KERNEL_KEY("protocols", KEY_TEXTS, false, can.protocols),
+};
+
 static const struct key keys[] = {
+	/* Read apart from the table: what they mean is not a field. */
+	{ .name = "base", .form = KEY_OTHER },
+	{ .name = "kind", .form = KEY_OTHER },
+	{ .name = "kernel", .form = KEY_OTHER },
 	KEY(NULL, "name", KEY_TEXT, true, name),
 	KEY(NULL, "version", KEY_TEXT, true, version),
 	KEY(NULL, "arch", KEY_TEXT, true, arch),
-	KEY(NULL, "kernel", KEY_FILE, true, kernel),
 	KEY(NULL, "calls", KEY_FILE, false, calls),
 	KEY(NULL, "entries", KEY_TEXTS, true, entries),
-	KEY(NULL, "devices", KEY_TEXTS, true, devices),
-	KEY(NULL, "filesystems", KEY_TEXTS, true, filesystems),
-	KEY(NULL, "compressions", KEY_TEXTS, false, compressions),
+	/* Of a base's only kernel; or what each of [[kernel]] can do besides its own. */
+	KEY(NULL, "devices", KEY_TEXTS, false, can.devices),
+	KEY(NULL, "filesystems", KEY_TEXTS, false, can.filesystems),
+	KEY(NULL, "compressions", KEY_TEXTS, false, can.compressions),
+	KEY(NULL, "protocols", KEY_TEXTS, false, can.protocols),
 	KEY(NULL, "memory", KEY_SIZE, true, memory),
 	KEY("config", "channel", KEY_TEXT, true, config_channel),
 	KEY("config", "runtime", KEY_TEXTS, false, config_runtime),
@@ -51,8 +80,8 @@ static const struct key keys[] = {
 	KEY("sysroot", "flags", KEY_TEXTS, false, link_flags),
 };
 
-/* Read apart from the table: what they mean is not a field. */
-static const char *const others[] = { "base", "kind" };
+static const struct key_set base_set = { keys, UNI_COUNT(keys) };
+static const struct key_set kernel_set = { kernel_keys, UNI_COUNT(kernel_keys) };
 
 struct reading {
 	struct uni_base *base;
@@ -137,9 +166,10 @@ static void take_number(struct reading *r, const struct uni_toml_value *value, u
 		*number = (uint32_t)value->integer;
 }
 
-static void take_key(struct reading *r, const struct key *key, const struct uni_toml_value *value)
+static void take_key(struct reading *r, const struct key *key, void *into,
+		     const struct uni_toml_value *value)
 {
-	void *at = (char *)r->base + key->offset;
+	void *at = (char *)into + key->offset;
 	const char *text;
 
 	switch (key->form) {
@@ -159,6 +189,8 @@ static void take_key(struct reading *r, const struct key *key, const struct uni_
 		break;
 	case KEY_FILE:
 		take_file(r, value, at);
+		break;
+	case KEY_OTHER:
 		break;
 	case KEY_TEXTS:
 	case KEY_FILES:
@@ -185,20 +217,19 @@ static bool is_table(const char *name)
 	return false;
 }
 
-static void unknown_key(struct reading *r, const char *table, const struct uni_toml_value *value)
+static void unknown_key(struct reading *r, const struct key_set *set, const char *table,
+			const struct uni_toml_value *value)
 {
-	const char *known[UNI_COUNT(keys) * 2 + UNI_COUNT(others)];
+	const char *known[UNI_COUNT(keys) * 2];
 	const char *nearest;
 	size_t count = 0;
 
-	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
-		if (same_table(keys[i].table, table))
-			known[count++] = keys[i].name;
+	for (size_t i = 0; i < set->count; i++) {
+		if (same_table(set->keys[i].table, table))
+			known[count++] = set->keys[i].name;
 		else if (table == NULL)
-			known[count++] = keys[i].table;
+			known[count++] = set->keys[i].table;
 	}
-	for (size_t i = 0; table == NULL && i < UNI_COUNT(others); i++)
-		known[count++] = others[i];
 	uni_diags_error(r->diags, r->name, value->key_pos, "unknown key \"%s\"%s%s%s", value->key,
 			table != NULL ? " in [" : "", table != NULL ? table : "",
 			table != NULL ? "]" : "");
@@ -207,36 +238,92 @@ static void unknown_key(struct reading *r, const char *table, const struct uni_t
 		uni_diags_hint(r->diags, "did you mean \"%s\"?", nearest);
 }
 
-static bool is_known(const char *table, const struct uni_toml_value *value)
+static bool is_known(const struct key_set *set, const char *table,
+		     const struct uni_toml_value *value)
 {
-	for (size_t i = 0; i < UNI_COUNT(keys); i++)
-		if (same_table(keys[i].table, table) && uni_str_eq(keys[i].name, value->key))
+	for (size_t i = 0; i < set->count; i++)
+		if (same_table(set->keys[i].table, table) &&
+		    uni_str_eq(set->keys[i].name, value->key))
 			return true;
-	for (size_t i = 0; table == NULL && i < UNI_COUNT(others); i++)
-		if (uni_str_eq(others[i], value->key))
-			return true;
-	return table == NULL && value->type == UNI_TOML_TABLE && is_table(value->key);
+	return set == &base_set && table == NULL && value->type == UNI_TOML_TABLE &&
+	       is_table(value->key);
 }
 
 /* What is unknown comes first: it is often the misspelt form of what is then missing. */
-static void read_table(struct reading *r, const char *name, const struct uni_toml_value *table)
+static void read_table(struct reading *r, const struct key_set *set, const char *name, void *into,
+		       const struct uni_toml_value *table)
 {
 	for (const struct uni_toml_value *v = table->list.first; v != NULL; v = v->next)
-		if (!is_known(name, v))
-			unknown_key(r, name, v);
-	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
+		if (!is_known(set, name, v))
+			unknown_key(r, set, name, v);
+	for (size_t i = 0; i < set->count; i++) {
 		const struct uni_toml_value *value;
 
-		if (!same_table(keys[i].table, name))
+		if (!same_table(set->keys[i].table, name))
 			continue;
-		value = uni_toml_get(table, keys[i].name);
+		value = uni_toml_get(table, set->keys[i].name);
 		if (value != NULL)
-			take_key(r, &keys[i], value);
-		else if (keys[i].required)
+			take_key(r, &set->keys[i], into, value);
+		else if (set->keys[i].required)
 			uni_diags_error(r->diags, r->name, table->pos, "\"%s\" is missing%s%s%s",
-					keys[i].name, name != NULL ? " in [" : "",
+					set->keys[i].name, name != NULL ? " in [" : "",
 					name != NULL ? name : "", name != NULL ? "]" : "");
 	}
+}
+
+/* --- kernels --- */
+
+static struct uni_base_kernel *add_kernel(struct uni_base *base, size_t room)
+{
+	if (base->kernels == NULL)
+		base->kernels = uni_alloc_array(room, sizeof(*base->kernels));
+	base->kernels[base->kernel_count].base = base;
+	return &base->kernels[base->kernel_count++];
+}
+
+/* What stands at the top is said of the only kernel there is. */
+static void take_only_kernel(struct reading *r, const struct uni_toml_value *root,
+			     const struct uni_toml_value *value)
+{
+	static const char *const required[] = { "devices", "filesystems" };
+	struct uni_base_kernel *kernel = add_kernel(r->base, 1);
+
+	kernel->name = uni_strdup("kernel");
+	take_file(r, value, &kernel->file);
+	base_words_add(&kernel->can, &r->base->can);
+	for (size_t i = 0; i < UNI_COUNT(required); i++)
+		if (uni_toml_get(root, required[i]) == NULL)
+			uni_diags_error(r->diags, r->name, root->pos, "\"%s\" is missing",
+					required[i]);
+}
+
+static void take_kernels(struct reading *r, const struct uni_toml_value *root)
+{
+	const struct uni_toml_value *value = uni_toml_get(root, "kernel");
+	struct uni_base_needs all = r->base->can;
+
+	if (value == NULL) {
+		uni_diags_error(r->diags, r->name, root->pos, "\"kernel\" is missing");
+		return;
+	}
+	if (value->type != UNI_TOML_ARRAY || value->list.count == 0) {
+		take_only_kernel(r, root, value);
+		return;
+	}
+	r->base->can = (struct uni_base_needs){ .devices.items = NULL };
+	for (const struct uni_toml_value *v = value->list.first; v != NULL; v = v->next) {
+		struct uni_base_kernel *kernel;
+
+		if (v->type != UNI_TOML_TABLE) {
+			uni_diags_error(r->diags, r->name, v->pos, "a kernel is a table");
+			continue;
+		}
+		kernel = add_kernel(r->base, value->list.count);
+		base_words_add(&kernel->can, &all);
+		read_table(r, &kernel_set, NULL, kernel, v);
+		base_words_add(&r->base->can, &kernel->can);
+	}
+	uni_base_needs_clear(&all);
 }
 
 static void read_tables(struct reading *r, const struct uni_toml_value *root)
@@ -244,10 +331,11 @@ static void read_tables(struct reading *r, const struct uni_toml_value *root)
 	static const char *const required[] = { "config", "sysroot" };
 	const struct uni_toml_value *value;
 
-	read_table(r, NULL, root);
+	read_table(r, &base_set, NULL, r->base, root);
 	for (const struct uni_toml_value *v = root->list.first; v != NULL; v = v->next)
 		if (v->type == UNI_TOML_TABLE && is_table(v->key))
-			read_table(r, v->key, v);
+			read_table(r, &base_set, v->key, r->base, v);
+	take_kernels(r, root);
 	for (size_t i = 0; i < UNI_COUNT(required); i++)
 		if (uni_toml_get(root, required[i]) == NULL)
 			uni_diags_error(r->diags, r->name, root->pos, "table [%s] is missing",
@@ -354,20 +442,18 @@ static void file_clear(struct uni_base_file *file)
 	free(file->path);
 }
 
-void uni_base_free(struct uni_base *base)
+static void fields_clear(const struct key_set *set, void *of)
 {
-	if (base == NULL)
-		return;
-	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
-		void *at = (char *)base + keys[i].offset;
+	for (size_t i = 0; i < set->count; i++) {
+		void *at = (char *)of + set->keys[i].offset;
 
-		if (keys[i].form == KEY_TEXT) {
+		if (set->keys[i].form == KEY_TEXT) {
 			free(*(char **)at);
-		} else if (keys[i].form == KEY_TEXTS) {
+		} else if (set->keys[i].form == KEY_TEXTS) {
 			uni_strv_free(at);
-		} else if (keys[i].form == KEY_FILE) {
+		} else if (set->keys[i].form == KEY_FILE) {
 			file_clear(at);
-		} else if (keys[i].form == KEY_FILES) {
+		} else if (set->keys[i].form == KEY_FILES) {
 			struct uni_base_files *files = at;
 
 			for (size_t j = 0; j < files->count; j++)
@@ -375,81 +461,43 @@ void uni_base_free(struct uni_base *base)
 			free(files->items);
 		}
 	}
+}
+
+void uni_base_free(struct uni_base *base)
+{
+	if (base == NULL)
+		return;
+	for (size_t i = 0; i < base->kernel_count; i++)
+		fields_clear(&kernel_set, &base->kernels[i]);
+	free(base->kernels);
+	fields_clear(&base_set, base);
 	free(base);
 }
 
-void uni_base_members(const struct uni_base *base, struct uni_strv *members)
+static void add_members(const struct key_set *set, const void *of, struct uni_strv *members)
 {
-	uni_strv_add(members, UNI_BASE_FILE);
-	for (size_t i = 0; i < UNI_COUNT(keys); i++) {
-		const void *at = (const char *)base + keys[i].offset;
+	for (size_t i = 0; i < set->count; i++) {
+		const void *at = (const char *)of + set->keys[i].offset;
 
-		if (keys[i].form == KEY_FILE) {
+		if (set->keys[i].form == KEY_FILE) {
 			const struct uni_base_file *file = at;
 
 			if (file->member != NULL)
 				uni_strv_add(members, file->member);
-		} else if (keys[i].form == KEY_FILES) {
+		} else if (set->keys[i].form == KEY_FILES) {
 			const struct uni_base_files *files = at;
 
 			for (size_t j = 0; j < files->count; j++)
 				uni_strv_add(members, files->items[j].member);
 		}
 	}
+}
+
+void uni_base_members(const struct uni_base *base, struct uni_strv *members)
+{
+	uni_strv_add(members, UNI_BASE_FILE);
+	add_members(&base_set, base, members);
+	for (size_t i = 0; i < base->kernel_count; i++)
+		add_members(&kernel_set, &base->kernels[i], members);
 	uni_strv_sort(members);
-}
-
-/* --- what it can do --- */
-
-static void list_texts(struct uni_buf *out, const struct uni_strv *list)
-{
-	if (list->count == 0)
-		uni_buf_puts(out, "none");
-	for (size_t i = 0; i < list->count; i++)
-		uni_buf_printf(out, "%s%s", i != 0 ? ", " : "", list->items[i]);
-}
-
-/* "base unibase 0.1.0 cannot VERB THING (it has: a, b)" */
-static int refuse(const struct uni_base *base, const char *cannot, const char *thing,
-		  const struct uni_strv *has, struct uni_err *err)
-{
-	UNI_AUTO_BUF struct uni_buf list = UNI_BUF_INIT;
-
-	list_texts(&list, has);
-	return uni_err_set(err, UNI_E_UNSUPPORTED, "base %s %s cannot %s %s (it can: %s)",
-			   base->name, base->version, cannot, thing, uni_buf_text(&list));
-}
-
-int uni_base_need_filesystem(const struct uni_base *base, const char *filesystem,
-			     const char *compression, struct uni_err *err)
-{
-	if (!uni_strv_has(&base->filesystems, filesystem))
-		return refuse(base, "mount", filesystem, &base->filesystems, err);
-	if (compression != NULL && !uni_strv_has(&base->compressions, compression))
-		return refuse(base, "unpack", compression, &base->compressions, err);
-	return 0;
-}
-
-int uni_base_need_device(const struct uni_base *base, const char *device, struct uni_err *err)
-{
-	if (!uni_strv_has(&base->devices, device))
-		return refuse(base, "drive", device, &base->devices, err);
-	return 0;
-}
-
-int uni_base_need_entry(const struct uni_base *base, const char *entry, struct uni_err *err)
-{
-	if (!uni_strv_has(&base->entries, entry))
-		return refuse(base, "start by", entry, &base->entries, err);
-	return 0;
-}
-
-int uni_base_need_config(const struct uni_base *base, uint32_t version, struct uni_err *err)
-{
-	if (version >= base->config_oldest && version <= base->config_newest)
-		return 0;
-	uni_err_set(err, UNI_E_UNSUPPORTED,
-		    "base %s %s understands boot configurations of version %u to %u, not %u",
-		    base->name, base->version, base->config_oldest, base->config_newest, version);
-	return uni_err_hint(err, "take a base that was made for this uni");
 }

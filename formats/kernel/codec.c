@@ -1,8 +1,9 @@
 /*
  * LZ4 for the box of the kernel partition. The search for good matches saves a sixth of the box, in
- * milliseconds in which a build does nothing else; so the two halves are packed at the same time,
- * the second with the first's end as what came before, and joined into the one block that loaders
- * take. Two, whatever the machine has: the bytes must not depend on that.
+ * milliseconds in which a build does nothing else. So what is the same in every image of a base
+ * comes packed with it, and of what remains two halves are packed at the same time, the second with
+ * the first's end as what came before; all of it is joined into the one block that loaders take.
+ * Two, whatever the machine has: the bytes must not depend on that.
  */
 #include "codec.h"
 
@@ -18,6 +19,7 @@ enum {
 	HALF_LEAST = 64 << 10,
 	LENGTH_BYTE = 255,
 	LENGTH_IN_TOKEN = 15,
+	PIECES_MAX = 4, /* in front of what is packed already, that, two halves behind it */
 };
 
 #define LZ4_FNS(X)                                                                                 \
@@ -40,30 +42,35 @@ static int load(struct uni_err *err)
 	return uni_lazy_load("liblz4.so.1", names, UNI_COUNT(names), &lz4, err);
 }
 
-struct half {
+struct piece {
 	const char *from; /* with what comes before it in front */
 	size_t before;
 	size_t size;
-	uint8_t *packed;
-	size_t room, packed_size;
+	const uint8_t *ready; /* packed already; else NULL */
+	uint8_t *made;	      /* owned */
+	size_t packed_size;
 };
 
-static int pack_half(void *user, size_t index, struct uni_err *err)
+static int pack_piece(void *user, size_t index, struct uni_err *err)
 {
-	struct half *h = (struct half *)user + index;
-	LZ4_streamHC_t *stream = lz4.LZ4_createStreamHC();
-	size_t window = h->before < WINDOW ? h->before : WINDOW;
-	int got;
+	struct piece *p = (struct piece *)user + index;
+	size_t window = p->before < WINDOW ? p->before : WINDOW;
+	LZ4_streamHC_t *stream;
+	int room, got;
 
+	if (p->ready != NULL)
+		return 0;
+	room = lz4.LZ4_compressBound((int)p->size);
+	p->made = uni_try_alloc((uint64_t)room, INT_MAX, "LZ4 block", err);
+	stream = p->made != NULL ? lz4.LZ4_createStreamHC() : NULL;
 	if (stream == NULL)
 		return uni_err_set(err, UNI_E_NOMEM, "out of memory");
 	lz4.LZ4_resetStreamHC_fast(stream, LEVEL);
 	if (window != 0)
-		lz4.LZ4_loadDictHC(stream, h->from - window, (int)window);
-	got = lz4.LZ4_compress_HC_continue(stream, h->from, (char *)h->packed, (int)h->size,
-					   (int)h->room);
+		lz4.LZ4_loadDictHC(stream, p->from - window, (int)window);
+	got = lz4.LZ4_compress_HC_continue(stream, p->from, (char *)p->made, (int)p->size, room);
 	lz4.LZ4_freeStreamHC(stream);
-	h->packed_size = got > 0 ? (size_t)got : 0;
+	p->packed_size = got > 0 ? (size_t)got : 0;
 	return got > 0 ? 0 : uni_err_set(err, UNI_E_IO, "LZ4 cannot pack the kernel");
 }
 
@@ -120,12 +127,12 @@ static uint8_t *put(uint8_t *to, const uint8_t *from, size_t size)
 	return to + size;
 }
 
-/* Behind the first half, in its room: its last literals and the second's first become one run. */
-static size_t join(const struct half *first, const struct half *second)
+/* Appends a block to the one that fills `size` bytes of `block`: the last literals of that and the
+ * first of this become one run. Gives the new size. */
+static size_t join(uint8_t *block, size_t size, const uint8_t *next, size_t next_size)
 {
-	const uint8_t *end = first->packed + first->packed_size;
-	uint8_t *to = first->packed + (last_sequence(first->packed, end) - first->packed);
-	struct sequence a = read_sequence(to), b = read_sequence(second->packed);
+	uint8_t *to = block + (last_sequence(block, block + size) - block);
+	struct sequence a = read_sequence(to), b = read_sequence(next);
 	UNI_AUTO_FREE uint8_t *tail = uni_memdup(a.literals, a.count);
 	size_t count = a.count + b.count;
 
@@ -140,55 +147,116 @@ static size_t join(const struct half *first, const struct half *second)
 	}
 	to = put(to, tail, a.count);
 	to = put(to, b.literals, b.count);
-	to = put(to, b.match, (size_t)(second->packed + second->packed_size - b.match));
-	return (size_t)(to - first->packed);
+	to = put(to, b.match, (size_t)(next + next_size - b.match));
+	return (size_t)(to - block);
 }
 
-static int pack_halves(const char *data, size_t size, uint8_t *buffer, size_t room, size_t *packed,
+static int join_all(const struct piece *pieces, size_t count, uint8_t **out, size_t *packed,
+		    struct uni_err *err)
+{
+	uint64_t room = 0;
+	uint8_t *block;
+
+	/* The lengths between pieces take little more than the pieces themselves. */
+	for (size_t i = 0; i < count; i++)
+		room += pieces[i].packed_size + 64;
+	block = uni_try_alloc(room, INT_MAX, "LZ4 block", err);
+	if (block == NULL)
+		return err->code;
+	*packed = 0;
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *piece = pieces[i].ready != NULL ? pieces[i].ready : pieces[i].made;
+
+		if (i != 0) {
+			*packed = join(block, *packed, piece, pieces[i].packed_size);
+		} else {
+			memcpy(block, piece, pieces[i].packed_size);
+			*packed = pieces[i].packed_size;
+		}
+	}
+	*out = block;
+	return 0;
+}
+
+static void add_piece(struct piece *pieces, size_t *count, const char *data, size_t from, size_t to)
+{
+	if (to > from)
+		pieces[(*count)++] =
+			(struct piece){ .from = data + from, .before = from, .size = to - from };
+}
+
+static void add_halves(struct piece *pieces, size_t *count, const char *data, size_t from,
+		       size_t to)
+{
+	size_t middle = to - from >= (size_t)2 * HALF_LEAST ? from + (to - from) / 2 : to;
+
+	add_piece(pieces, count, data, from, middle);
+	add_piece(pieces, count, data, middle, to);
+}
+
+/* Unpacking is cheap, and nothing else would tell that it belongs to another kernel. */
+static int check_ready(const char *data, size_t size, const struct codec_ready *ready,
 		       struct uni_err *err)
 {
-	size_t middle = size >= (size_t)2 * HALF_LEAST ? size / 2 : size;
-	UNI_AUTO_FREE uint8_t *second = uni_alloc(room);
-	struct half halves[2] = {
-		{ .from = data, .size = middle, .packed = buffer, .room = room },
-		{ .from = data + middle,
-		  .before = middle,
-		  .size = size - middle,
-		  .packed = second,
-		  .room = room },
-	};
-	size_t count = middle == size ? 1 : 2;
-	int rc = uni_pool_run(count, (unsigned)count, pack_half, halves, err);
+	UNI_AUTO_FREE void *bytes = NULL;
+	int rc;
 
-	if (rc == 0)
-		*packed = count == 1 ? halves[0].packed_size : join(&halves[0], &halves[1]);
+	if (ready->from >= ready->to || ready->to > size)
+		return uni_err_set(err, UNI_E_CORRUPT, "it is not of this kernel");
+	bytes = uni_try_alloc(ready->to - ready->from, INT_MAX, "kernel", err);
+	if (bytes == NULL)
+		return err->code;
+	rc = codec_lz4_unpack(ready->packed, ready->size, bytes, ready->to - ready->from, err);
+	if (rc == 0 && memcmp(bytes, data + ready->from, ready->to - ready->from) != 0)
+		rc = uni_err_set(err, UNI_E_CORRUPT, "it is not of this kernel");
 	return rc;
 }
 
-int codec_lz4_pack(const void *data, size_t size, void **out, size_t *packed, struct uni_err *err)
+static int pack(const char *data, size_t size, const struct codec_ready *ready, uint8_t **out,
+		size_t *packed, struct uni_err *err)
 {
-	UNI_AUTO_FREE uint8_t *buffer = NULL;
-	uint64_t room;
+	struct piece pieces[PIECES_MAX] = { 0 };
+	size_t count = 0;
+	int rc;
+
+	if (ready != NULL) {
+		add_piece(pieces, &count, data, 0, ready->from);
+		add_piece(pieces, &count, data, ready->from, ready->to);
+		pieces[count - 1].ready = ready->packed;
+		pieces[count - 1].packed_size = ready->size;
+		add_halves(pieces, &count, data, ready->to, size);
+	} else {
+		add_halves(pieces, &count, data, 0, size);
+	}
+	rc = uni_pool_run(count, 2, pack_piece, pieces, err);
+	if (rc == 0)
+		rc = join_all(pieces, count, out, packed, err);
+	for (size_t i = 0; i < count; i++)
+		free(pieces[i].made);
+	return rc;
+}
+
+int codec_lz4_pack(const void *data, size_t size, const struct codec_ready *ready, void **out,
+		   size_t *packed, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *block = NULL;
 	int rc = load(err);
 
 	*out = NULL;
 	*packed = 0;
+	if (rc == 0 && ready != NULL)
+		rc = check_ready(data, size, ready, err);
 	if (rc != 0)
 		return rc;
 	if (size == 0 || size > LZ4_MAX_INPUT_SIZE)
 		return 0;
-	/* Two blocks and the lengths between them are little more than one. */
-	room = (uint64_t)lz4.LZ4_compressBound((int)size) + 64;
-	buffer = uni_try_alloc(room, INT_MAX, "LZ4 block", err);
-	if (buffer == NULL)
-		return err->code;
-	rc = pack_halves(data, size, buffer, (size_t)room, packed, err);
+	rc = pack(data, size, ready, &block, packed, err);
 	if (rc != 0 || *packed >= size) {
 		*packed = 0;
 		return rc;
 	}
-	*out = buffer;
-	buffer = NULL;
+	*out = block;
+	block = NULL;
 	return 0;
 }
 

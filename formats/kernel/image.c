@@ -103,6 +103,33 @@ int image_read_shape(const struct uni_elf *elf, struct image_shape *shape, struc
 	return rc;
 }
 
+/* Printable words with single spaces, or they are not taken. */
+static int read_words(const struct uni_elf *elf, char words[UNI_WORDS_MAX], struct uni_err *err)
+{
+	uint64_t offset;
+	uint64_t size;
+	int rc = uni_elf_note(elf, UNI_NOTE_OWNER, UNI_NOTE_WORDS, &offset, &size, err);
+
+	words[0] = '\0';
+	if (rc == UNI_E_NOENT) {
+		uni_err_clear(err);
+		return 0;
+	}
+	if (rc == 0 && (size == 0 || size > UNI_WORDS_MAX))
+		rc = uni_err_set(err, UNI_E_CORRUPT, "%s: its words are too long", elf->name);
+	if (rc == 0)
+		rc = uni_pread_full(elf->fd, words, (size_t)size, elf->base + offset, elf->name,
+				    err);
+	if (rc != 0)
+		return rc;
+	words[size - 1] = '\0';
+	for (char *at = words; *at != '\0'; at++)
+		if (*at < ' ' || *at > '~')
+			return uni_err_set(err, UNI_E_CORRUPT, "%s: its words are no text",
+					   elf->name);
+	return 0;
+}
+
 static int take_parts(const struct uni_elf *elf, const struct image_shape *shape,
 		      const struct uni_parts *parts, struct uni_kernel_image *image,
 		      struct uni_err *err)
@@ -146,6 +173,9 @@ int uni_kernel_split(int fd, uint64_t offset, uint64_t size, const char *name,
 	if (rc == 0)
 		rc = uni_pread_full(fd, &parts, sizeof(parts), offset + shape.parts_offset, name,
 				    err);
+	if (rc != 0)
+		return rc;
+	rc = read_words(elf, image->words, err);
 	if (rc != 0)
 		return rc;
 	image->entry = shape.entry;

@@ -281,39 +281,39 @@ static int put_all(struct composing *c, struct uni_err *err)
 	return rc == 0 ? put_zeros(c, c->end, err) : rc;
 }
 
-static int open_kernel(const struct uni_base *base, int *fd, struct uni_elf **elf,
+static int open_kernel(const struct uni_base_kernel *kernel, int *fd, struct uni_elf **elf,
 		       struct uni_err *err)
 {
 	struct stat st;
 
-	*fd = open(base->kernel.path, O_RDONLY | O_CLOEXEC);
+	*fd = open(kernel->file.path, O_RDONLY | O_CLOEXEC);
 	if (*fd < 0 || fstat(*fd, &st) != 0)
-		return uni_err_errno(err, "%s", base->kernel.path);
-	return uni_elf_open(elf, *fd, 0, (uint64_t)st.st_size, base->kernel.member, err);
+		return uni_err_errno(err, "%s", kernel->file.path);
+	return uni_elf_open(elf, *fd, 0, (uint64_t)st.st_size, kernel->file.member, err);
 }
 
-static int compose(const struct uni_base *base, const struct uni_kernel_part *parts, size_t count,
-		   int fd, struct uni_kernel_result *result, struct uni_err *err)
+static int compose(const struct uni_base_kernel *kernel, const struct uni_kernel_part *parts,
+		   size_t count, int fd, struct uni_kernel_result *result, struct uni_err *err)
 {
 	UNI_AUTO_CLOSE int kernel_fd = -1;
 	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
-	UNI_AUTO_FREE uint8_t *kernel = NULL;
+	UNI_AUTO_FREE uint8_t *bytes = NULL;
 	struct composing c = { .fd = fd };
-	int rc = open_kernel(base, &kernel_fd, &elf, err);
+	int rc = open_kernel(kernel, &kernel_fd, &elf, err);
 
 	if (rc == 0)
 		rc = image_read_shape(elf, &c.shape, err);
 	if (rc == 0)
-		rc = check_parts(base, &c.shape, parts, count, err);
+		rc = check_parts(kernel->base, &c.shape, parts, count, err);
 	if (rc == 0)
 		rc = place_parts(&c, parts, count, err);
 	if (rc != 0)
 		return rc;
-	kernel = uni_try_alloc(c.shape.end, KERNEL_MAX, "kernel", err);
-	if (kernel == NULL)
+	bytes = uni_try_alloc(c.shape.end, KERNEL_MAX, "kernel", err);
+	if (bytes == NULL)
 		return err->code;
-	c.kernel = kernel;
-	rc = uni_pread_full(kernel_fd, kernel, (size_t)c.shape.end, 0, base->kernel.member, err);
+	c.kernel = bytes;
+	rc = uni_pread_full(kernel_fd, bytes, (size_t)c.shape.end, 0, kernel->file.member, err);
 	if (rc == 0)
 		rc = patch_kernel(&c, elf, err);
 	uni_hash_start(&c.hash);

@@ -42,7 +42,12 @@ foreach(pair musl=musl-dev gcc=gcc-12-base zstd=libzstd-dev lz4=liblz4-dev libde
 endforeach()
 base_file(licences/lwip ${UNI_SOURCES_DIR}/lwip-2.1.3+dfsg1/COPYING)
 base_file(licences/unibase ${CMAKE_SOURCE_DIR}/LICENSE)
-base_file(kernel.elf ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/unibase.elf)
+foreach(name IN LISTS unibase_kernels)
+	foreach(ending elf lz4)
+		base_file(kernel/${name}.${ending} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${unibase_kernel_${name}}.${ending})
+	endforeach()
+	list(APPEND base_kernel_targets ${unibase_kernel_${name}})
+endforeach()
 base_file(boot/stage1.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage1.bin)
 base_file(boot/stage2.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage2.bin)
 base_file(boot/BOOTX64.EFI ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/BOOTX64.EFI)
@@ -54,7 +59,7 @@ configure_file(${base_source}/base.toml.in ${base_dir}/base.toml @ONLY)
 configure_file(${base_source}/package.toml.in ${base_dir}/package.toml @ONLY)
 
 add_custom_target(unibase_package DEPENDS ${base_outputs})
-add_dependencies(unibase_package unibase boot)
+add_dependencies(unibase_package ${base_kernel_targets} boot)
 
 # The index that goes with uni: the base, and whatever other packages ./dev has made beside it.
 set(index_dir ${CMAKE_BINARY_DIR}/share/uni/index)

@@ -6,6 +6,9 @@
  */
 #include <uk/layout.h>
 
+/* See uk/registry.h. */
+#define REGISTRY(list) __start_##list = .; KEEP(*(list)) __stop_##list = .;
+
 ENTRY(uk_entry_paddr)
 uk_entry_paddr = uk_pvh_entry - UK_IMAGE_BASE;
 
@@ -49,6 +52,9 @@ SECTIONS
 		KEEP(*(.uk_fixup))
 		uk_fixup_end = .;
 		KEEP(*(.rodata_symbols))
+		. = ALIGN(8);
+		REGISTRY(uk_pci_drivers)
+		REGISTRY(uk_virtio_drivers)
 	} :rodata
 	. = ALIGN(4096);
 	.text : AT(ADDR(.text) - UK_IMAGE_BASE) {

@@ -51,6 +51,7 @@ class Account:
         self.clock = time.time
         self.copies_wait = 0
         self.encrypt = False
+        self.keeps = True  # blocks; else their digests alone
 
     def new_id(self, prefix):
         self.serial += 1
@@ -93,8 +94,9 @@ def signature(secret, method, path, query, headers, signed, payload, scope, date
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-def authenticate(account, method, target, headers, body, service, arrived):
+def authenticate(account, request):
     """Who calls; refuses what is not signed as Signature Version 4 says."""
+    headers, service = request.headers, request.service
     form, _, rest = headers.get("authorization", "").partition(" ")
     fields = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
     if form != "AWS4-HMAC-SHA256" or set(fields) != {"Credential", "SignedHeaders", "Signature"}:
@@ -103,7 +105,7 @@ def authenticate(account, method, target, headers, body, service, arrived):
     user = account.keys.get(access)
     if user is None:
         raise Refused(403, "InvalidClientTokenId", "no such key")
-    if user.get("expires", arrived) < arrived:
+    if user.get("expires", request.arrived) < request.arrived:
         raise Refused(403, "ExpiredTokenException" if service == "ebs" else "RequestExpired", "the keys have expired")
     date, signed = headers.get("x-amz-date", ""), fields["SignedHeaders"].split(";")
     stamp = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
@@ -117,10 +119,10 @@ def authenticate(account, method, target, headers, body, service, arrived):
     if headers.get("x-amz-security-token") != user["token"]:
         raise Refused(403, "InvalidClientTokenId", "wrong session token")
     payload = headers.get("x-amz-content-sha256", "")
-    if payload != "UNSIGNED-PAYLOAD" and payload != hashlib.sha256(body).hexdigest():
+    if payload != "UNSIGNED-PAYLOAD" and payload != hashlib.sha256(request.body).hexdigest():
         raise Refused(403, "SignatureDoesNotMatch", "the body is not what was signed")
-    path, _, query = target.partition("?")
-    wanted = signature(user["secret"], method, path, query, headers, signed, payload, scope, date)
+    path, _, query = request.target.partition("?")
+    wanted = signature(user["secret"], request.method, path, query, headers, signed, payload, scope, date)
     if not hmac.compare_digest(wanted, fields["Signature"]):
         raise Refused(403, "SignatureDoesNotMatch", "the signature is another")
     return user, scope[1]
@@ -224,7 +226,7 @@ class Ebs:
             raise Refused(400, "ValidationException", "beyond the volume")
         with self.account.lock:
             snapshot["put"][index] = digest
-            snapshot["blocks"][index] = body
+            snapshot["blocks"][index] = body if self.account.keeps or "uni:map-of" in snapshot["tags"] else digest
         return 201, {}
 
     def complete(self, region, name, headers):
@@ -467,6 +469,63 @@ def assume_role(account, action, form):
             f"<Expiration>{expires.strftime('%Y-%m-%dT%H:%M:%SZ')}</Expiration></Credentials></{action}Result>")
 
 
+class Request:
+    """A request as it came, whatever server took it."""
+
+    def __init__(self, account, method, target, headers, body):
+        self.account, self.method, self.target, self.headers, self.body = account, method, target, headers, body
+        self.arrived = account.clock()
+        parts = target.partition("?")[0].strip("/").split("/")
+        self.form = {}
+        if parts[0] == "snapshots":
+            self.service, self.action = "ebs", Ebs.action(method, parts)
+        else:
+            self.form = {k: v[0] for k, v in urllib.parse.parse_qs(body.decode(), keep_blank_values=True).items()}
+            self.action = self.form.get("Action")
+            self.service = "sts" if self.action in ("AssumeRole", "AssumeRoleWithWebIdentity") else "ec2"
+
+    def refusal(self, refused):
+        if self.service == "ebs":
+            return refused.status, json.dumps({"Message": refused.message}).encode(), {
+                "Content-Type": "application/json", "x-amzn-ErrorType": refused.code, **refused.headers}
+        body = (f"<Response><Errors><Error><Code>{refused.code}</Code><Message>{escape(refused.message)}"
+                "</Message></Error></Errors></Response>").encode()
+        return refused.status, body, {"Content-Type": "text/xml", **refused.headers}
+
+    def perform(self):
+        if self.action == "AssumeRoleWithWebIdentity":
+            user, region = {"allowed": None}, "us-east-1"
+        else:
+            user, region = authenticate(self.account, self)
+        with self.account.lock:
+            self.account.calls.append({"action": self.action, "region": region, "form": self.form,
+                                       "headers": self.headers, "size": len(self.body), "arrived": self.arrived,
+                                       "map": self.account.is_map(self.action, self.target, self.body)})
+        allow(user, self.service, self.action)
+        if self.service == "ebs":
+            status, answer = Ebs(self.account).answer(region, self.method, self.target, self.headers, self.body)
+            if not isinstance(answer, bytes):
+                return status, json.dumps(answer).encode(), {"Content-Type": "application/json"}
+            return status, answer, {
+                "Content-Type": "application/octet-stream", "x-amz-Data-Length": str(BLOCK),
+                "x-amz-Checksum-Algorithm": "SHA256",
+                "x-amz-Checksum": base64.b64encode(hashlib.sha256(answer).digest()).decode()}
+        with self.account.lock:
+            inner = assume_role(self.account, self.action, self.form) if self.service == "sts" else \
+                Ec2(self.account).answer(region, self.action, self.form)
+        answer = f"<?xml version='1.0'?><{self.action}Response>{inner}</{self.action}Response>"
+        return 200, answer.encode(), {"Content-Type": "text/xml"}
+
+    def answer(self, fault=None):
+        """Status, body and headers."""
+        try:
+            if fault is not None and isinstance(fault.kind, int):
+                raise Refused(fault.kind, fault.code, "as the test wants", fault.headers)
+            return self.perform()
+        except Refused as refused:
+            return self.refusal(refused)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     account = None
@@ -476,15 +535,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp=None):
         return super().date_time_string(self.account.clock())
-
-    def send(self, status, body, kind, headers=None):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
 
     def fault(self, action):
         with self.account.lock:
@@ -502,62 +552,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def refuse(self, service, refused):
-        if service == "ebs":
-            body = json.dumps({"Message": refused.message}).encode()
-            self.send(refused.status, body, "application/json",
-                      {"x-amzn-ErrorType": refused.code, **refused.headers})
-        else:
-            body = (f"<Response><Errors><Error><Code>{refused.code}</Code><Message>{escape(refused.message)}"
-                    "</Message></Error></Errors></Response>").encode()
-            self.send(refused.status, body, "text/xml", refused.headers)
-
     def serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        arrived = self.account.clock()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        parts = self.path.partition("?")[0].strip("/").split("/")
-        form = {}
-        if parts[0] == "snapshots":
-            service, action = "ebs", Ebs.action(self.command, parts)
-        else:
-            form = {k: v[0] for k, v in urllib.parse.parse_qs(body.decode(), keep_blank_values=True).items()}
-            action = form.get("Action")
-            service = "sts" if action in ("AssumeRole", "AssumeRoleWithWebIdentity") else "ec2"
-        fault = self.fault(action)
+        request = Request(self.account, self.command, self.path, headers, body)
+        fault = self.fault(request.action)
         if fault is not None and fault.seconds:
             time.sleep(fault.seconds)
-        try:
-            if fault is not None and fault.kind == "cut":
-                return self.cut()
-            if fault is not None and isinstance(fault.kind, int):
-                raise Refused(fault.kind, fault.code, "as the test wants", fault.headers)
-            if action == "AssumeRoleWithWebIdentity":
-                user, region = {"allowed": None}, "us-east-1"
-            else:
-                user, region = authenticate(self.account, self.command, self.path, headers, body, service, arrived)
-            with self.account.lock:
-                self.account.calls.append({"action": action, "region": region, "form": form, "headers": headers,
-                                           "size": len(body), "map": self.account.is_map(action, self.path, body)})
-            allow(user, service, action)
-            if service == "ebs":
-                status, answer = Ebs(self.account).answer(region, self.command, self.path, headers, body)
-                if isinstance(answer, bytes):
-                    return self.send(status, answer, "application/octet-stream", {
-                        "x-amz-Data-Length": str(BLOCK), "x-amz-Checksum-Algorithm": "SHA256",
-                        "x-amz-Checksum": base64.b64encode(hashlib.sha256(answer).digest()).decode()})
-                answer, kind = json.dumps(answer).encode(), "application/json"
-            else:
-                with self.account.lock:
-                    inner = assume_role(self.account, action, form) if service == "sts" else \
-                        Ec2(self.account).answer(region, action, form)
-                status, kind = 200, "text/xml"
-                answer = f"<?xml version='1.0'?><{action}Response>{inner}</{action}Response>".encode()
-        except Refused as refused:
-            return self.refuse(service, refused)
+        if fault is not None and fault.kind == "cut":
+            return self.cut()
+        status, answer, headers = request.answer(fault)
         if fault is not None and fault.kind == "lost":
             return self.cut()  # it was done, and nobody hears of it
-        return self.send(status, answer, kind)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+        return None
 
     do_GET = do_PUT = do_POST = do_DELETE = serve
 

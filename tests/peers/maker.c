@@ -140,7 +140,7 @@ static void make_elf(const struct uni_base *base, const char *program, int fd, u
 	parts[0].size = record.size;
 	parts[1].kind = UNI_PART_PROGRAM;
 	parts[1].fd = open_old(program, &parts[1].size);
-	must(base->kind->compose(base, parts, 2, fd, &result, &err));
+	must(base->kind->compose(base->kernels, parts, 2, fd, &result, &err));
 	*size = result.size;
 }
 
@@ -159,7 +159,8 @@ static void make_image(char **argv)
 
 	must(uni_base_load(&base, argv[0], &err));
 	make_elf(base, argv[1], elf, &size);
-	must(uni_box_pack(elf, size, argv[2], open_new(box), &box_size, &digest, &err));
+	must(uni_box_pack(elf, size, base->kernels[0].packed.path, open_new(box), &box_size,
+			  &digest, &err));
 	must(uni_file_read(base->stage1.path, 4096, &stage1, &err));
 	layout.stage1 = stage1.data;
 	layout.stage1_size = stage1.size;

@@ -87,7 +87,7 @@ def elf_table(text):
 def kernel(maker, base, tmp):
     """readelf finds nothing wrong with a bootable ELF; its segments keep the rule and W^X."""
     need("readelf", "musl-gcc")
-    if not os.path.exists(os.path.join(base, "kernel.elf")):
+    if not os.path.exists(os.path.join(base, "kernel/full.elf")):
         print("the base is not built")
         sys.exit(77)
     source = os.path.join(tmp, "hello.c")

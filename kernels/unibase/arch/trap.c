@@ -60,13 +60,11 @@ static void leave_user(struct uk_frame *frame)
 			uk_resched();
 		} else if (self->work != 0) {
 			uk_irq_on();
-			uk_kernel_enter();
 			uk_user_return(frame);
 		} else if (frame->rip >> 47 != 0) {
 			frame->vector = UK_TRAP_PROTECTION;
 			frame->error = 0;
 			uk_irq_on();
-			uk_kernel_enter();
 			uk_user_fault(frame, 0);
 		} else {
 			break;
@@ -95,7 +93,6 @@ void uk_trap(struct uk_frame *frame)
 
 		if (uk_frame_user(frame)) {
 			uk_irq_on();
-			uk_kernel_enter();
 			uk_user_fault(frame, address);
 		} else {
 			kernel_exception(frame, address);
@@ -108,7 +105,6 @@ void uk_trap(struct uk_frame *frame)
 void uk_trap_syscall(struct uk_frame *frame)
 {
 	uk_irq_on();
-	uk_kernel_enter();
 	uk_syscall_entry(frame);
 	leave_user(frame);
 }

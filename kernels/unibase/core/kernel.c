@@ -18,13 +18,13 @@
 static volatile uint32_t held;
 static volatile uint64_t halted; /* processors that wait by HLT, by number */
 volatile uint32_t uk_kernel_wanted;
-static bool shared; /* there is more than one processor */
+bool uk_kernel_shared;
 
 void uk_kernel_begin(void)
 {
 	held = 1;
 	uk_cpu()->locked = true;
-	shared = true;
+	uk_kernel_shared = true;
 }
 
 static bool try(void)
@@ -84,11 +84,11 @@ static void give(struct uk_cpu *cpu)
 	uk_smp_wake(uk_cpus[__builtin_ctzll(behind != 0 ? behind : waiting)]);
 }
 
-bool uk_kernel_enter(void)
+bool uk_kernel_take(void)
 {
 	uint64_t state;
 
-	if (!shared || uk_cpu()->locked)
+	if (uk_cpu()->locked)
 		return false;
 	state = uk_irq_save();
 	take(uk_cpu());
@@ -118,26 +118,18 @@ void uk_kernel_let(void)
 	take(cpu);
 }
 
-void uk_kernel_drop(void)
-{
-	struct uk_cpu *cpu = uk_cpu();
-
-	if (cpu->locked)
-		give(cpu);
-}
-
 /* A switch of threads has two sides: what the old one had is noted, and the new one gets what it
  * had. The lock itself passes from one to the other where both want it. */
 void uk_kernel_note(struct uk_thread *from)
 {
-	from->unlocked = shared && !uk_cpu()->locked;
+	from->unlocked = !uk_cpu()->locked;
 }
 
 void uk_kernel_resume(const struct uk_thread *self)
 {
 	struct uk_cpu *cpu = uk_cpu();
 
-	if (!shared || cpu->locked == !self->unlocked)
+	if (cpu->locked == !self->unlocked)
 		return;
 	if (cpu->locked)
 		give(cpu);

@@ -17,6 +17,7 @@ void uk_main(uk_paddr_t start_info)
 	uk_paging_start();
 	uk_memory_start();
 	uk_sched_start();
+	uk_process_begin();
 	uk_irq_start();
 	uk_config_start();
 	/* From here on this is a thread like others. */

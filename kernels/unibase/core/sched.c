@@ -63,7 +63,8 @@ static void finish_switch(struct uk_thread *before)
 		uk_stack_unmap(before->stack_top);
 		uk_thread_put(before);
 	}
-	uk_kernel_resume(uk_cpu()->thread);
+	if (uk_kernel_shared)
+		uk_kernel_resume(uk_cpu()->thread);
 }
 
 static void load_user_bases(struct uk_thread *to)
@@ -96,9 +97,10 @@ static void switch_to(struct uk_cpu *cpu, struct uk_thread *to)
 	__atomic_store_n(&to->on_cpu, true, __ATOMIC_RELEASE);
 	to->state = UK_THREAD_RUNNING;
 	count_time(from, to);
-	uk_kernel_note(from);
-	if (uk_cpu_count > 1)
+	if (uk_kernel_shared) {
+		uk_kernel_note(from);
 		uk_shoot_lazy(cpu, to->process == NULL);
+	}
 	uk_fpu_switch(from, to);
 	load_user_bases(to);
 	cpu->thread = to;
@@ -144,7 +146,8 @@ void uk_yield(void)
 	cpu->resched &= ~(uint32_t)UK_RESCHED_YIELD;
 	if (uk_runq_waits(cpu))
 		give_way(cpu);
-	uk_kernel_let();
+	if (uk_kernel_wanted != 0)
+		uk_kernel_let();
 	uk_irq_restore(flags);
 }
 

@@ -237,6 +237,21 @@ static int64_t epoch(void)
 	return seconds > INT64_MAX / NS || seconds < 0 ? 0 : seconds * NS;
 }
 
+/* Asked once, of the hypervisor or of the real-time clock, whose registers are the kernel lock's.
+ */
+static int64_t ask_real(void)
+{
+	bool entered = uk_kernel_enter();
+	int64_t offset = uk_clock_wall();
+
+	if (offset == 0)
+		offset = uk_rtc_read() * NS - (int64_t)uk_time_mono();
+	uk_time_set_real(offset + (int64_t)uk_time_mono());
+	if (entered)
+		uk_kernel_leave();
+	return offset;
+}
+
 int64_t uk_time_real(void)
 {
 	uint64_t state;
@@ -249,12 +264,8 @@ int64_t uk_time_real(void)
 	offset = real_offset;
 	known = real_known;
 	uk_spin_unlock(&real_lock, state);
-	if (!known) {
-		offset = uk_clock_wall();
-		if (offset == 0)
-			offset = uk_rtc_read() * NS - (int64_t)uk_time_mono();
-		uk_time_set_real(offset + (int64_t)uk_time_mono());
-	}
+	if (!known)
+		offset = ask_real();
 	return offset + (int64_t)uk_time_mono();
 }
 

@@ -16,13 +16,16 @@ set(decode_options -w -Os -fvisibility=hidden -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DIS
 	-DZSTD_STRIP_ERROR_STRINGS -DZSTD_NO_TRACE -DXXH_NAMESPACE=ZSTD_ -DDEBUGLEVEL=0)
 set(decode_deflate_options ${decode_options} -include ${CMAKE_CURRENT_LIST_DIR}/no_dispatch.h)
 
-# uni_decode(TARGET): compiles them into a target.
-function(uni_decode target)
-	target_sources(${target} PRIVATE ${decode_sources})
-	set_source_files_properties(${decode_sources} TARGET_DIRECTORY ${target} PROPERTIES
-		COMPILE_OPTIONS "${decode_options}")
+# uni_decode(TARGET GZIP_TARGET): compiles them into targets; gzip's may be left out of a kernel.
+function(uni_decode target gzip_target)
 	set(deflate_sources ${decode_sources})
 	list(FILTER deflate_sources INCLUDE REGEX "libdeflate")
+	set(other_sources ${decode_sources})
+	list(REMOVE_ITEM other_sources ${deflate_sources})
+	target_sources(${target} PRIVATE ${other_sources})
+	target_sources(${gzip_target} PRIVATE ${deflate_sources})
+	set_source_files_properties(${decode_sources} TARGET_DIRECTORY ${target} PROPERTIES
+		COMPILE_OPTIONS "${decode_options}")
 	set_source_files_properties(${deflate_sources} TARGET_DIRECTORY ${target} PROPERTIES
 		COMPILE_OPTIONS "${decode_deflate_options}")
 	# The inner loops: twice as fast (under QEMU's translation too) for twelve kilobytes.

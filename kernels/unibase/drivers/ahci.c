@@ -379,3 +379,4 @@ static bool match(const struct uk_pci_dev *pci)
 }
 
 const struct uk_pci_driver uk_ahci = { .name = "ahci", .match = match, .start = start };
+UK_PCI_DRIVER(uk_ahci);

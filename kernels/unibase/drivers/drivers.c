@@ -1,21 +1,9 @@
 /*
- * Every driver, a line each, and the order in which machines are searched.
+ * The order in which machines are searched for devices.
  */
 #include "drivers.h"
-#include "virtio.h"
 #include <uk/start.h>
 #include <uk/xen.h>
-
-extern const struct uk_pci_driver uk_ahci, uk_ena, uk_nvme, uk_virtio_pci;
-extern const struct uk_virtio_driver uk_virtio_blk, uk_virtio_net, uk_virtio_random, uk_virtio_scsi;
-
-const struct uk_pci_driver *const uk_pci_drivers[] = {
-	&uk_virtio_pci, &uk_nvme, &uk_ahci, &uk_ena, NULL,
-};
-
-const struct uk_virtio_driver *const uk_virtio_drivers[] = {
-	&uk_virtio_blk, &uk_virtio_net, &uk_virtio_random, &uk_virtio_scsi, NULL,
-};
 
 void uk_drivers_start(void)
 {

@@ -1,11 +1,12 @@
 /*
  * What the drivers share among themselves. A bus (pci.c, virtio_mmio.c, acpi.c) finds a device and
- * looks for its driver in the lists of drivers.c; a new driver is one file and one line there.
+ * looks for its driver in a list of the linker's (uk/registry.h); a new driver is one file.
  */
 #ifndef UK_DRIVERS_H
 #define UK_DRIVERS_H
 
 #include <uk/io.h>
+#include <uk/registry.h>
 #include <uk/types.h>
 
 /* pci.c */
@@ -117,9 +118,11 @@ bool uk_cmdline_number(const char *line, const char *option, uint64_t *v);
 /* The next device that a kernel command line names; moves `*line` behind it. */
 bool uk_virtio_mmio_option(const char **line, struct uk_aml_device *out);
 
-/* drivers.c */
-extern const struct uk_pci_driver *const uk_pci_drivers[];
+/* Every driver of this kernel. */
 struct uk_virtio_driver;
-extern const struct uk_virtio_driver *const uk_virtio_drivers[];
+UK_REGISTRY(uk_pci_drivers, struct uk_pci_driver);
+UK_REGISTRY(uk_virtio_drivers, struct uk_virtio_driver);
+#define UK_PCI_DRIVER(driver) UK_REGISTER(uk_pci_drivers, struct uk_pci_driver, driver)
+#define UK_VIRTIO_DRIVER(driver) UK_REGISTER(uk_virtio_drivers, struct uk_virtio_driver, driver)
 
 #endif

@@ -569,3 +569,4 @@ static int start(struct uk_pci_dev *pci)
 }
 
 const struct uk_pci_driver uk_ena = { .name = "ena", .match = match, .start = start };
+UK_PCI_DRIVER(uk_ena);

@@ -392,3 +392,4 @@ static int start(struct uk_pci_dev *pci)
 }
 
 const struct uk_pci_driver uk_nvme = { .name = "nvme", .match = match, .start = start };
+UK_PCI_DRIVER(uk_nvme);

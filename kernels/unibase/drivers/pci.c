@@ -306,8 +306,9 @@ int uk_pci_intx_set(struct uk_pci_dev *d, void (*fn)(void *arg), void *arg)
 
 bool uk_pci_offer(const struct uk_pci_dev *found)
 {
-	for (unsigned i = 0; uk_pci_drivers[i] != NULL; i++) {
-		const struct uk_pci_driver *driver = uk_pci_drivers[i];
+	for (const struct uk_pci_driver *const *at = uk_pci_drivers_start; at != uk_pci_drivers_end;
+	     at++) {
+		const struct uk_pci_driver *driver = *at;
 		struct uk_pci_dev *d;
 		int result;
 

@@ -23,9 +23,10 @@ static void fence(void)
 
 const struct uk_virtio_driver *uk_virtio_driver(uint32_t id)
 {
-	for (unsigned i = 0; uk_virtio_drivers[i] != NULL; i++)
-		if (uk_virtio_drivers[i]->id == id)
-			return uk_virtio_drivers[i];
+	for (const struct uk_virtio_driver *const *at = uk_virtio_drivers_start;
+	     at != uk_virtio_drivers_end; at++)
+		if ((*at)->id == id)
+			return *at;
 	return NULL;
 }
 

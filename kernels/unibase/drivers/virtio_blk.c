@@ -230,3 +230,4 @@ static int start(struct uk_virtio_dev *dev)
 const struct uk_virtio_driver uk_virtio_blk = { .name = "virtio-blk",
 						.id = UK_VIRTIO_BLOCK,
 						.start = start };
+UK_VIRTIO_DRIVER(uk_virtio_blk);

@@ -367,3 +367,4 @@ const struct uk_virtio_driver uk_virtio_net = {
 	.id = UK_VIRTIO_NETWORK,
 	.start = net_start,
 };
+UK_VIRTIO_DRIVER(uk_virtio_net);

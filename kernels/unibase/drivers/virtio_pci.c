@@ -382,3 +382,4 @@ static int start(struct uk_pci_dev *pci)
 }
 
 const struct uk_pci_driver uk_virtio_pci = { .name = "virtio", .match = match, .start = start };
+UK_PCI_DRIVER(uk_virtio_pci);

@@ -61,3 +61,4 @@ static int start(struct uk_virtio_dev *dev)
 const struct uk_virtio_driver uk_virtio_random = { .name = "virtio-rng",
 						   .id = UK_VIRTIO_RANDOM,
 						   .start = start };
+UK_VIRTIO_DRIVER(uk_virtio_random);

@@ -419,3 +419,4 @@ static int start(struct uk_virtio_dev *dev)
 const struct uk_virtio_driver uk_virtio_scsi = { .name = "virtio-scsi",
 						 .id = UK_VIRTIO_SCSI,
 						 .start = start };
+UK_VIRTIO_DRIVER(uk_virtio_scsi);

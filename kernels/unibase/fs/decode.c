@@ -3,7 +3,6 @@
  * out, and checks its input itself; working memory is allocated once.
  */
 #define ZSTD_STATIC_LINKING_ONLY
-#include <libdeflate.h>
 #include <lz4.h>
 #include <zstd.h>
 
@@ -11,28 +10,14 @@
 
 struct fs_decoder {
 	enum fs_codec codec;
-	void *memory; /* zstd's context lives in it, or libdeflate's */
+	void *memory; /* zstd's context lives in it, or gzip's */
 	ZSTD_DCtx *zstd;
 };
-
-/* libdeflate asks for memory by these names. */
-void *libdeflate_malloc(size_t size);
-void libdeflate_free(void *p);
-
-void *libdeflate_malloc(size_t size)
-{
-	return uk_alloc(size);
-}
-
-void libdeflate_free(void *p)
-{
-	uk_free(p);
-}
 
 int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out)
 {
 	struct fs_decoder *decoder = uk_alloc(sizeof(*decoder));
-	bool ready = true;
+	int error = 0;
 
 	if (decoder == NULL)
 		return -UK_ENOMEM;
@@ -43,21 +28,19 @@ int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out)
 		if (decoder->memory != NULL)
 			decoder->zstd =
 				ZSTD_initStaticDCtx(decoder->memory, ZSTD_estimateDCtxSize());
-		ready = decoder->zstd != NULL;
+		error = decoder->zstd != NULL ? 0 : -UK_ENOMEM;
 		break;
 	case FS_GZIP:
-		decoder->memory = libdeflate_alloc_decompressor();
-		ready = decoder->memory != NULL;
+		error = fs_gzip_new(&decoder->memory);
 		break;
 	case FS_LZ4:
 		break;
 	default:
-		uk_free(decoder);
-		return -UK_EOPNOTSUPP;
+		error = -UK_EOPNOTSUPP;
 	}
-	if (!ready) {
+	if (error != 0) {
 		fs_decoder_free(decoder);
-		return -UK_ENOMEM;
+		return error;
 	}
 	*out = decoder;
 	return 0;
@@ -71,17 +54,6 @@ void fs_decoder_free(struct fs_decoder *decoder)
 	uk_free(decoder);
 }
 
-static int64_t inflate(struct fs_decoder *decoder, const void *from, size_t size, void *to,
-		       size_t room)
-{
-	size_t got;
-
-	return libdeflate_zlib_decompress(decoder->memory, from, size, to, room, &got) ==
-			       LIBDEFLATE_SUCCESS
-		       ? (int64_t)got
-		       : -UK_EIO;
-}
-
 int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room)
 {
 	size_t got;
@@ -91,7 +63,7 @@ int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, voi
 		got = ZSTD_decompressDCtx(decoder->zstd, to, room, from, size);
 		return ZSTD_isError(got) ? -UK_EIO : (int64_t)got;
 	case FS_GZIP:
-		return inflate(decoder, from, size, to, room);
+		return fs_gzip_decode(decoder->memory, from, size, to, room);
 	case FS_LZ4: {
 		int result = LZ4_decompress_safe(from, to, (int)size, (int)room);
 

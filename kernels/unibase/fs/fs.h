@@ -268,8 +268,14 @@ int fs_volume_mount(struct fs_mounting *m);
 int fs_volume_place(struct fs_mounting *m, struct uk_dentry *point);
 /* Keeps the words; returns the error. */
 int fs_mounting_fails(struct fs_mounting *m, int error, const char *format, ...) UK_PRINTF(3, 4);
+int fs_mounting_no_device(struct fs_mounting *m);
+/* Parts of fs_volume_mount: squashfs_mount.c, ext4_mount.c. */
+int fs_squashfs_volume_mount(struct fs_mounting *m);
+int fs_ext4_volume_mount(struct fs_mounting *m);
 /* A UUID as text has it in the order in which GPT and the boot configuration store it. */
 void fs_gpt_order(const uint8_t uuid[16], uint8_t guid[16]);
+#define UK_UUID_TEXT 37 /* bytes with its NUL */
+void fs_uuid_text(const uint8_t uuid[16], char text[UK_UUID_TEXT]);
 /* The block device that carries a volume with this UUID, or NULL. */
 struct uk_block_dev *fs_volume_find(const struct uni_config_mount *mount);
 
@@ -298,6 +304,9 @@ int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out);
 void fs_decoder_free(struct fs_decoder *decoder);
 /* Bytes written, or -UK_EIO. */
 int64_t fs_decode(struct fs_decoder *decoder, const void *from, size_t size, void *to, size_t room);
+/* decode_gzip.c. The memory is uk_free's. */
+int fs_gzip_new(void **memory);
+int64_t fs_gzip_decode(void *memory, const void *from, size_t size, void *to, size_t room);
 
 /* start.c and its parts */
 int fs_dev_first(struct uk_inode *dev); /* dev.c: the console */

@@ -21,10 +21,12 @@ enum fs_proc_kind {
 struct fs_proc_entry {
 	const char *path; /* without "/proc/"; folders before what is in them */
 	enum fs_proc_kind kind;
-	const char *text;
-	void (*show)(struct fs_text *text);
-	struct uk_dentry *(*jump)(void); /* a reference, or uk_err_ptr */
-	int (*open)(struct uk_inode *inode, struct uk_file *file);
+	union { /* by its kind */
+		const char *text;
+		void (*show)(struct fs_text *text);
+		struct uk_dentry *(*jump)(void); /* a reference, or uk_err_ptr */
+		int (*open)(struct uk_inode *inode, struct uk_file *file);
+	};
 };
 extern const struct fs_proc_entry fs_proc_entries[];
 extern const unsigned fs_proc_count;

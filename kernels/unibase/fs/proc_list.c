@@ -144,13 +144,14 @@ static void show_hostname(struct fs_text *t)
 	fs_text_add(t, "%s\n", name);
 }
 
-static void uuid_text(struct fs_text *t, uint8_t id[16])
+static void add_uuid(struct fs_text *t, uint8_t id[16])
 {
+	char text[UK_UUID_TEXT];
+
 	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* RFC 4122: version 4 */
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
-	for (unsigned i = 0; i < 16; i++)
-		fs_text_add(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
-	fs_text_add(t, "\n");
+	fs_uuid_text(id, text);
+	fs_text_add(t, "%s\n", text);
 }
 
 static void show_uuid(struct fs_text *t)
@@ -158,7 +159,7 @@ static void show_uuid(struct fs_text *t)
 	uint8_t id[16];
 
 	uk_random(id, sizeof(id));
-	uuid_text(t, id);
+	add_uuid(t, id);
 }
 
 static void show_boot_id(struct fs_text *t)
@@ -169,7 +170,7 @@ static void show_boot_id(struct fs_text *t)
 	if (!made)
 		uk_random(id, sizeof(id));
 	made = true;
-	uuid_text(t, id);
+	add_uuid(t, id);
 }
 
 /* -- mounts -- */
@@ -416,23 +417,38 @@ static void show_status(struct fs_text *t)
 
 #define FOLDER(path)                                                                               \
 	{                                                                                          \
-		path, FS_PROC_FOLDER, NULL, NULL, NULL, NULL                                       \
+		path, FS_PROC_FOLDER,                                                              \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
 	}
-#define TEXT(path, text)                                                                           \
+#define TEXT(path, string)                                                                         \
 	{                                                                                          \
-		path, FS_PROC_TEXT, text, NULL, NULL, NULL                                         \
+		path, FS_PROC_TEXT,                                                                \
+		{                                                                                  \
+			.text = string                                                             \
+		}                                                                                  \
 	}
-#define SHOW(path, show)                                                                           \
+#define SHOW(path, function)                                                                       \
 	{                                                                                          \
-		path, FS_PROC_SHOW, NULL, show, NULL, NULL                                         \
+		path, FS_PROC_SHOW,                                                                \
+		{                                                                                  \
+			.show = function                                                           \
+		}                                                                                  \
 	}
-#define LINK(path, text)                                                                           \
+#define LINK(path, string)                                                                         \
 	{                                                                                          \
-		path, FS_PROC_LINK, text, NULL, NULL, NULL                                         \
+		path, FS_PROC_LINK,                                                                \
+		{                                                                                  \
+			.text = string                                                             \
+		}                                                                                  \
 	}
-#define JUMP(path, jump)                                                                           \
+#define JUMP(path, function)                                                                       \
 	{                                                                                          \
-		path, FS_PROC_JUMP, NULL, NULL, jump, NULL                                         \
+		path, FS_PROC_JUMP,                                                                \
+		{                                                                                  \
+			.jump = function                                                           \
+		}                                                                                  \
 	}
 
 const struct fs_proc_entry fs_proc_entries[] = {
@@ -443,7 +459,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	JUMP("1/cwd", jump_cwd),
 	SHOW("1/environ", show_environ),
 	JUMP("1/exe", jump_exe),
-	{ "1/fd", FS_PROC_FDS, NULL, NULL, NULL, NULL },
+	{ "1/fd", FS_PROC_FDS, { NULL } },
 	SHOW("1/limits", show_limits),
 	SHOW("1/maps", show_maps),
 	SHOW("1/mountinfo", show_mountinfo),
@@ -456,7 +472,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	TEXT("cmdline", ""),
 	SHOW("cpuinfo", show_cpuinfo),
 	TEXT("filesystems", "nodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\tsquashfs"),
-	{ "live", FS_PROC_OPEN, NULL, NULL, NULL, fs_live_open },
+	{ "live", FS_PROC_OPEN, { .open = fs_live_open } },
 	SHOW("loadavg", show_loadavg),
 	SHOW("meminfo", show_meminfo),
 	LINK("mounts", "self/mounts"),

@@ -218,14 +218,6 @@ void fs_volume_close(struct fs_volume *v)
 	uk_free(v);
 }
 
-void fs_gpt_order(const uint8_t uuid[16], uint8_t guid[16])
-{
-	static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-
-	for (unsigned i = 0; i < 16; i++)
-		guid[i] = uuid[order[i]];
-}
-
 static bool verity_is(struct uk_block_dev *dev, const struct uni_config_mount *mount,
 		      struct uni_verity_superblock *room)
 {

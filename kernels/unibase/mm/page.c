@@ -11,6 +11,7 @@
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 
 #define CHUNK_FRAMES (1ull << UK_ORDER_MAX)
@@ -199,6 +200,19 @@ static bool may_shrink(void)
 	return uk_cpu()->irq_depth == 0 && (uk_rflags() & 0x200) != 0;
 }
 
+static size_t shrink(size_t wanted)
+{
+	bool entered = uk_kernel_enter();
+	size_t freed = 0;
+
+	for (unsigned i = 0; i < SHRINKERS_MAX && shrinkers[i] != NULL; i++)
+		if (freed < wanted)
+			freed += shrinkers[i](wanted + 16);
+	if (entered)
+		uk_kernel_leave();
+	return freed;
+}
+
 /* As uk_page_alloc, where `kept` frames stay free. */
 static struct uk_page *alloc(unsigned order, bool zero, uint64_t kept)
 {
@@ -206,15 +220,13 @@ static struct uk_page *alloc(unsigned order, bool zero, uint64_t kept)
 
 	for (unsigned round = 0; round <= SHRINK_ROUNDS; round++) {
 		uint64_t state = uk_spin_lock(&lock);
-		size_t freed = 0;
+		size_t freed;
 
 		page = frames_free > kept ? take_block(order) : NULL;
 		uk_spin_unlock(&lock, state);
 		if (page != NULL || !may_shrink())
 			break;
-		for (unsigned i = 0; i < SHRINKERS_MAX && shrinkers[i] != NULL; i++)
-			if (freed < 1ull << order)
-				freed += shrinkers[i](((size_t)1 << order) + 16);
+		freed = shrink((size_t)1 << order);
 		if (freed == 0)
 			break;
 	}

@@ -44,8 +44,6 @@ void uk_udp_refused(const ip_addr_t *local, uint16_t local_port, const ip_addr_t
 bool uk_net_is_started(void);
 /* Whether devices still hold frames that they were given. */
 bool uk_net_frames_out(void);
-/* unix.c: drops what could not be dropped under the lock; without it. */
-void uk_unix_reap(void);
 
 /* Runs fn(later) once no frame that was handed to a device before can still refer to it. */
 struct uk_net_later {

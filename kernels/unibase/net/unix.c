@@ -6,7 +6,6 @@
 #include <uk/vfs.h>
 
 #include "sockfile.h"
-#include "stack.h"
 
 #define QUEUE_MAX 512 /* messages that wait */
 #define STREAM_PIECE (64u * 1024)

@@ -7,18 +7,22 @@
 #include <uk/map.h>
 
 struct uk_change {
-	struct uk_area *spare[2]; /* for the cuts at both ends, so that these cannot fail */
-	struct uk_area *gone;	  /* joined by `left`: to give back once the lock is free */
+	/* Joined by `left`. */
+	struct uk_area *spare; /* for cuts, so that these cannot fail */
+	struct uk_area *gone;  /* to give back once the lock is free */
 };
 
-/* Takes the map's lock; -UK_ENOMEM: does not. */
-int uk_change_begin(struct uk_change *c);
+/* Takes the map's lock, for so many cuts: two for each range that is changed. -UK_ENOMEM: does
+ * not. */
+int uk_change_begin(struct uk_change *c, unsigned cuts);
 void uk_change_end(struct uk_change *c);
-/* Makes `addr` a border between areas, if it lies inside one. At most twice in a change. */
+/* Makes `addr` a border between areas, if it lies inside one. */
 void uk_change_cut(struct uk_change *c, uint64_t addr);
 /* Joins the areas that meet at `addr`, if they look alike. */
 void uk_change_join(struct uk_change *c, uint64_t addr);
 void uk_change_insert(struct uk_area *area);
+/* Forgets a range: areas and frames. Two cuts. */
+void uk_change_clear(struct uk_change *c, uint64_t start, uint64_t end);
 /* Whether so many bytes more of what this area is stay within the limit of data. */
 bool uk_change_fits(const struct uk_area *area, uint64_t more);
 void uk_change_resize(struct uk_area *area, uint64_t end);

@@ -3,10 +3,14 @@
  * files (frames of the boot image where the program's own file lies in it), a copy at the first
  * store to a private file page. While a file is read the map's lock is free; what was found before
  * is looked up again afterwards.
+ *
+ * Anonymous memory is filled under the map's lock alone, so that threads need not wait for each
+ * other's system calls. For files the kernel lock is taken first.
  */
 #include "pages.h"
 #include "proc.h"
 #include <uk/map.h>
+#include <uk/smp.h>
 #include <uk/vfs.h>
 
 enum {
@@ -169,7 +173,10 @@ static bool allows(const struct uk_area *area, enum uk_access access)
 	return area->prot != 0;
 }
 
-/* One attempt under the lock, with the page in `have`. 1: the one in `want` must be fetched. */
+enum { FETCH = 1, ENTER = 2 };
+
+/* One attempt under the lock, with the page in `have`. FETCH: the one in `want` must be fetched;
+ * ENTER: it takes the kernel lock too. */
 static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *have,
 			struct fetched *want)
 {
@@ -181,6 +188,8 @@ static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *ha
 		return -UK_ENOENT;
 	if (!allows(area, access))
 		return -UK_EACCES;
+	if (area->file != NULL && !uk_kernel_held())
+		return ENTER;
 	slot = uk_pt_slot(addr, true);
 	if (slot == NULL)
 		return -UK_ENOMEM;
@@ -197,26 +206,39 @@ static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *ha
 	want->file = area->file;
 	want->index = index;
 	want->writable = shared;
-	return 1;
+	return FETCH;
+}
+
+static int attempt(uint64_t addr, enum uk_access access, struct fetched *have, struct fetched *want)
+{
+	int result;
+
+	uk_mutex_lock(&uk_map.lock);
+	result = fault_locked(addr, access, have, want);
+	if (result == FETCH)
+		uk_map.faults_major++;
+	else if (result != ENTER)
+		uk_map.faults_minor++;
+	uk_mutex_unlock(&uk_map.lock);
+	return result;
 }
 
 int uk_map_fault(uint64_t addr, enum uk_access access)
 {
 	struct fetched have = { .page = NULL };
+	bool entered = false;
 	int result;
 
 	addr = UK_ALIGN_DOWN(addr, UK_PAGE_SIZE);
 	for (;;) {
 		struct fetched want = { .page = NULL };
 
-		uk_mutex_lock(&uk_map.lock);
-		result = fault_locked(addr, access, &have, &want);
-		if (result != 1)
-			uk_map.faults_minor++;
-		else
-			uk_map.faults_major++;
-		uk_mutex_unlock(&uk_map.lock);
-		if (result != 1)
+		result = attempt(addr, access, &have, &want);
+		if (result == ENTER) {
+			entered = uk_kernel_enter();
+			continue;
+		}
+		if (result != FETCH)
 			break;
 		fetched_drop(&have);
 		have = want;
@@ -225,6 +247,8 @@ int uk_map_fault(uint64_t addr, enum uk_access access)
 			break;
 	}
 	fetched_drop(&have);
+	if (entered)
+		uk_kernel_leave();
 	return result;
 }
 

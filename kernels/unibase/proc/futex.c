@@ -3,12 +3,13 @@
  * changed. Waiters stand in a table of queues by what the address means: itself, or the place in a
  * file when the mapping is shared. The word is compared with the queue locked, and so no wake-up is
  * lost between the look and the sleep; a word that is not mapped is fetched first, without lock.
- * Priority inheritance is refused: the scheduler has no priorities.
+ * Priority inheritance is refused: the scheduler has no priorities. All this needs no kernel lock.
  */
 #include "proc.h"
 #include <uk/linux_time.h>
 #include <uk/map.h>
 #include <uk/mem.h>
+#include <uk/smp.h>
 #include <uk/syscall.h>
 #include <uk/user.h>
 #include <uk/vfs.h>
@@ -106,8 +107,10 @@ static int fetch(uint64_t addr, bool write)
 {
 	int result = uk_map_fault(addr, write ? UK_ACCESS_WRITE : UK_ACCESS_READ);
 
-	if (result == -UK_ENOMEM)
+	if (result == -UK_ENOMEM) {
+		uk_kernel_enter();
 		uk_process_oom();
+	}
 	return result == 0 ? 0 : -UK_EFAULT;
 }
 

@@ -19,15 +19,31 @@ void uk_map_start(void)
 	uk_pt_start();
 }
 
-int uk_change_begin(struct uk_change *c)
+/* Gives back areas that are joined by `left`; without the lock. */
+static void drop(struct uk_area *area)
 {
-	c->gone = NULL;
-	c->spare[0] = uk_alloc(sizeof(struct uk_area));
-	c->spare[1] = uk_alloc(sizeof(struct uk_area));
-	if (c->spare[0] == NULL || c->spare[1] == NULL) {
-		uk_free(c->spare[0]);
-		uk_free(c->spare[1]);
-		return -UK_ENOMEM;
+	while (area != NULL) {
+		struct uk_area *next = area->left;
+
+		if (area->file != NULL)
+			uk_file_put(area->file);
+		uk_free(area);
+		area = next;
+	}
+}
+
+int uk_change_begin(struct uk_change *c, unsigned cuts)
+{
+	c->gone = c->spare = NULL;
+	for (unsigned i = 0; i < cuts; i++) {
+		struct uk_area *area = uk_alloc(sizeof(*area));
+
+		if (area == NULL) {
+			drop(c->spare);
+			return -UK_ENOMEM;
+		}
+		area->left = c->spare;
+		c->spare = area;
 	}
 	uk_mutex_lock(&uk_map.lock);
 	return 0;
@@ -36,16 +52,8 @@ int uk_change_begin(struct uk_change *c)
 void uk_change_end(struct uk_change *c)
 {
 	uk_mutex_unlock(&uk_map.lock);
-	uk_free(c->spare[0]);
-	uk_free(c->spare[1]);
-	while (c->gone != NULL) {
-		struct uk_area *area = c->gone;
-
-		c->gone = area->left;
-		if (area->file != NULL)
-			uk_file_put(area->file);
-		uk_free(area);
-	}
+	drop(c->spare);
+	drop(c->gone);
 }
 
 /* What of so many bytes of an area counts as the program's data: what it may write to and nobody
@@ -99,11 +107,8 @@ void uk_change_cut(struct uk_change *c, uint64_t addr)
 
 	if (area == NULL || area->start >= addr)
 		return;
-	upper = c->spare[0] != NULL ? c->spare[0] : c->spare[1];
-	if (upper == c->spare[0])
-		c->spare[0] = NULL;
-	else
-		c->spare[1] = NULL;
+	upper = c->spare;
+	c->spare = upper->left;
 	*upper = *area;
 	end = area->end;
 	uk_change_resize(area, addr);
@@ -136,7 +141,7 @@ void uk_change_join(struct uk_change *c, uint64_t addr)
 	uk_change_resize(low, end);
 }
 
-static void clear(struct uk_change *c, uint64_t start, uint64_t end)
+void uk_change_clear(struct uk_change *c, uint64_t start, uint64_t end)
 {
 	struct uk_area *area;
 
@@ -182,7 +187,7 @@ static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, u
 	} else if (r->keep && occupied(addr, addr + size)) {
 		return -UK_EEXIST;
 	} else {
-		clear(c, addr, addr + size);
+		uk_change_clear(c, addr, addr + size);
 	}
 	if (!uk_change_fits(area, size))
 		return -UK_ENOMEM;
@@ -215,7 +220,7 @@ int64_t uk_map_add(const struct uk_map_request *r)
 	area->flags = r->flags;
 	area->file = r->file;
 	area->offset = r->file != NULL ? r->offset : 0;
-	result = uk_change_begin(&c);
+	result = uk_change_begin(&c, 2);
 	if (result != 0) {
 		uk_free(area);
 		return result;
@@ -239,13 +244,13 @@ int uk_map_remove(uint64_t addr, uint64_t size)
 	size = UK_ALIGN_UP(size, UK_PAGE_SIZE);
 	if (size == 0 || !uk_range_valid(addr, size))
 		return -UK_EINVAL;
-	result = uk_change_begin(&c);
+	result = uk_change_begin(&c, 2);
 	if (result != 0)
 		return result;
 	if (uk_map.count + 2 > UK_AREAS_MAX)
 		result = -UK_ENOMEM;
 	else
-		clear(&c, addr, addr + size);
+		uk_change_clear(&c, addr, addr + size);
 	uk_change_end(&c);
 	return result;
 }
@@ -336,7 +341,7 @@ int uk_map_protect(uint64_t addr, uint64_t size, unsigned prot)
 	size = UK_ALIGN_UP(size, UK_PAGE_SIZE);
 	if (size == 0 || !uk_range_valid(addr, size))
 		return -UK_ENOMEM;
-	result = uk_change_begin(&c);
+	result = uk_change_begin(&c, 2);
 	if (result != 0)
 		return result;
 	result = protect_locked(&c, addr, addr + size, prot);

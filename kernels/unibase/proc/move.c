@@ -61,9 +61,12 @@ static int64_t resize_locked(struct uk_change *c, struct uk_area **fresh, uint64
 
 	if (uk_is_err(area))
 		return uk_ptr_err(area);
-	if (!uk_change_fits(area, new_size - old_size))
+	if (!uk_change_fits(area, new_size - old_size) || uk_map.count + 2 > UK_AREAS_MAX)
 		return -UK_ENOMEM;
-	if (!(flags & FIXED)) {
+	/* In one step with the move: others may use what is there, and go on with what comes. */
+	if (flags & FIXED) {
+		uk_change_clear(c, to, to + new_size);
+	} else {
 		if (new_size == old_size)
 			return (int64_t)addr;
 		if (area->end == addr + old_size && room_behind(area, new_size - old_size)) {
@@ -113,8 +116,6 @@ int64_t uk_map_move(uint64_t addr, uint64_t old_size, uint64_t new_size, unsigne
 	old_size = UK_ALIGN_UP(old_size, UK_PAGE_SIZE);
 	new_size = UK_ALIGN_UP(new_size, UK_PAGE_SIZE);
 	result = move_check(addr, old_size, new_size, flags, to);
-	if (result == 0 && (flags & FIXED))
-		result = uk_map_remove(to, new_size);
 	if (result == 0 && new_size < old_size) {
 		result = uk_map_remove(addr + new_size, old_size - new_size);
 		old_size = new_size;
@@ -122,7 +123,7 @@ int64_t uk_map_move(uint64_t addr, uint64_t old_size, uint64_t new_size, unsigne
 	if (result != 0)
 		return result;
 	fresh = uk_alloc(sizeof(*fresh));
-	if (fresh == NULL || uk_change_begin(&c) != 0) {
+	if (fresh == NULL || uk_change_begin(&c, 4) != 0) {
 		uk_free(fresh);
 		return -UK_ENOMEM;
 	}

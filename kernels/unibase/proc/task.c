@@ -4,17 +4,22 @@
  */
 #include "proc.h"
 #include <uk/mem.h>
+#include <uk/start.h>
 #include <uk/user.h>
 #include <uni/abi/exit.h>
 
-struct uk_process uk_process = {
-	.lock = UK_SPINLOCK_INIT,
-	.tasks = UK_LIST_INIT(uk_process.tasks),
-	.pending = { .items = UK_LIST_INIT(uk_process.pending.items) },
-	.arrived = UK_WAITQ_INIT(uk_process.arrived),
-};
+struct uk_process uk_process;
 
 enum { TID_MAX = 1 << 22 };
+
+/* Not by an initialiser: kilobytes of zeros would be in every kernel's file for the sake of three
+ * lists. */
+void uk_process_begin(void)
+{
+	uk_list_init(&uk_process.tasks);
+	uk_list_init(&uk_process.pending.items);
+	uk_waitq_init(&uk_process.arrived);
+}
 
 static void run(void *arg)
 {

@@ -6,6 +6,7 @@
 #include <uk/log.h>
 #include <uk/map.h>
 #include <uk/mem.h>
+#include <uk/smp.h>
 
 extern const char uk_user_nofault_start[], uk_user_nofault_end[];
 
@@ -25,6 +26,7 @@ static void page_fault(const struct uk_frame *f, uint64_t address)
 		result = uk_map_fault(address, access_of(f->error));
 	if (result == 0)
 		return;
+	uk_kernel_enter();
 	if (result == -UK_ENOMEM)
 		uk_process_oom();
 	if (result == -UK_EACCES) {
@@ -107,6 +109,7 @@ static void exception(const struct uk_frame *f)
 	default:
 		break;
 	}
+	uk_kernel_enter();
 	uk_signal_force(&info);
 }
 
@@ -151,6 +154,7 @@ void uk_user_return(struct uk_frame *frame)
 	struct uk_thread *self = uk_thread_self();
 	struct uk_task *task = self->user;
 
+	uk_kernel_enter();
 	if (uk_process.ending)
 		uk_process_park();
 	if (uk_process.overdue)

@@ -5,10 +5,31 @@
 #include "../proc/proc.h"
 #include "sys.h"
 #include <uk/log.h>
+#include <uk/smp.h>
 #include <uk/start.h>
 #include <uni/abi/config.h>
 
-enum { CALLS_MAX = 512 };
+enum { CALLS_MAX = 512, TRACE_MAX = 6 };
+
+/* A kernel may be linked without sockets. */
+#pragma weak uk_sys_socket
+#pragma weak uk_sys_socketpair
+#pragma weak uk_sys_bind
+#pragma weak uk_sys_listen
+#pragma weak uk_sys_connect
+#pragma weak uk_sys_accept
+#pragma weak uk_sys_accept4
+#pragma weak uk_sys_getsockname
+#pragma weak uk_sys_getpeername
+#pragma weak uk_sys_shutdown
+#pragma weak uk_sys_setsockopt
+#pragma weak uk_sys_getsockopt
+#pragma weak uk_sys_sendto
+#pragma weak uk_sys_recvfrom
+#pragma weak uk_sys_sendmsg
+#pragma weak uk_sys_recvmsg
+#pragma weak uk_sys_sendmmsg
+#pragma weak uk_sys_recvmmsg
 
 static int64_t (*const calls[])(const struct uk_sysargs *) = {
 #define UK_CALL(number, name, trace, state, missing) [number] = uk_sys_##name,
@@ -16,10 +37,12 @@ static int64_t (*const calls[])(const struct uk_sysargs *) = {
 #undef UK_CALL
 };
 
-static const struct described {
-	const char *name, *trace;
-} described[] = {
-#define UK_CALL(number, name, trace, state, missing) [number] = { #name, trace },
+/* How arguments are shown; in order of number, and not as pointers, for most kernels never look. */
+static const struct shown {
+	uint16_t number;
+	char trace[TRACE_MAX];
+} shown[] = {
+#define UK_CALL(number, name, trace, state, missing) { number, trace },
 #include "table.def"
 #undef UK_CALL
 };
@@ -31,6 +54,14 @@ void uk_syscall_start(void)
 	trace_on = uk_config_u32(UNI_CONFIG_TRACE, 0) != 0;
 }
 
+static const struct shown *shown_of(uint64_t number)
+{
+	for (size_t i = 0; i < UK_COUNT(shown); i++)
+		if (shown[i].number == number)
+			return &shown[i];
+	return NULL;
+}
+
 static int64_t unknown(uint64_t number)
 {
 	static uint64_t told[CALLS_MAX / 64];
@@ -40,18 +71,19 @@ static int64_t unknown(uint64_t number)
 		uk_log(UK_LOG_DEBUG, "system call %lu: there is none", (unsigned long)number);
 	} else if (!(told[number / 64] & 1ull << number % 64)) {
 		told[number / 64] |= 1ull << number % 64;
-		uk_log(UK_LOG_WARN, "system call %lu (%s) is not there: ENOSYS",
-		       (unsigned long)number, name != NULL ? name : "unknown");
+		uk_log(UK_LOG_WARN, "system call %lu (%s) is not there: ENOSYS%s",
+		       (unsigned long)number, name != NULL ? name : "unknown",
+		       shown_of(number) != NULL
+			       ? "; [base] protocols = [\"unix\"] in the recipe brings it"
+			       : "");
 	}
 	return -UK_ENOSYS;
 }
 
 static const char *name_of(uint64_t number)
 {
-	const char *name = number < UK_COUNT(described) ? described[number].name : NULL;
+	const char *name = uk_call_name(number);
 
-	if (name == NULL)
-		name = uk_call_name(number);
 	return name != NULL ? name : "unknown";
 }
 
@@ -65,7 +97,8 @@ static int64_t call(uint64_t number, const struct uk_sysargs *args)
 static int64_t traced_call(uint64_t number, const struct uk_sysargs *args)
 {
 	enum { EXIT = 60, EXIT_GROUP = 231 };
-	const char *trace = number < UK_COUNT(described) ? described[number].trace : NULL;
+	const struct shown *how = shown_of(number);
+	const char *trace = how != NULL ? how->trace : NULL;
 	int64_t result;
 
 	if (number == EXIT || number == EXIT_GROUP)
@@ -73,6 +106,25 @@ static int64_t traced_call(uint64_t number, const struct uk_sysargs *args)
 	result = call(number, args);
 	uk_trace_call(name_of(number), trace, args, result, true);
 	return result;
+}
+
+/* Calls that touch nothing but what has locks of its own. */
+static bool goes_alone(uint64_t number)
+{
+	switch (number) {
+	case 24:  /* sched_yield */
+	case 39:  /* getpid */
+	case 96:  /* gettimeofday */
+	case 110: /* getppid */
+	case 186: /* gettid */
+	case 201: /* time */
+	case 202: /* futex */
+	case 228: /* clock_gettime */
+	case 309: /* getcpu */
+		return true;
+	default:
+		return false;
+	}
 }
 
 void uk_syscall_entry(struct uk_frame *frame)
@@ -85,6 +137,8 @@ void uk_syscall_entry(struct uk_frame *frame)
 
 	task->frame = frame;
 	task->in_call = true;
+	if (uk_unlikely(uk_kernel_shared) && (trace_on || !goes_alone(frame->rax)))
+		uk_kernel_enter();
 	result = trace_on ? traced_call(frame->rax, &args) : call(frame->rax, &args);
 	task->in_call = false;
 	/* rt_sigreturn has put other registers in place. */
@@ -93,8 +147,10 @@ void uk_syscall_entry(struct uk_frame *frame)
 	frame->rax = (uint64_t)result;
 	/* Broken off for a signal that somebody else took: nothing else would look at it. */
 	if (uk_unlikely(result == -UK_ERESTARTSYS || result == -UK_ERESTARTNOHAND) &&
-	    self->work == 0)
+	    self->work == 0) {
+		uk_kernel_enter();
 		uk_signal_deliver(frame);
+	}
 }
 
 bool uk_syscall_describe(char *to, size_t room)
@@ -102,14 +158,14 @@ bool uk_syscall_describe(char *to, size_t room)
 	const struct uk_thread *self = uk_thread_self();
 	const struct uk_task *task = self != NULL ? self->user : NULL;
 	const struct uk_frame *f = task != NULL && task->in_call ? task->frame : NULL;
-	const char *arguments;
+	const struct shown *how;
 	int size;
 
 	if (f == NULL)
 		return false;
-	arguments = f->rax < UK_COUNT(described) ? described[f->rax].trace : NULL;
+	how = shown_of(f->rax);
 	size = uk_snprintf(to, room, "%s(", name_of(f->rax));
-	for (unsigned i = 0; arguments != NULL && arguments[i] != '\0' && i < 6; i++) {
+	for (unsigned i = 0; how != NULL && i < TRACE_MAX && how->trace[i] != '\0'; i++) {
 		const uint64_t values[] = { f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 };
 
 		if (size > 0 && (size_t)size < room)

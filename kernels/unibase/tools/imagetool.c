@@ -5,6 +5,7 @@
  *	imagetool order IN OUT		program headers sorted by address, as the ELF specification
  *asks imagetool strip IN OUT		the same, and nothing behind the last loaded byte: no
  *sections
+ *	imagetool pack IN OUT		the same packed for boxes (uni/abi/boot.h)
  *
  * The table, read by core/symbols.c: 128 pairs of bytes, then for each function in order of
  *address: its distance from the one before (ULEB128), the length of its packed name, the packed
@@ -12,12 +13,14 @@
  *again. A length of 0 ends it.
  */
 #include <elf.h>
+#include <lz4hc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uni/abi/boot.h>
 
 struct file {
 	uint8_t *data;
@@ -243,6 +246,31 @@ static void symbols(const char *in, const char *path)
 	free(f.data);
 }
 
+/* Once, so as well as it goes. */
+static void pack_kernel(const char *in, const char *path)
+{
+	struct file f = read_file(in);
+	struct uni_packed_header header = { .magic = UNI_PACKED_MAGIC, .from = UNI_PACKED_FROM };
+	int room, got;
+	char *out;
+
+	if (f.size <= UNI_PACKED_FROM || f.size > LZ4_MAX_INPUT_SIZE)
+		fail("is no kernel", in);
+	header.to = (uint32_t)f.size;
+	room = LZ4_compressBound((int)f.size);
+	out = malloc(sizeof(header) + (size_t)room);
+	if (out == NULL)
+		fail("out of memory", in);
+	memcpy(out, &header, sizeof(header));
+	got = LZ4_compress_HC((const char *)f.data + UNI_PACKED_FROM, out + sizeof(header),
+			      (int)f.size - UNI_PACKED_FROM, room, LZ4HC_CLEVEL_MAX);
+	if (got <= 0)
+		fail("cannot be packed", in);
+	write_file(path, out, sizeof(header) + (size_t)got);
+	free(out);
+	free(f.data);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "symbols") == 0)
@@ -251,7 +279,9 @@ int main(int argc, char **argv)
 		order(argv[2], argv[3], false);
 	else if (argc == 4 && strcmp(argv[1], "strip") == 0)
 		order(argv[2], argv[3], true);
+	else if (argc == 4 && strcmp(argv[1], "pack") == 0)
+		pack_kernel(argv[2], argv[3]);
 	else
-		fail("symbols|order|strip IN OUT", "usage");
+		fail("symbols|order|strip|pack IN OUT", "usage");
 	return 0;
 }

@@ -67,7 +67,7 @@ static int compose(struct setting *s, size_t count)
 {
 	memset(&err, 0, sizeof(err));
 	assert_int_equal(ftruncate(s->fd, 0), 0);
-	return s->base->kind->compose(s->base, s->parts, count, s->fd, &s->result, &err);
+	return s->base->kind->compose(s->base->kernels, s->parts, count, s->fd, &s->result, &err);
 }
 
 static void assert_part(const struct setting *s, const struct uni_kernel_image *image, size_t i,
@@ -155,8 +155,9 @@ static void change_kernel(struct setting *s, size_t at, uint8_t value)
 
 	sample_kernel(kernel);
 	kernel[at] = value;
-	assert_int_equal(uni_file_write(s->base->kernel.path, kernel, sizeof(kernel), 0644, &err),
-			 0);
+	assert_int_equal(
+		uni_file_write(s->base->kernels[0].file.path, kernel, sizeof(kernel), 0644, &err),
+		0);
 }
 
 void test_compose_refused(void **state)
@@ -206,7 +207,7 @@ static int make_box(struct setting *s, uint64_t *size)
 	int fd = sample_file("", 0);
 
 	assert_int_equal(compose(s, 4), 0);
-	assert_int_equal(uni_box_pack(s->fd, s->result.size, "elf", fd, size, &digest, &err), 0);
+	assert_int_equal(uni_box_pack(s->fd, s->result.size, NULL, fd, size, &digest, &err), 0);
 	assert_int_equal(uni_digest_fd(fd, NULL, &again, "box", &err), 0);
 	assert_true(uni_digest_eq(&digest, &again));
 	return fd;

@@ -11,6 +11,8 @@
 #include <uni/base/json.h>
 #include <uni/plan/make.h>
 
+#include "tests.h"
+
 #define STEPS 9
 
 static const char recipe_text[] = "[image]\n"
@@ -60,7 +62,7 @@ static struct uni_digest of(char c)
 	return uni_digest_of(&c, 1);
 }
 
-static struct uni_recipe *parse(const char *text, const char *variant)
+struct uni_recipe *parse(const char *text, const char *variant)
 {
 	struct uni_recipe_options options = { .variant = variant, .no_files = true };
 	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
@@ -76,6 +78,7 @@ static struct uni_recipe *parse(const char *text, const char *variant)
 static struct uni_plan *make(const struct inputs *from)
 {
 	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = parse(from->text, from->variant);
+	struct uni_base *base UNI_AUTO(uni_base) = parse_base();
 	struct uni_step_tool compile = { "cc1", of(from->compile) },
 			     link = { "ld", of(from->link) };
 	struct uni_step_tool box = { "liblz4", of(from->box) };
@@ -94,6 +97,7 @@ static struct uni_plan *make(const struct inputs *from)
 		.formats = from->formats,
 		.format_count = from->format_count,
 		.base = { .name = "unibase", .digest = of(from->base) },
+		.base_words = base,
 		.sources = sources,
 		.libraries = &library,
 		.library_count = 1,
@@ -379,6 +383,10 @@ int main(void)
 		cmocka_unit_test(output_keys),
 		cmocka_unit_test(printed_forms),
 		cmocka_unit_test(boot_configuration),
+		cmocka_unit_test(kernel_is_the_smallest_that_will_do),
+		cmocka_unit_test(forms_of_other_places_have_kernels_of_their_own),
+		cmocka_unit_test(what_is_asked_for_by_name_is_there),
+		cmocka_unit_test(a_base_with_one_kernel_gives_that),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -41,10 +41,23 @@ void uk_smp_wake(struct uk_cpu *cpu);
  * false: this processor has it already, or is the only one. No spinlock may be held: its holder
  * could be waiting for one.
  */
-bool uk_kernel_enter(void);
+extern bool uk_kernel_shared; /* there is a second processor, and so a lock */
+bool uk_kernel_take(void);
+static inline bool uk_kernel_enter(void)
+{
+	return uk_unlikely(uk_kernel_shared) && uk_kernel_take();
+}
 void uk_kernel_leave(void);
+static inline bool uk_kernel_held(void)
+{
+	return !uk_kernel_shared || uk_cpu()->locked;
+}
 /* At the end of a processor's work for a thread, interrupts off: gives it back if it has it. */
-void uk_kernel_drop(void);
+static inline void uk_kernel_drop(void)
+{
+	if (uk_unlikely(uk_cpu()->locked))
+		uk_kernel_leave();
+}
 /* Lets one that waits for it have it first. In a thread, interrupts off. */
 void uk_kernel_let(void);
 extern volatile uint32_t uk_kernel_wanted; /* how many wait for it */

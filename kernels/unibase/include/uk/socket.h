@@ -115,6 +115,8 @@ void uk_socket_init(struct uk_socket *sock, const struct uk_socket_ops *ops, int
 int uk_tcp_new(int family, struct uk_socket **sock);
 int uk_udp_new(int family, struct uk_socket **sock);
 int uk_unix_new(int type, struct uk_socket **sock);
+/* Drops what could not be dropped under the stack's lock; without it. */
+void uk_unix_reap(void);
 int uk_unix_pair(int type, struct uk_socket **a, struct uk_socket **b);
 
 /* Starts the stack if that was not done yet; -UK_ENOMEM. Without the lock. */

@@ -31,6 +31,10 @@ struct uk_boot {
 };
 extern struct uk_boot uk_boot;
 
+/* Which of the base's kernels this is, and what it can do: what a message names when more is asked
+ * of it. kernels.cmake */
+extern const char uk_words[];
+
 /* The image's parts, checked against memory: NULL and index >= count end it. core/config.c */
 const struct uni_part *uk_part(unsigned index);
 /* The first part of a kind, NULL: none. */
@@ -75,6 +79,7 @@ void uk_later_run(void);   /* idle and timer; does nothing once it did */
 
 /* Called by core/main.c in this order, in the first kernel thread: they may sleep. UK_SEALED data
  * may be written in uk_drivers_start, not later. */
+void uk_process_begin(void); /* proc/: before anybody looks at the process */
 void uk_drivers_start(void); /* drivers/ */
 void uk_vfs_start(void);     /* fs/, see uk/vfs.h */
 void uk_process_start(

@@ -69,6 +69,9 @@ static inline bool uk_frame_user(const struct uk_frame *f)
  * uk_user_return: on the way to user mode, interrupts on, when the thread's `work` is not 0 (see
  * uk/sched.h): delivers signals, ends the thread. It must clear the bits that it has dealt with.
  *
+ * All three are entered without the kernel lock (uk/smp.h), take it where they need it, and may
+ * come back with it.
+ *
  * uk_syscall_entry: a system call; interrupts on. Number in frame->rax (and frame->error, which
  * stays), arguments rdi, rsi, rdx, r10, r8, r9; result into frame->rax.
  */

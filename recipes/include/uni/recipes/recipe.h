@@ -90,6 +90,10 @@ struct uni_recipe_base {
 	char *range;		      /* of its versions; NULL: any */
 	struct uni_recipe_input path; /* a base's folder or package file; kind NONE without */
 	struct uni_pos pos;
+	/* What its kernel must have besides what the recipe and its forms ask for: words of
+	 * base.toml. */
+	struct uni_recipe_texts devices;
+	struct uni_recipe_texts protocols;
 };
 
 struct uni_recipe_env {
@@ -364,6 +368,9 @@ struct uni_recipe {
 	struct uni_recipe_test *tests; /* in the recipe's order */
 	size_t test_count;
 };
+
+/* Whether it asks for a network by itself. */
+bool uni_recipe_has_network(const struct uni_recipe *recipe);
 
 struct uni_recipe_options {
 	const char *variant; /* NULL: none */

@@ -43,13 +43,14 @@ struct uni_ebs_upload {
 	size_t count;
 	/* Fills 512 KiB. Called from the thread that uploads. */
 	int (*read)(void *user, uint32_t index, void *data, struct uni_err *err);
+	bool checked; /* what it fills in has the digest, or it fails */
 	/* Block `i` of `blocks` is there; or NULL. What it returns, unless 0, ends the upload. */
 	int (*sent)(void *user, size_t i, struct uni_err *err);
 	void *user;
 	const uint8_t *skip; /* for each block: not 0 when it is there already; or NULL */
 	const struct uni_events *events; /* progress in bytes; or NULL */
 	const char *name;		 /* of the progress */
-	unsigned in_flight;		 /* 0: 128. Memory is that many blocks. */
+	unsigned in_flight;		 /* 0: 112. Memory is that many blocks. */
 };
 /* Many at once, fewer while the service throttles. A block whose content no longer has its digest
  * is UNI_E_CHANGED. */

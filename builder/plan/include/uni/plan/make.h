@@ -6,6 +6,7 @@
 
 #include <uni/disk/disk.h>
 #include <uni/fs/fs.h>
+#include <uni/kernel/base.h>
 #include <uni/kernel/config.h>
 #include <uni/plan/plan.h>
 #include <uni/recipes/recipe.h>
@@ -30,7 +31,8 @@ struct uni_plan_inputs {
 	const char *const *formats;	 /* "raw", "elf" */
 	size_t format_count;
 	const struct uni_plan_tools *format_tools; /* one for each format */
-	struct uni_plan_source base; /* everything in it that goes into an image or a link */
+	struct uni_plan_source base;	   /* everything in it that goes into an image or a link */
+	const struct uni_base *base_words; /* what it can do */
 	/* One for each C source of the recipe; digests of the preprocessed text. */
 	const struct uni_plan_source *sources;
 	const struct uni_plan_source *objects; /* packages unfolded into files, in link order */
@@ -85,6 +87,18 @@ char *uni_plan_program_path(const struct uni_recipe *recipe);
 /* Every path at which programs look for a CA bundle; the first is the file, the others are links
  * to it. NULL-terminated. */
 extern const char *const uni_plan_ca_paths[];
+
+/*
+ * Where a form is started, as far as that asks for a kernel of its own: "" for the kernel that most
+ * share, else what stands behind the colon in the names of its steps, "kernel:xen".
+ */
+const char *uni_plan_place(const struct uni_recipe *recipe, const struct uni_base *base,
+			   const char *form);
+/* The kernel that an image takes for a place. */
+int uni_plan_kernel(const struct uni_recipe *recipe, const struct uni_base *base, const char *place,
+		    const struct uni_base_kernel **kernel, struct uni_err *err);
+/* The place of a step "kernel", "box" or "esp" by its name. */
+const char *uni_plan_step_place(const char *id);
 
 /* The recipe's meaning as JSON: sorted, without comments or layout. It ends in a newline. */
 int uni_recipe_normal(const struct uni_recipe *recipe, struct uni_buf *out, struct uni_err *err);

@@ -27,19 +27,38 @@ struct uni_base_files {
 	size_t room;
 };
 
+/* What an image asks of its kernel: the words of base.toml. */
+struct uni_base_needs {
+	struct uni_strv devices;
+	struct uni_strv filesystems;
+	struct uni_strv compressions;
+	struct uni_strv protocols;
+};
+void uni_base_needs_clear(struct uni_base_needs *needs);
+
+struct uni_base;
+
+/* One of the kernels that a base offers: the fewer things it can do, the smaller it is. */
+struct uni_base_kernel {
+	const struct uni_base *base;
+	char *name;		     /* "volumes"; "kernel" where the base has but one */
+	struct uni_base_file file;   /* the ELF */
+	struct uni_base_file packed; /* see uni_box_pack; may be absent */
+	struct uni_base_needs can;
+};
+
 struct uni_base {
 	char *name;
 	char *version;
 	char *arch; /* "x86_64" */
 	const struct uni_kernel_kind *kind;
-	struct uni_base_file kernel;  /* the ELF */
-	struct uni_base_file calls;   /* its table of calls (uni/kernel/calls.h); may be absent */
-	struct uni_strv entries;      /* "pvh", "bios", "uefi", ... */
-	struct uni_strv devices;      /* "virtio-blk-pci", ... */
-	struct uni_strv filesystems;  /* "squashfs", "tmpfs", ... */
-	struct uni_strv compressions; /* of squashfs: those that it unpacks */
-	uint64_t memory;	      /* least bytes it starts in */
-	char *config_channel;	      /* how the boot configuration reaches it: "part" */
+	struct uni_base_kernel *kernels; /* at least one, the smallest first */
+	size_t kernel_count;
+	struct uni_base_needs can;  /* what any of them can do */
+	struct uni_base_file calls; /* its table of calls (uni/kernel/calls.h); may be absent */
+	struct uni_strv entries;    /* "pvh", "bios", "uefi", ... */
+	uint64_t memory;	    /* least bytes it starts in */
+	char *config_channel;	    /* how the boot configuration reaches it: "part" */
 	struct uni_strv
 		config_runtime; /* channels by which it can be given again at start: "fw_cfg" */
 	uint32_t config_oldest; /* versions of the boot configuration that it understands */
@@ -76,7 +95,16 @@ void uni_base_members(const struct uni_base *base, struct uni_strv *members);
 int uni_base_need_filesystem(const struct uni_base *base, const char *filesystem,
 			     const char *compression /* NULL: any */, struct uni_err *err);
 int uni_base_need_device(const struct uni_base *base, const char *device, struct uni_err *err);
+int uni_base_need_protocol(const struct uni_base *base, const char *protocol, struct uni_err *err);
 int uni_base_need_entry(const struct uni_base *base, const char *entry, struct uni_err *err);
 int uni_base_need_config(const struct uni_base *base, uint32_t version, struct uni_err *err);
+
+/*
+ * The first kernel, which is the smallest, that can do all of it. What none of the base's kernels
+ * can do is not asked of this one: the functions above say so where it matters. UNI_E_UNSUPPORTED
+ * when each lacks something that another one has.
+ */
+int uni_base_choose(const struct uni_base *base, const struct uni_base_needs *needs,
+		    const struct uni_base_kernel **kernel, struct uni_err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <uni/base/digest.h>
 #include <uni/base/text.h>
 
-struct uni_base;
+struct uni_base_kernel;
 
 /*
  * Bytes in memory, or a range of a file; both borrowed. A UUID is in text order here; in the note
@@ -40,7 +40,7 @@ struct uni_kernel_kind {
 	 * in the order of their kinds, volumes as given. UNI_E_UNSUPPORTED or UNI_E_INVAL with the
 	 * reason when the base or a part will not do.
 	 */
-	int (*compose)(const struct uni_base *base, const struct uni_kernel_part *parts,
+	int (*compose)(const struct uni_base_kernel *kernel, const struct uni_kernel_part *parts,
 		       size_t count, int fd, struct uni_kernel_result *result, struct uni_err *err);
 };
 
@@ -57,6 +57,7 @@ struct uni_kernel_image {
 		uint64_t size;
 		struct uni_uuid uuid;
 	} parts[UNI_PARTS_MAX];
+	char words[UNI_WORDS_MAX]; /* its name and what it can do; "" when it does not say */
 	/* Its memory, by the rule in uni/abi/note.h. */
 	uint64_t load_paddr;
 	uint64_t bss_paddr;
@@ -70,10 +71,12 @@ int uni_kernel_split(int fd, uint64_t offset, uint64_t size, const char *name,
 
 /* --- the box of the kernel partition (uni/abi/boot.h) --- */
 
-/* Packs the bootable ELF in `elf_fd` into `fd`, an empty file; LZ4 unless that gains nothing. */
-int uni_box_pack(int elf_fd, uint64_t elf_size, const char *name, int fd, uint64_t *size,
+/* Packs the bootable ELF in `elf_fd` into `fd`, an empty file; LZ4 unless that gains nothing.
+ * `ready`: file with the ELF's kernel as it was packed with its base (uni/abi/boot.h), or NULL.
+ * UNI_E_CORRUPT when that is of another kernel. */
+int uni_box_pack(int elf_fd, uint64_t elf_size, const char *ready, int fd, uint64_t *size,
 		 struct uni_digest *digest, struct uni_err *err);
-#define UNI_BOX_VERSION_WRITTEN 2 /* changes with the bytes that uni_box_pack writes */
+#define UNI_BOX_VERSION_WRITTEN 3 /* changes with the bytes that uni_box_pack writes */
 /* The files of libraries whose version decides these bytes, for keys. */
 int uni_box_tools(struct uni_strv *files, struct uni_err *err);
 /* Checks the header of a box in [offset, offset + size) of `fd`. */

@@ -22,7 +22,12 @@
 enum {
 	UNI_NOTE_PARTS = 1,  /* struct uni_parts, filled by the tool */
 	UNI_NOTE_KERNEL = 2, /* struct uni_kernel_note, constant */
+	UNI_NOTE_WORDS = 3,  /* text, see UNI_WORDS_MAX; constant, may be absent */
 };
+
+/* Bytes of the text at most, with its NUL: the kernel's name in its base, and behind it, each after
+ * a space, what it can do in base.toml's words. */
+#define UNI_WORDS_MAX 1024
 
 enum uni_part_kind {
 	UNI_PART_NONE = 0,

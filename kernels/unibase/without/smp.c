@@ -1,0 +1,30 @@
+/*
+ * A kernel for one processor.
+ */
+#include <uk/smp.h>
+
+struct uk_cpu *uk_cpus[UK_CPUS_MAX] = { &uk_cpu_boot };
+volatile uint32_t uk_cpu_count = 1;
+volatile bool uk_smp_stopped;
+
+uint32_t uk_smp_possible(void)
+{
+	return 1;
+}
+
+void uk_smp_start(void)
+{
+}
+
+void uk_smp_stop(void)
+{
+}
+
+void uk_smp_obey(void)
+{
+}
+
+void uk_smp_wake(struct uk_cpu *cpu)
+{
+	(void)cpu;
+}
