@@ -43,11 +43,22 @@ static char *find_origin(struct uni_net *net, const char *host)
 	return uni_asprintf("https://%s", host);
 }
 
+/* What the caller leaves open is the environment's to say: authorities, certificates, a proxy. */
+static int open_net(struct uni_net **net, const struct uni_net_options *options,
+		    struct uni_err *err)
+{
+	struct uni_net_options all =
+		options != NULL ? *options : (struct uni_net_options){ .events = NULL };
+
+	uni_net_options_env(&all);
+	return uni_net_open(net, &all, err);
+}
+
 int uni_oci_open(struct uni_oci **oci, const struct uni_oci_reference *reference, bool push,
 		 const struct uni_net_options *net, struct uni_err *err)
 {
 	struct uni_oci *o UNI_AUTO(uni_oci) = uni_alloc(sizeof(*o));
-	int rc = uni_net_open(&o->net, net, err);
+	int rc = open_net(&o->net, net, err);
 
 	if (rc == 0)
 		rc = oci_login_find(reference->host, &o->login, err);
@@ -331,7 +342,7 @@ int uni_oci_login(const char *host, const char *user, const char *password,
 	const struct uni_oci_reference reference = { .host = uni_strdup(host) };
 	char *mine UNI_AUTO_FREE = reference.host;
 	char *url UNI_AUTO_FREE = NULL;
-	int rc = uni_net_open(&oci->net, net, err);
+	int rc = open_net(&oci->net, net, err);
 
 	if (rc != 0)
 		return rc;

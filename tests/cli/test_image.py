@@ -148,6 +148,26 @@ class Images(Registry):
         self.assertEqual(self.volume("part"), {"inside": b"now a folder"})
         self.assertTrue(layout.index.startswith("sha256:"))
 
+    def test_what_podman_pushed(self):
+        """An image that podman made and compressed; and one of ours, pulled by podman, is the same in its hands."""
+        podman = ("podman", "--root", self.path("podman"), "--runroot", self.path("run"), "--storage-driver", "vfs")
+        self.write("tree/srv/page", "by podman\n")
+        self.write("tree/srv/run", "#!/bin/sh\n", 0o755)
+        os.symlink("page", os.path.join(self.work, "tree/srv/link"))
+        self.tool("tar", "-C", "tree", "-cf", "tree.tar", "srv")
+        self.tool(*podman, "import", "-q", "tree.tar", "localhost/site:1")
+        self.tool(*podman, "push", "-q", "--tls-verify=false", "localhost/site:1", f"docker://{self.host}/site:1")
+        self.recipe(f"oci://{self.host}/site:1//srv")
+        self.assertEqual(self.volume("got"), {"page": b"by podman\n", "run": b"#!/bin/sh\n", "link": "page"})
+        story(Layout(os.path.join(self.work, "layout")), second="gzip")
+        self.push("layout", "story:1")
+        self.tool(*podman, "pull", "-q", "--tls-verify=false", f"docker://{self.host}/story:1")
+        self.tool(*podman, "save", "-q", "--format", "docker-archive", "-o", "saved.tar", f"{self.host}/story:1")
+        self.recipe(f"oci://{self.host}/story:1")
+        ours = self.volume("ours")
+        self.recipe("oci:saved.tar")
+        self.assertEqual(self.volume("theirs"), ours)
+
     def test_a_tag_is_locked(self):
         story(Layout(os.path.join(self.work, "layout")))
         self.push("layout", "team/image:v1")

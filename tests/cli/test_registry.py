@@ -115,6 +115,22 @@ class WithPasswords(Registry):
         self.uni("push", "x", f"oci://{self.host}/x:1")
 
 
+class WithTLS(Registry):
+    def configure(self):
+        key, cert = self.path("key.pem"), self.path("cert.pem")
+        self.tool("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                  "-keyout", key, "-out", cert, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+        return f"  tls:\n    certificate: {cert}\n    key: {key}\n"
+
+    def test_only_known_authorities(self):
+        self.write("x", "content")
+        self.assertRegex(self.fails("push", "x", f"oci://{self.host}/x:1"), "(?i)certificate|ssl")
+        self.env["UNI_CA_FILE"] = self.path("cert.pem")
+        self.uni("push", "x", f"oci://{self.host}/x:1")
+        self.uni("pull", f"oci://{self.host}/x:1", "-o", "back")
+        self.assertEqual(self.read("back/x"), b"content")
+
+
 class Misbehaving(http.server.BaseHTTPRequestHandler):
     """A registry with bearer tokens that can answer anything."""
 

@@ -5,5 +5,5 @@
 
 int main(void)
 {
-	return unit_keys() + unit_tuf();
+	return unit_keys() + unit_pem() + unit_tuf();
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 int unit_keys(void);
+int unit_pem(void);
 int unit_tuf(void);
 
 #endif
