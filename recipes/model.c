@@ -168,6 +168,7 @@ static void build_base(struct model *m)
 	base->name = model_string(table, "name");
 	base->range = model_string(table, "version");
 	model_texts(table, "devices", &base->devices);
+	model_texts(table, "filesystems", &base->filesystems);
 	model_texts(table, "protocols", &base->protocols);
 	model_input(m, "[base]: path", model_get(table, "path"), INPUT_REGULAR | INPUT_FOLDER,
 		    &base->path);

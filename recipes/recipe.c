@@ -295,6 +295,7 @@ void uni_recipe_free(struct uni_recipe *recipe)
 	free(recipe->base.range);
 	free_input(&recipe->base.path);
 	free_texts(&recipe->base.devices);
+	free_texts(&recipe->base.filesystems);
 	free_texts(&recipe->base.protocols);
 	free_app(&recipe->app);
 	free_input(&recipe->ca);

@@ -63,6 +63,12 @@ static const struct schema_key base_keys[] = {
 	  .form = FORM_NAME,
 	  .means = "Devices that the image's kernel must drive besides those of its forms, by the "
 		   "base's words: `[\"nvme\"]` for a disk that turns up as NVMe." },
+	{ .name = "filesystems",
+	  .item = "filesystem",
+	  .takes = TAKES_LIST,
+	  .form = FORM_NAME,
+	  .means = "File systems that it must mount besides those of `[[volume]]`, of volumes that "
+		   "come to the machine while it runs: `[\"live\", \"ext4\"]`." },
 	{ .name = "protocols",
 	  .item = "protocol",
 	  .takes = TAKES_LIST,

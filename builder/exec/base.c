@@ -201,6 +201,13 @@ static void check_asked(struct build *b, const struct uni_base *base)
 		if (uni_base_need_device(base, asked->devices.items[i].text, &why) != 0)
 			base_complain(b, asked->devices.items[i].pos, &why);
 	}
+	for (size_t i = 0; i < asked->filesystems.count; i++) {
+		struct uni_err why = UNI_ERR_INIT;
+
+		if (uni_base_need_filesystem(base, asked->filesystems.items[i].text, NULL, &why) !=
+		    0)
+			base_complain(b, asked->filesystems.items[i].pos, &why);
+	}
 	for (size_t i = 0; i < asked->protocols.count; i++) {
 		struct uni_err why = UNI_ERR_INIT;
 

@@ -99,6 +99,10 @@ static void needs_at(const struct uni_recipe *recipe, const struct place *place,
 		add_word(&needs->devices, "smp");
 	for (size_t i = 0; i < recipe->base.devices.count; i++)
 		add_word(&needs->devices, recipe->base.devices.items[i].text);
+	for (size_t i = 0; i < recipe->base.filesystems.count; i++)
+		add_word(&needs->filesystems, recipe->base.filesystems.items[i].text);
+	if (recipe->base.filesystems.count != 0)
+		add_words(&needs->devices, place->disks);
 	for (size_t i = 0; i < recipe->base.protocols.count; i++)
 		add_word(&needs->protocols, recipe->base.protocols.items[i].text);
 }

@@ -65,6 +65,9 @@ RECIPE = """
 [image]
 name = "box"
 
+[base]
+filesystems = ["squashfs", "live", "ext4"]
+
 [app]
 sources = ["program.c"]
 

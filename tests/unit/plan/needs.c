@@ -123,6 +123,8 @@ void what_is_asked_for_by_name_is_there(void **state)
 	(void)state;
 	expect(RECIPE "[base]\ndevices = [\"nvme\"]\n", "raw", "", "volumes");
 	expect(RECIPE "[base]\ndevices = [\"ena\"]\n", "raw", "", "full");
+	expect(RECIPE "[base]\nfilesystems = [\"squashfs\"]\n", "raw", "", "volumes");
+	expect(RECIPE "[base]\nfilesystems = [\"ext4\"]\n", "raw", "", "server");
 	expect(RECIPE "[base]\nprotocols = [\"ip\"]\n", "raw", "", "network");
 }
 

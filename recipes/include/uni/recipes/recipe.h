@@ -93,6 +93,7 @@ struct uni_recipe_base {
 	/* What its kernel must have besides what the recipe and its forms ask for: words of
 	 * base.toml. */
 	struct uni_recipe_texts devices;
+	struct uni_recipe_texts filesystems;
 	struct uni_recipe_texts protocols;
 };
 
