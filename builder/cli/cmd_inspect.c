@@ -365,30 +365,9 @@ static int look_inside(struct cli *cli, struct uni_image *image, struct uni_err 
 	return uni_fs_read(reader, inside, write_data, NULL, err);
 }
 
-static int skip_data(void *user, size_t index, const void *data, size_t size, struct uni_err *err)
-{
-	(void)user, (void)index, (void)data, (void)size, (void)err;
-	return 0;
-}
-
-static int skip_end(void *user, size_t index, struct uni_err *err)
-{
-	(void)user, (void)index, (void)err;
-	return 0;
-}
-
-static int skip_start(void *user, const struct uni_package *package, struct uni_err *err)
-{
-	(void)user, (void)package, (void)err;
-	return 0;
-}
-
 /* Reads the whole package, so that what is shown was checked against its digests. */
 static int inspect_package(struct cli *cli, struct uni_err *err)
 {
-	static const struct uni_package_visitor visitor = { .start = skip_start,
-							    .data = skip_data,
-							    .end = skip_end };
 	UNI_AUTO(uni_package) struct uni_package *package = NULL;
 	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
 	UNI_AUTO_CLOSE int fd = open(cli->args[0], O_RDONLY | O_CLOEXEC);
@@ -397,7 +376,7 @@ static int inspect_package(struct cli *cli, struct uni_err *err)
 
 	if (fd < 0)
 		return uni_err_errno(err, "%s", cli->args[0]);
-	if (uni_package_read(&package, fd, cli->args[0], &visitor, err) != 0)
+	if (uni_package_read(&package, fd, cli->args[0], NULL, err) != 0)
 		return err->code;
 	if (cli->json) {
 		uni_package_json(package, &out);

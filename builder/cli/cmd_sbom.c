@@ -1,7 +1,10 @@
 /*
  * uni sbom: what an image is made of, in the forms that other programs read.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <uni/base/file.h>
+#include <uni/bundle/package.h>
 #include <uni/dest/pull.h>
 #include <uni/trust/dsse.h>
 
@@ -48,14 +51,37 @@ static int read_attached(const struct cli *cli, enum uni_sbom_form form, struct 
 	return uni_oci_pull_attached(&pull, CLI_SBOM_ENVELOPE, out, err);
 }
 
+static int tell_package(const char *file, enum uni_sbom_form form, struct uni_buf *out,
+			struct uni_err *err)
+{
+	UNI_AUTO(uni_package) struct uni_package *package = NULL;
+	UNI_AUTO_CLOSE int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 ? uni_err_errno(err, "%s", file) : 0;
+
+	if (rc == 0 && form == UNI_SBOM_CYCLONEDX)
+		rc = uni_err_set(err, UNI_E_USAGE, "packages have SPDX and provenance");
+	if (rc == 0)
+		rc = uni_package_read(&package, fd, file, NULL, err);
+	if (rc == 0 && form == UNI_SBOM_SPDX)
+		uni_package_spdx(package, out);
+	else if (rc == 0)
+		uni_package_provenance(package, out);
+	return rc;
+}
+
 static int make(const struct cli *cli, enum uni_sbom_form form, struct uni_buf *out,
 		struct uni_err *err)
 {
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
-	int rc = uni_store_open(&store, NULL, &cli->events, err);
+	int rc;
 
-	if (rc == 0)
-		rc = cli_sbom_write(store, cli->args[0], form, out, err);
+	if (uni_str_ends(cli->args[0], UNI_PACKAGE_SUFFIX)) {
+		rc = tell_package(cli->args[0], form, out, err);
+	} else {
+		rc = uni_store_open(&store, NULL, &cli->events, err);
+		if (rc == 0)
+			rc = cli_sbom_write(store, cli->args[0], form, out, err);
+	}
 	return rc == 0 && cli_value(cli, "key") != NULL ? sign(cli, out, err) : rc;
 }
 
@@ -85,6 +111,7 @@ static const struct cli_example examples[] = {
 	{ "uni sbom out/site.raw", "SPDX 2.3, from out/site.manifest.json" },
 	{ "uni sbom out/site.raw --format provenance --key me",
 	  "SLSA provenance in a signed envelope (DSSE)" },
+	{ "uni sbom web-1.2.0-any.unipkg", "as it stands in the package" },
 	{ "uni sbom oci://registry.example/team/site:1.0 --format cyclonedx",
 	  "what was attached when it was pushed" },
 	{ 0 },
@@ -92,8 +119,8 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_sbom = {
 	.name = "sbom",
-	.arguments = "IMAGE|MANIFEST|oci://HOST/NAME[:TAG]",
-	.summary = "Tell what an image is made of: SPDX, CycloneDX, SLSA provenance",
+	.arguments = "IMAGE|MANIFEST|PACKAGE|oci://HOST/NAME[:TAG]",
+	.summary = "Tell what an image or a package is made of: SPDX, CycloneDX, SLSA provenance",
 	.text = "From the manifest beside the image: base, every input and every tool with its "
 		"digest, and\n"
 		"versions and licences of packages while the store has them. No times, no places, "

@@ -6,33 +6,6 @@
 #include <stdio.h>
 #include <uni/base/file.h>
 
-static int nothing_start(void *user, const struct uni_package *package, struct uni_err *err)
-{
-	(void)user;
-	(void)package;
-	(void)err;
-	return 0;
-}
-
-static int nothing_data(void *user, size_t index, const void *data, size_t size,
-			struct uni_err *err)
-{
-	(void)user;
-	(void)index;
-	(void)data;
-	(void)size;
-	(void)err;
-	return 0;
-}
-
-static int nothing_end(void *user, size_t index, struct uni_err *err)
-{
-	(void)user;
-	(void)index;
-	(void)err;
-	return 0;
-}
-
 static char *copy(const char *text)
 {
 	return text != NULL ? uni_strdup(text) : NULL;
@@ -56,14 +29,11 @@ static void describe(const struct uni_package *package, struct uni_index_version
 int index_offer_read(const char *file, char **name, struct uni_index_version *version,
 		     struct uni_err *err)
 {
-	static const struct uni_package_visitor visitor = { .start = nothing_start,
-							    .data = nothing_data,
-							    .end = nothing_end };
 	struct uni_package *package UNI_AUTO(uni_package) = NULL;
 	int fd UNI_AUTO_CLOSE = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return uni_err_errno(err, "%s", file);
-	int rc = uni_package_read(&package, fd, file, &visitor, err);
+	int rc = uni_package_read(&package, fd, file, NULL, err);
 	if (rc == 0)
 		rc = uni_digest_fd(fd, &version->size, &version->digest, file, err);
 	if (rc != 0)

@@ -10,6 +10,8 @@
 #include <uni/io/tar.h>
 
 #define PACKAGE_JSON "package.json"
+#define PACKAGE_SPDX "package.spdx.json"
+#define PACKAGE_PROVENANCE "package.intoto.json"
 #define PACKAGE_LEVEL 19 /* of zstd: packages are written once and read often */
 
 /* The archive's entry for a file: all but path, mode and size is fixed. */

@@ -89,7 +89,8 @@ static bool path_ok(const char *path)
 	char *normal UNI_AUTO_FREE = NULL;
 
 	if (path == NULL || path[0] == '\0' || path[0] == '/' || !line_ok(path, 255) ||
-	    strcmp(path, PACKAGE_JSON) == 0)
+	    strcmp(path, PACKAGE_JSON) == 0 || strcmp(path, PACKAGE_SPDX) == 0 ||
+	    strcmp(path, PACKAGE_PROVENANCE) == 0)
 		return false;
 	normal = uni_path_normal(path);
 	return strcmp(normal, path) == 0 && strcmp(path, ".") != 0 && strcmp(path, "..") != 0 &&

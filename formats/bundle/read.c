@@ -16,14 +16,22 @@ struct reader {
 	struct uni_tar_reader *tar;
 	const struct uni_package_visitor *visitor;
 	const struct uni_package *package;
+	const struct uni_entry *ahead; /* looked at, and not taken */
 	char *chunk;
 };
+
+static int take_next(struct reader *r, const struct uni_entry **entry, struct uni_err *err)
+{
+	*entry = r->ahead;
+	r->ahead = NULL;
+	return *entry != NULL ? 1 : uni_tar_reader_next(r->tar, entry, err);
+}
 
 static int next_entry(struct reader *r, const char *path, uint32_t mode,
 		      const struct uni_entry **entry, struct uni_err *err)
 {
 	const struct uni_entry *e;
-	int rc = uni_tar_reader_next(r->tar, entry, err);
+	int rc = take_next(r, entry, err);
 
 	if (rc < 0)
 		return rc;
@@ -43,24 +51,59 @@ static int next_entry(struct reader *r, const char *path, uint32_t mode,
 	return 0;
 }
 
+static int read_text(struct reader *r, const char *name, uint64_t limit, struct uni_buf *text,
+		     struct uni_err *err)
+{
+	const struct uni_entry *entry;
+	size_t got;
+	int rc = next_entry(r, name, 0644, &entry, err);
+
+	if (rc != 0)
+		return rc;
+	if (entry->size > limit)
+		return uni_err_set(err, UNI_E_LIMIT, "%s of %s", name, uni_size_text(entry->size));
+	do {
+		rc = uni_tar_reader_data(r->tar, r->chunk, CHUNK, &got, err);
+		if (rc == 0)
+			uni_buf_add(text, r->chunk, got);
+	} while (rc == 0 && got != 0);
+	return rc;
+}
+
+/* A text that is made of the description: this one and no other. */
+static int read_made(struct reader *r, const char *name, const struct uni_buf *due,
+		     struct uni_err *err)
+{
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc = read_text(r, name, due->size, &text, err);
+
+	if (rc == 0 && (text.size != due->size || memcmp(text.data, due->data, due->size) != 0))
+		rc = uni_err_set(err, UNI_E_CORRUPT, "%s does not say what " PACKAGE_JSON " does",
+				 name);
+	return rc;
+}
+
+/* Both, or, in a package that was made without them, none. */
+static int read_attested(struct reader *r, const struct uni_package *package, struct uni_err *err)
+{
+	struct uni_buf bill UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_buf provenance UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc = take_next(r, &r->ahead, err);
+
+	if (rc != 1 || strcmp(r->ahead->path, PACKAGE_SPDX) != 0)
+		return rc < 0 ? rc : 0;
+	uni_package_spdx(package, &bill);
+	uni_package_provenance(package, &provenance);
+	rc = read_made(r, PACKAGE_SPDX, &bill, err);
+	return rc == 0 ? read_made(r, PACKAGE_PROVENANCE, &provenance, err) : rc;
+}
+
 static int read_description(struct reader *r, struct uni_package **package, struct uni_err *err)
 {
 	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_buf again UNI_AUTO_BUF = UNI_BUF_INIT;
-	const struct uni_entry *entry;
-	size_t got;
-	int rc = next_entry(r, PACKAGE_JSON, 0644, &entry, err);
+	int rc = read_text(r, PACKAGE_JSON, UNI_PACKAGE_JSON_MAX, &json, err);
 
-	if (rc != 0)
-		return rc;
-	if (entry->size > UNI_PACKAGE_JSON_MAX)
-		return uni_err_set(err, UNI_E_LIMIT, PACKAGE_JSON " of %s",
-				   uni_size_text(entry->size));
-	do {
-		rc = uni_tar_reader_data(r->tar, r->chunk, CHUNK, &got, err);
-		if (rc == 0)
-			uni_buf_add(&json, r->chunk, got);
-	} while (rc == 0 && got != 0);
 	if (rc == 0)
 		rc = uni_package_parse(package, uni_buf_text(&json), json.size, err);
 	if (rc != 0)
@@ -103,6 +146,32 @@ static int read_file(struct reader *r, size_t index, struct uni_err *err)
 	return r->visitor->end(r->visitor->user, index, err);
 }
 
+static int skip_start(void *user, const struct uni_package *package, struct uni_err *err)
+{
+	(void)user;
+	(void)package;
+	(void)err;
+	return 0;
+}
+
+static int skip_data(void *user, size_t index, const void *data, size_t size, struct uni_err *err)
+{
+	(void)user;
+	(void)index;
+	(void)data;
+	(void)size;
+	(void)err;
+	return 0;
+}
+
+static int skip_end(void *user, size_t index, struct uni_err *err)
+{
+	(void)user;
+	(void)index;
+	(void)err;
+	return 0;
+}
+
 static int read_all(struct reader *r, struct uni_package **package, struct uni_source *source,
 		    struct uni_err *err)
 {
@@ -110,6 +179,8 @@ static int read_all(struct reader *r, struct uni_package **package, struct uni_s
 	size_t got = 0;
 	int rc = read_description(r, package, err);
 
+	if (rc == 0)
+		rc = read_attested(r, *package, err);
 	if (rc == 0) {
 		r->package = *package;
 		rc = r->visitor->start(r->visitor->user, *package, err);
@@ -118,7 +189,7 @@ static int read_all(struct reader *r, struct uni_package **package, struct uni_s
 		rc = read_file(r, i, err);
 	if (rc != 0)
 		return rc;
-	rc = uni_tar_reader_next(r->tar, &entry, err);
+	rc = take_next(r, &entry, err);
 	if (rc == 1)
 		return uni_err_set(err, UNI_E_CORRUPT, "%s is not in its description", entry->path);
 	/* To the compressed stream's very end, or a cut one could pass. */
@@ -135,15 +206,16 @@ int uni_package_read(struct uni_package **package, int fd, const char *name,
 		     const struct uni_package_visitor *visitor, struct uni_err *err)
 {
 	static const struct uni_tar_limits limits = {
-		.entries = UNI_PACKAGE_FILES_MAX + 1,
-		.size = UNI_PACKAGE_SIZE_MAX + UNI_PACKAGE_JSON_MAX,
+		.entries = UNI_PACKAGE_FILES_MAX + 3,
+		.size = UNI_PACKAGE_SIZE_MAX + 8 * UNI_PACKAGE_JSON_MAX,
 		.path_size = 255,
 	};
 	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_fd(fd, name);
 	struct uni_package *made UNI_AUTO(uni_package) = NULL;
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) = NULL;
 	char *chunk UNI_AUTO_FREE = uni_alloc(CHUNK);
-	struct reader r = { .visitor = visitor, .chunk = chunk };
+	static const struct uni_package_visitor skip = { skip_start, skip_data, skip_end, NULL };
+	struct reader r = { .visitor = visitor != NULL ? visitor : &skip, .chunk = chunk };
 	int rc = uni_source_push_zstd(&source, UNI_PACKAGE_SIZE_MAX + OVERHEAD_MAX, name, err);
 
 	*package = NULL;

@@ -7,6 +7,8 @@
 #include <uni/base/json.h>
 #include <uni/bundle/sbom.h>
 
+#include "spdx.h"
+
 #define PARTS_MAX 1000000
 #define BUILD_TYPE "urn:uni:build:1"
 
@@ -107,48 +109,6 @@ static bool is_tool(const struct part *part)
 
 /* --- writing --- */
 
-static void put_text(struct uni_buf *out, const char *before, const char *text)
-{
-	uni_buf_puts(out, before);
-	uni_json_string(out, text);
-}
-
-static void put_hex(struct uni_buf *out, const char *before, const struct uni_digest *digest)
-{
-	char hex[65];
-	uni_hex(digest->bytes, sizeof(digest->bytes), hex);
-	put_text(out, before, hex);
-}
-
-static void spdx_package(struct uni_buf *out, const char *id, const char *name, const char *version,
-			 const char *licence, const struct uni_digest *digest, const char *purpose)
-{
-	put_text(out, "    {\"SPDXID\": ", id);
-	put_text(out, ", \"name\": ", name);
-	if (version != NULL)
-		put_text(out, ", \"versionInfo\": ", version);
-	put_text(out, ", \"primaryPackagePurpose\": ", purpose);
-	uni_buf_puts(out,
-		     ",\n     \"downloadLocation\": \"NOASSERTION\", \"filesAnalyzed\": false");
-	if (digest != NULL) {
-		put_hex(out, ", \"checksums\": [{\"algorithm\": \"SHA256\", \"checksumValue\": ",
-			digest);
-		uni_buf_puts(out, "}]");
-	}
-	put_text(out, ",\n     \"licenseConcluded\": \"NOASSERTION\", \"licenseDeclared\": ",
-		 licence != NULL ? licence : "NOASSERTION");
-	uni_buf_puts(out, ", \"copyrightText\": \"NOASSERTION\"}");
-}
-
-static void spdx_relation(struct uni_buf *out, const char *from, const char *type, const char *to,
-			  const char *end)
-{
-	uni_buf_printf(out,
-		       "    {\"spdxElementId\": \"%s\", \"relationshipType\": \"%s\", "
-		       "\"relatedSpdxElement\": \"%s\"}%s\n",
-		       from, type, to, end);
-}
-
 /* The image's epoch stands for the time at which this was made: there is no other. */
 static void put_created(const struct bill *bill, struct uni_buf *out)
 {
@@ -160,7 +120,7 @@ static void put_created(const struct bill *bill, struct uni_buf *out)
 	if (gmtime_r(&when, &tm) == NULL ||
 	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) != 20)
 		memcpy(text, "1970-01-01T00:00:00Z", 21);
-	put_text(out, "", text);
+	spdx_text(out, "", text);
 }
 
 static void write_spdx(const struct bill *bill, struct uni_buf *out)
@@ -201,14 +161,14 @@ static void write_spdx(const struct bill *bill, struct uni_buf *out)
 
 static void cyclone_component(struct uni_buf *out, const char *type, const struct part *part)
 {
-	put_text(out, "    {\"type\": ", type);
-	put_text(out, ", \"name\": ", part->name);
+	spdx_text(out, "    {\"type\": ", type);
+	spdx_text(out, ", \"name\": ", part->name);
 	if (part->known.version != NULL)
-		put_text(out, ", \"version\": ", part->known.version);
-	put_hex(out, ", \"hashes\": [{\"alg\": \"SHA-256\", \"content\": ", &part->digest);
+		spdx_text(out, ", \"version\": ", part->known.version);
+	spdx_hex(out, ", \"hashes\": [{\"alg\": \"SHA-256\", \"content\": ", &part->digest);
 	uni_buf_puts(out, "}]");
 	if (part->known.licence != NULL) {
-		put_text(out, ", \"licenses\": [{\"expression\": ", part->known.licence);
+		spdx_text(out, ", \"licenses\": [{\"expression\": ", part->known.licence);
 		uni_buf_puts(out, "}]");
 	}
 	uni_buf_putc(out, '}');
@@ -237,7 +197,7 @@ static void write_cyclonedx(const struct bill *bill, struct uni_buf *out)
 			  "\"version\": 1,\n  \"metadata\": {\"component\": "
 			  "{\"type\": \"operating-system\", \"name\": ");
 	uni_json_string(out, bill->image);
-	put_text(out, ", \"version\": ", bill->version);
+	spdx_text(out, ", \"version\": ", bill->version);
 	uni_buf_puts(out, "}, \"tools\": {\"components\": [");
 	cyclone_list(bill, true, out);
 	uni_buf_puts(out, "]}},\n  \"components\": [");
@@ -255,8 +215,8 @@ static int write_subjects(const struct bill *bill, struct uni_buf *out, struct u
 		struct uni_digest digest;
 		if (name == NULL || text == NULL || !uni_digest_parse(text, &digest))
 			return uni_err_set(err, UNI_E_PARSE, "an artifact without name or digest");
-		put_text(out, i != 0 ? ",\n  {\"name\": " : "\n  {\"name\": ", name);
-		put_hex(out, ", \"digest\": {\"sha256\": ", &digest);
+		spdx_text(out, i != 0 ? ",\n  {\"name\": " : "\n  {\"name\": ", name);
+		spdx_hex(out, ", \"digest\": {\"sha256\": ", &digest);
 		uni_buf_puts(out, "}}");
 	}
 	return 0;
@@ -274,12 +234,12 @@ static int write_provenance(const struct bill *bill, struct uni_buf *out, struct
 			  "\"predicate\": {\n  \"buildDefinition\": {\"buildType\": \"" BUILD_TYPE
 			  "\", \"externalParameters\": {\"recipe\": ");
 	uni_json_string(out, digest);
-	put_text(out, ", \"variant\": ", uni_json_text(uni_json_get(recipe, "variant")));
+	spdx_text(out, ", \"variant\": ", uni_json_text(uni_json_get(recipe, "variant")));
 	uni_buf_puts(out, "},\n   \"resolvedDependencies\": [");
 	for (size_t i = 0; i < bill->count; i++) {
-		put_text(out,
-			 i != 0 ? ",\n    {\"name\": " : "\n    {\"name\": ", bill->parts[i].name);
-		put_hex(out, ", \"digest\": {\"sha256\": ", &bill->parts[i].digest);
+		spdx_text(out,
+			  i != 0 ? ",\n    {\"name\": " : "\n    {\"name\": ", bill->parts[i].name);
+		spdx_hex(out, ", \"digest\": {\"sha256\": ", &bill->parts[i].digest);
 		uni_buf_puts(out, "}}");
 	}
 	uni_buf_printf(out,

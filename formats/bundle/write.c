@@ -57,14 +57,41 @@ static int write_file(struct uni_tar_writer *tar, const struct uni_package *pack
 	return rc;
 }
 
+static int write_text(struct uni_tar_writer *tar, const char *name, const struct uni_buf *text,
+		      struct uni_err *err)
+{
+	struct uni_entry entry = package_entry(name, 0644, text->size);
+	int rc = uni_tar_writer_entry(tar, &entry, err);
+
+	return rc == 0 ? uni_tar_writer_data(tar, text->data, text->size, err) : rc;
+}
+
+/* The description, and what is made of it. */
+static int write_front(struct uni_tar_writer *tar, const struct uni_package *package,
+		       struct uni_err *err)
+{
+	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_buf bill UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_buf provenance UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc;
+
+	uni_package_json(package, &json);
+	if (json.size > UNI_PACKAGE_JSON_MAX)
+		return uni_err_set(err, UNI_E_LIMIT, PACKAGE_JSON " of %zu bytes", json.size);
+	uni_package_spdx(package, &bill);
+	uni_package_provenance(package, &provenance);
+	rc = write_text(tar, PACKAGE_JSON, &json, err);
+	if (rc == 0)
+		rc = write_text(tar, PACKAGE_SPDX, &bill, err);
+	return rc == 0 ? write_text(tar, PACKAGE_PROVENANCE, &provenance, err) : rc;
+}
+
 int uni_package_write(int fd, const char *name, const struct uni_package *package,
 		      int (*open)(void *user, size_t index, int *fd, struct uni_err *err),
 		      void *user, struct uni_err *err)
 {
 	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, name);
 	struct uni_tar_writer *tar UNI_AUTO(uni_tar_writer) = NULL;
-	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct uni_entry entry;
 	int rc = uni_package_check(package, err);
 
 	if (rc == 0)
@@ -72,13 +99,7 @@ int uni_package_write(int fd, const char *name, const struct uni_package *packag
 	if (rc != 0)
 		return rc;
 	tar = uni_tar_writer_new(sink);
-	uni_package_json(package, &json);
-	if (json.size > UNI_PACKAGE_JSON_MAX)
-		return uni_err_set(err, UNI_E_LIMIT, PACKAGE_JSON " of %zu bytes", json.size);
-	entry = package_entry(PACKAGE_JSON, 0644, json.size);
-	rc = uni_tar_writer_entry(tar, &entry, err);
-	if (rc == 0)
-		rc = uni_tar_writer_data(tar, json.data, json.size, err);
+	rc = write_front(tar, package, err);
 	for (size_t i = 0; rc == 0 && i < package->file_count; i++)
 		rc = write_file(tar, package, i, open, user, err);
 	if (rc == 0)

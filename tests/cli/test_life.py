@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -100,9 +101,9 @@ runtime = ["args"]
 
 
 class Life(scenario.Scenario):
-    def build(self, config="", cflags=""):
+    def build(self, config="", app=""):
         self.write("life.c", LIFE_C)
-        text = RECIPE.replace('sources = ["life.c"]', f'sources = ["life.c"]\n{cflags}')
+        text = RECIPE.replace('sources = ["life.c"]', f'sources = ["life.c"]\n{app}')
         self.write("recipe.toml", text + config)
         self.uni("build", "recipe.toml", "-o", "out", "--force")
         return "out/life.elf"
@@ -142,6 +143,26 @@ class Life(scenario.Scenario):
                 wrote = int(re.search(r"wrote (\d+)", said).group(1))
                 self.assertGreater(wrote, 100000)
                 self.assertTrue(b"".join(got) == expected[:wrote], "some of it is lost")
+
+    def test_frames_are_whole(self):
+        """tshark checks every sum of what the machine sends, where no device makes them."""
+        port, _, _ = self.listen()
+        self.build(app=f'args = ["exit", "{port}"]')
+        command = shlex.split(self.uni("run", "out/life.elf", "--kernel", "--print"))
+        done = subprocess.run([*command, "-object", "filter-dump,id=dump,netdev=net0,file=capture.pcap"], cwd=self.work,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        self.assertIn(b"begins", done.stdout, done.stderr)
+        wrong = ("_ws.malformed || _ws.expert.severity == error || ip.checksum.status == 0 || tcp.checksum.status == 0 "
+                 "|| udp.checksum.status == 0")
+        sums = [word for name in ("ip", "tcp", "udp") for word in ("-o", f"{name}.check_checksum:TRUE")]
+
+        def frames(wanted):
+            return subprocess.run(["tshark", "-n", "-r", "capture.pcap", *sums, "-Y",
+                                   f"eth.src == 52:54:00:12:34:56 && ({wanted})"], cwd=self.work, check=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        self.assertIn("DHCP", frames("udp.checksum.status == 1"))
+        self.assertGreater(len(frames("tcp.checksum.status == 1").splitlines()), 100)
+        self.assertEqual(frames(wrong), "")
 
     def test_a_peer_that_does_not_read_is_not_waited_for_long(self):
         port, _, _ = self.listen(reads=False)

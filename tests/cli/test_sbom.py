@@ -58,6 +58,39 @@ class Sbom(scenario.Scenario):
         key = self.path("config/uni/keys/me.pem")
         self.tool("openssl", "pkeyutl", "-verify", "-rawin", "-inkey", key, "-in", "pae", "-sigfile", "sig")
 
+    def test_packages_bring_their_own(self):
+        package = self.package("unibase")
+        self.tool("bsdtar", "-xf", package, "package.json", "package.spdx.json", "package.intoto.json")
+        self.tool(os.path.join(JUDGES, "pyspdxtools"), "-i", "package.spdx.json")
+        bill = json.loads(self.read("package.spdx.json"))
+        base = next(p for p in bill["packages"] if p["SPDXID"] == "SPDXRef-package")
+        self.assertIn("MIT", base["licenseDeclared"])
+        payload = self.tool("sha256sum", "package.json").split()[0]
+        self.assertEqual(base["checksums"][0]["checksumValue"], payload)
+        described = {f["path"]: f["sha256"] for f in json.loads(self.read("package.json"))["files"]}
+        self.assertEqual({p["name"]: p["checksums"][0]["checksumValue"] for p in bill["packages"]
+                          if p["SPDXID"].startswith("SPDXRef-file-")}, described)
+        self.assertTrue(any(name.startswith("licences/") for name in described))
+        statement = json.loads(self.read("package.intoto.json"))
+        self.assertEqual(statement["predicateType"], "https://slsa.dev/provenance/v1")
+        self.assertEqual(statement["subject"], [{"name": "package.json", "digest": {"sha256": payload}}])
+        said = self.read("package.intoto.json").decode()
+        for word in ("invocationId", "startedOn", "finishedOn"):
+            self.assertNotIn(word, said)
+        self.assertEqual(self.uni("sbom", package), self.read("package.spdx.json").decode())
+        self.assertEqual(self.uni("sbom", package, "-f", "provenance"), said)
+        self.uni("key", "new", "me", "--no-passphrase")
+        envelope = self.uni_json("sbom", package, "-f", "provenance", "-k", "me")
+        self.assertEqual(base64.b64decode(envelope["payload"]).decode(), said)
+
+    def test_a_package_that_lies_about_itself(self):
+        self.tool("bsdtar", "-xf", self.package("mozilla"))
+        names = self.tool("bsdtar", "-tf", self.package("mozilla")).split()
+        self.write("package.spdx.json", self.read("package.spdx.json").replace(b"MPL", b"MIT"))
+        self.tool("bsdtar", "--format=ustar", "--uid=0", "--gid=0", "--uname=", "--gname=", "--zstd", "-cf", "lies.unipkg",
+                  *names)
+        self.assertIn("not a sound package", self.fails("install", "lies.unipkg"))
+
     def test_what_is_no_manifest(self):
         self.write("x.manifest.json", "{}")
         self.assertIn("not the manifest of an image", self.fails("sbom", "x.raw"))

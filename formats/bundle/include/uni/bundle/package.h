@@ -1,8 +1,9 @@
 /*
  * The package file, NAME-VERSION-ARCH.unipkg: a tar archive (POSIX ustar, normalised as everything
  * here), compressed by zstd. Its first entry is "package.json", which names every file that
- * follows, in the same order (sorted by bytes), with mode, size and SHA-256. The same files give
- * the same bytes.
+ * follows, in the same order (sorted by bytes), with mode, size and SHA-256. Between them stand
+ * "package.spdx.json" and "package.intoto.json", which say the same to others' programs. The same
+ * files give the same bytes.
  *
  * Here are the form and its checks alone. Where packages are kept is builder/source's affair.
  *
@@ -64,6 +65,11 @@ void uni_package_json(const struct uni_package *package, struct uni_buf *out);
 /* Reads and checks one. */
 int uni_package_parse(struct uni_package **package, const char *json, size_t size,
 		      struct uni_err *err);
+/* What others' programs read, made of the description alone: a bill of materials (SPDX 2.3, JSON),
+ * and SLSA provenance 1 as an in-toto statement 1 whose subject is the description's digest. They
+ * stand in the archive behind package.json, and a reader compares them. */
+void uni_package_spdx(const struct uni_package *package, struct uni_buf *out);
+void uni_package_provenance(const struct uni_package *package, struct uni_buf *out);
 struct uni_digest uni_package_digest(const struct uni_package *package);
 char *uni_package_filename(const struct uni_package *package);
 /* The file meant when none is named: the one the package is for, or its only one; or NULL. */
@@ -84,7 +90,8 @@ int uni_package_write(int fd, const char *name, const struct uni_package *packag
 /*
  * Reads an archive from `fd` as a stream. `start` comes once, with the checked package.json. Then
  * for each file `data` any number of times and `end` once, after its size and digest were found to
- * be what package.json says. Anything that is not as we write it is UNI_E_CORRUPT.
+ * be what package.json says. Anything that is not as we write it is UNI_E_CORRUPT. With `visitor`
+ * NULL it is only checked.
  */
 struct uni_package_visitor {
 	int (*start)(void *user, const struct uni_package *package, struct uni_err *err);

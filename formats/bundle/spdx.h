@@ -1,0 +1,19 @@
+/*
+ * What writers of SPDX 2.3 share. A package stands on a line of its own, without a comma behind.
+ */
+#ifndef BUNDLE_SPDX_H
+#define BUNDLE_SPDX_H
+
+#include <uni/base/digest.h>
+#include <uni/base/text.h>
+
+/* `before`, then the text as a JSON string, or the digest's hex as one. */
+void spdx_text(struct uni_buf *out, const char *before, const char *text);
+void spdx_hex(struct uni_buf *out, const char *before, const struct uni_digest *digest);
+/* `version`, `licence` and `digest` may be NULL; `purpose` is of SPDX 2.3, section 7.24. */
+void spdx_package(struct uni_buf *out, const char *id, const char *name, const char *version,
+		  const char *licence, const struct uni_digest *digest, const char *purpose);
+void spdx_relation(struct uni_buf *out, const char *from, const char *type, const char *to,
+		   const char *end);
+
+#endif
