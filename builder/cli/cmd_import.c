@@ -8,9 +8,9 @@
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/path.h>
+#include <uni/index/index.h>
 #include <uni/inspect/container.h>
 #include <uni/oci/registry.h>
-#include <uni/source/package.h>
 
 #include "commands.h"
 
@@ -33,10 +33,11 @@ static int find_table(const struct cli *cli, const char *base, struct uni_calls 
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
 	UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	const struct uni_need need = { .name = base, .by = "you" };
 	struct uni_store_entry *entry;
 
 	if (uni_store_open(&store, NULL, &cli->events, err) != 0 ||
-	    uni_package_find(store, base, NULL, "x86_64", &installed, err) != 0)
+	    uni_index_obtain(store, &cli->events, &need, "x86_64", &installed, err) != 0)
 		return err->code;
 	entry = uni_store_record_find(&installed->record, TABLE_FILE);
 	if (entry == NULL)

@@ -39,6 +39,8 @@ static int open_volume(struct volume_push *p, const struct uni_dest_job *job, st
 {
 	int rc = uni_disk_open_image(&p->source, job->source, err);
 
+	if (rc == 0 && p->source->size == 0)
+		rc = uni_err_set(err, UNI_E_INVAL, "%s has no bytes", job->source);
 	if (rc == 0)
 		rc = uni_disk_source_grow(
 			&p->source, (p->source->size + UNI_AMI_GIB - 1) / UNI_AMI_GIB * UNI_AMI_GIB,

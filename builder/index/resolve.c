@@ -133,6 +133,12 @@ static const struct choice *chosen(const struct solver *s, const char *name)
 	return NULL;
 }
 
+/* "you need", "the recipe needs". */
+static const char *needs(const char *by)
+{
+	return uni_str_eq(by, "you") ? "need" : "needs";
+}
+
 /* Only the furthest dead end is kept: the others are ways there. */
 static void explain(struct solver *s, const char *name, const struct uni_index_package *package)
 {
@@ -145,7 +151,8 @@ static void explain(struct solver *s, const char *name, const struct uni_index_p
 	for (size_t i = 0; i < s->need_count; i++) {
 		if (!uni_str_eq(s->needs[i].name, name))
 			continue;
-		uni_buf_printf(&s->why, "%s%s needs %s", between, s->needs[i].by,
+		uni_buf_printf(&s->why, "%s%s %s %s", between, s->needs[i].by,
+			       needs(s->needs[i].by),
 			       s->needs[i].range != NULL ? s->needs[i].range : "any");
 		between = ", ";
 	}
@@ -233,7 +240,8 @@ static int try_package(struct solver *s, size_t at, const char *name, struct uni
 	const struct uni_pin *locked = uni_pins_find(s->locked, name);
 	int rc = uni_indexes_find(s->indexes, name, &package, err);
 	if (rc != 0)
-		return uni_err_context(err, "%s needs %s", s->needs[at].by, name);
+		return uni_err_context(err, "%s %s %s", s->needs[at].by, needs(s->needs[at].by),
+				       name);
 	/* What is locked goes first, then the newest. */
 	for (int round = locked != NULL ? 0 : 1; round < 2; round++)
 		for (size_t i = 0; i < package->count; i++) {
@@ -289,4 +297,24 @@ int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_
 	free(s.needs);
 	uni_buf_free(&s.why);
 	return rc == 1 ? 0 : rc;
+}
+
+int uni_index_obtain(struct uni_store *store, const struct uni_events *events,
+		     const struct uni_need *need, const char *arch,
+		     struct uni_installed **installed, struct uni_err *err)
+{
+	struct uni_indexes *indexes UNI_AUTO(uni_indexes) = NULL;
+	struct uni_pins pins UNI_AUTO_PINS = { .items = NULL };
+	struct uni_indexes_options options = { .store = store, .events = events };
+	struct uni_err here = UNI_ERR_INIT;
+	int rc = uni_package_find(store, need->name, need->range, arch, installed, &here);
+	if (rc != UNI_E_NOENT)
+		return *err = here, rc;
+	rc = uni_indexes_open(&indexes, &options, err);
+	if (rc == 0)
+		rc = uni_resolve(indexes, need, 1, arch, NULL, &pins, err);
+	if (rc == UNI_E_NOENT)
+		*err = here;
+	return rc == 0 ? uni_indexes_load(indexes, uni_pins_find(&pins, need->name), installed, err)
+		       : rc;
 }

@@ -52,6 +52,7 @@ class Account:
         self.copies_wait = 0
         self.encrypt = False
         self.keeps = True  # blocks; else their digests alone
+        self.seals = "completed"  # the state of a snapshot when all blocks are there
 
     def new_id(self, prefix):
         self.serial += 1
@@ -118,7 +119,7 @@ def authenticate(account, request):
         raise Refused(403, "SignatureDoesNotMatch", f"unsigned: {must - set(signed)}")
     if headers.get("x-amz-security-token") != user["token"]:
         raise Refused(403, "InvalidClientTokenId", "wrong session token")
-    payload = headers.get("x-amz-content-sha256", "")
+    payload = headers.get("x-amz-content-sha256", hashlib.sha256(request.body).hexdigest())
     if payload != "UNSIGNED-PAYLOAD" and payload != hashlib.sha256(request.body).hexdigest():
         raise Refused(403, "SignatureDoesNotMatch", "the body is not what was signed")
     path, _, query = request.target.partition("?")
@@ -213,7 +214,8 @@ class Ebs:
     def put(self, region, name, index, headers, body):
         snapshot, index = self.snapshot(region, name), int(index)
         digest = hashlib.sha256(body).digest()
-        if headers.get("x-amz-content-sha256") != "UNSIGNED-PAYLOAD":
+        # boto3 signs the body where there is no TLS, and then does not say so.
+        if headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD") != "UNSIGNED-PAYLOAD":
             raise Refused(400, "ValidationException", "x-amz-content-sha256")
         if headers.get("x-amz-data-length") != str(BLOCK) or len(body) != BLOCK:
             raise Refused(400, "ValidationException", "x-amz-data-length")
@@ -237,7 +239,7 @@ class Ebs:
         if headers.get("x-amz-checksum-aggregation-method") != "LINEAR" or \
                 headers.get("x-amz-checksum") != base64.b64encode(linear).decode():
             raise Refused(400, "ValidationException", "x-amz-Checksum")
-        snapshot["state"] = "completed"
+        snapshot["state"] = self.account.seals
         return 202, {"Status": "completed"}
 
     @staticmethod
@@ -323,6 +325,7 @@ class Ec2:
                 continue
             if self.matches(form, {"snapshot-id": [name]}, snapshot["tags"]):
                 items += (f"<item><snapshotId>{name}</snapshotId><status>{snapshot['state']}</status>"
+                          f"<statusMessage>{'as the test wants' if snapshot['state'] == 'error' else ''}</statusMessage>"
                           f"<startTime>2026-01-01T00:00:00.{snapshot['serial']:03}Z</startTime>{tag_xml(snapshot['tags'])}</item>")
         if "SnapshotId.1" in form and not items:
             raise Refused(400, "InvalidSnapshot.NotFound", form["SnapshotId.1"])
@@ -500,6 +503,8 @@ class Request:
         with self.account.lock:
             self.account.calls.append({"action": self.action, "region": region, "form": self.form,
                                        "headers": self.headers, "size": len(self.body), "arrived": self.arrived,
+                                       "method": self.method, "target": self.target,
+                                       "json": json.loads(self.body) if self.action == "StartSnapshot" else {},
                                        "map": self.account.is_map(self.action, self.target, self.body)})
         allow(user, self.service, self.action)
         if self.service == "ebs":

@@ -99,7 +99,7 @@ class Index(scenario.Scenario):
             self.assertIn(part, text)
         self.uni("install", "a", "b")  # an older b goes with a
         self.assertRegex(self.uni("list"), r"(?m)^b +0\.9\.0 ")
-        self.assertIn("no version of a fits", self.fails("install", "a@^7"))
+        self.assertIn("no version of a fits: you need ^7; index main has 1.0.0", self.fails("install", "a@^7"))
 
     def test_lock(self):
         self.publish(self.pack("web", "1.0.0"))
@@ -127,6 +127,17 @@ class Index(scenario.Scenario):
         self.assertIn("--offline", self.fails("build", recipe, "-o", "other", "--offline"))
         self.uni("build", recipe, "-o", "other", "--locked")
         self.assertEqual(self.read("out/hello.raw"), self.read("other/hello.raw"))
+
+    def test_a_lock_outlives_what_expires(self):
+        self.publish(self.pack("web", "1.0.0"))
+        self.uni("index", "add", "main", "pub")
+        recipe = self.recipe()
+        self.uni("build", recipe, "-o", "out")
+        late = ["faketime", "-f", "+30d", scenario.UNI]
+        self.tool(*late, "build", recipe, "-o", "again", "--offline", "--locked", env=self.env)
+        self.assertEqual(self.read("out/hello.raw"), self.read("again/hello.raw"))
+        self.assertIn("expired", self.tool(*late, "info", "web", env=self.env, status=1))
+        self.tool(*late, "info", "web", "--offline", env=self.env)
 
     def test_tools_are_in_the_lock(self):
         self.publish(self.pack("web", "1.0.0"))

@@ -361,6 +361,60 @@ source = "site"
         self.assertEqual(self.account.count("StartSnapshot"), 1)
         self.assert_snapshot_is_the_disk(self.only_image()[1]["snapshot"])
 
+    def test_a_snapshot_that_fails(self):
+        self.account.seals = "error"
+        self.assertIn('is in state "error": as the test wants', self.push_fails())
+        self.assertEqual((self.account.disks, self.account.images), ({}, {}))
+        self.account.seals = "completed"
+        self.push()
+        self.assert_snapshot_is_the_disk(self.only_image()[1]["snapshot"])
+
+    def test_a_quota_is_named(self):
+        for action, code in (("StartSnapshot", "ServiceQuotaExceededException"),
+                             ("StartSnapshot", "ConcurrentLimitExceededException"),
+                             ("RegisterImage", "ResourceLimitExceeded")):
+            self.account.faults = [double.Fault(action, 400, 1, code)]
+            self.assertIn(code, self.push_fails())
+            self.assertEqual((self.account.disks, self.account.images), ({}, {}))
+
+    def test_a_snapshot_that_is_gone_before_a_push_goes_on(self):
+        self.account.faults = [double.Fault("RegisterImage", 503)]
+        self.push_fails()
+        self.account.snapshots.clear()
+        state = self.path("state/uni/ec2/under-way/eu-central-1")
+        for name in os.listdir(state):
+            os.utime(os.path.join(state, name), (0, 0))
+        self.push()
+        self.assert_snapshot_is_the_disk(self.only_image()[1]["snapshot"])
+
+    def test_kills_at_any_call(self):
+        """Killed while any of the calls of a push is under way, it ends well when it is made again."""
+        self.push()
+        plan = [call["action"] for call in self.account.calls]
+        for number in sorted({plan.index(action) for action in plan}):
+            fresh = double.Account()
+            vars(self.account).update(vars(fresh))
+            self.env["XDG_STATE_HOME"] = self.path(f"killed-{number}")
+            self.account.faults = [double.Fault(plan[number], "stall", 1, seconds=20)]
+            process = subprocess.Popen([scenario.UNI, "push", "out/hello.ami", TO], cwd=self.work, env=self.env,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while self.account.faults[0].times and time.monotonic() < deadline:
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+            self.account.faults = []
+            self.push()
+            self.assert_snapshot_is_the_disk(self.only_image()[1]["snapshot"])
+            self.assertEqual(len(self.account.disks), 1, plan[number])
+
+    def test_sizes_that_ebs_does_not_take(self):
+        self.write("empty.raw", b"")
+        self.assertIn("empty.raw", self.fails("volume", "push", "empty.raw", "ec2://eu-central-1/data"))
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "large.qcow2", "65537G"], cwd=self.work, check=True)
+        self.assertIn("at most 65536", self.fails("volume", "push", "large.qcow2", "ec2://eu-central-1/data"))
+        self.assertEqual(self.account.calls, [])
+
     def test_a_wrong_clock_is_allowed_for(self):
         self.account.clock = lambda: time.time() + 7200
         self.push()
@@ -595,9 +649,18 @@ printf '{{"Version": 1, "AccessKeyId": "AKID%d", "SecretAccessKey": "s%d", "Expi
         self.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
                         AWS_SECRET_ACCESS_KEY="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
         for inner, word in (("<a>" * 5000, "nested too deep"), ("<a/>" * 300000, "too many elements"),
-                            ("<a", "cannot be read")):
+                            ("<a", "cannot be read"), ("<a>&x;</a>", "cannot be read")):
             with unittest.mock.patch.object(double.Ec2, "answer", lambda *_, text=inner: text):
                 self.assertIn(word, self.refused())
+        bomb = ('<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]>'
+                "<a>&b;&c;</a>").encode()
+        with unittest.mock.patch.object(double.Request, "perform",
+                                        lambda _: (200, bomb, {"Content-Type": "text/xml"})):
+            self.assertIn("declares a document type", self.refused())
+        for text, word in ((b"[" * 100000, "StartSnapshot"), (b'{"SnapshotId": 5}', "no snapshot's id"),
+                           (b'{"SnapshotId": "snap-../../x"}', "no snapshot's id"), (b"", "StartSnapshot")):
+            with unittest.mock.patch.object(double.Ebs, "start", lambda *_, answer=text: (201, answer)):
+                self.assertIn(word, self.fails("push", "out/hello.ami", TO))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
  * changed. Waiters stand in a table of queues by what the address means: itself, or the place in a
  * file when the mapping is shared. The word is compared with the queue locked, and so no wake-up is
  * lost between the look and the sleep; a word that is not mapped is fetched first, without lock.
- * Priority inheritance is refused: the scheduler has no priorities. All this needs no kernel lock.
+ * Locks that the kernel keeps are in proc/futex_pi.c. All this needs no kernel lock.
  */
+#include "futex.h"
 #include "proc.h"
 #include <uk/linux_time.h>
 #include <uk/map.h>
@@ -102,8 +103,7 @@ static void unlock_two(struct bucket *a, struct bucket *b, uint64_t state)
 	uk_spin_unlock(&(a < b ? a : b)->lock, state);
 }
 
-/* Maps the word, so that it can be looked at under a lock. */
-static int fetch(uint64_t addr, bool write)
+int futex_fetch(uint64_t addr, bool write)
 {
 	int result = uk_map_fault(addr, write ? UK_ACCESS_WRITE : UK_ACCESS_READ);
 
@@ -138,7 +138,7 @@ static bool valid(uint64_t addr)
 	return (addr & 3) == 0 && addr <= UK_USER_END - 4;
 }
 
-static int futex_wake(uint64_t addr, bool shared, int count, uint32_t bitset)
+int futex_wake(uint64_t addr, bool shared, int count, uint32_t bitset)
 {
 	struct key key = key_of(addr, shared);
 	struct bucket *b = bucket_of(&key);
@@ -177,14 +177,13 @@ static int enqueue(struct waiter *w, uint64_t addr, uint32_t expected)
 		uk_spin_unlock(&b->lock, state);
 		if (result == 0)
 			return -UK_EAGAIN;
-		result = fetch(addr, false);
+		result = futex_fetch(addr, false);
 		if (result != 0)
 			return result;
 	}
 }
 
-static int futex_wait(uint64_t addr, bool shared, uint32_t expected, uint64_t deadline,
-		      uint32_t bitset)
+int futex_wait(uint64_t addr, bool shared, uint32_t expected, uint64_t deadline, uint32_t bitset)
 {
 	struct waiter w = { .key = key_of(addr, shared), .bitset = bitset };
 	struct bucket *b;
@@ -228,7 +227,7 @@ static int futex_requeue(uint64_t addr, uint64_t to, bool shared, int wake, int 
 		unlock_two(from, target, state);
 		if (result == 0)
 			return -UK_EAGAIN;
-		result = fetch(addr, false);
+		result = futex_fetch(addr, false);
 		if (result != 0)
 			return result;
 		state = lock_two(from, target);
@@ -316,7 +315,7 @@ static int futex_wake_op(uint64_t addr, uint64_t other, bool shared, int wake, i
 		if (result == 0)
 			break;
 		unlock_two(a, b, state);
-		result = fetch(other, true);
+		result = futex_fetch(other, true);
 		if (result != 0)
 			return result;
 	}
@@ -333,8 +332,12 @@ enum {
 	REQUEUE = 3,
 	CMP_REQUEUE = 4,
 	WAKE_OP = 5,
+	LOCK_PI = 6,
+	UNLOCK_PI = 7,
+	TRYLOCK_PI = 8,
 	WAIT_BITSET = 9,
 	WAKE_BITSET = 10,
+	LOCK_PI2 = 13,
 	PRIVATE = 128,
 	CLOCK_REALTIME_FLAG = 256,
 };
@@ -352,29 +355,44 @@ static int64_t deadline_of(uint64_t user, bool absolute, bool real, uint64_t *de
 	return uk_deadline(&t, absolute, real, deadline);
 }
 
+/* The absolute time of FUTEX_LOCK_PI is of the real clock whatever the flag says. */
+static int64_t lock_pi(const struct uk_sysargs *s, bool shared, bool real, bool try)
+{
+	uint64_t deadline = 0;
+	int64_t result = try ? 0 : deadline_of(s->a[3], true, real, &deadline);
+
+	return result != 0 ? result : futex_lock_pi(s->a[0], shared, deadline, try);
+}
+
+static int64_t wait_call(const struct uk_sysargs *s, bool shared, bool real, bool bitset)
+{
+	uint64_t deadline = 0;
+	int64_t result = deadline_of(s->a[3], bitset, real, &deadline);
+
+	if (result != 0)
+		return result;
+	result = futex_wait(s->a[0], shared, (uint32_t)s->a[2], deadline,
+			    bitset ? (uint32_t)s->a[5] : UINT32_MAX);
+	/* A relative time must not start anew. */
+	return result == -UK_ERESTARTSYS && !bitset && s->a[3] != 0 ? -UK_ERESTARTNOHAND : result;
+}
+
 int64_t uk_sys_futex(const struct uk_sysargs *s)
 {
-	uint64_t addr = s->a[0], other = s->a[4], deadline = 0;
+	uint64_t addr = s->a[0], other = s->a[4];
 	unsigned op = (unsigned)s->a[1] & ~(unsigned)(PRIVATE | CLOCK_REALTIME_FLAG);
 	bool shared = !(s->a[1] & PRIVATE), real = (s->a[1] & CLOCK_REALTIME_FLAG) != 0;
 	uint32_t value = (uint32_t)s->a[2], third = (uint32_t)s->a[5];
 	bool two = op == REQUEUE || op == CMP_REQUEUE || op == WAKE_OP;
-	int64_t result;
 
-	if (real && op != WAIT && op != WAIT_BITSET)
+	if (real && op != WAIT && op != WAIT_BITSET && op != LOCK_PI2)
 		return -UK_ENOSYS;
 	if (!valid(addr) || (two && !valid(other)))
 		return (addr & 3) != 0 || (two && (other & 3) != 0) ? -UK_EINVAL : -UK_EFAULT;
 	switch (op) {
 	case WAIT:
 	case WAIT_BITSET:
-		result = deadline_of(s->a[3], op == WAIT_BITSET, real, &deadline);
-		if (result != 0)
-			return result;
-		result = futex_wait(addr, shared, value, deadline, op == WAIT ? UINT32_MAX : third);
-		/* A relative time must not start anew. */
-		return result == -UK_ERESTARTSYS && op == WAIT && s->a[3] != 0 ? -UK_ERESTARTNOHAND
-									       : result;
+		return wait_call(s, shared, real, op == WAIT_BITSET);
 	case WAKE:
 	case WAKE_BITSET:
 		return futex_wake(addr, shared, (int)value, op == WAKE ? UINT32_MAX : third);
@@ -384,6 +402,13 @@ int64_t uk_sys_futex(const struct uk_sysargs *s)
 				     op == CMP_REQUEUE ? &third : NULL);
 	case WAKE_OP:
 		return futex_wake_op(addr, other, shared, (int)value, (int)s->a[3], third);
+	case LOCK_PI:
+	case LOCK_PI2:
+		return lock_pi(s, shared, real || op == LOCK_PI, false);
+	case TRYLOCK_PI:
+		return lock_pi(s, shared, false, true);
+	case UNLOCK_PI:
+		return futex_unlock_pi(addr, shared);
 	default:
 		return -UK_ENOSYS;
 	}
@@ -392,19 +417,19 @@ int64_t uk_sys_futex(const struct uk_sysargs *s)
 /* One lock that its owner left behind: marked, and the next waiter woken. */
 static void robust_release(struct uk_task *task, uint64_t addr)
 {
-	const uint32_t tid_mask = 0x3fffffff, waiters = 0x80000000, died = 0x40000000;
 	uint32_t value, seen;
 
-	if (!valid(addr) || fetch(addr, true) != 0 || uk_user_get32(&value, addr) != 0)
+	if (!valid(addr) || futex_fetch(addr, true) != 0 || uk_user_get32(&value, addr) != 0)
 		return;
 	do {
 		seen = value;
-		if ((seen & tid_mask) != (uint32_t)task->tid)
+		if ((seen & UK_FUTEX_TID) != (uint32_t)task->tid)
 			return;
-		if (uk_user_exchange32(addr, &value, (seen & waiters) | died) != 0)
+		if (uk_user_exchange32(addr, &value, (seen & UK_FUTEX_WAITERS) | UK_FUTEX_DIED) !=
+		    0)
 			return;
 	} while (value != seen);
-	if (seen & waiters)
+	if (seen & UK_FUTEX_WAITERS)
 		uk_futex_wake(addr, 1);
 }
 

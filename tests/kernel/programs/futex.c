@@ -1,5 +1,6 @@
 /*
- * Futexes by their raw calls: errors, timeouts, bitsets, requeueing, operations.
+ * Futexes by their raw calls: errors, timeouts, bitsets, requeueing, operations, locks that the
+ * kernel keeps.
  */
 #include "t.h"
 #include <pthread.h>
@@ -13,6 +14,13 @@ enum {
 	FUTEX_PRIVATE_FLAG = 128,
 	FUTEX_CLOCK_REALTIME = 256,
 	FUTEX_WAKE_PRIVATE = FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+	FUTEX_LOCK_PI = 6,
+	FUTEX_UNLOCK_PI = 7,
+	FUTEX_TRYLOCK_PI = 8,
+	FUTEX_LOCK_PI_PRIVATE = FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG,
+	FUTEX_UNLOCK_PI_PRIVATE = FUTEX_UNLOCK_PI | FUTEX_PRIVATE_FLAG,
+	FUTEX_TRYLOCK_PI_PRIVATE = FUTEX_TRYLOCK_PI | FUTEX_PRIVATE_FLAG,
+	FUTEX_TID_MASK = 0x3fffffff,
 	FUTEX_CMP_REQUEUE_PRIVATE = 4 | FUTEX_PRIVATE_FLAG,
 	FUTEX_WAKE_OP_PRIVATE = 5 | FUTEX_PRIVATE_FLAG,
 	OP_ADD = 1,
@@ -53,6 +61,65 @@ static void join(pthread_t *thread, int count)
 {
 	for (int i = 0; i < count; i++)
 		pthread_join(thread[i], NULL);
+}
+
+static volatile int inside, most, held;
+
+static void *lock_pi(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		uint32_t tid = (uint32_t)gettid(), none = 0;
+
+		if (!__atomic_compare_exchange_n(&word, &none, tid, 0, __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
+			check(futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+		check((word & FUTEX_TID_MASK) == tid);
+		if (++inside > most)
+			most = inside;
+		if (i % 50 == 0)
+			usleep(1000);
+		inside--;
+		held++;
+		if (!__atomic_compare_exchange_n(&word, &tid, 0, 0, __ATOMIC_RELEASE,
+						 __ATOMIC_RELAXED))
+			check(futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+	}
+	return arg;
+}
+
+/* Holds the lock for a while, and ends without giving it back. */
+static void *leave_pi(void *arg)
+{
+	check(futex(&other, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+	usleep(50000);
+	return arg;
+}
+
+static void locks(void)
+{
+	struct timespec soon;
+	pthread_t thread[4];
+
+	word = other = 0;
+	for (int i = 0; i < 4; i++)
+		check(pthread_create(&thread[i], NULL, lock_pi, NULL) == 0);
+	join(thread, 4);
+	check(held == 800 && most == 1 && word == 0);
+	check(futex(&word, FUTEX_TRYLOCK_PI, 0, NULL, NULL, 0) == 0 && word == (uint32_t)gettid());
+	fails(futex(&word, FUTEX_LOCK_PI, 0, NULL, NULL, 0), EDEADLK);
+	check(futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) == 0 && word == 0);
+	fails(futex(&word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0), EPERM);
+	check(pthread_create(&thread[0], NULL, leave_pi, NULL) == 0);
+	while (*(volatile uint32_t *)&other == 0)
+		usleep(1000);
+	fails(futex(&other, FUTEX_TRYLOCK_PI_PRIVATE, 0, NULL, NULL, 0), EAGAIN);
+	clock_gettime(CLOCK_REALTIME, &soon);
+	fails(futex(&other, FUTEX_LOCK_PI_PRIVATE, 0, &soon, NULL, 0), ETIMEDOUT);
+	join(thread, 1);
+	/* Who has it is no more; it was in no list of robust locks. */
+	fails(futex(&other, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0), ESRCH);
+	other = 0;
+	done("locks");
 }
 
 int main(void)
@@ -112,5 +179,6 @@ int main(void)
 	futex(&word, FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0);
 	join(thread, 2);
 	done("operation");
+	locks();
 	return 0;
 }
