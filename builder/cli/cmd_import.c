@@ -11,7 +11,6 @@
 #include <uni/index/index.h>
 #include <uni/inspect/container.h>
 #include <uni/oci/registry.h>
-#include <uni/source/package.h>
 
 #include "commands.h"
 
@@ -27,30 +26,6 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-/* The package, from the store or else from the indexes. */
-static int find_base(const struct cli *cli, struct uni_store *store, const char *name,
-		     struct uni_installed **installed, struct uni_err *err)
-{
-	UNI_AUTO(uni_indexes) struct uni_indexes *indexes = NULL;
-	UNI_AUTO_PINS struct uni_pins pins = { 0 };
-	const struct uni_indexes_options options = { .store = store, .events = &cli->events };
-	const struct uni_need need = { .name = name, .by = "you" };
-	int rc = uni_package_find(store, name, NULL, "x86_64", installed, err);
-
-	if (rc != UNI_E_NOENT)
-		return rc;
-	uni_err_clear(err);
-	rc = uni_indexes_open(&indexes, &options, err);
-	if (rc == 0)
-		rc = uni_resolve(indexes, &need, 1, "x86_64", NULL, &pins, err);
-	for (size_t i = 0; rc == 0 && i < pins.count; i++) {
-		UNI_AUTO(uni_installed) struct uni_installed *each = NULL;
-
-		rc = uni_indexes_install(indexes, &pins.items[i], &each, err);
-	}
-	return rc == 0 ? uni_package_find(store, name, NULL, "x86_64", installed, err) : rc;
-}
-
 /* What the base's package says of calls; `*table` stays NULL when it says nothing. */
 static int find_table(const struct cli *cli, const char *base, struct uni_calls **table,
 		      struct uni_err *err)
@@ -58,10 +33,11 @@ static int find_table(const struct cli *cli, const char *base, struct uni_calls 
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
 	UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+	const struct uni_need need = { .name = base, .by = "you" };
 	struct uni_store_entry *entry;
 
 	if (uni_store_open(&store, NULL, &cli->events, err) != 0 ||
-	    find_base(cli, store, base, &installed, err) != 0)
+	    uni_index_obtain(store, &cli->events, &need, "x86_64", &installed, err) != 0)
 		return err->code;
 	entry = uni_store_record_find(&installed->record, TABLE_FILE);
 	if (entry == NULL)

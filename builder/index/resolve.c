@@ -298,3 +298,23 @@ int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_
 	uni_buf_free(&s.why);
 	return rc == 1 ? 0 : rc;
 }
+
+int uni_index_obtain(struct uni_store *store, const struct uni_events *events,
+		     const struct uni_need *need, const char *arch,
+		     struct uni_installed **installed, struct uni_err *err)
+{
+	struct uni_indexes *indexes UNI_AUTO(uni_indexes) = NULL;
+	struct uni_pins pins UNI_AUTO_PINS = { .items = NULL };
+	struct uni_indexes_options options = { .store = store, .events = events };
+	struct uni_err here = UNI_ERR_INIT;
+	int rc = uni_package_find(store, need->name, need->range, arch, installed, &here);
+	if (rc != UNI_E_NOENT)
+		return *err = here, rc;
+	rc = uni_indexes_open(&indexes, &options, err);
+	if (rc == 0)
+		rc = uni_resolve(indexes, need, 1, arch, NULL, &pins, err);
+	if (rc == UNI_E_NOENT)
+		*err = here;
+	return rc == 0 ? uni_indexes_load(indexes, uni_pins_find(&pins, need->name), installed, err)
+		       : rc;
+}

@@ -5,7 +5,7 @@
 
 #include <uni/base/file.h>
 #include <uni/base/path.h>
-#include <uni/source/package.h>
+#include <uni/index/index.h>
 #include <uni/test/test.h>
 
 #define AUTHORITY_MAX (4u << 20)
@@ -17,8 +17,11 @@ static int write_out(struct uni_store *store, const struct uni_recipe_input *inp
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
 	const struct uni_package_file *file;
 	const char *member = input->member;
+	const struct uni_need need = { .name = input->package,
+				       .range = input->range,
+				       .by = "the test" };
 
-	if (uni_package_find(store, input->package, input->range, "x86_64", &installed, err) != 0)
+	if (uni_index_obtain(store, NULL, &need, "x86_64", &installed, err) != 0)
 		return err->code;
 	if (member == NULL)
 		member = uni_package_chief(installed->package);

@@ -35,6 +35,8 @@ class Embedded(scenario.Scenario):
         self.uni("install", "unibase@1", "--offline")
         self.uni("remove", "unibase")
         self.assertEqual(self.uni("list"), "")
+        self.uni("import", "/bin/busybox", "-o", "-")  # the base that it asks is found, and not installed
+        self.assertEqual(self.uni("list"), "")
         self.uni("build", self.hello(), "-o", "out")
         lock = self.read("uni.lock").decode()
         self.assertIn('index = "embedded"\npath = "files/unibase/unibase-1.0.0-x86_64.unipkg"', lock)

@@ -31,7 +31,7 @@ int main(void)
 """
 RECIPE = '[image]\nname = "x"\n[app]\nsources = ["x.c"]\n'
 VOLUME = '[[volume]]\nname = "site"\nmount = "/srv"\nsource = "site"\n'
-LIMIT = 200_000  # bytes of the kernel of a recipe that asks for no volume and no network
+LIMIT = 200 * 1024  # bytes of the kernel of a recipe that asks for no volume and no network
 
 
 class Kernels(scenario.Scenario):

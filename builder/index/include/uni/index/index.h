@@ -128,7 +128,12 @@ int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_
 /* The package, from the store or fetched; its digest is the pin's, or it is UNI_E_CORRUPT. */
 int uni_indexes_load(struct uni_indexes *indexes, const struct uni_pin *pin,
 		     struct uni_installed **installed, struct uni_err *err);
-/* The same, and installed. */
+/* For commands that want one package and have no recipe's lock: what is installed, else what the
+ * indexes have, used without being installed. */
+int uni_index_obtain(struct uni_store *store, const struct uni_events *events,
+		     const struct uni_need *need, const char *arch,
+		     struct uni_installed **installed, struct uni_err *err);
+/* The same as uni_indexes_load, and installed. */
 int uni_indexes_install(struct uni_indexes *indexes, const struct uni_pin *pin,
 			struct uni_installed **installed, struct uni_err *err);
 
