@@ -40,6 +40,7 @@ static struct uk_pci_slot *slots;
 bool uk_pci_slot_add(const struct uk_pci_dev *port)
 {
 	unsigned express = uk_pci_capability(port, CAPABILITY_EXPRESS, 0);
+	struct uk_pci_dev first = { .bus = uk_pci_read8(port, HEADER_TYPE1_SECONDARY) };
 	struct uk_pci_slot *slot;
 
 	if (express == 0 || (uk_pci_read16(port, express + EXPRESS_CAPS) & CAPS_SLOT) == 0 ||
@@ -52,8 +53,8 @@ bool uk_pci_slot_add(const struct uk_pci_dev *port)
 	slot->express = express;
 	slot->next = slots;
 	slots = slot;
-	/* What was there at start is walked as any device. */
-	slot->taken = (uk_pci_read16(port, express + SLOT_STATUS) & STATUS_PRESENT) != 0;
+	/* What was there at start is walked as any device; not every port's status tells of it. */
+	slot->taken = uk_pci_is_there(&first);
 	return !slot->taken;
 }
 
