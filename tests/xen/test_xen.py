@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -156,11 +157,16 @@ def disks(*specs):
 
 
 def site():
-    """The stock recipe as it is: kernel and disk."""
+    """The stock recipe for a kernel that knows Xen: kernel and disk."""
     build = scenario.Scenario()
     build.setUp()
     try:
-        build.uni("build", os.path.join(lab.ROOT, "recipes/stock/site/recipe.toml"), "-o", "out")
+        shutil.copytree(os.path.join(lab.ROOT, "recipes/stock/site"), os.path.join(build.work, "site"))
+        recipe = build.read("site/recipe.toml").decode()
+        wanted = '[base]\nname = "unibase"\n'
+        build.assertIn(wanted, recipe)
+        build.write("site/recipe.toml", recipe.replace(wanted, wanted + 'devices = ["xen-blkfront", "xen-netfront"]\n'))
+        build.uni("build", "site/recipe.toml", "-o", "out")
         return [build.read(f"out/site.{form}") for form in ("elf", "raw")]
     finally:
         build.doCleanups()
