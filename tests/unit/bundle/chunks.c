@@ -115,6 +115,7 @@ static void an_index_may_be_anything_else(void **state)
 	uni_chunks_write(&none, &bytes);
 	assert_int_equal(uni_chunks_read(&back, bytes.data, bytes.size, &err), 0);
 	assert_int_equal(back.count, 0);
+	uni_chunks_free(&back);
 	assert_int_equal(uni_chunks_read(&back, bytes.data, bytes.size - 1, &err), UNI_E_CORRUPT);
 	uni_buf_puts(&bytes, "more");
 	assert_int_equal(uni_chunks_read(&back, bytes.data, bytes.size, &err), UNI_E_CORRUPT);
