@@ -157,8 +157,10 @@ class Images(Registry):
         self.tool("tar", "-C", "tree", "-cf", "tree.tar", "srv")
         made = subprocess.run([*podman, "import", "-q", "tree.tar", "localhost/site:1"], cwd=self.work, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if made.returncode != 0:
-            self.skipTest(f"podman cannot unpack a layer here: {made.stdout.decode(errors='replace').strip()}")
+        said = made.stdout.decode(errors="replace").strip()
+        if "remount /" in said:
+            self.skipTest(f"podman cannot unpack a layer where / is no mount: {said}")
+        self.assertEqual(made.returncode, 0, said)
         self.tool(*podman, "push", "-q", "--tls-verify=false", "localhost/site:1", f"docker://{self.host}/site:1")
         self.recipe(f"oci://{self.host}/site:1//srv")
         self.assertEqual(self.volume("got"), {"page": b"by podman\n", "run": b"#!/bin/sh\n", "link": "page"})
