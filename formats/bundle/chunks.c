@@ -50,18 +50,24 @@ size_t uni_chunk_length(const struct uni_chunks *chunks, uint64_t number)
 
 /* --- out of a file --- */
 
+/* A span's chunks, where it has any: so a hole takes no memory. */
+struct span {
+	struct uni_chunk *items;
+	size_t count;
+};
+
 struct hashing {
 	const struct uni_chunks *chunks;
 	int fd;
 	const char *name;
-	struct uni_digest *digests; /* of all chunks of the file */
-	bool *kept;		    /* of them: not zeros */
+	struct span *spans;
 };
 
 static int hash_span(void *user, size_t index, struct uni_err *err)
 {
 	const struct hashing *h = user;
-	UNI_AUTO_FREE uint8_t *data = uni_alloc(UNI_CHUNK_SIZE);
+	struct span *span = &h->spans[index];
+	UNI_AUTO_FREE uint8_t *data = NULL;
 	uint64_t number = (uint64_t)index * SPAN, end = number_of(h->chunks->size);
 	uint64_t at = number * UNI_CHUNK_SIZE, length = 0;
 	int rc;
@@ -69,43 +75,48 @@ static int hash_span(void *user, size_t index, struct uni_err *err)
 	if (end > number + SPAN)
 		end = number + SPAN;
 	rc = uni_data_next(h->fd, h->chunks->size, &at, &length, err);
-	if (rc <= 0)
-		return rc;
+	if (rc <= 0 || at / UNI_CHUNK_SIZE >= end)
+		return rc < 0 ? rc : 0;
+	data = uni_alloc(UNI_CHUNK_SIZE);
+	span->items = uni_alloc_array(SPAN, sizeof(*span->items));
 	for (number = at / UNI_CHUNK_SIZE; number < end; number++) {
 		size_t size = uni_chunk_length(h->chunks, number);
 
 		rc = uni_pread_full(h->fd, data, size, number * UNI_CHUNK_SIZE, h->name, err);
 		if (rc != 0)
 			return rc;
-		h->kept[number] = !uni_all_zero(data, size);
-		if (h->kept[number])
-			h->digests[number] = uni_digest_of(data, size);
+		if (!uni_all_zero(data, size))
+			span->items[span->count++] =
+				(struct uni_chunk){ .number = number,
+						    .digest = uni_digest_of(data, size) };
 	}
 	return 0;
+}
+
+static void take_span(struct uni_chunks *chunks, struct span *span)
+{
+	for (size_t i = 0; i < span->count; i++) {
+		UNI_PUSH_ROOM(chunks->items, chunks->count, chunks->room);
+		chunks->items[chunks->count++] = span->items[i];
+	}
+	free(span->items);
 }
 
 int uni_chunks_of_file(struct uni_chunks *chunks, int fd, uint64_t size, const char *name,
 		       struct uni_err *err)
 {
-	uint64_t count = number_of(size);
-	UNI_AUTO_FREE struct uni_digest *digests = NULL;
-	UNI_AUTO_FREE bool *kept = NULL;
+	size_t count = (size_t)((number_of(size) + SPAN - 1) / SPAN);
+	UNI_AUTO_FREE struct span *spans = NULL;
 	struct hashing hashing = { .chunks = chunks, .fd = fd, .name = name };
 	int rc;
 
 	if (size > UNI_DISK_SIZE_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "%s is too large", name);
 	*chunks = (struct uni_chunks){ .size = size };
-	hashing.digests = digests = uni_alloc_array((size_t)count + 1, sizeof(*digests));
-	hashing.kept = kept = uni_alloc_array((size_t)count + 1, sizeof(*kept));
-	rc = uni_pool_run((size_t)(count + SPAN - 1) / SPAN, 0, hash_span, &hashing, err);
-	for (uint64_t i = 0; rc == 0 && i < count; i++) {
-		if (!kept[i])
-			continue;
-		UNI_PUSH_ROOM(chunks->items, chunks->count, chunks->room);
-		chunks->items[chunks->count++] =
-			(struct uni_chunk){ .number = i, .digest = digests[i] };
-	}
+	hashing.spans = spans = uni_alloc_array(count + 1, sizeof(*spans));
+	rc = uni_pool_run(count, 0, hash_span, &hashing, err);
+	for (size_t i = 0; i < count; i++)
+		take_span(chunks, &spans[i]);
 	return rc;
 }
 
