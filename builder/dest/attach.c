@@ -17,23 +17,6 @@ static char *fallback_tag(const struct uni_digest *subject)
 	return uni_strdup(text);
 }
 
-/* What the tag says; empty where there is none. */
-static int read_tag(struct uni_oci *oci, const char *tag, struct uni_json **json,
-		    struct descriptors *list, struct uni_err *err)
-{
-	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct uni_digest digest;
-	int rc = uni_oci_get_manifest(oci, tag, &text, &digest, err);
-
-	if (rc == UNI_E_NOENT) {
-		uni_err_clear(err);
-		return 0;
-	}
-	if (rc == 0)
-		rc = uni_json_parse(json, tag, uni_buf_text(&text), text.size, err);
-	return rc == 0 ? descriptors_read(uni_json_get(*json, "manifests"), list, err) : rc;
-}
-
 /* The registry keeps no account of subjects: its clients do, in an index under a tag. Two that
  * write it at once can lose one entry; the specification knows no remedy. */
 static int keep_account(struct uni_oci *oci, const struct uni_digest *subject,
@@ -44,7 +27,7 @@ static int keep_account(struct uni_oci *oci, const struct uni_digest *subject,
 	struct uni_json *json UNI_AUTO(uni_json) = NULL;
 	struct uni_buf index UNI_AUTO_BUF = UNI_BUF_INIT;
 	char *tag UNI_AUTO_FREE = fallback_tag(subject);
-	int rc = read_tag(oci, tag, &json, &before, err);
+	int rc = descriptors_of_tag(oci, tag, "manifests", &json, &before, err);
 
 	if (rc != 0)
 		return rc;
@@ -100,7 +83,7 @@ static int list_referrers(struct uni_oci *oci, const struct uni_digest *subject,
 
 	if (rc == UNI_E_NOENT) {
 		uni_err_clear(err);
-		return read_tag(oci, tag, json, list, err);
+		return descriptors_of_tag(oci, tag, "manifests", json, list, err);
 	}
 	if (rc == 0)
 		rc = uni_json_parse(json, "referrers", uni_buf_text(&text), text.size, err);

@@ -93,3 +93,19 @@ const char *descriptor_annotation(const struct uni_oci_descriptor *item, const c
 			return item->annotations.items[i].value;
 	return NULL;
 }
+
+int descriptors_of_tag(struct uni_oci *oci, const char *tag, const char *member,
+		       struct uni_json **json, struct descriptors *list, struct uni_err *err)
+{
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_digest digest;
+	int rc = uni_oci_get_manifest(oci, tag, &text, &digest, err);
+
+	if (rc == UNI_E_NOENT) {
+		uni_err_clear(err);
+		return 0;
+	}
+	if (rc == 0)
+		rc = uni_json_parse(json, tag, uni_buf_text(&text), text.size, err);
+	return rc == 0 ? descriptors_read(uni_json_get(*json, member), list, err) : rc;
+}

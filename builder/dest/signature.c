@@ -25,18 +25,9 @@ static char *signature_tag(const struct uni_digest *manifest)
 static int read_signatures(struct uni_oci *oci, const struct uni_digest *manifest,
 			   struct uni_json **json, struct descriptors *layers, struct uni_err *err)
 {
-	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	char *tag UNI_AUTO_FREE = signature_tag(manifest);
-	struct uni_digest digest;
-	int rc = uni_oci_get_manifest(oci, tag, &text, &digest, err);
 
-	if (rc == UNI_E_NOENT) {
-		uni_err_clear(err);
-		return 0;
-	}
-	if (rc == 0)
-		rc = uni_json_parse(json, tag, uni_buf_text(&text), text.size, err);
-	return rc == 0 ? descriptors_read(uni_json_get(*json, "layers"), layers, err) : rc;
+	return descriptors_of_tag(oci, tag, "layers", json, layers, err);
 }
 
 /* --- signing --- */
