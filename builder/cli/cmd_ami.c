@@ -5,6 +5,7 @@
 #include <uni/dest/ami.h>
 
 #include "commands.h"
+#include "list.h"
 
 static const struct cli_option options[] = {
 	{ "profile", 0, "NAME", "credentials of this profile" },
@@ -73,7 +74,7 @@ static int run_list(struct cli *cli)
 {
 	struct session s AUTO_SESSION = { 0 };
 	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
-	struct uni_buf out UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
 	int rc = begin(cli, &s, false, &err);
 
@@ -83,17 +84,15 @@ static int run_list(struct cli *cli)
 		return cli_fail(cli, &err);
 	for (size_t i = 0; i < images.count; i++) {
 		const struct uni_ec2_image *image = &images.items[i];
+		struct uni_buf *out = cli_list_item(&list);
 
-		if (!cli->json) {
-			cli_out("%s  %s  %s  %s\n", image->id, image->state, image->created,
-				image->name);
-			continue;
-		}
-		uni_buf_puts(&out, i != 0 ? ",\n  " : "\n  ");
-		image_json(&out, image);
+		if (cli->json)
+			image_json(out, image);
+		else
+			uni_buf_printf(out, "%s  %s  %s  %s\n", image->id, image->state,
+				       image->created, image->name);
 	}
-	if (cli->json)
-		cli_out("[%s\n]\n", uni_buf_text(&out));
+	cli_list_print(&list);
 	return UNI_EXIT_OK;
 }
 

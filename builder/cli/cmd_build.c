@@ -1,6 +1,7 @@
 /*
  * uni build: a recipe becomes artifacts in a folder, a line of digest, size and path each.
  */
+#include <uni/base/json.h>
 #include <uni/base/mapdigest.h>
 #include <uni/base/system.h>
 #include <uni/exec/build.h>
@@ -40,7 +41,7 @@ static void print_json(const struct uni_build_result *result)
 	char digest[UNI_DIGEST_TEXT];
 
 	uni_buf_puts(&out, "{\"name\": ");
-	cli_json_string(&out, result->name);
+	uni_json_string(&out, result->name);
 	uni_buf_printf(&out,
 		       ", \"steps\": %zu, \"ran\": %zu, \"received\": %zu, \"sent\": %zu, "
 		       "\"artifacts\": [",
@@ -55,7 +56,7 @@ static void print_json(const struct uni_build_result *result)
 			       i != 0 ? "," : "", artifact->format, digest,
 			       (unsigned long long)artifact->size,
 			       artifact->written ? "true" : "false");
-		cli_json_string(&out, artifact->path);
+		uni_json_string(&out, artifact->path);
 		uni_buf_puts(&out, "}");
 	}
 	uni_buf_puts(&out, "\n]}\n");

@@ -6,6 +6,7 @@
 #include <uni/cache/store.h>
 
 #include "commands.h"
+#include "list.h"
 
 static const struct cli_option ls_options[] = {
 	{ "all", 'a', NULL, "blobs too" },
@@ -13,9 +14,7 @@ static const struct cli_option ls_options[] = {
 };
 
 struct listing {
-	const struct cli *cli;
-	struct uni_buf out;
-	size_t count;
+	struct cli_list list;
 	bool all;
 };
 
@@ -29,6 +28,7 @@ static const char *kind_name(enum uni_store_kind kind)
 static int list_item(void *user, const struct uni_store_item *item, struct uni_err *err)
 {
 	struct listing *listing = user;
+	struct uni_buf *out;
 	time_t when = (time_t)item->used;
 	struct tm day;
 	char date[32] = "-";
@@ -38,21 +38,20 @@ static int list_item(void *user, const struct uni_store_item *item, struct uni_e
 		return 0;
 	if (gmtime_r(&when, &day) != NULL)
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &day);
-	if (!listing->cli->json) {
-		uni_buf_printf(&listing->out, "%-9s  %10s  %s  %s", kind_name(item->kind),
+	out = cli_list_item(&listing->list);
+	if (!listing->list.json) {
+		uni_buf_printf(out, "%-9s  %10s  %s  %s", kind_name(item->kind),
 			       uni_size_text(item->size), date, item->name);
 		if (item->kind == UNI_STORE_RESULT && item->record != NULL &&
 		    item->record->count != 0)
-			uni_buf_printf(&listing->out, "  (%s)", item->record->entries[0].name);
-		uni_buf_putc(&listing->out, '\n');
+			uni_buf_printf(out, "  (%s)", item->record->entries[0].name);
+		uni_buf_putc(out, '\n');
 		return 0;
 	}
-	uni_buf_printf(&listing->out,
-		       "%s\n  {\"kind\": \"%s\", \"size\": %llu, \"used\": \"%s\", \"name\": ",
-		       listing->count++ != 0 ? "," : "", kind_name(item->kind),
-		       (unsigned long long)item->size, date);
-	cli_json_string(&listing->out, item->name);
-	uni_buf_putc(&listing->out, '}');
+	uni_buf_printf(out, "{\"kind\": \"%s\", \"size\": %llu, \"used\": \"%s\", \"name\": ",
+		       kind_name(item->kind), (unsigned long long)item->size, date);
+	uni_json_string(out, item->name);
+	uni_buf_putc(out, '}');
 	return 0;
 }
 
@@ -64,22 +63,16 @@ static int open_store(struct cli *cli, struct uni_store **store, struct uni_err 
 static int run_ls(struct cli *cli)
 {
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
-	struct listing listing = { .cli = cli, .all = cli_flag(cli, "all") };
+	struct listing listing = { .list = cli_list_new(cli), .all = cli_flag(cli, "all") };
 	struct uni_err err = UNI_ERR_INIT;
-	int status = UNI_EXIT_OK;
+	int rc = open_store(cli, &store, &err);
 
-	if (cli->json)
-		uni_buf_putc(&listing.out, '[');
-	if (open_store(cli, &store, &err) != 0 ||
-	    uni_store_list(store, list_item, &listing, &err) != 0) {
-		status = cli_fail(cli, &err);
-	} else {
-		if (cli->json)
-			uni_buf_puts(&listing.out, "\n]\n");
-		cli_out_buf(&listing.out);
-	}
-	uni_buf_free(&listing.out);
-	return status;
+	if (rc == 0)
+		rc = uni_store_list(store, list_item, &listing, &err);
+	if (rc == 0)
+		cli_list_print(&listing.list);
+	cli_list_release(&listing.list);
+	return rc == 0 ? UNI_EXIT_OK : cli_fail(cli, &err);
 }
 
 const struct cli_command cli_cmd_cache_ls = {

@@ -6,34 +6,34 @@
 
 #include "build_options.h"
 #include "commands.h"
+#include "list.h"
 
 static const struct cli_option options[] = {
 	CLI_RECIPE_OPTIONS,
 	{ 0 },
 };
 
-static void print_json(const struct uni_diags *diags)
+static void print_json(const struct cli *cli, const struct uni_diags *diags)
 {
-	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 
-	uni_buf_puts(&out, "[");
 	for (size_t i = 0; i < diags->count; i++) {
 		const struct uni_diag *d = &diags->items[i];
+		struct uni_buf *out = cli_list_item(&list);
 
-		uni_buf_printf(&out, "%s\n  {\"severity\": \"%s\", \"file\": ", i != 0 ? "," : "",
+		uni_buf_printf(out, "{\"severity\": \"%s\", \"file\": ",
 			       d->severity == UNI_SEVERITY_WARNING ? "warning" : "error");
-		cli_json_string(&out, d->file);
-		uni_buf_printf(&out, ", \"line\": %u, \"column\": %u, \"message\": ", d->pos.line,
+		uni_json_string(out, d->file);
+		uni_buf_printf(out, ", \"line\": %u, \"column\": %u, \"message\": ", d->pos.line,
 			       d->pos.column);
-		cli_json_string(&out, d->message);
+		uni_json_string(out, d->message);
 		if (d->hint != NULL) {
-			uni_buf_puts(&out, ", \"hint\": ");
-			cli_json_string(&out, d->hint);
+			uni_buf_puts(out, ", \"hint\": ");
+			uni_json_string(out, d->hint);
 		}
-		uni_buf_puts(&out, "}");
+		uni_buf_puts(out, "}");
 	}
-	uni_buf_puts(&out, diags->count != 0 ? "\n]\n" : "]\n");
-	cli_out_buf(&out);
+	cli_list_print(&list);
 }
 
 static int run(struct cli *cli)
@@ -46,7 +46,7 @@ static int run(struct cli *cli)
 	cli_recipe_options(cli, &how);
 	status = uni_build_check(&how, &cli->events, &diags, &err);
 	if (cli->json && (status == 0 || diags.errors != 0)) {
-		print_json(&diags);
+		print_json(cli, &diags);
 		return status == 0 ? UNI_EXIT_OK : UNI_EXIT_FAILED;
 	}
 	if (status != 0)

@@ -2,6 +2,7 @@
  * uni convert: an image that exists in another form.
  */
 #include <inttypes.h>
+#include <uni/base/json.h>
 #include <uni/inspect/convert.h>
 
 #include "commands.h"
@@ -47,7 +48,7 @@ static void print(const struct cli *cli, const struct uni_convert *convert,
 		       "{\"from\": \"%s\", \"format\": \"%s\", \"size\": %" PRIu64
 		       ", \"disk_size\": %" PRIu64 ", \"path\": ",
 		       converted->from, convert->format, converted->size, converted->disk_size);
-	cli_json_string(&out, converted->path);
+	uni_json_string(&out, converted->path);
 	uni_buf_puts(&out, "}\n");
 	cli_out_buf(&out);
 }

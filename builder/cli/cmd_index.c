@@ -6,6 +6,7 @@
 #include <uni/index/index.h>
 
 #include "commands.h"
+#include "list.h"
 
 static const struct cli_option add_options[] = {
 	{ "root", 0, "FILE|DIGEST", "whom to trust: its root, or sha256:... of its first root" },
@@ -64,27 +65,28 @@ const struct cli_command cli_cmd_index_remove = {
 static int run_list(struct cli *cli)
 {
 	struct uni_index_list list UNI_AUTO_INDEX_LIST = { .items = NULL };
-	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	struct cli_list lines CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
 	char digest[UNI_DIGEST_TEXT];
 
 	if (uni_index_list_load(&list, &err) != 0)
 		return cli_fail(cli, &err);
-	uni_buf_puts(&out, cli->json ? "[" : "");
 	for (size_t i = 0; i < list.count; i++) {
+		struct uni_buf *out = cli_list_item(&lines);
+
 		uni_digest_text(&list.items[i].root, digest);
 		if (!cli->json) {
-			uni_buf_printf(&out, "%-16s %s  %s\n", list.items[i].name, digest,
+			uni_buf_printf(out, "%-16s %s  %s\n", list.items[i].name, digest,
 				       list.items[i].url);
 			continue;
 		}
-		uni_buf_printf(&out, "%s\n  {\"name\": \"%s\", \"root\": \"%s\", \"url\": ",
-			       i != 0 ? "," : "", list.items[i].name, digest);
-		cli_json_string(&out, list.items[i].url);
-		uni_buf_putc(&out, '}');
+		uni_buf_printf(out,
+			       "{\"name\": \"%s\", \"root\": \"%s\", \"url\": ", list.items[i].name,
+			       digest);
+		uni_json_string(out, list.items[i].url);
+		uni_buf_putc(out, '}');
 	}
-	uni_buf_puts(&out, cli->json ? "\n]\n" : "");
-	cli_out_buf(&out);
+	cli_list_print(&lines);
 	return UNI_EXIT_OK;
 }
 
@@ -133,29 +135,24 @@ static const struct cli_option offline_options[] = {
 	{ 0 },
 };
 
-struct search {
-	struct uni_buf out;
-	bool json;
-	size_t count;
-};
-
 static int found(void *user, const char *index, const char *name, const char *version,
 		 const char *description)
 {
-	struct search *s = user;
+	struct cli_list *list = user;
+	struct uni_buf *out = cli_list_item(list);
 
-	if (!s->json) {
-		uni_buf_printf(&s->out, "%-20s %-12s %-10s %s\n", name, version, index,
+	if (!list->json) {
+		uni_buf_printf(out, "%-20s %-12s %-10s %s\n", name, version, index,
 			       description != NULL ? description : "");
 		return 0;
 	}
-	uni_buf_printf(&s->out, "%s\n  {\"name\": ", s->count++ != 0 ? "," : "");
-	cli_json_string(&s->out, name);
-	uni_buf_puts(&s->out, ", \"version\": ");
-	cli_json_string(&s->out, version);
-	uni_buf_printf(&s->out, ", \"index\": \"%s\", \"description\": ", index);
-	cli_json_string(&s->out, description);
-	uni_buf_putc(&s->out, '}');
+	uni_buf_puts(out, "{\"name\": ");
+	uni_json_string(out, name);
+	uni_buf_puts(out, ", \"version\": ");
+	uni_json_string(out, version);
+	uni_buf_printf(out, ", \"index\": \"%s\", \"description\": ", index);
+	uni_json_string(out, description);
+	uni_buf_putc(out, '}');
 	return 0;
 }
 
@@ -164,25 +161,22 @@ static int run_search(struct cli *cli)
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
 	UNI_AUTO(uni_indexes) struct uni_indexes *indexes = NULL;
 	UNI_AUTO_STRV struct uni_strv words = { 0 };
-	struct search search = { .json = cli->json };
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
-	int status = UNI_EXIT_OK;
+	int rc;
 
 	for (unsigned i = 0; i < cli->arg_count; i++)
 		uni_strv_add(&words, cli->args[i]);
 	if (words.count == 0)
 		uni_strv_add(&words, ""); /* which every name has */
-	uni_buf_puts(&search.out, cli->json ? "[" : "");
-	if (open_all(cli, cli_flag(cli, "offline"), &store, &indexes, &err) != 0 ||
-	    uni_indexes_search(indexes, (const char *const *)words.items, found, &search, &err) !=
-		    0) {
-		status = cli_fail(cli, &err);
-	} else {
-		uni_buf_puts(&search.out, cli->json ? "\n]\n" : "");
-		cli_out_buf(&search.out);
-	}
-	uni_buf_free(&search.out);
-	return status;
+	rc = open_all(cli, cli_flag(cli, "offline"), &store, &indexes, &err);
+	if (rc == 0)
+		rc = uni_indexes_search(indexes, (const char *const *)words.items, found, &list,
+					&err);
+	if (rc != 0)
+		return cli_fail(cli, &err);
+	cli_list_print(&list);
+	return UNI_EXIT_OK;
 }
 
 static const struct cli_example search_examples[] = {

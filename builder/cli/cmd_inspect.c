@@ -14,6 +14,7 @@
 #include <uni/inspect/image.h>
 
 #include "commands.h"
+#include "list.h"
 
 static const struct cli_option options[] = { { 0 } };
 
@@ -74,7 +75,7 @@ static void disk_json(const struct uni_image *image, struct uni_buf *out)
 
 		uni_uuid_text(&entry->guid, guid);
 		uni_buf_printf(out, "%s\n    {\"name\": ", i != 0 ? "," : "");
-		cli_json_string(out, entry->name);
+		uni_json_string(out, entry->name);
 		uni_buf_printf(out,
 			       ", \"type\": \"%s\", \"guid\": \"%s\", \"offset\": %" PRIu64
 			       ", \"size\": %" PRIu64 "}",
@@ -90,7 +91,7 @@ static void kernel_json(const struct uni_image *image, struct uni_buf *out)
 		       "\", \"load\": \"0x%" PRIx64 "\"",
 		       image->elf_size, image->kernel.entry, image->kernel.load_paddr);
 	uni_buf_puts(out, ", \"words\": ");
-	cli_json_string(out, image->kernel.words);
+	uni_json_string(out, image->kernel.words);
 	if (image->has_box) {
 		uni_buf_printf(
 			out, ", \"stored_size\": %" PRIu64 ", \"codec\": \"%s\", \"sha256\": \"",
@@ -130,10 +131,10 @@ static int volume_json(const struct uni_image_volume *volume, bool first, struct
 	if (about_volume(volume, &about, err) != 0)
 		return err->code;
 	uni_buf_printf(out, "%s\n    {\"name\": ", first ? "" : ",");
-	cli_json_string(out, volume->name);
+	uni_json_string(out, volume->name);
 	if (volume->mount != NULL) {
 		uni_buf_puts(out, ", \"mount\": ");
-		cli_json_string(out, volume->mount);
+		uni_json_string(out, volume->mount);
 	}
 	uni_buf_printf(out,
 		       ", \"format\": \"%s\", \"embedded\": %s, \"offset\": %" PRIu64
@@ -289,34 +290,28 @@ static int image_text(const struct uni_image *image, struct uni_buf *out, struct
 	return 0;
 }
 
-struct listing {
-	struct uni_buf out;
-	bool json;
-	size_t count;
-};
-
 static int list_entry(void *user, const char *name, const struct uni_fs_stat *stat,
 		      struct uni_err *err)
 {
 	static const char letters[] = "-dlbcps";
 	static const char *const types[] = { "file",	  "folder", "link",  "block",
 					     "character", "fifo",   "socket" };
-	struct listing *listing = user;
+	struct cli_list *list = user;
+	struct uni_buf *out = cli_list_item(list);
 
 	(void)err;
-	if (!listing->json) {
-		uni_buf_printf(&listing->out, "%c%04o %5u %5u %12" PRIu64 "  %s\n",
-			       letters[stat->type], stat->mode, stat->uid, stat->gid, stat->size,
-			       name);
+	if (!list->json) {
+		uni_buf_printf(out, "%c%04o %5u %5u %12" PRIu64 "  %s\n", letters[stat->type],
+			       stat->mode, stat->uid, stat->gid, stat->size, name);
 		return 0;
 	}
-	uni_buf_printf(&listing->out,
-		       "%s\n  {\"type\": \"%s\", \"mode\": \"%04o\", \"uid\": %u, "
+	uni_buf_printf(out,
+		       "{\"type\": \"%s\", \"mode\": \"%04o\", \"uid\": %u, "
 		       "\"gid\": %u, \"size\": %" PRIu64 ", \"mtime\": %" PRId64 ", \"name\": ",
-		       listing->count++ != 0 ? "," : "", types[stat->type], stat->mode, stat->uid,
-		       stat->gid, stat->size, stat->mtime);
-	cli_json_string(&listing->out, name);
-	uni_buf_putc(&listing->out, '}');
+		       types[stat->type], stat->mode, stat->uid, stat->gid, stat->size,
+		       stat->mtime);
+	uni_json_string(out, name);
+	uni_buf_putc(out, '}');
 	return 0;
 }
 
@@ -333,21 +328,16 @@ static int write_data(void *user, const void *data, size_t size, struct uni_err 
 static int list_path(struct cli *cli, struct uni_fs_reader *reader, const char *inside,
 		     struct uni_err *err)
 {
-	struct listing listing = { .json = cli->json };
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_fs_stat stat;
 	int status = uni_fs_stat(reader, inside, &stat, err);
 
-	if (cli->json)
-		uni_buf_putc(&listing.out, '[');
 	if (status == 0 && stat.type != UNI_FS_TYPE_FOLDER && stat.type != UNI_FS_TYPE_LINK)
-		status = list_entry(&listing, uni_path_base(inside), &stat, err);
+		status = list_entry(&list, uni_path_base(inside), &stat, err);
 	else if (status == 0)
-		status = uni_fs_list(reader, inside, list_entry, &listing, err);
-	if (cli->json)
-		uni_buf_puts(&listing.out, "\n]\n");
+		status = uni_fs_list(reader, inside, list_entry, &list, err);
 	if (status == 0)
-		cli_out_buf(&listing.out);
-	uni_buf_free(&listing.out);
+		cli_list_print(&list);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 #include <uni/source/package.h>
 
 #include "commands.h"
+#include "list.h"
 
 static const struct cli_option pack_options[] = {
 	{ "output", 'o', "DIR", "write the package here (default: the working folder)" },
@@ -154,30 +155,24 @@ const struct cli_command cli_cmd_install = {
 	.run = run_install,
 };
 
-struct listing {
-	struct uni_buf out;
-	bool json;
-	size_t count;
-};
-
 static int list_package(void *user, const struct uni_installed *installed, struct uni_err *err)
 {
 	const struct uni_package *package = installed->package;
-	struct listing *listing = user;
+	struct cli_list *list = user;
+	struct uni_buf *out = cli_list_item(list);
 	char digest[UNI_DIGEST_TEXT];
 
 	(void)err;
 	uni_digest_text(&installed->digest, digest);
-	if (listing->json)
-		uni_buf_printf(&listing->out,
-			       "%s\n  {\"name\": \"%s\", \"version\": \"%s\", \"arch\": \"%s\", "
+	if (list->json)
+		uni_buf_printf(out,
+			       "{\"name\": \"%s\", \"version\": \"%s\", \"arch\": \"%s\", "
 			       "\"kind\": \"%s\", \"digest\": \"%s\"}",
-			       listing->count++ != 0 ? "," : "", package->name, package->version,
-			       package->arch, uni_package_kind_name(package->kind), digest);
+			       package->name, package->version, package->arch,
+			       uni_package_kind_name(package->kind), digest);
 	else
-		uni_buf_printf(&listing->out, "%-16s %-12s %-8s %-8s %s\n", package->name,
-			       package->version, package->arch,
-			       uni_package_kind_name(package->kind),
+		uni_buf_printf(out, "%-16s %-12s %-8s %-8s %s\n", package->name, package->version,
+			       package->arch, uni_package_kind_name(package->kind),
 			       package->description != NULL ? package->description : "");
 	return 0;
 }
@@ -185,22 +180,14 @@ static int list_package(void *user, const struct uni_installed *installed, struc
 static int run_list(struct cli *cli)
 {
 	UNI_AUTO(uni_store) struct uni_store *store = NULL;
-	struct listing listing = { .json = cli->json };
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
-	int status = UNI_EXIT_OK;
 
-	if (cli->json)
-		uni_buf_putc(&listing.out, '[');
 	if (uni_store_open(&store, NULL, &cli->events, &err) != 0 ||
-	    uni_package_list(store, list_package, &listing, &err) != 0) {
-		status = cli_fail(cli, &err);
-	} else {
-		if (cli->json)
-			uni_buf_puts(&listing.out, "\n]\n");
-		cli_out_buf(&listing.out);
-	}
-	uni_buf_free(&listing.out);
-	return status;
+	    uni_package_list(store, list_package, &list, &err) != 0)
+		return cli_fail(cli, &err);
+	cli_list_print(&list);
+	return UNI_EXIT_OK;
 }
 
 const struct cli_command cli_cmd_list = {

@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "ec2_machines.h"
+#include "list.h"
 #include "machines.h"
 
 static const struct cli_option options[] = {
@@ -110,21 +111,14 @@ static void print_line(const struct uni_detached *machine, int64_t now)
 	cli_out("%s\n", machine->image);
 }
 
-static void print_json(const struct uni_detached_list *list, bool all)
+static void print_json(const struct cli *cli, const struct uni_detached_list *machines, bool all)
 {
-	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
-	const char *comma = "";
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 
-	uni_buf_putc(&out, '[');
-	for (size_t i = 0; i < list->count; i++) {
-		if (!list->items[i]->running && !all)
-			continue;
-		uni_buf_printf(&out, "%s\n  ", comma);
-		cli_machine_json(&out, list->items[i]);
-		comma = ",";
-	}
-	uni_buf_puts(&out, "\n]\n");
-	cli_out_buf(&out);
+	for (size_t i = 0; i < machines->count; i++)
+		if (machines->items[i]->running || all)
+			cli_machine_json(cli_list_item(&list), machines->items[i]);
+	cli_list_print(&list);
 }
 
 static int run(struct cli *cli)
@@ -144,7 +138,7 @@ static int run(struct cli *cli)
 	if (uni_detached_list(&list, &err) != 0)
 		return cli_fail(cli, &err);
 	if (cli->json) {
-		print_json(list, all);
+		print_json(cli, list, all);
 		return UNI_EXIT_OK;
 	}
 	for (size_t i = 0; i < list->count; i++)

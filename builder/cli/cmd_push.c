@@ -12,6 +12,7 @@
 #include "build_options.h"
 #include "commands.h"
 #include "company.h"
+#include "list.h"
 
 static const struct cli_option options[] = {
 	{ "tag", 0, "KEY=VALUE", "put it on image and snapshot, too; may be repeated" },
@@ -29,16 +30,12 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-struct printing {
-	const struct cli *cli;
-	struct uni_buf json;
-};
-
 static void print_note(void *user, const struct uni_dest_note *note)
 {
-	struct printing *p = user;
+	struct cli_list *list = user;
+	struct uni_buf *out;
 
-	if (!p->cli->json) {
+	if (!list->json) {
 		if (uni_str_eq(note->what, "request"))
 			cli_out("%-26s %6" PRIu64 " calls  %10s  %s\n", note->where, note->calls,
 				uni_size_text(note->bytes), note->text);
@@ -46,15 +43,14 @@ static void print_note(void *user, const struct uni_dest_note *note)
 			cli_out("%s  %s  %s  %s\n", note->what, note->where, note->id, note->text);
 		return;
 	}
-	uni_buf_printf(&p->json,
-		       "%s\n  {\"what\": \"%s\", \"where\": ", p->json.size != 0 ? "," : "",
-		       note->what);
-	uni_json_string(&p->json, note->where);
-	uni_buf_puts(&p->json, ", \"id\": ");
-	uni_json_string(&p->json, note->id);
-	uni_buf_puts(&p->json, ", \"text\": ");
-	uni_json_string(&p->json, note->text);
-	uni_buf_printf(&p->json, ", \"calls\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", note->calls,
+	out = cli_list_item(list);
+	uni_buf_printf(out, "{\"what\": \"%s\", \"where\": ", note->what);
+	uni_json_string(out, note->where);
+	uni_buf_puts(out, ", \"id\": ");
+	uni_json_string(out, note->id);
+	uni_buf_puts(out, ", \"text\": ");
+	uni_json_string(out, note->text);
+	uni_buf_printf(out, ", \"calls\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", note->calls,
 		       note->bytes);
 }
 
@@ -101,17 +97,15 @@ static void take_repeats(const struct cli *cli, struct uni_dest_job *job)
 
 static int push(struct cli *cli, const struct uni_dest *dest, struct uni_dest_job *job)
 {
-	struct printing printing = { .cli = cli, .json = UNI_BUF_INIT };
+	struct cli_list notes CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
 	int rc;
 
 	job->note = print_note;
-	job->user = &printing;
+	job->user = &notes;
 	rc = dest->push(job, &err);
 	cli_progress_end(cli);
-	if (cli->json)
-		cli_out("[%s\n]\n", uni_buf_text(&printing.json));
-	uni_buf_free(&printing.json);
+	cli_list_print(&notes);
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
 }
 

@@ -1,6 +1,7 @@
 /*
  * uni verify: rebuilds what a manifest describes and compares.
  */
+#include <uni/base/json.h>
 #include <uni/exec/build.h>
 
 #include "commands.h"
@@ -20,13 +21,13 @@ static void print_json(const struct uni_verify_report *report)
 		       report->artifacts);
 	if (report->differs != NULL) {
 		uni_buf_puts(&out, ", \"differs\": ");
-		cli_json_string(&out, report->differs);
+		uni_json_string(&out, report->differs);
 		uni_buf_puts(&out, ", \"detail\": ");
-		cli_json_string(&out, report->detail != NULL ? report->detail : "");
+		uni_json_string(&out, report->detail != NULL ? report->detail : "");
 	}
 	if (report->partition != NULL) {
 		uni_buf_puts(&out, ", \"partition\": ");
-		cli_json_string(&out, report->partition);
+		uni_json_string(&out, report->partition);
 	}
 	if (report->has_offset)
 		uni_buf_printf(&out, ", \"offset\": %llu", (unsigned long long)report->offset);

@@ -2,32 +2,25 @@
  * uni volume diff: names that differ between two volumes, or two generations of one.
  */
 #include "commands.h"
+#include "list.h"
 #include "volumes.h"
-
-struct found {
-	struct uni_buf out;
-	size_t count;
-	bool json;
-};
 
 static int note(void *user, enum uni_volume_change change, const char *path,
 		const struct uni_fs_stat *stat, struct uni_err *err)
 {
 	static const char *const letters[] = { "A", "D", "M" };
-	struct found *f = user;
+	struct cli_list *list = user;
+	struct uni_buf *out = cli_list_item(list);
 
 	(void)err;
-	if (f->json) {
-		uni_buf_printf(&f->out,
-			       "%s\n  {\"change\": \"%s\", \"path\": ", f->count != 0 ? "," : "",
-			       letters[change]);
-		cli_json_string(&f->out, path);
-		uni_buf_putc(&f->out, '}');
+	if (list->json) {
+		uni_buf_printf(out, "{\"change\": \"%s\", \"path\": ", letters[change]);
+		uni_json_string(out, path);
+		uni_buf_putc(out, '}');
 	} else {
-		uni_buf_printf(&f->out, "%s %s%s\n", letters[change], path,
+		uni_buf_printf(out, "%s %s%s\n", letters[change], path,
 			       stat->type == UNI_FS_TYPE_FOLDER ? "/" : "");
 	}
-	f->count++;
 	return 0;
 }
 
@@ -36,23 +29,17 @@ static int run(struct cli *cli)
 	UNI_AUTO(uni_volume) struct uni_volume *a = NULL;
 	UNI_AUTO(uni_volume) struct uni_volume *b = NULL;
 	struct uni_err err = UNI_ERR_INIT;
-	struct found f = { .json = cli->json };
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	int rc = uni_volume_open(&a, cli->args[0], cli->arg_count == 1, &err);
 
 	if (rc == 0)
 		rc = uni_volume_open(&b, cli->args[cli->arg_count - 1], false, &err);
-	if (f.json)
-		uni_buf_putc(&f.out, '[');
 	if (rc == 0)
-		rc = uni_volume_diff(uni_volume_reader(a), uni_volume_reader(b), note, &f, &err);
-	if (f.json)
-		uni_buf_puts(&f.out, "\n]\n");
-	if (rc == 0)
-		cli_out_buf(&f.out);
-	uni_buf_free(&f.out);
+		rc = uni_volume_diff(uni_volume_reader(a), uni_volume_reader(b), note, &list, &err);
 	if (rc != 0)
 		return cli_fail(cli, &err);
-	return f.count != 0 ? UNI_EXIT_FAILED : UNI_EXIT_OK;
+	cli_list_print(&list);
+	return list.count != 0 ? UNI_EXIT_FAILED : UNI_EXIT_OK;
 }
 
 static const struct cli_example examples[] = {

@@ -4,15 +4,17 @@
 #include <inttypes.h>
 
 #include "commands.h"
+#include "list.h"
 #include "volumes.h"
 
-static void one(const struct cli *cli, struct uni_buf *out, const struct uni_live_super *s,
-		const char *what)
+static void one(struct cli_list *list, const struct uni_live_super *s, const char *what)
 {
+	struct uni_buf *out;
+
 	if (s == NULL)
 		return;
-	if (cli->json) {
-		uni_buf_puts(out, out->size > 1 ? ",\n  " : "\n  ");
+	out = cli_list_item(list);
+	if (list->json) {
 		cli_volume_super_json(out, s);
 		return;
 	}
@@ -27,7 +29,7 @@ static int run(struct cli *cli)
 	UNI_AUTO(uni_live) struct uni_live *live = NULL;
 	UNI_AUTO_FREE char *file = NULL;
 	UNI_AUTO_FREE char *inside = NULL;
-	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
 	int rc = uni_volume_locate(cli->args[0], &file, &inside, &err);
 
@@ -35,13 +37,9 @@ static int run(struct cli *cli)
 		rc = uni_live_open(&live, file, false, &err);
 	if (rc != 0)
 		return cli_fail(cli, &err);
-	if (cli->json)
-		uni_buf_putc(&out, '[');
-	one(cli, &out, uni_live_current(live), "served");
-	one(cli, &out, uni_live_before(live), "before");
-	if (cli->json)
-		uni_buf_puts(&out, "\n]\n");
-	cli_out_buf(&out);
+	one(&list, uni_live_current(live), "served");
+	one(&list, uni_live_before(live), "before");
+	cli_list_print(&list);
 	return UNI_EXIT_OK;
 }
 

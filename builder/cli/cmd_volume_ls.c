@@ -5,6 +5,7 @@
 #include <uni/base/path.h>
 
 #include "commands.h"
+#include "list.h"
 #include "volumes.h"
 
 static const struct cli_option options[] = {
@@ -12,33 +13,26 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-struct listing {
-	struct uni_buf out;
-	bool json;
-	size_t count;
-};
-
 static int list_entry(void *user, const char *name, const struct uni_fs_stat *stat,
 		      struct uni_err *err)
 {
 	static const char letters[] = "-dlbcps";
-	struct listing *l = user;
+	struct cli_list *list = user;
+	struct uni_buf *out = cli_list_item(list);
 
 	(void)err;
-	if (l->json) {
-		uni_buf_printf(&l->out,
-			       "%s\n  {\"type\": \"%c\", \"mode\": \"%04o\", \"size\": %" PRIu64
+	if (list->json) {
+		uni_buf_printf(out,
+			       "{\"type\": \"%c\", \"mode\": \"%04o\", \"size\": %" PRIu64
 			       ", \"mtime\": %" PRId64 ", \"name\": ",
-			       l->count++ != 0 ? "," : "", letters[stat->type], stat->mode,
-			       stat->size, stat->mtime);
-		cli_json_string(&l->out, name);
-		uni_buf_putc(&l->out, '}');
+			       letters[stat->type], stat->mode, stat->size, stat->mtime);
+		uni_json_string(out, name);
+		uni_buf_putc(out, '}');
 		return 0;
 	}
-	uni_buf_printf(&l->out, "%c%04o %12" PRIu64 " ", letters[stat->type], stat->mode,
-		       stat->size);
-	cli_volume_time_text(&l->out, stat->mtime);
-	uni_buf_printf(&l->out, " %s\n", name);
+	uni_buf_printf(out, "%c%04o %12" PRIu64 " ", letters[stat->type], stat->mode, stat->size);
+	cli_volume_time_text(out, stat->mtime);
+	uni_buf_printf(out, " %s\n", name);
 	return 0;
 }
 
@@ -46,7 +40,7 @@ static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_volume) struct uni_volume *volume = NULL;
 	struct uni_err err = UNI_ERR_INIT;
-	struct listing l = { .json = cli->json };
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_fs_stat stat;
 	const char *inside;
 	int rc = uni_volume_open(&volume, cli->args[0], cli_flag(cli, "before"), &err);
@@ -54,19 +48,15 @@ static int run(struct cli *cli)
 	if (rc != 0)
 		return cli_fail(cli, &err);
 	inside = uni_volume_inside(volume);
-	if (l.json)
-		uni_buf_putc(&l.out, '[');
 	rc = uni_fs_stat(uni_volume_reader(volume), inside, &stat, &err);
 	if (rc == 0 && stat.type != UNI_FS_TYPE_FOLDER && stat.type != UNI_FS_TYPE_LINK)
-		rc = list_entry(&l, uni_path_base(inside), &stat, &err);
+		rc = list_entry(&list, uni_path_base(inside), &stat, &err);
 	else if (rc == 0)
-		rc = uni_fs_list(uni_volume_reader(volume), inside, list_entry, &l, &err);
-	if (l.json)
-		uni_buf_puts(&l.out, "\n]\n");
-	if (rc == 0)
-		cli_out_buf(&l.out);
-	uni_buf_free(&l.out);
-	return rc == 0 ? UNI_EXIT_OK : cli_fail(cli, &err);
+		rc = uni_fs_list(uni_volume_reader(volume), inside, list_entry, &list, &err);
+	if (rc != 0)
+		return cli_fail(cli, &err);
+	cli_list_print(&list);
+	return UNI_EXIT_OK;
 }
 
 static const struct cli_example examples[] = {

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <uni/base/json.h>
+
 #include "commands.h"
 #include "volumes.h"
 
@@ -18,9 +20,9 @@ static void about_json(const struct uni_volume *volume, const struct uni_fs_abou
 	const struct uni_live *live = uni_volume_live(volume);
 
 	uni_buf_puts(out, "{\"format\": ");
-	cli_json_string(out, about->format);
+	uni_json_string(out, about->format);
 	uni_buf_puts(out, ", \"compression\": ");
-	cli_json_string(out, about->compression);
+	uni_json_string(out, about->compression);
 	uni_buf_printf(out,
 		       ", \"block_size\": %u, \"used\": %" PRIu64 ", \"inodes\": %" PRIu64
 		       ", \"mtime\": %" PRId64,

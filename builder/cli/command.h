@@ -88,7 +88,4 @@ void cli_progress_start(struct cli *cli);
 void cli_progress_end(struct cli *cli);
 int cli_finish_output(void); /* flushes standard output; an error there is a failure */
 
-/* json.c: values for --json, sorted as written, escaped. */
-void cli_json_string(struct uni_buf *buf, const char *text);
-
 #endif

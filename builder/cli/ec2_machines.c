@@ -2,6 +2,7 @@
  * Machines in EC2. An instance is named by its id; what uni did not start is left alone.
  */
 #include "ec2_machines.h"
+#include "list.h"
 
 #include <string.h>
 
@@ -91,12 +92,13 @@ int cli_ec2_run(struct cli *cli)
 	return UNI_EXIT_OK;
 }
 
-static void print_json(const struct uni_ec2_instances *list)
+static void print_json(const struct cli *cli, const struct uni_ec2_instances *instances)
 {
-	struct uni_buf out UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 
-	for (size_t i = 0; i < list->count; i++) {
-		const struct uni_ec2_instance *x = &list->items[i];
+	for (size_t i = 0; i < instances->count; i++) {
+		const struct uni_ec2_instance *x = &instances->items[i];
+		struct uni_buf *out = cli_list_item(&list);
 		const char *const fields[][2] = {
 			{ "id", x->id },	   { "image", x->image },
 			{ "name", x->name },	   { "state", x->state },
@@ -104,14 +106,14 @@ static void print_json(const struct uni_ec2_instances *list)
 			{ "address", x->address }, { "private_address", x->private_address },
 		};
 
-		uni_buf_puts(&out, i != 0 ? ",\n  {" : "\n  {");
+		uni_buf_putc(out, '{');
 		for (size_t j = 0; j < UNI_COUNT(fields); j++) {
-			uni_buf_printf(&out, "%s\"%s\": ", j != 0 ? ", " : "", fields[j][0]);
-			uni_json_string(&out, fields[j][1]);
+			uni_buf_printf(out, "%s\"%s\": ", j != 0 ? ", " : "", fields[j][0]);
+			uni_json_string(out, fields[j][1]);
 		}
-		uni_buf_putc(&out, '}');
+		uni_buf_putc(out, '}');
 	}
-	cli_out("[%s\n]\n", uni_buf_text(&out));
+	cli_list_print(&list);
 }
 
 int cli_ec2_ps(struct cli *cli)
@@ -127,7 +129,7 @@ int cli_ec2_ps(struct cli *cli)
 	if (rc != 0)
 		return cli_fail(cli, &err);
 	if (cli->json) {
-		print_json(&list);
+		print_json(cli, &list);
 		return UNI_EXIT_OK;
 	}
 	for (size_t i = 0; i < list.count; i++) {

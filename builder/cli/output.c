@@ -174,17 +174,3 @@ int cli_finish_output(void)
 	fprintf(stderr, "uni: standard output: %s\n", strerror(errno));
 	return UNI_EXIT_FAILED;
 }
-
-void cli_json_string(struct uni_buf *buf, const char *text)
-{
-	uni_buf_putc(buf, '"');
-	for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			uni_buf_printf(buf, "\\%c", *c);
-		else if (*c < 0x20)
-			uni_buf_printf(buf, "\\u%04x", *c);
-		else
-			uni_buf_putc(buf, (char)*c);
-	}
-	uni_buf_putc(buf, '"');
-}

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
+#include <uni/base/json.h>
 #include <uni/base/system.h>
 
 #include "volumes.h"
@@ -77,11 +78,11 @@ static void report_json(const struct uni_volume_copy *copy)
 		const struct uni_volume_user *user = &copy->users.items[i];
 
 		uni_buf_puts(&out, i != 0 ? ", {\"name\": " : "{\"name\": ");
-		cli_json_string(&out, user->machine);
+		uni_json_string(&out, user->machine);
 		uni_buf_printf(&out,
 			       ", \"serves\": %s, \"trouble\": ", user->serves ? "true" : "false");
 		if (user->trouble != NULL)
-			cli_json_string(&out, user->trouble);
+			uni_json_string(&out, user->trouble);
 		else
 			uni_buf_puts(&out, "null");
 		uni_buf_putc(&out, '}');
@@ -168,7 +169,7 @@ void cli_volume_super_json(struct uni_buf *out, const struct uni_live_super *s)
 		       "{\"generation\": %" PRIu64 ", \"time\": %" PRId64
 		       ", \"uuid\": \"%s\", \"label\": ",
 		       s->generation, s->time, text);
-	cli_json_string(out, label);
+	uni_json_string(out, label);
 	uni_buf_printf(out,
 		       ", \"slot\": %u, \"slot_offset\": %" PRIu64 ", \"slot_size\": %" PRIu64
 		       ", \"data_blocks\": %" PRIu64 ", \"hash_offset\": %" PRIu64

@@ -28,6 +28,13 @@ class Inspect(scenario.Scenario):
         package = self.uni("inspect", self.package("unibase"))
         self.assertIn("base.toml", package)
 
+    def test_a_name_in_no_encoding_is_still_json(self):
+        os.mkdir(os.path.join(self.work, "latin"))
+        with open(os.path.join(self.work, "latin").encode() + b"/caf\xe9", "wb"):
+            pass
+        self.tool("mksquashfs", "latin", "latin.squashfs", "-quiet", "-no-progress")
+        self.assertEqual([e["name"] for e in self.uni_json("volume", "ls", "latin.squashfs", "--json")], ["caf\ufffd"])
+
     def test_others_read_the_same(self):
         self.build()
         self.assertIn("No problems found", self.tool("sgdisk", "-v", "out/hello.raw"))
