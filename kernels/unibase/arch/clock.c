@@ -24,7 +24,6 @@
 #define MSR_KVM_CLOCK 0x4b564d01
 #define MSR_TSC_DEADLINE 0x6e0
 #define KVM_FEATURE_CLOCK2 (1u << 3)
-#define PVCLOCK_STABLE 1
 
 #define APIC_LVT_TIMER 0x320
 #define APIC_TIMER_INITIAL 0x380
@@ -42,17 +41,6 @@
 #define MEASURE_NS 250000
 #define NS 1000000000ull
 
-struct pvclock {
-	volatile uint32_t version;
-	uint32_t pad0;
-	uint64_t tsc;
-	uint64_t system_time;
-	uint32_t mul;
-	int8_t shift;
-	uint8_t flags;
-	uint8_t pad[2];
-};
-
 struct pvwall {
 	volatile uint32_t version;
 	uint32_t sec, nsec;
@@ -60,10 +48,10 @@ struct pvwall {
 
 enum rate { RATE_UNKNOWN, RATE_PARAVIRTUAL, RATE_TOLD, RATE_MEASURED };
 
-static struct pvclock kvm_clock[UK_CPUS_MAX] __attribute__((aligned(64)));
+union uk_pvclocks uk_pvclocks __attribute__((aligned(UK_PAGE_SIZE)));
 static struct pvwall kvm_wall __attribute__((aligned(64)));
-static const struct pvclock *pv; /* KVM's, one a processor, or Xen's, of the only one */
-static uint64_t pv_start;	 /* what it said at our monotonic 0: Xen's is the host's */
+static const struct uk_pvclock *pv; /* KVM's, one a processor, or Xen's, of the only one */
+static uint64_t pv_start;	    /* what it said at our monotonic 0: Xen's is the host's */
 static bool xen_alarm;
 static enum rate rate;
 static struct uk_spinlock start_lock = UK_SPINLOCK_INIT;
@@ -101,14 +89,14 @@ static uint64_t read_paravirtual(void);
 
 static void join_kvm_clock(void)
 {
-	uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&kvm_clock[uk_cpu()->id]) | 1);
+	uk_wrmsr(MSR_KVM_CLOCK, uk_virt_to_phys(&uk_pvclocks.cpu[uk_cpu()->id]) | 1);
 }
 
 static bool start_paravirtual(void)
 {
 	if (hypervisor_is("KVMKVMKVM") && (uk_cpuid(0x40000001, 0).a & KVM_FEATURE_CLOCK2)) {
 		join_kvm_clock();
-		pv = kvm_clock;
+		pv = uk_pvclocks.cpu;
 	} else {
 		pv = uk_xen_clock();
 	}
@@ -116,34 +104,21 @@ static bool start_paravirtual(void)
 		return false;
 	hertz = (NS << 32) / pv->mul;
 	hertz = pv->shift < 0 ? hertz << -pv->shift : hertz >> pv->shift;
-	if (pv != kvm_clock) {
+	if (pv == uk_pvclocks.cpu) {
+		uk_vdso_pvclock();
+	} else {
 		pv_start = read_paravirtual();
 		last_ns = 0;
 	}
 	return true;
 }
 
-static uint64_t read_record(const struct pvclock *r)
-{
-	uint32_t version;
-	uint64_t ns, delta;
-
-	do {
-		version = __atomic_load_n(&r->version, __ATOMIC_ACQUIRE);
-		delta = uk_rdtsc() - r->tsc;
-		delta = r->shift < 0 ? delta >> -r->shift : delta << r->shift;
-		ns = r->system_time + multiply_shift32(delta, r->mul);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while ((version & 1) != 0 || version != r->version);
-	return ns - pv_start;
-}
-
 static uint64_t read_paravirtual(void)
 {
-	const struct pvclock *r = pv == kvm_clock ? &pv[uk_cpu()->id] : pv;
-	uint64_t ns = read_record(r), last;
+	const struct uk_pvclock *r = pv == uk_pvclocks.cpu ? &pv[uk_cpu()->id] : pv;
+	uint64_t ns = uk_pvclock_read(r) - pv_start, last;
 
-	if (r->flags & PVCLOCK_STABLE)
+	if (r->flags & UK_PVCLOCK_STABLE)
 		return ns;
 	last = last_ns;
 	while (ns > last)
@@ -278,6 +253,7 @@ static void start_rate(void)
 			/* The time since the machine's start counts at the same rate. */
 			hertz = hz;
 			mult = scale(NS, 1ull << 32, hz);
+			uk_vdso_counter(base_tsc, mult);
 		}
 		__atomic_store_n(&rate, found, __ATOMIC_RELEASE);
 	}
@@ -312,7 +288,7 @@ int64_t uk_clock_wall(void)
 	uk_time_mono();
 	if (rate != RATE_PARAVIRTUAL)
 		return 0;
-	if (pv == kvm_clock)
+	if (pv == uk_pvclocks.cpu)
 		uk_wrmsr(MSR_KVM_WALL, uk_virt_to_phys(wall));
 	else
 		wall = uk_xen_wall();
@@ -371,7 +347,7 @@ void uk_clock_share(void)
 
 void uk_clock_join(void)
 {
-	if (pv == kvm_clock)
+	if (pv == uk_pvclocks.cpu)
 		join_kvm_clock();
 	if (deadline_mode)
 		set_deadline_mode();

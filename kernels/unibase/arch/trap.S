@@ -118,10 +118,19 @@ enter_paranoid:
 	addq $16, %rsp
 	iretq
 
+	/* Who asks what never changes during the call needs no stack, and nothing that came meanwhile
+	 * has to be seen to: interrupts are off until SYSRET. */
 	.globl uk_syscall_gate
 	.type uk_syscall_gate, @function
 uk_syscall_gate:
-	swapgs
+	cmpq $UK_CALLS_TOLD, %rax
+	jae 1f
+	cmpb $0, uk_calls_told(%rax)
+	je 1f
+	movzbl uk_calls_told(%rax), %eax
+	movl uk_process - 4(, %rax, 4), %eax
+	sysretq
+1:	swapgs
 	movq %rsp, %gs:UK_CPU_USER_RSP
 	movq %gs:UK_CPU_STACK_TOP, %rsp
 	pushq $UK_DS_USER
@@ -227,6 +236,11 @@ uk_thread_first:
 	xorl %ebp, %ebp
 	call uk_thread_begin
 	ud2
+
+	.section .bss, "aw", @nobits
+	.globl uk_calls_told
+uk_calls_told:
+	.skip UK_CALLS_TOLD
 
 	.section .bss..stack, "aw", @nobits
 	.globl uk_idle_guard, uk_idle_stack_top

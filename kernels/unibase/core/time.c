@@ -12,6 +12,7 @@
 #include <uk/smp.h>
 #include <uk/start.h>
 #include <uk/thread.h>
+#include <uk/vdso.h>
 
 #define NS 1000000000ll
 
@@ -275,5 +276,6 @@ void uk_time_set_real(int64_t ns)
 
 	real_offset = ns - (int64_t)uk_time_mono();
 	real_known = true;
+	uk_vdso_real(real_offset);
 	uk_spin_unlock(&real_lock, state);
 }

@@ -58,6 +58,9 @@ static void describe(const struct uk_area *area, struct uk_map_info *info)
 		uk_strlcpy(info->path, "[stack]", sizeof(info->path));
 	else if (area->flags & UK_AREA_HEAP)
 		uk_strlcpy(info->path, "[heap]", sizeof(info->path));
+	else if (area->flags & UK_AREA_VDSO)
+		uk_strlcpy(info->path, area->prot & UK_PROT_EXEC ? "[vdso]" : "[vvar]",
+			   sizeof(info->path));
 }
 
 bool uk_map_info(uint64_t addr, struct uk_map_info *info)

@@ -9,6 +9,7 @@
 #include <uk/mem.h>
 #include <uk/start.h>
 #include <uk/user.h>
+#include <uk/vdso.h>
 
 enum {
 	AT_PHDR = 3,
@@ -29,6 +30,7 @@ enum {
 	AT_RANDOM = 25,
 	AT_HWCAP2 = 26,
 	AT_EXECFN = 31,
+	AT_SYSINFO_EHDR = 33,
 	AT_MINSIGSTKSZ = 51,
 };
 
@@ -100,6 +102,8 @@ static void aux(uint64_t type, uint64_t value)
 static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t random,
 		      uint64_t platform)
 {
+	uint64_t vdso = uk_vdso_map();
+
 	aux(AT_HWCAP, uk_cpuid(1, 0).d);
 	aux(AT_PAGESZ, UK_PAGE_SIZE);
 	aux(AT_CLKTCK, 100);
@@ -119,6 +123,8 @@ static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t rando
 	aux(AT_EXECFN, execfn);
 	aux(AT_PLATFORM, platform);
 	aux(AT_MINSIGSTKSZ, uk_sigframe_size());
+	if (vdso != 0)
+		aux(AT_SYSINFO_EHDR, vdso);
 	aux(0, 0);
 }
 

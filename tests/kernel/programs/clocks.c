@@ -4,6 +4,7 @@
  */
 #include "t.h"
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -13,6 +14,15 @@ static int64_t now(clockid_t clock)
 	struct timespec t;
 
 	check(clock_gettime(clock, &t) == 0 && t.tv_nsec >= 0 && t.tv_nsec < 1000000000);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+/* By the system call itself. */
+static int64_t called(clockid_t clock)
+{
+	struct timespec t;
+
+	check(syscall(SYS_clock_gettime, clock, &t) == 0);
 	return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
@@ -47,6 +57,25 @@ static void test_clocks(void)
 	fails(syscall(SYS_clock_getres, 77, NULL), EINVAL);
 	check(times(NULL) != (clock_t)-1);
 	done("clocks");
+}
+
+/* The C library reads the clocks in the program's own mode: what it says lies between two calls. */
+static void test_vdso(void)
+{
+	static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME };
+	const unsigned char *elf = (const unsigned char *)getauxval(AT_SYSINFO_EHDR);
+
+	check(elf != NULL && memcmp(elf, "\177ELF", 4) == 0);
+	for (int i = 0; i < 3000; i++) {
+		clockid_t clock = clocks[i % 3];
+		int64_t before = called(clock), between = now(clock);
+
+		check(before <= between && between <= called(clock));
+	}
+	/* The page of numbers cannot be written. */
+	fails(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, elf - 8192), EFAULT);
+	fails(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, elf), EFAULT);
+	done("vdso");
 }
 
 static void test_sleep(void)
@@ -118,6 +147,7 @@ int main(void)
 	struct rusage usage;
 
 	test_clocks();
+	test_vdso();
 	test_sleep();
 	test_timers();
 	check(getrusage(RUSAGE_SELF, &usage) == 0 && usage.ru_maxrss > 0);

@@ -21,6 +21,7 @@ int main(void)
 	char name[32];
 
 	check(getpid() == getpgrp() || getpgrp() > 0);
+	check(getppid() == syscall(SYS_getppid) && getppid() != getpid());
 	check(syscall(SYS_gettid) == getpid());
 	check(uname(&u) == 0 && strcmp(u.sysname, "Linux") == 0);
 	check(strcmp(u.machine, "x86_64") == 0);

@@ -5,7 +5,10 @@
 #ifndef UK_CLOCK_H
 #define UK_CLOCK_H
 
+#include <uk/layout.h>
+#include <uk/smp.h>
 #include <uk/thread.h>
+#include <uk/vdso.h>
 
 /* An interrupt at `deadline` (monotonic ns) or soon after, or earlier when that is farther away
  * than the hardware can count; UK_FOREVER: none. Interrupts off. Replaces the one before. */
@@ -26,6 +29,13 @@ void uk_clock_join(void);
 void uk_clock_alarm(void); /* the timer's interrupt */
 /* Called by arch/clock.c in interrupt context: what is due. core/time.c */
 void uk_clock_tick(void);
+
+/* KVM's records, in a page that holds nothing else: the program may read it. */
+union uk_pvclocks {
+	struct uk_pvclock cpu[UK_CPUS_MAX];
+	uint8_t page[UK_PAGE_SIZE];
+};
+extern union uk_pvclocks uk_pvclocks;
 
 /* core/time.c: marks the running thread's slice as used up at this time; UK_FOREVER: no slice. */
 void uk_slice_set(uint64_t end);

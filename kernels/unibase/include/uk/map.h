@@ -23,6 +23,7 @@ enum {
 	UK_AREA_SHARED = 1,
 	UK_AREA_STACK = 2, /* the first thread's stack */
 	UK_AREA_HEAP = 4,  /* brk */
+	UK_AREA_VDSO = 8,  /* uk/vdso.h */
 };
 
 struct uk_area {

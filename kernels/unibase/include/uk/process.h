@@ -66,6 +66,9 @@ struct uk_ids {
 };
 
 struct uk_process {
+	/* First, and in one piece: what SYSCALL's entry answers by itself finds them here. */
+	uint32_t pid, parent;
+	struct uk_ids uid, gid;
 	struct uk_spinlock lock;
 	struct uk_list tasks;
 	unsigned count;
@@ -82,7 +85,6 @@ struct uk_process {
 	bool overdue;	     /* and the time of grace is over */
 	bool out_of_memory;  /* found in the middle of a call: its end is ours */
 	uint64_t ended_time; /* processor time of threads that have ended, ns */
-	struct uk_ids uid, gid;
 	uint32_t groups[UK_GROUPS_MAX];
 	unsigned group_count;
 	/* For /proc: addresses of the argument and environment strings. */
@@ -91,6 +93,7 @@ struct uk_process {
 	unsigned auxv_count; /* words */
 };
 extern struct uk_process uk_process;
+_Static_assert(offsetof(struct uk_process, pid) == 0, "assembly");
 
 static inline struct uk_task *uk_task_self(void)
 {

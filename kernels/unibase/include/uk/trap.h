@@ -2,10 +2,11 @@
  * How the processor enters and leaves the kernel, and what is called on the way. arch/trap.S,
  * arch/trap.c; the hooks are in proc/.
  *
- * Every entry (exception, interrupt, SYSCALL) leaves a whole struct uk_frame on the thread's kernel
- * stack, so a signal handler, a context switch or exec may change or replace any register. A return
- * to user mode uses SYSRET when the frame still is what SYSCALL made of it (rcx == rip, r11 ==
- * rflags, canonical addresses, user segments), else IRET; nothing has to be marked.
+ * Every entry (exception, interrupt, SYSCALL but for uk_calls_told) leaves a whole struct uk_frame
+ * on the thread's kernel stack, so a signal handler, a context switch or exec may change or replace
+ * any register. A return to user mode uses SYSRET when the frame still is what SYSCALL made of it
+ * (rcx == rip, r11 == rflags, canonical addresses, user segments), else IRET; nothing has to be
+ * marked.
  */
 #ifndef UK_TRAP_H
 #define UK_TRAP_H
@@ -16,6 +17,7 @@
 #define UK_VECTOR_IRQ 32      /* first vector of devices */
 #define UK_VECTOR_COUNT 128   /* vectors with a way in */
 #define UK_VECTOR_SYSCALL 256 /* in frame->vector: SYSCALL */
+#define UK_CALLS_TOLD 112     /* numbers in uk_calls_told */
 
 #ifndef __ASSEMBLER__
 #include <uk/types.h>
@@ -100,6 +102,10 @@ bool uk_read_safe(const uint64_t *from, uint64_t *to); /* false: it faults */
  * On a fault that uk_user_fault could not settle, rip is set to the second address; registers stay
  * as they were at the fault.
  */
+/* Calls that do nothing but say one of the first words of uk_process, by number: which word, from 1
+ * on; 0: any other call. SYSCALL's entry answers them itself, on no stack. arch/trap.S; filled by
+ * sys/dispatch.c */
+extern uint8_t uk_calls_told[UK_CALLS_TOLD];
 #else
 /* clang-format off */
 #define UK_FIXUP(at, to) \
