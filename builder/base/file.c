@@ -11,6 +11,18 @@
 /* Above this some kernels cut a request; it also keeps ssize_t far from overflow. */
 #define IO_MAX ((size_t)1 << 30)
 
+/* The page cache makes pages as large as what one call writes. Small ones are at hand; for one of a
+ * MiB a machine whose host takes free memory back has to wait for its host, up to ten times as
+ * long as the copy takes. */
+#define WRITE_MAX ((size_t)64 << 10)
+
+#define BEHIND ((uint64_t)8 << 20)
+
+static size_t piece_of(size_t left)
+{
+	return left < WRITE_MAX ? left : WRITE_MAX;
+}
+
 static size_t chunk_of(size_t left)
 {
 	return left < IO_MAX ? left : IO_MAX;
@@ -53,7 +65,7 @@ int uni_pread_full(int fd, void *data, size_t size, uint64_t offset, const char 
 int uni_write_full(int fd, const void *data, size_t size, const char *name, struct uni_err *err)
 {
 	for (size_t done = 0; done < size;) {
-		ssize_t put = write(fd, (const char *)data + done, chunk_of(size - done));
+		ssize_t put = write(fd, (const char *)data + done, piece_of(size - done));
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0)
@@ -69,7 +81,7 @@ int uni_pwrite_full(int fd, const void *data, size_t size, uint64_t offset, cons
 	if (offset > INT64_MAX - (uint64_t)size)
 		return uni_err_set(err, UNI_E_LIMIT, "%s: offset too large", name);
 	for (size_t done = 0; done < size;) {
-		ssize_t put = pwrite(fd, (const char *)data + done, chunk_of(size - done),
+		ssize_t put = pwrite(fd, (const char *)data + done, piece_of(size - done),
 				     (off_t)(offset + done));
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -78,6 +90,16 @@ int uni_pwrite_full(int fd, const void *data, size_t size, uint64_t offset, cons
 		done += (size_t)put;
 	}
 	return 0;
+}
+
+void uni_write_behind(int fd, uint64_t from, uint64_t to)
+{
+	uint64_t start = from / BEHIND * BEHIND;
+	uint64_t end = to / BEHIND * BEHIND;
+
+	if (end > start && end <= INT64_MAX)
+		(void)sync_file_range(fd, (off_t)start, (off_t)(end - start),
+				      SYNC_FILE_RANGE_WRITE);
 }
 
 /* O_NONBLOCK so that a FIFO or a device cannot hold us up before we know what it is. */

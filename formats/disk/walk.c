@@ -73,5 +73,9 @@ int disk_write_sparse(int fd, const void *data, size_t size, uint64_t offset, st
 
 int disk_write(int fd, const void *data, size_t size, uint64_t offset, struct uni_err *err)
 {
-	return uni_pwrite_full(fd, data, size, offset, "disk image", err);
+	int rc = uni_pwrite_full(fd, data, size, offset, "disk image", err);
+
+	if (rc == 0)
+		uni_write_behind(fd, offset, offset + size);
+	return rc;
 }

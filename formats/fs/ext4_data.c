@@ -12,11 +12,14 @@ enum { STAGE = 256 };
 
 int ext4_flush(struct ext4 *fs, struct uni_err *err)
 {
+	uint64_t at = fs->staged_at * EXT4_BLOCK;
+	size_t size = (size_t)fs->staged_count * EXT4_BLOCK;
 	int rc = 0;
 
-	if (fs->staged_count != 0)
-		rc = uni_pwrite_full(fs->fd, fs->staged, (size_t)fs->staged_count * EXT4_BLOCK,
-				     fs->staged_at * EXT4_BLOCK, "volume", err);
+	if (size != 0)
+		rc = uni_pwrite_full(fs->fd, fs->staged, size, at, "volume", err);
+	if (rc == 0)
+		uni_write_behind(fs->fd, at, at + size);
 	fs->staged_count = 0;
 	return rc;
 }

@@ -27,6 +27,13 @@ int uni_pwrite_full(int fd, const void *data, size_t size, uint64_t offset, cons
 		    struct uni_err *err);
 
 /*
+ * To be called behind each write of a large file that is made from front to back: the disk begins
+ * with what is there, rather than when all is there and is flushed. A hint; what goes wrong shows
+ * when the file is flushed.
+ */
+void uni_write_behind(int fd, uint64_t from, uint64_t to);
+
+/*
  * An output file: written under a temporary name in the same folder, then flushed, checked, closed,
  * renamed, the folder synced. Free without commit removes it. `mode` is subject to the umask.
  */
