@@ -225,6 +225,11 @@ int e4_extent_remove(struct uk_inode *inode, uint32_t from, uint32_t to);
 int e4_extent_convert(struct uk_inode *inode, uint32_t at, uint32_t count);
 
 /* ext4_inode.c */
+struct e4_place {	    /* an inode in its table, of fs->inode_size bytes */
+	struct e4_buf *buf; /* with a reference */
+	uint8_t *at;
+};
+int e4_inode_place(struct e4 *fs, uint32_t ino, struct e4_place *place);
 int e4_inode_get(struct e4 *fs, uint32_t ino, struct uk_inode **out);
 /* A fresh one in memory and on the disk; inside a change. */
 int e4_inode_new(struct uk_inode *dir, uint32_t mode, uint64_t rdev, struct uk_inode **out);
@@ -305,5 +310,12 @@ int e4_rename(struct uk_inode *dir, const char *name, size_t size, struct uk_ino
 
 /* ext4_xattr.c */
 int64_t e4_xattr(struct uk_inode *inode, const char *name, void *value, size_t room);
+const char *e4_xattr_prefix(unsigned index); /* NULL: unknown */
+
+/* ext4_xattr_set.c */
+int e4_xattr_set(struct uk_inode *inode, const char *name, const void *value, size_t size,
+		 unsigned flags);
+/* The file's block of attributes is not its own any more; inside a change. */
+int e4_xattr_drop(struct uk_inode *inode);
 
 #endif

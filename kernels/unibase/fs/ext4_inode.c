@@ -9,12 +9,7 @@
 
 enum { SECOND = 1000000000, AHEAD = 64, FILL_ORDER = 3 };
 
-struct place {
-	struct e4_buf *buf;
-	uint8_t *at;
-};
-
-static int place_open(struct e4 *fs, uint32_t ino, struct place *place)
+int e4_inode_place(struct e4 *fs, uint32_t ino, struct e4_place *place)
 {
 	uint32_t group = (ino - 1) / fs->group_inodes, at = (ino - 1) % fs->group_inodes;
 	uint64_t table, offset = (uint64_t)at * fs->inode_size;
@@ -207,9 +202,9 @@ static int load(struct e4 *fs, struct uk_inode *inode)
 {
 	struct uni_ext4_inode raw = { .mode = 0 };
 	struct e4_node *node = e4_node_of(inode);
-	struct place place;
+	struct e4_place place;
 	bool right;
-	int error = place_open(fs, (uint32_t)inode->ino, &place);
+	int error = e4_inode_place(fs, (uint32_t)inode->ino, &place);
 
 	if (error != 0)
 		return error;
@@ -283,9 +278,9 @@ int e4_inode_write(struct uk_inode *inode)
 	struct e4_node *node = e4_node_of(inode);
 	struct uni_ext4_inode raw;
 	size_t size = UNI_EXT4_INODE_MIN + node->extra;
-	struct place place;
+	struct e4_place place;
 	uint32_t sum;
-	int error = place_open(fs, (uint32_t)inode->ino, &place);
+	int error = e4_inode_place(fs, (uint32_t)inode->ino, &place);
 
 	if (error != 0)
 		return error;
@@ -322,8 +317,8 @@ static void empty_tree(struct e4_node *node)
 /* What was in its place before is gone: the whole of it is new. */
 static int clear_place(struct e4 *fs, uint32_t ino)
 {
-	struct place place;
-	int error = place_open(fs, ino, &place);
+	struct e4_place place;
+	int error = e4_inode_place(fs, ino, &place);
 
 	if (error != 0)
 		return error;
@@ -456,9 +451,7 @@ static int destroy(struct uk_inode *inode)
 		error = e4_begin(fs, E4_CREDITS);
 	if (error != 0)
 		return error;
-	if (node->acl != 0)
-		error = e4_free(fs, node->acl, 1, true);
-	node->acl = 0;
+	error = e4_xattr_drop(inode);
 	if (error == 0)
 		error = e4_orphan_remove(inode);
 	node->deleted = (uint32_t)(uk_time_real() / SECOND);

@@ -435,6 +435,7 @@ const struct uk_inode_ops e4_dir_ops = {
 	.setattr = setattr,
 	.sync = e4_sync,
 	.xattr = e4_xattr,
+	.xattr_set = e4_xattr_set,
 	.release = e4_release,
 };
 const struct uk_inode_ops e4_file_ops = {
@@ -448,13 +449,17 @@ const struct uk_inode_ops e4_file_ops = {
 	.setattr = setattr,
 	.sync = e4_sync,
 	.xattr = e4_xattr,
+	.xattr_set = e4_xattr_set,
 	.release = e4_release,
 };
 const struct uk_inode_ops e4_link_ops = { .readlink = readlink,
 					  .setattr = setattr,
 					  .sync = e4_sync,
 					  .xattr = e4_xattr,
+					  .xattr_set = e4_xattr_set,
 					  .release = e4_release };
-const struct uk_inode_ops e4_special_ops = {
-	.setattr = setattr, .sync = e4_sync, .xattr = e4_xattr, .release = e4_release
-};
+const struct uk_inode_ops e4_special_ops = { .setattr = setattr,
+					     .sync = e4_sync,
+					     .xattr = e4_xattr,
+					     .xattr_set = e4_xattr_set,
+					     .release = e4_release };

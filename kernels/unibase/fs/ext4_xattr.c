@@ -8,7 +8,7 @@ struct area {
 	const uint8_t *values; /* what offsets count from */
 };
 
-static const char *prefix_of(unsigned index)
+const char *e4_xattr_prefix(unsigned index)
 {
 	static const char *const prefixes[] = { "",
 						"user.",
@@ -77,7 +77,7 @@ static int scan(struct request *r, const struct area *a)
 		memcpy(&e, at, sizeof(e));
 		if ((size_t)(a->end - at) - sizeof(e) < e.name_len)
 			return -E4_GONE;
-		prefix = prefix_of(e.name_index);
+		prefix = e4_xattr_prefix(e.name_index);
 		if (prefix != NULL) {
 			size = uk_strlcpy(name, prefix, sizeof(name));
 			memcpy(name + size, at + sizeof(e), e.name_len);
@@ -97,31 +97,21 @@ static int scan(struct request *r, const struct area *a)
 static int scan_inode(struct request *r, struct uk_inode *inode)
 {
 	struct e4 *fs = e4_of(inode);
-	uint32_t index = (uint32_t)inode->ino - 1, magic, table_block;
-	uint64_t offset = (uint64_t)(index % fs->group_inodes) * fs->inode_size, table;
-	uint32_t at = UNI_EXT4_INODE_MIN + e4_node_of(inode)->extra;
-	struct uni_ext4_group *g;
-	struct e4_buf *buf;
+	uint32_t at = UNI_EXT4_INODE_MIN + e4_node_of(inode)->extra, magic;
+	struct e4_place place;
 	int error;
 
 	if (fs->inode_size < at + 8)
 		return 0;
-	error = e4_group_get(fs, index / fs->group_inodes, &buf, &g);
+	error = e4_inode_place(fs, (uint32_t)inode->ino, &place);
 	if (error != 0)
 		return error;
-	table = g->inode_table | (fs->desc_size >= 64 ? (uint64_t)g->inode_table_hi << 32 : 0);
-	e4_buf_put(fs, buf);
-	table_block = (uint32_t)(offset >> fs->block_bits);
-	error = e4_buf_get(fs, table + table_block, E4_PLAIN, 0, &buf);
-	if (error != 0)
-		return error;
-	const uint8_t *raw = buf->data + (offset & (fs->block_size - 1));
-	const struct area a = { raw + at + 4, raw + fs->inode_size, raw + at + 4 };
+	const struct area a = { place.at + at + 4, place.at + fs->inode_size, place.at + at + 4 };
 
-	memcpy(&magic, raw + at, sizeof(magic));
+	memcpy(&magic, place.at + at, sizeof(magic));
 	if (magic == UNI_EXT4_XATTR_MAGIC)
 		error = scan(r, &a);
-	e4_buf_put(fs, buf);
+	e4_buf_put(fs, place.buf);
 	return error;
 }
 

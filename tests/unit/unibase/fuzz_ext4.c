@@ -22,6 +22,9 @@ static void change_file(struct uk_inode *inode)
 		if (uk_cache_get_dirty(inode, i, &page) == 0)
 			uk_page_put(page);
 	(void)uk_cache_sync(inode);
+	(void)inode->ops->xattr_set(inode, "user.fuzz", "value", 5, 0);
+	(void)inode->ops->xattr_set(inode, "user.a", "another value", 13, 0);
+	(void)inode->ops->xattr_set(inode, "user.fuzz", NULL, 0, 0);
 	(void)fs_allocate(inode, 0, 100000, false);
 	(void)fs_punch(inode, 4096, 50000);
 	(void)fs_truncate(inode, 5000);

@@ -84,6 +84,10 @@ struct uk_inode_ops {
 	/* An extended attribute, or (name NULL) the list of their names; its size, also when room
 	 * is 0; -UK_ENODATA, -UK_ERANGE. */
 	int64_t (*xattr)(struct uk_inode *inode, const char *name, void *value, size_t room);
+	/* Sets one, or (value NULL) removes it. flags: UK_XATTR_*. Called with the inode's lock.
+	 * -UK_EEXIST, -UK_ENODATA, -UK_ENOSPC, -UK_EOPNOTSUPP for a name of no known kind. */
+	int (*xattr_set)(struct uk_inode *inode, const char *name, const void *value, size_t size,
+			 unsigned flags);
 	/* Devices and generated files: may set file->ops and file->data. */
 	int (*open)(struct uk_inode *inode, struct uk_file *file);
 	/* A link that leads to a name directly, whatever its text says (/proc/self/fd/N); a
@@ -91,6 +95,8 @@ struct uk_inode_ops {
 	struct uk_dentry *(*jump)(struct uk_inode *inode);
 	void (*release)(struct uk_inode *inode); /* last reference gone: free what is behind it */
 };
+
+enum { UK_XATTR_CREATE = 1, UK_XATTR_REPLACE = 2 };
 
 struct uk_pages { /* the page cache's tree of one inode: fs/cache.c */
 	void *root;
