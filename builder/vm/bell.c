@@ -11,6 +11,8 @@
 
 #include "vm_internal.h"
 
+_Static_assert(UNI_BELL_SIZE == 17408, "VM_BELL_RING_WITH says so");
+
 int vm_bell_make(const char *path, struct uni_err *err)
 {
 	static uint8_t bytes[UNI_BELL_SIZE];

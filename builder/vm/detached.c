@@ -88,6 +88,13 @@ static char *machines_dir(void)
 	return uni_path_join(state, "machines");
 }
 
+char *vm_detached_dir(const char *name)
+{
+	UNI_AUTO_FREE char *all = machines_dir();
+
+	return uni_path_join(all, name);
+}
+
 static int order(const void *a, const void *b)
 {
 	const struct uni_detached *const *left = a, *const *right = b;
@@ -143,8 +150,7 @@ static void hint_names(struct uni_err *err, const char *name)
 
 int uni_detached_open(struct uni_detached **machine, const char *name, struct uni_err *err)
 {
-	UNI_AUTO_FREE char *all = machines_dir();
-	UNI_AUTO_FREE char *dir = uni_path_join(all, name);
+	UNI_AUTO_FREE char *dir = vm_detached_dir(name);
 
 	if (uni_detached_name_valid(name) && vm_detached_read(machine, dir, name, err) == 0)
 		return 0;
@@ -322,20 +328,17 @@ static int press(const struct uni_detached *machine)
 int uni_detached_knock(const struct uni_detached *machine, struct uni_err *err)
 {
 	UNI_AUTO_FREE char *path = uni_path_join(machine->dir, VM_CONTROL);
-	UNI_AUTO_FREE char *arguments =
-		uni_asprintf("{\"node-name\": \"" VM_BELL_NODE "\", \"size\": %u}", UNI_BELL_SIZE);
 	UNI_AUTO(uni_qmp) struct uni_qmp *qmp = NULL;
 
 	if (uni_qmp_open(&qmp, path, CONTROL_MS, err) != 0)
 		return err->code;
-	return uni_qmp_command_with(qmp, "block_resize", arguments, CONTROL_MS, NULL, err);
+	return uni_qmp_command_with(qmp, VM_BELL_RING, VM_BELL_RING_WITH, CONTROL_MS, NULL, err);
 }
 
 int uni_detached_answer(const char *name, unsigned index, struct uni_bell_answer *answer,
 			struct uni_err *err)
 {
-	UNI_AUTO_FREE char *all = machines_dir();
-	UNI_AUTO_FREE char *dir = uni_path_join(all, name);
+	UNI_AUTO_FREE char *dir = vm_detached_dir(name);
 	UNI_AUTO_FREE char *path = uni_path_join(dir, VM_BELL);
 
 	return vm_bell_read(path, index, answer, err);

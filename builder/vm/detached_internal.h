@@ -6,6 +6,9 @@
 
 #include <uni/vm/detached.h>
 
+/* detached.c: the folder of a machine of this name. */
+char *vm_detached_dir(const char *name);
+
 /* detached_record.c: what is kept about one, and reading it again. UNI_E_NOENT without a record. */
 int vm_detached_write(const struct uni_detached *machine, struct uni_err *err);
 int vm_detached_read(struct uni_detached **machine, const char *dir, const char *name,

@@ -113,16 +113,12 @@ static int await(const struct uni_qmp *qmp, short events, uint64_t limit_ns, str
 	}
 }
 
-/* More bytes into qmp->in. */
-static int receive(struct uni_qmp *qmp, uint64_t limit_ns, struct uni_err *err)
+/* What has come, into qmp->in. */
+static int receive(struct uni_qmp *qmp, struct uni_err *err)
 {
 	char part[4096];
 	ssize_t got;
 
-	if (qmp->in.size > LINE_MAX_BYTES)
-		return uni_err_set(err, UNI_E_LIMIT, "the emulator's answer is too long");
-	if (await(qmp, POLLIN, limit_ns, err) != 0)
-		return err->code;
 	got = recv(qmp->fd, part, sizeof(part), 0);
 	if (got > 0)
 		uni_buf_add(&qmp->in, part, (size_t)got);
@@ -130,26 +126,42 @@ static int receive(struct uni_qmp *qmp, uint64_t limit_ns, struct uni_err *err)
 		return closed(err);
 	else if (errno != EAGAIN && errno != EINTR)
 		return uni_err_errno(err, "control socket");
+	if (qmp->in.size > LINE_MAX_BYTES)
+		return uni_err_set(err, UNI_E_LIMIT, "the emulator's answer is too long");
 	return 0;
 }
 
-/* The next line as a document. */
-static int next_message(struct uni_qmp *qmp, uint64_t limit_ns, struct uni_json **message,
-			struct uni_err *err)
+/* The next line as a document; NULL: it is not whole yet. */
+static int take_message(struct uni_qmp *qmp, struct uni_json **message, struct uni_err *err)
 {
-	const char *end = NULL;
+	const char *end = qmp->in.size != 0 ? memchr(qmp->in.data, '\n', qmp->in.size) : NULL;
 	size_t line;
 	int status;
 
-	while (qmp->in.size == 0 || (end = memchr(qmp->in.data, '\n', qmp->in.size)) == NULL)
-		if (receive(qmp, limit_ns, err) != 0)
-			return err->code;
+	*message = NULL;
+	if (end == NULL)
+		return 0;
 	line = (size_t)(end - qmp->in.data) + 1;
 	status = uni_json_parse(message, "control socket", qmp->in.data, line - 1, err);
 	memmove(qmp->in.data, qmp->in.data + line, qmp->in.size - line);
 	qmp->in.size -= line;
 	qmp->in.data[qmp->in.size] = '\0';
 	return status;
+}
+
+static int next_message(struct uni_qmp *qmp, uint64_t limit_ns, struct uni_json **message,
+			struct uni_err *err)
+{
+	int rc = take_message(qmp, message, err);
+
+	while (rc == 0 && *message == NULL) {
+		rc = await(qmp, POLLIN, limit_ns, err);
+		if (rc == 0)
+			rc = receive(qmp, err);
+		if (rc == 0)
+			rc = take_message(qmp, message, err);
+	}
+	return rc;
 }
 
 static int send_all(struct uni_qmp *qmp, const struct uni_buf *text, uint64_t limit_ns,
@@ -175,6 +187,35 @@ static uint64_t limit_of(int timeout_ms)
 	return uni_clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
 }
 
+static int send_command(struct uni_qmp *qmp, const char *command, const char *arguments,
+			uint64_t limit_ns, struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+
+	qmp->serial++;
+	uni_buf_printf(&text, "{\"execute\": \"%s\", \"id\": %u", command, qmp->serial);
+	if (arguments != NULL)
+		uni_buf_printf(&text, ", \"arguments\": %s", arguments);
+	uni_buf_puts(&text, "}\n");
+	return send_all(qmp, &text, limit_ns, err);
+}
+
+/* 1: it answers the last command; a refusal is an error. */
+static int is_answer(const struct uni_qmp *qmp, const struct uni_json *message, const char *command,
+		     struct uni_err *err)
+{
+	const struct uni_json *failed = uni_json_get(message, "error");
+	const char *why = uni_json_text(uni_json_get(failed, "desc"));
+	uint64_t id;
+
+	if (!uni_json_u64(uni_json_get(message, "id"), &id) || id != qmp->serial)
+		return 0;
+	if (failed == NULL)
+		return 1;
+	return uni_err_set(err, UNI_E_INVAL, "the emulator refuses %s: %s", command,
+			   why != NULL ? why : "no reason");
+}
+
 int uni_qmp_command(struct uni_qmp *qmp, const char *command, int timeout_ms,
 		    struct uni_json **answer, struct uni_err *err)
 {
@@ -184,36 +225,52 @@ int uni_qmp_command(struct uni_qmp *qmp, const char *command, int timeout_ms,
 int uni_qmp_command_with(struct uni_qmp *qmp, const char *command, const char *arguments,
 			 int timeout_ms, struct uni_json **answer, struct uni_err *err)
 {
-	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
-	uint64_t limit_ns = limit_of(timeout_ms), id;
+	uint64_t limit_ns = limit_of(timeout_ms);
 
-	qmp->serial++;
-	uni_buf_printf(&text, "{\"execute\": \"%s\", \"id\": %u", command, qmp->serial);
-	if (arguments != NULL)
-		uni_buf_printf(&text, ", \"arguments\": %s", arguments);
-	uni_buf_puts(&text, "}\n");
-	if (send_all(qmp, &text, limit_ns, err) != 0)
+	if (send_command(qmp, command, arguments, limit_ns, err) != 0)
 		return err->code;
 	for (;;) {
 		UNI_AUTO(uni_json) struct uni_json *message = NULL;
-		const struct uni_json *failed;
-		const char *why;
+		int rc = next_message(qmp, limit_ns, &message, err);
 
-		if (next_message(qmp, limit_ns, &message, err) != 0)
-			return err->code;
-		if (!uni_json_u64(uni_json_get(message, "id"), &id) || id != qmp->serial)
-			continue;
-		failed = uni_json_get(message, "error");
-		why = uni_json_text(uni_json_get(failed, "desc"));
-		if (failed != NULL)
-			return uni_err_set(err, UNI_E_INVAL, "the emulator refuses %s: %s", command,
-					   why != NULL ? why : "no reason");
-		if (answer != NULL) {
+		if (rc == 0)
+			rc = is_answer(qmp, message, command, err);
+		if (rc == 1 && answer != NULL) {
 			*answer = message;
 			message = NULL;
 		}
-		return 0;
+		if (rc != 0)
+			return rc == 1 ? 0 : rc;
 	}
+}
+
+int uni_qmp_post(struct uni_qmp *qmp, const char *command, const char *arguments,
+		 struct uni_err *err)
+{
+	/* What does not fit into the socket's buffer has no right to be there. */
+	if (send_command(qmp, "qmp_capabilities", NULL, 0, err) != 0)
+		return err->code;
+	return send_command(qmp, command, arguments, 0, err);
+}
+
+int uni_qmp_posted(struct uni_qmp *qmp, const char *command, struct uni_err *err)
+{
+	int rc = receive(qmp, err);
+
+	while (rc == 0) {
+		UNI_AUTO(uni_json) struct uni_json *message = NULL;
+
+		rc = take_message(qmp, &message, err);
+		if (rc != 0 || message == NULL)
+			return rc;
+		rc = is_answer(qmp, message, command, err);
+	}
+	return rc;
+}
+
+int uni_qmp_fd(const struct uni_qmp *qmp)
+{
+	return qmp->fd;
 }
 
 int uni_qmp_greet(struct uni_qmp *qmp, int timeout_ms, struct uni_err *err)

@@ -1,7 +1,6 @@
 /*
  * The emulator's control socket: QEMU Machine Protocol (QEMU documentation, "QEMU Machine Protocol
- * Specification"). One command at a time, one JSON object a line; what the emulator tells unasked
- * (events) is passed over.
+ * Specification"). One JSON object a line; what the emulator tells unasked (events) is passed over.
  */
 #ifndef UNI_VM_QMP_H
 #define UNI_VM_QMP_H
@@ -27,6 +26,14 @@ int uni_qmp_command(struct uni_qmp *qmp, const char *command, int timeout_ms,
 /* With arguments, a JSON object, or NULL. */
 int uni_qmp_command_with(struct uni_qmp *qmp, const char *command, const char *arguments,
 			 int timeout_ms, struct uni_json **answer, struct uni_err *err);
+
+/* Without waiting, on a connection that nobody greeted: both sides' words are on their way at
+ * once. */
+int uni_qmp_post(struct uni_qmp *qmp, const char *command, const char *arguments,
+		 struct uni_err *err);
+/* 1: it was carried out; 0: more is to come, when poll says so of this descriptor. */
+int uni_qmp_posted(struct uni_qmp *qmp, const char *command, struct uni_err *err);
+int uni_qmp_fd(const struct uni_qmp *qmp);
 void uni_qmp_free(struct uni_qmp *qmp);
 UNI_AUTO_DEFINE(uni_qmp)
 

@@ -10,7 +10,7 @@
 /* How content from outside is normalised. */
 extern const struct uni_tree_rules volume_rules;
 
-/* machines.c */
+/* tell.c */
 /* Waits until no user holds the slot that is written next: `inactive` is the generation in it, 0
  * for none. UNI_E_BUSY names those that still do after `wait_ms`; who does not answer is not waited
  * for. */

@@ -112,7 +112,8 @@ struct fs_mounting;
 int fs_live_mount(struct fs_mounting *m);
 void fs_live_mounted(struct uk_super *super); /* it has its place */
 bool fs_live_any(void);
-void fs_live_look(void);			    /* for newer content, and answers */
+void fs_live_look(void);   /* for newer content, and answers */
+bool fs_live_let_go(void); /* of what is not open any more; whether something still is */
 bool fs_live_is_held(const struct uk_super *super); /* files of a generation before are open */
 void fs_live_forget(
 	const struct uk_super *super); /* is unmounted: nothing is looked for any more */

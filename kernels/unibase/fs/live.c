@@ -66,13 +66,16 @@ static enum uni_bell_reason judge(const struct live *l, const struct uni_live_su
 		       : UNI_BELL_SIGNATURE;
 }
 
+/* At once: a request costs more than what lies between them. */
 static int read_supers(struct uk_block_dev *dev, struct uni_live_super supers[SUPERS])
 {
-	int error = 0;
+	size_t size = (SUPERS - 1) * UNI_LIVE_BLOCK + sizeof(supers[0]);
+	uint8_t *both = uk_alloc(size);
+	int error = both != NULL ? uk_block_read(dev, 0, both, size) : -UK_ENOMEM;
 
 	for (unsigned i = 0; i < SUPERS && error == 0; i++)
-		error = uk_block_read(dev, (uint64_t)i * UNI_LIVE_BLOCK, &supers[i],
-				      sizeof(supers[i]));
+		memcpy(&supers[i], both + i * UNI_LIVE_BLOCK, sizeof(supers[i]));
+	uk_free(both);
 	return error;
 }
 
@@ -204,9 +207,11 @@ static void serve_newer(struct live *l)
 	uk_wake_all(&changes_queue);
 }
 
-static void release_old(struct live *l)
+/* Whether one was let go. */
+static bool release_old(struct live *l)
 {
 	struct served **at = &l->old;
+	bool any = false;
 
 	while (*at != NULL) {
 		struct served *old = *at;
@@ -214,10 +219,12 @@ static void release_old(struct live *l)
 		if (fs_mount_release(old->before)) {
 			*at = old->next;
 			uk_free(old);
+			any = true;
 		} else {
 			at = &old->next;
 		}
 	}
+	return any;
 }
 
 static void answer(const struct live *l)
@@ -246,9 +253,21 @@ void fs_live_look(void)
 {
 	for (struct live *l = volumes; l != NULL; l = l->next) {
 		serve_newer(l);
-		release_old(l);
+		(void)release_old(l);
 		answer(l);
 	}
+}
+
+bool fs_live_let_go(void)
+{
+	bool held = false;
+
+	for (struct live *l = volumes; l != NULL; l = l->next) {
+		if (release_old(l))
+			answer(l);
+		held = held || l->old != NULL;
+	}
+	return held;
 }
 
 /* -- coming and going -- */
@@ -334,7 +353,7 @@ bool fs_live_is_held(const struct uk_super *super)
 
 	if (l == NULL)
 		return false;
-	release_old(l);
+	(void)release_old(l);
 	return l->old != NULL;
 }
 

@@ -11,7 +11,7 @@
 
 #define MS 1000000ull
 #define SECOND 1000000000ull
-enum { LOOK_S = 2 };
+enum { LOOK_S = 2, HELD_MS = 8 };
 
 static struct uk_waitq rung_queue = UK_WAITQ_INIT(rung_queue);
 static volatile bool rung;
@@ -292,30 +292,51 @@ static void ring(void)
 	uk_wake_all(&rung_queue);
 }
 
-static uint64_t next_look(void)
+/*
+ * When to see again what is held of content from before. Programs that were told close it at once,
+ * others later: hence after a while that doubles. The writer of the next content need not ask then.
+ */
+static uint64_t next_release(uint64_t *pause)
 {
-	if (frozen != NULL)
-		return thaw_at;
-	/* Whoever knocks asks again for what is still held; so a bell makes looking unnecessary. */
-	return has_bell ? UK_FOREVER : uk_time_mono() + LOOK_S * SECOND;
+	uint64_t at = uk_time_mono() + *pause;
+
+	if (!fs_live_let_go())
+		return UK_FOREVER;
+	*pause = UK_MIN(*pause * 2, LOOK_S * SECOND);
+	return at;
+}
+
+static void end_late_freeze(void)
+{
+	if (frozen == NULL || uk_time_mono() < thaw_at)
+		return;
+	uk_log(UK_LOG_WARN, "nobody ended the freeze of a volume");
+	thaw();
 }
 
 static void listen(void *arg)
 {
+	uint64_t look_at = 0, pause = 0, until;
+
 	(void)arg;
 	has_bell = fs_bell_start(ring);
 	carried_out = fs_bell_replied();
 	for (;;) {
-		rung = false;
-		fs_live_look();
-		look_for_order();
-		if (frozen != NULL && uk_time_mono() >= thaw_at) {
-			uk_log(UK_LOG_WARN, "nobody ended the freeze of a volume");
-			thaw();
+		if (rung || uk_time_mono() >= look_at) {
+			rung = false;
+			fs_live_look();
+			look_for_order();
+			look_at = has_bell ? UK_FOREVER : uk_time_mono() + LOOK_S * SECOND;
+			pause = HELD_MS * MS;
 		}
+		end_late_freeze();
 		if (!has_bell && !fs_live_any())
 			return;
-		(void)uk_wait_event(&rung_queue, rung, next_look(), false);
+		until = next_release(&pause);
+		until = UK_MIN(until, look_at);
+		if (frozen != NULL)
+			until = UK_MIN(until, thaw_at);
+		(void)uk_wait_event(&rung_queue, rung, until, false);
 	}
 }
 

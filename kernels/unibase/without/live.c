@@ -25,6 +25,11 @@ void fs_live_look(void)
 {
 }
 
+bool fs_live_let_go(void)
+{
+	return false;
+}
+
 bool fs_live_is_held(const struct uk_super *super)
 {
 	(void)super;

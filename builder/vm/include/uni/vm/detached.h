@@ -120,8 +120,26 @@ int uni_detached_plug(struct uni_detached *machine, const char *path, const char
 int uni_detached_unplug(struct uni_detached *machine, const char *volume, int timeout_ms,
 			struct uni_err *err);
 
-/* Rings the doorbell of one with live volumes. */
+/* Rings the doorbell of one. */
 int uni_detached_knock(const struct uni_detached *machine, struct uni_err *err);
+/*
+ * Doorbells of several, by the order in which machines were added. A bell is rung without waiting;
+ * what it takes goes on in uni_bells_wait, until none is ringing. What could not be done stands
+ * beside the bell, and troubles no other.
+ */
+struct uni_bells;
+struct uni_bells *uni_bells_new(void);
+void uni_bells_free(struct uni_bells *bells);
+UNI_AUTO_DEFINE(uni_bells)
+void uni_bells_add(struct uni_bells *bells, const char *machine);
+void uni_bells_ring(struct uni_bells *bells, size_t index);
+bool uni_bells_ringing(const struct uni_bells *bells);
+const char *uni_bells_trouble(const struct uni_bells *bells, size_t index); /* NULL: none */
+/* Until something happens, `wait_ms` at most. UNI_E_CANCELLED. */
+int uni_bells_wait(struct uni_bells *bells, int wait_ms, struct uni_err *err);
+/* Whether a machine may have answered since this was last asked; true at first. Where the host
+ * cannot tell, it may answer without this saying so. */
+bool uni_bells_changed(struct uni_bells *bells, size_t index);
 /* What the machine of this name has said last about its `index`-th volume; UNI_E_NOENT: nothing. */
 int uni_detached_answer(const char *name, unsigned index, struct uni_bell_answer *answer,
 			struct uni_err *err);
