@@ -4,6 +4,7 @@
 #include "model.h"
 
 #include <string.h>
+#include <uni/base/path.h>
 
 static int compare_env(const void *a, const void *b)
 {
@@ -50,23 +51,33 @@ static void build_flags(struct model *m, const struct uni_toml_value *table)
 	}
 }
 
+/* The same file twice, however it is written, would be linked twice. */
+static void check_repeats(struct model *m, const char *what, const struct uni_recipe_inputs *inputs)
+{
+	struct uni_strv seen UNI_AUTO_STRV = { .items = NULL };
+
+	for (size_t i = 0; i < inputs->count; i++) {
+		char *path UNI_AUTO_FREE = uni_path_normal(inputs->items[i].text);
+
+		if (uni_strv_has(&seen, path))
+			model_error(m, inputs->items[i].pos, "[app]: %s \"%s\" is given twice", what,
+				    inputs->items[i].text);
+		else
+			uni_strv_add(&seen, path);
+	}
+}
+
 static void check_sources(struct model *m, const struct uni_recipe_inputs *sources)
 {
 	for (size_t i = 0; i < sources->count; i++) {
 		const struct uni_recipe_input *source = &sources->items[i];
 
-		if (!uni_str_ends(source->text, ".c")) {
-			model_error(m, source->pos, "[app]: source \"%s\" is not a C file",
-				    source->text);
-			model_hint(m, "names of C files end in .c");
-		}
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(source->text, sources->items[k].text) == 0) {
-				model_error(m, source->pos, "[app]: source \"%s\" is given twice",
-					    source->text);
-				break;
-			}
+		if (uni_str_ends(source->text, ".c"))
+			continue;
+		model_error(m, source->pos, "[app]: source \"%s\" is not a C file", source->text);
+		model_hint(m, "names of C files end in .c");
 	}
+	check_repeats(m, "source", sources);
 }
 
 /* Absent, or an empty list; not one that is wrong in itself. */

@@ -28,7 +28,9 @@ static void hint_neighbour(struct model *m, const char *path)
 	if (near != NULL)
 		model_hint(m, "did you mean \"%s\"?", near);
 	else
-		model_hint(m, "paths are relative to the recipe's folder, %s", m->recipe->dir);
+		model_hint(m, "paths are relative to the recipe's folder%s%s",
+			   uni_str_eq(m->recipe->dir, ".") ? "" : ", ",
+			   uni_str_eq(m->recipe->dir, ".") ? "" : m->recipe->dir);
 }
 
 static void complain_absent(struct model *m, const char *label,

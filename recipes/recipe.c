@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 
@@ -78,9 +79,15 @@ int uni_recipe_load(struct uni_recipe **out, const char *path,
 		    struct uni_err *err)
 {
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct stat st;
 	int code = uni_file_read(path, UNI_RECIPE_MAX, &text, err);
 
 	*out = NULL;
+	if (code == UNI_E_INVAL && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		uni_err_set(err, UNI_E_INVAL, "%s is a folder", path);
+		return uni_err_hint(err, "name the recipe in it, such as %s%srecipe.toml", path,
+				    uni_str_ends(path, "/") ? "" : "/");
+	}
 	if (code != 0)
 		return code;
 	return uni_recipe_parse(out, path, uni_buf_text(&text), text.size, options, diags, err);
@@ -119,6 +126,16 @@ int uni_recipe_error(const struct uni_recipe *recipe, struct uni_pos pos, int co
 	if (pos.line == 0)
 		return uni_err_set(err, code, "%s: %s", recipe->path, text);
 	return uni_err_set(err, code, "%s:%u:%u: %s", recipe->path, pos.line, pos.column, text);
+}
+
+int uni_recipe_place(const struct uni_recipe *recipe, struct uni_pos pos, struct uni_err *err)
+{
+	const struct uni_err why = *err;
+
+	if (err->code == 0)
+		return 0;
+	uni_recipe_error(recipe, pos, why.code, err, "%s", why.text);
+	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : err->code;
 }
 
 const char *uni_recipe_compression_name(enum uni_recipe_compression compression)

@@ -410,18 +410,41 @@ static void check_value(const struct place *place, const struct schema_key *key,
 		check_items(place, key, value, bit);
 }
 
+/* The table of the recipe where a key would have been in its place, or NULL. */
+static const char *home_of(const char *name)
+{
+	for (size_t i = 0; i < schema_recipe.count; i++) {
+		const struct schema_key *key = &schema_recipe.keys[i];
+
+		if ((key->takes & TAKES_TABLE) != 0 && schema_find(key->table, name) != NULL)
+			return key->name;
+	}
+	return NULL;
+}
+
+static bool is_tables(const struct uni_toml_value *value)
+{
+	if (value->type == UNI_TOML_ARRAY)
+		value = value->list.first;
+	return value != NULL && value->type == UNI_TOML_TABLE;
+}
+
 static void complain_unknown(const struct place *place, struct uni_toml_value *value)
 {
 	const struct schema_table *table = place->table;
 	const char **known UNI_AUTO_FREE = uni_alloc_array(table->count, sizeof(*known));
+	bool alone = table->title == NULL && !is_tables(value);
+	const char *home = alone ? home_of(value->key) : NULL;
 	const char *near;
 
 	for (size_t i = 0; i < table->count; i++)
 		known[i] = table->keys[i].name;
 	complain(place, value, value->key_pos, "unknown %s \"%s\"",
-		 table->title == NULL ? "table" : "key", value->key);
+		 table->title == NULL && !alone ? "table" : "key", value->key);
 	near = uni_str_nearest(value->key, known, table->count);
-	if (near != NULL)
+	if (home != NULL)
+		uni_diags_hint(place->context->diags, "it belongs below [%s]", home);
+	else if (near != NULL)
 		uni_diags_hint(place->context->diags, "did you mean \"%s\"?", near);
 	else
 		hint_words(place, "known here: ", known, table->count);

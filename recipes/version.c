@@ -155,6 +155,14 @@ int uni_version_cmp(const struct uni_version *a, const struct uni_version *b)
 	return order != 0 ? order : compare_pre(a->pre, b->pre);
 }
 
+bool uni_version_newer(const char *one, const char *two)
+{
+	struct uni_version a, b;
+
+	return uni_version_parse(one, &a) && uni_version_parse(two, &b) &&
+	       uni_version_cmp(&a, &b) > 0;
+}
+
 void uni_version_text(const struct uni_version *version, char out[UNI_VERSION_TEXT_MAX + 32])
 {
 	snprintf(out, UNI_VERSION_TEXT_MAX + 32, "%u.%u.%u%s%s", version->major, version->minor,
@@ -323,4 +331,13 @@ bool uni_range_has(const struct uni_range *range, const struct uni_version *vers
 			named = true;
 	}
 	return named;
+}
+
+bool uni_range_has_text(const char *range, const char *version)
+{
+	struct uni_range parsed;
+	struct uni_version v;
+
+	return range == NULL || (uni_range_parse(range, &parsed) &&
+				 uni_version_parse(version, &v) && uni_range_has(&parsed, &v));
 }

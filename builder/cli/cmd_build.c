@@ -100,7 +100,9 @@ static int run(struct cli *cli)
 	int status;
 
 	cli_recipe_options(cli, &how);
-	if (cli_cache_options(cli, &cache, &how, &err) != 0)
+	if (how.out_dir != NULL && how.out_dir[0] == '\0')
+		uni_err_set(&err, UNI_E_USAGE, "--output wants a folder");
+	if (err.code != 0 || cli_cache_options(cli, &cache, &how, &err) != 0)
 		return cli_fail(cli, &err);
 	if (cli_value(cli, "format") != NULL) {
 		if (cli_split_formats(cli_value(cli, "format"), &formats, &err) != 0)

@@ -39,14 +39,6 @@ static bool is_meant(const struct cli *cli, const char *name)
 	return cli->arg_count == 0;
 }
 
-static bool is_newer(const char *one, const char *two)
-{
-	struct uni_version a, b;
-
-	return uni_version_parse(one, &a) && uni_version_parse(two, &b) &&
-	       uni_version_cmp(&a, &b) > 0;
-}
-
 /* Installed are listed newest first: the first of a name is the one to compare with. */
 static int note(void *user, const struct uni_installed *installed, struct uni_err *err)
 {
@@ -68,7 +60,7 @@ static int note(void *user, const struct uni_installed *installed, struct uni_er
 	uni_strv_add(&u->versions, package->version);
 	for (size_t i = 0; i < offered->count; i++)
 		if (offered->versions[i].yanked == NULL &&
-		    !is_newer(package->version, offered->versions[i].version)) {
+		    !uni_version_newer(package->version, offered->versions[i].version)) {
 			uni_strv_addf(&u->ranges, ">=%s", package->version);
 			return 0;
 		}
@@ -90,7 +82,7 @@ static int install_newer(struct updating *u, const struct uni_pin *pin, struct u
 	const char *old = installed_version(u, pin->name);
 	int rc;
 
-	if (old != NULL && !is_newer(pin->version, old))
+	if (old != NULL && !uni_version_newer(pin->version, old))
 		return 0;
 	rc = uni_indexes_install(u->indexes, pin, &fresh, err);
 	if (rc == 0)

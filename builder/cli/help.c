@@ -23,8 +23,8 @@ static void print_option(const struct cli_option *option)
 
 void cli_print_help(const struct cli_command *command)
 {
-	printf("usage: uni %s [options] %s\n\n%s.\n", command->name, command->arguments,
-	       command->summary);
+	printf("usage: uni %s [options]%s%s\n\n%s.\n", command->name,
+	       command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary);
 	if (command->text != NULL)
 		printf("\n%s\n", command->text);
 	printf("\noptions:\n");
@@ -81,8 +81,8 @@ static void man_option(const struct cli_option *option)
 
 static void man_command(const struct cli_command *command)
 {
-	printf(".SH SYNOPSIS\n\\fBuni %s\\fR [options] %s\n.SH DESCRIPTION\n", command->name,
-	       command->arguments);
+	printf(".SH SYNOPSIS\n\\fBuni %s\\fR [options]%s%s\n.SH DESCRIPTION\n", command->name,
+	       command->arguments[0] != '\0' ? " " : "", command->arguments);
 	man_text(command->summary);
 	printf(".\n");
 	if (command->text != NULL) {

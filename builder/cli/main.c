@@ -65,13 +65,12 @@ static const struct cli_command *find_command(int argc, char **argv, int *used)
 
 static int unknown_command(const char *word)
 {
-	const char *known[64];
+	struct uni_strv known UNI_AUTO_STRV = { .items = NULL };
+	size_t size = strlen(word);
 	const char *near;
-	size_t count = 0;
 	bool family = false;
 
-	for (const struct cli_command *const *c = cli_commands; *c != NULL && count < 64; c++) {
-		size_t size = strlen(word);
+	for (const struct cli_command *const *c = cli_commands; *c != NULL; c++) {
 
 		if (strncmp((*c)->name, word, size) == 0 && (*c)->name[size] == ' ') {
 			if (!family)
@@ -79,13 +78,18 @@ static int unknown_command(const char *word)
 			fprintf(stderr, "  uni %-20s %s\n", (*c)->name, (*c)->summary);
 			family = true;
 		}
-		known[count++] = (*c)->name;
+		uni_strv_add(&known, (*c)->name);
 	}
 	if (family)
 		return UNI_EXIT_USAGE;
-	near = uni_str_nearest(word, known, count);
-	fprintf(stderr, "uni: unknown command \"%s\"\n", word);
-	if (near != NULL)
+	near = uni_str_nearest(word, (const char *const *)known.items, known.count);
+	if (word[0] == '-')
+		fprintf(stderr, "uni: \"%s\" stands in front of a command\n", word);
+	else
+		fprintf(stderr, "uni: unknown command \"%s\"\n", word);
+	if (word[0] == '-')
+		fprintf(stderr, "  options stand behind it: uni COMMAND %s\n", word);
+	else if (near != NULL)
 		fprintf(stderr, "  did you mean \"%s\"?\n", near);
 	else
 		fprintf(stderr, "  \"uni --help\" lists the commands\n");

@@ -16,6 +16,7 @@ struct progress {
 	bool terminal;
 	bool drawn; /* a line stands without its newline */
 	bool verbose;
+	bool quiet; /* warnings alone */
 	uint64_t last_ns;
 };
 
@@ -115,6 +116,8 @@ static void on_event(void *user, const struct uni_event *event)
 	uint64_t now = uni_clock_mono_ns();
 
 	(void)user;
+	if (progress.quiet && event->kind != UNI_EVENT_WARNING)
+		return;
 	switch (event->kind) {
 	case UNI_EVENT_STEP_START:
 		if (progress.terminal) {
@@ -147,6 +150,10 @@ static void on_event(void *user, const struct uni_event *event)
 			fprintf(stderr, "  %s\n", event->text);
 		}
 		break;
+	case UNI_EVENT_ADVICE:
+		clear_line();
+		fprintf(stderr, "uni: note: %s\n", event->text);
+		break;
 	case UNI_EVENT_WARNING:
 		clear_line();
 		fprintf(stderr, "uni: warning: %s\n", event->text);
@@ -158,7 +165,8 @@ void cli_progress_start(struct cli *cli)
 {
 	progress.terminal = isatty(STDERR_FILENO) != 0;
 	progress.verbose = cli->verbose;
-	cli->events.fn = cli->quiet ? NULL : on_event;
+	progress.quiet = cli->quiet;
+	cli->events.fn = on_event;
 }
 
 void cli_progress_end(struct cli *cli)
@@ -171,6 +179,9 @@ int cli_finish_output(void)
 {
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return 0;
+	/* A reader that has seen enough, as head has: no news to anybody. */
+	if (errno == EPIPE)
+		return UNI_EXIT_FAILED;
 	fprintf(stderr, "uni: standard output: %s\n", strerror(errno));
 	return UNI_EXIT_FAILED;
 }

@@ -85,14 +85,13 @@ static int resolve_package_file(struct build *b, struct uni_err *err)
 int base_resolve(struct build *b, struct uni_err *err)
 {
 	const struct uni_recipe_base *from = &b->recipe->base;
-	struct uni_err why = UNI_ERR_INIT;
 	int rc;
 
 	if (from->name != NULL)
 		return resolve_named(b, err);
 	b->base.name = uni_strdup(from->path.text);
-	rc = from->path.folder ? resolve_folder(b, &why) : resolve_package_file(b, &why);
-	return rc != 0 ? uni_recipe_error(b->recipe, from->path.pos, rc, err, "%s", why.text) : 0;
+	rc = from->path.folder ? resolve_folder(b, err) : resolve_package_file(b, err);
+	return rc != 0 ? uni_recipe_place(b->recipe, from->path.pos, err) : 0;
 }
 
 static char *locate(void *user, const char *member, struct uni_err *err)

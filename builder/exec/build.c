@@ -3,7 +3,9 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
@@ -22,6 +24,31 @@ void uni_build_result_free(struct uni_build_result *result)
 	*result = (struct uni_build_result)UNI_BUILD_RESULT_INIT;
 }
 
+/* Before anything is done for it. */
+static int check_format(const char *name, struct uni_err *err)
+{
+	struct uni_strv known UNI_AUTO_STRV = { .items = NULL };
+	struct uni_buf all UNI_AUTO_BUF = UNI_BUF_INIT;
+	const char *near;
+
+	uni_strv_add(&known, "elf");
+	for (size_t i = 0; uni_disk_formats[i] != NULL; i++)
+		uni_strv_add(&known, uni_disk_formats[i]->name);
+	for (size_t i = 0; uni_forms[i] != NULL; i++)
+		uni_strv_add(&known, uni_forms[i]->name);
+	for (size_t i = 0; uni_machine_formats[i] != NULL; i++)
+		uni_strv_add(&known, uni_machine_formats[i]->name);
+	if (uni_strv_has(&known, name))
+		return 0;
+	near = uni_str_nearest(name, (const char *const *)known.items, known.count);
+	uni_err_set(err, UNI_E_USAGE, "there is no output format %s", name);
+	if (near != NULL)
+		return uni_err_hint(err, "did you mean \"%s\"?", near);
+	for (size_t i = 0; i < known.count; i++)
+		uni_buf_printf(&all, "%s%s", i != 0 ? ", " : "", known.items[i]);
+	return uni_err_hint(err, "known here: %s", all.data);
+}
+
 static int choose_formats(struct build *b, struct uni_err *err)
 {
 	const struct uni_build_options *options = b->options;
@@ -38,6 +65,8 @@ static int choose_formats(struct build *b, struct uni_err *err)
 			if (strcmp(b->formats[j], format) == 0)
 				return uni_err_set(err, UNI_E_USAGE, "format %s is there twice",
 						   format);
+		if (check_format(format, err) != 0)
+			return err->code;
 		b->formats[b->format_count++] = format;
 	}
 	return 0;
@@ -157,6 +186,7 @@ void build_close(struct build *b)
 	uni_pins_free(&b->locked);
 	uni_pins_free(&b->pins);
 	uni_lock_free(b->images);
+	uni_lock_free(b->next_lock);
 	uni_store_free(b->store);
 	free(b->formats);
 	uni_buf_free(&b->normal);
@@ -221,14 +251,28 @@ int build_artifacts(struct build *b, struct uni_err *err)
 	return build_walk(b, wanted, count, err);
 }
 
-/* Before anything is built for it. */
+/* Before anything is built for it. It is made only when there is something to put into it: a build
+ * that fails leaves no empty folder. */
 static int check_output(const char *dir, struct uni_err *err)
 {
-	int rc = uni_dir_make(dir, 0755, err);
+	char *at UNI_AUTO_FREE = uni_strdup(dir);
+	struct stat st;
 
-	if (rc == 0 && access(dir, W_OK | X_OK) != 0)
-		rc = uni_err_errno(err, "%s", dir);
-	return rc != 0 ? uni_err_context(err, "output folder") : 0;
+	while (stat(at, &st) != 0) {
+		char *parent = uni_path_dir(at);
+
+		if (errno != ENOENT || uni_str_eq(parent, at)) {
+			free(parent);
+			return uni_err_errno(err, "output folder: %s", dir);
+		}
+		free(at);
+		at = parent;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return uni_err_set(err, UNI_E_INVAL, "output folder: %s is not a folder", at);
+	if (access(at, W_OK | X_OK) != 0)
+		return uni_err_errno(err, "output folder: cannot write to %s", at);
+	return 0;
 }
 
 static int run(struct build *b, struct uni_build_result *result, struct uni_err *err)
@@ -247,6 +291,8 @@ static int run(struct build *b, struct uni_build_result *result, struct uni_err 
 		shared_send(b);
 	if (rc == 0)
 		rc = build_hand_out(b, out, result, err);
+	if (rc == 0)
+		rc = lock_write(b, err);
 	if (rc == 0)
 		rc = manifest_remember(b, &result->artifacts[result->count - 1].digest, err);
 	if (rc != 0)
@@ -347,6 +393,8 @@ int uni_build_update(const struct uni_build_options *options, const struct uni_e
 		rc = tools_resolve(&b, err);
 	if (rc == 0 && options->update_all)
 		rc = lock_tools(&b, err);
+	if (rc == 0)
+		rc = lock_write(&b, err);
 	build_close(&b);
 	return rc;
 }

@@ -331,13 +331,10 @@ static int resolve_unit(struct build *b, size_t index, struct uni_err *err)
 	int rc;
 
 	if (input->kind != UNI_INPUT_PACKAGE) {
-		struct uni_err why = UNI_ERR_INIT;
-
 		unit->name = uni_strdup(input->text);
 		unit->path = uni_strdup(input->path);
-		rc = digest_of_file(b, input->path, &unit->source, &why);
-		return rc != 0 ? uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text)
-			       : 0;
+		rc = digest_of_file(b, input->path, &unit->source, err);
+		return rc != 0 ? uni_recipe_place(b->recipe, input->pos, err) : 0;
 	}
 	rc = package_item(b, input, &item, err);
 	if (rc == 0)

@@ -456,7 +456,7 @@ int manifest_recall(struct uni_store *store, const struct uni_digest *manifest, 
 		return rc;
 	if (rc == 0 || record.meta == NULL) {
 		uni_err_set(err, UNI_E_NOENT, "the store does not know where it was built");
-		return uni_err_hint(err, "name its recipe");
+		return uni_err_hint(err, "--recipe FILE names its recipe");
 	}
 	*recipe = record.meta;
 	record.meta = NULL;

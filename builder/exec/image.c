@@ -34,15 +34,14 @@ static int resolve_tag(struct build *b, const struct uni_recipe_input *input,
 	struct uni_lock_named named = { .name = input->url };
 	const struct uni_fetch fetch = fetch_of(b);
 	const struct uni_image_source source = { .address = input->url };
-	struct uni_err why = UNI_ERR_INIT;
 	int rc = 0;
 
 	if (before != NULL)
 		named.digest = before->digest;
 	else
-		rc = uni_fetch_image_digest(&fetch, &source, &named.digest, &why);
+		rc = uni_fetch_image_digest(&fetch, &source, &named.digest, err);
 	if (rc != 0)
-		return uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);
+		return uni_recipe_place(b->recipe, input->pos, err);
 	uni_lock_put_image(b->images, BASE_ARCH, &named);
 	return 0;
 }
@@ -66,18 +65,14 @@ static int open_image(struct build *b, const struct uni_recipe_input *input,
 	const struct uni_fetch fetch = fetch_of(b);
 	const struct uni_image_source source = source_of(b, input);
 	struct uni_files_view *view UNI_AUTO(uni_files_view) = NULL;
-	struct uni_err why = UNI_ERR_INIT;
-	int rc = uni_fetch_image(&fetch, &source, files, &why);
+	int rc = uni_fetch_image(&fetch, &source, files, err);
 
 	if (rc == 0)
-		rc = uni_files_view_new(&view, files, &why);
+		rc = uni_files_view_new(&view, files, err);
 	if (rc == 0)
 		rc = uni_files_view_find(view, input->member != NULL ? input->member : "", real,
-					 entry, &why);
-	if (rc == 0)
-		return 0;
-	uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);
-	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : rc;
+					 entry, err);
+	return rc != 0 ? uni_recipe_place(b->recipe, input->pos, err) : 0;
 }
 
 int image_item(struct build *b, const struct uni_recipe_input *input, struct item *item,

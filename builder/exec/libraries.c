@@ -248,7 +248,6 @@ int program_libraries_check(struct build *b, struct uni_err *err)
 	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
 	UNI_AUTO_FREE char *path = NULL;
 	UNI_AUTO_CLOSE int fd = -1;
-	struct uni_err why = UNI_ERR_INIT;
 	off_t size;
 
 	/* One that is fetched only when it is wanted is not wanted for this. */
@@ -260,9 +259,8 @@ int program_libraries_check(struct build *b, struct uni_err *err)
 	size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 	if (size < 0)
 		return uni_err_errno(err, "%s", path);
-	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, b->recipe->app.program.text, &why) == 0 &&
-	    libraries_check(b, elf, &why) == 0)
+	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, b->recipe->app.program.text, err) == 0 &&
+	    libraries_check(b, elf, err) == 0)
 		return 0;
-	uni_recipe_error(b->recipe, b->recipe->app.program.pos, why.code, err, "%s", why.text);
-	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : why.code;
+	return uni_recipe_place(b->recipe, b->recipe->app.program.pos, err);
 }

@@ -81,21 +81,12 @@ char *lock_path(const struct uni_recipe *recipe)
 	return uni_path_join(recipe->dir, file);
 }
 
-static bool range_has(const char *range, const char *version)
-{
-	struct uni_range parsed;
-	struct uni_version v;
-
-	return range == NULL || (uni_range_parse(range, &parsed) &&
-				 uni_version_parse(version, &v) && uni_range_has(&parsed, &v));
-}
-
 static bool satisfied(const struct needs *needs, const struct uni_pins *pins)
 {
 	for (size_t i = 0; i < needs->count; i++) {
 		const struct uni_pin *pin = uni_pins_find(pins, needs->items[i].name);
 
-		if (pin == NULL || !range_has(needs->items[i].range, pin->version))
+		if (pin == NULL || !uni_range_has_text(needs->items[i].range, pin->version))
 			return false;
 	}
 	return true;
@@ -208,27 +199,24 @@ static void to_lock(const struct build *b, struct uni_lock *lock)
 	}
 }
 
-/* A recipe in a folder that is not ours to write is built all the same. */
-int lock_save(struct build *b, const struct uni_lock *lock, const char *path, struct uni_err *err)
+/* A build that fails leaves no trace in the recipe's folder: the lock is written behind it. */
+static void keep_for_later(struct build *b, struct uni_lock **lock)
 {
-	int rc = uni_lock_save(lock, path, err);
-
-	if (rc != UNI_E_DENIED)
-		return rc;
-	uni_event_warning(b->events, "%s: the versions of this build are not kept", err->text);
-	uni_err_clear(err);
-	return 0;
+	uni_lock_free(b->next_lock);
+	b->next_lock = *lock;
+	*lock = NULL;
 }
 
-/* Says how the lock would change, or writes it. */
-static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, struct uni_err *err)
+/* Says how the lock would change, or keeps it to be written. */
+static int renew_lock(struct build *b, const char *path, struct uni_lock **lock,
+		      struct uni_err *err)
 {
 	struct uni_lock *next UNI_AUTO(uni_lock) = uni_lock_new();
 	struct uni_strv drift UNI_AUTO_STRV = { .items = NULL };
 
 	to_lock(b, next);
-	copy_tools(b, lock, next);
-	if (uni_lock_drift(lock != NULL ? uni_lock_arch(lock, BASE_ARCH) : NULL,
+	copy_tools(b, *lock, next);
+	if (uni_lock_drift(*lock != NULL ? uni_lock_arch(*lock, BASE_ARCH) : NULL,
 			   uni_lock_arch(next, BASE_ARCH), &drift) == 0)
 		return 0;
 	if (b->options->locked) {
@@ -237,11 +225,14 @@ static int keep_lock(struct build *b, const char *path, struct uni_lock *lock, s
 	}
 	if (!b->writes_lock)
 		return 0;
-	if (lock == NULL)
-		return lock_save(b, next, path, err);
-	to_lock(b, lock);
-	copy_tools(b, next, lock);
-	return lock_save(b, lock, path, err);
+	if (*lock == NULL) {
+		keep_for_later(b, &next);
+		return 0;
+	}
+	to_lock(b, *lock);
+	copy_tools(b, next, *lock);
+	keep_for_later(b, lock);
+	return 0;
 }
 
 static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *err)
@@ -287,6 +278,30 @@ static int resolve_packages(struct build *b, struct needs *needs, struct uni_err
 	return 0;
 }
 
+/* A lock is obeyed, and that this leaves out something newer that is here already is said: without
+ * asking anybody. */
+static void tell_newer(struct build *b, const struct needs *needs)
+{
+	for (size_t i = 0; i < needs->count; i++) {
+		const struct uni_need *need = &needs->items[i];
+		const struct uni_pin *pin = uni_pins_find(&b->locked, need->name);
+		char *newer UNI_AUTO_FREE =
+			pin->index != NULL ? uni_index_embedded_newer(pin, need->range, BASE_ARCH)
+					   : uni_package_newest(b->store, need->name, need->range,
+								BASE_ARCH);
+
+		if (newer == NULL ||
+		    (pin->index == NULL && !uni_version_newer(newer, pin->version)))
+			continue;
+		uni_event_advice(b->events,
+				 "the lock keeps %s %s, and %s is here: "
+				 "\"uni update %s --recipe %s\" takes it",
+				 need->name, pin->version,
+				 uni_str_eq(newer, pin->version) ? "a newer make of it" : newer,
+				 need->name, b->recipe->path);
+	}
+}
+
 int lock_resolve(struct build *b, struct uni_err *err)
 {
 	char *path UNI_AUTO_FREE = lock_path(b->recipe);
@@ -304,13 +319,28 @@ int lock_resolve(struct build *b, struct uni_err *err)
 		uni_pins_free(&b->locked);
 	arch = lock != NULL && !b->options->update_all ? uni_lock_arch(lock, BASE_ARCH) : NULL;
 	silent = obeys(b, &needs);
+	if (rc == 0 && silent && !b->options->locked)
+		tell_newer(b, &needs);
 	if (rc == 0)
 		rc = resolve_packages(b, &needs, err);
 	if (rc == 0)
 		rc = images_resolve(b, needs.images, needs.image_count, arch, err);
 	if (rc == 0 && !(silent && images_locked(b, arch)))
-		rc = keep_lock(b, path, lock, err);
+		rc = renew_lock(b, path, &lock, err);
 	return rc;
+}
+
+/* A recipe in a folder that is not ours to write is built all the same. */
+int lock_write(struct build *b, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = lock_path(b->recipe);
+	int rc = b->next_lock != NULL ? uni_lock_save(b->next_lock, path, err) : 0;
+
+	if (rc != UNI_E_DENIED)
+		return rc;
+	uni_event_warning(b->events, "%s: the versions of this build are not kept", err->text);
+	uni_err_clear(err);
+	return 0;
 }
 
 void lock_forget(struct build *b, const char *name)
@@ -340,15 +370,43 @@ static int find_installed(struct build *b, const struct uni_pin *pin,
 			    b->recipe->path);
 }
 
+static int add_name(void *user, const char *index, const char *name, const char *version,
+		    const char *description)
+{
+	(void)index, (void)version, (void)description;
+	uni_strv_add(user, name);
+	return 0;
+}
+
+/* A name that neither store nor index has may be one of these, mistyped. */
+static void hint_near(struct build *b, const char *name, struct uni_err *err)
+{
+	static const char *const all[] = { NULL };
+	struct uni_strv names UNI_AUTO_STRV = { .items = NULL };
+	struct uni_err ignored = UNI_ERR_INIT;
+	const char *near;
+
+	if (b->indexes == NULL ||
+	    uni_indexes_search(b->indexes, all, add_name, &names, &ignored) != 0)
+		return;
+	near = uni_str_nearest(name, (const char *const *)names.items, names.count);
+	if (near != NULL)
+		uni_err_hint(err, "did you mean \"%s\"?", near);
+}
+
 int lock_find(struct build *b, const struct uni_recipe_input *input,
 	      struct uni_installed **installed, struct uni_err *err)
 {
 	const struct uni_pin *pin = uni_pins_find(&b->pins, input->package);
 	int rc;
 
-	if (pin == NULL)
-		return uni_package_find(b->store, input->package, input->range, BASE_ARCH,
-					installed, err);
+	if (pin == NULL) {
+		rc = uni_package_find(b->store, input->package, input->range, BASE_ARCH, installed,
+				      err);
+		if (rc == UNI_E_NOENT)
+			hint_near(b, input->package, err);
+		return rc;
+	}
 	if (pin->index == NULL)
 		return find_installed(b, pin, installed, err);
 	rc = lock_indexes(b, err);

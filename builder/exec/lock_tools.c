@@ -89,18 +89,27 @@ static int compare(struct build *b, const char *path, const struct uni_lock_arch
 int lock_tools(struct build *b, struct uni_err *err)
 {
 	char *path UNI_AUTO_FREE = lock_path(b->recipe);
-	struct uni_lock *lock UNI_AUTO(uni_lock) = NULL;
+	struct uni_lock *read UNI_AUTO(uni_lock) = NULL;
+	struct uni_lock *lock = b->next_lock;
 	bool grown = false;
+	int rc = 0;
 
-	if (!uni_file_exists(path))
+	if (lock == NULL && !uni_file_exists(path))
 		return 0;
 	struct uni_lock *used UNI_AUTO(uni_lock) = used_tools(b);
 	const struct uni_lock_arch *tools = uni_lock_arch(used, BASE_ARCH);
-	int rc = uni_lock_load(&lock, path, b->diags, err);
 
+	if (lock == NULL) {
+		rc = uni_lock_load(&read, path, b->diags, err);
+		lock = read;
+	}
 	/* A lock for other architectures alone says nothing of this one's tools. */
 	if (rc != 0 || tools == NULL || uni_lock_arch(lock, BASE_ARCH) == NULL)
 		return rc;
 	rc = compare(b, path, tools, lock, &grown, err);
-	return rc == 0 && grown && b->writes_lock ? lock_save(b, lock, path, err) : rc;
+	if (rc == 0 && grown && b->writes_lock && read != NULL) {
+		b->next_lock = read;
+		read = NULL;
+	}
+	return rc;
 }

@@ -16,12 +16,10 @@
 static int read_pem(struct build *b, const struct item *item, struct uni_pos pos,
 		    struct uni_buf *out, struct uni_err *err)
 {
-	struct uni_err why = UNI_ERR_INIT;
 	struct uni_digest digest;
-	int rc = uni_file_read(item->path, PEM_MAX, out, &why);
 
-	if (rc != 0)
-		return uni_recipe_error(b->recipe, pos, rc, err, "%s", why.text);
+	if (uni_file_read(item->path, PEM_MAX, out, err) != 0)
+		return uni_recipe_place(b->recipe, pos, err);
 	digest = uni_digest_of(out->data, out->size);
 	return uni_digest_eq(&digest, &item->digest)
 		       ? 0

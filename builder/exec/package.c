@@ -8,15 +8,9 @@
 int package_find(struct build *b, const struct uni_recipe_input *input,
 		 struct uni_installed **installed, struct uni_err *err)
 {
-	struct uni_err why = UNI_ERR_INIT;
-	int rc = lock_find(b, input, installed, &why);
+	int rc = lock_find(b, input, installed, err);
 
-	if (rc == 0)
-		return 0;
-	uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);
-	if (why.hint[0] != '\0')
-		uni_err_hint(err, "%s", why.hint);
-	return rc;
+	return rc != 0 ? uni_recipe_place(b->recipe, input->pos, err) : 0;
 }
 
 static void take_file(struct item *item, const struct uni_installed *installed, size_t index)

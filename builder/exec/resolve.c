@@ -60,13 +60,12 @@ int item_path(struct build *b, struct item *item, char **path, struct uni_err *e
 static int resolve_file(struct build *b, const struct uni_recipe_input *input, struct item *item,
 			struct uni_err *err)
 {
-	struct uni_err why = UNI_ERR_INIT;
 	int rc;
 
 	item->name = uni_strdup(input->text);
 	item->path = uni_strdup(input->path);
-	rc = digest_of_file(b, input->path, &item->digest, &why);
-	return rc != 0 ? uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text) : 0;
+	rc = digest_of_file(b, input->path, &item->digest, err);
+	return rc != 0 ? uni_recipe_place(b->recipe, input->pos, err) : 0;
 }
 
 static int resolve_git(struct build *b, const struct uni_recipe_input *input, struct item *item,
@@ -78,16 +77,12 @@ static int resolve_git(struct build *b, const struct uni_recipe_input *input, st
 				      .member = input->member,
 				      .submodules = input->submodules,
 				      .file = !input->folder };
-	struct uni_err why = UNI_ERR_INIT;
-	int rc = uni_fetch_git(&fetch, &git, &item->blob, NULL, &why);
+	int rc = uni_fetch_git(&fetch, &git, &item->blob, NULL, err);
 
 	item->name = uni_strdup(input->text);
 	item->digest = item->blob.digest;
 	item->is_blob = rc == 0;
-	if (rc == 0)
-		return 0;
-	uni_recipe_error(b->recipe, input->pos, rc, err, "%s", why.text);
-	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : rc;
+	return rc != 0 ? uni_recipe_place(b->recipe, input->pos, err) : 0;
 }
 
 int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,

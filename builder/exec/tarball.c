@@ -47,13 +47,34 @@ static int unpack_entry(struct build *b, struct uni_tar_reader *tar, struct uni_
 	return uni_err_set(err, UNI_E_UNSUPPORTED, "%s is a device or FIFO", entry->path);
 }
 
+static int unpack_all(struct build *b, struct uni_tar_reader *tar, const char *name,
+		      struct uni_files *files, struct uni_err *err)
+{
+	const struct uni_entry *entry;
+	bool any = false;
+	int rc;
+
+	while ((rc = uni_tar_reader_next(tar, &entry, err)) == 1) {
+		any = true;
+		rc = unpack_entry(b, tar, files, entry, err);
+		if (rc == 0)
+			rc = uni_check_cancel(err);
+		if (rc != 0)
+			return rc;
+	}
+	/* What has no header at its start is no archive; one that ends early has. */
+	if (rc == UNI_E_CORRUPT && !any)
+		return uni_err_set(err, UNI_E_INVAL, "%s is neither a folder nor a tar archive",
+				   name);
+	return rc;
+}
+
 static int unpack(struct build *b, struct item *archive, struct uni_files *files,
 		  struct uni_err *err)
 {
 	static const struct uni_tar_limits limits = UNI_TAR_LIMITS_INIT;
 	struct uni_source *source UNI_AUTO(uni_source) = NULL;
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) = NULL;
-	const struct uni_entry *entry;
 	int fd UNI_AUTO_CLOSE = -1;
 	int rc = item_blob(b, archive, err);
 
@@ -64,14 +85,7 @@ static int unpack(struct build *b, struct item *archive, struct uni_files *files
 	if (rc != 0)
 		return rc;
 	tar = uni_tar_reader_new(source, &limits, archive->name);
-	while ((rc = uni_tar_reader_next(tar, &entry, err)) == 1) {
-		rc = unpack_entry(b, tar, files, entry, err);
-		if (rc == 0)
-			rc = uni_check_cancel(err);
-		if (rc != 0)
-			return rc;
-	}
-	return rc;
+	return unpack_all(b, tar, archive->name, files, err);
 }
 
 int tarball_add(struct build *b, struct item *archive, struct uni_tree *tree,

@@ -146,7 +146,6 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	const char *format = uni_recipe_format_name(volume->format);
 	char *scope UNI_AUTO_FREE = uni_asprintf("volume %s", volume->name);
 	struct uni_tree_rules rules = rules_of(volume);
-	struct uni_err why = UNI_ERR_INIT;
 	int rc;
 
 	in->name = uni_strdup(volume->source.text != NULL ? volume->source.text : "(empty)");
@@ -156,19 +155,17 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	in->scope = uni_statcache_scope(b->stats, scope);
 	in->tree = uni_tree_new(&rules);
 	uni_tree_find_secrets(in->tree);
-	rc = volume_fill(b, volume, in->tree, &why);
+	rc = volume_fill(b, volume, in->tree, err);
 	if (rc == 0)
-		rc = digest_tree(b, volume, in, hash_all, &why);
+		rc = digest_tree(b, volume, in, hash_all, err);
 	if (rc == 0)
 		return 0;
 	/* What came from a package names the place already. */
 	if (volume->source.kind == UNI_INPUT_PACKAGE || volume->source.kind == UNI_INPUT_GIT ||
 	    volume->source.kind == UNI_INPUT_IMAGE)
-		uni_err_set(err, rc, "%s", why.text);
-	else
-		uni_recipe_error(b->recipe, volume->source.pos, rc, err, "volume \"%s\": %s",
-				 volume->name, why.text);
-	return why.hint[0] != '\0' ? uni_err_hint(err, "%s", why.hint) : rc;
+		return rc;
+	uni_err_context(err, "volume \"%s\"", volume->name);
+	return uni_recipe_place(b->recipe, volume->source.pos, err);
 }
 
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err)

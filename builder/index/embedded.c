@@ -14,6 +14,7 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
+#include <uni/recipes/version.h>
 
 #define DIGESTS_MAX (16u << 20)
 #define HEX_SIZE 64
@@ -128,6 +129,64 @@ static int embedded_fetch(void *index, const struct uni_pin *pin, struct uni_sto
 		    pin->version);
 	return uni_err_hint(err, "\"uni update %s --recipe RECIPE\" takes the one that did",
 			    pin->name);
+}
+
+/* The version in "files/NAME/NAME-VERSION-ARCH.unipkg", if that is what the path is. */
+static char *version_for(const char *path, size_t size, const char *name, const char *arch)
+{
+	char *start UNI_AUTO_FREE = uni_asprintf("files/%s/%s-", name, name);
+	char *end UNI_AUTO_FREE = uni_asprintf("-%s" UNI_PACKAGE_SUFFIX, arch);
+	size_t fixed = strlen(start) + strlen(end);
+	if (size <= fixed || memcmp(path, start, strlen(start)) != 0 ||
+	    memcmp(path + size - strlen(end), end, strlen(end)) != 0)
+		return NULL;
+	return uni_strndup(path + strlen(start), size - fixed);
+}
+
+static char *version_in(const char *path, size_t size, const char *name, const char *arch)
+{
+	char *version = version_for(path, size, name, arch);
+	return version != NULL ? version : version_for(path, size, name, "any");
+}
+
+/* Whether that version, of bytes with that digest in `hex`, is another than the pin's and above it
+ * or beside it. */
+static bool supersedes(const char *version, const char *hex, const struct uni_pin *pin,
+		       const char *range)
+{
+	char locked[2 * sizeof(pin->digest.bytes) + 1];
+	uni_hex(pin->digest.bytes, sizeof(pin->digest.bytes), locked);
+	if (uni_str_eq(version, pin->version))
+		return strncmp(hex, locked, HEX_SIZE) != 0;
+	return uni_version_newer(version, pin->version) && uni_range_has_text(range, version);
+}
+
+char *uni_index_embedded_newer(const struct uni_pin *pin, const char *range, const char *arch)
+{
+	const struct uni_indexes_options none = { .store = NULL };
+	struct uni_err ignored = UNI_ERR_INIT;
+	char *best = NULL;
+	void *index;
+	if (pin->index == NULL || !uni_str_eq(pin->index, INDEX_EMBEDDED_NAME) ||
+	    embedded_open(&index, NULL, &none, &ignored) != 0)
+		return NULL;
+	const struct embedded *e = index;
+	for (const char *line = uni_buf_text(&e->digests); *line != '\0';) {
+		size_t length = strcspn(line, "\n");
+		char *version UNI_AUTO_FREE =
+			length <= HEX_SIZE + 2 ? NULL
+					       : version_in(line + HEX_SIZE + 2, length - HEX_SIZE - 2,
+							    pin->name, arch);
+		if (version != NULL && supersedes(version, line, pin, range) &&
+		    (best == NULL || uni_version_newer(version, best))) {
+			free(best);
+			best = version;
+			version = NULL;
+		}
+		line += length + (line[length] == '\n');
+	}
+	embedded_close(index);
+	return best;
 }
 
 const struct index_kind index_embedded = {

@@ -29,13 +29,6 @@ void index_names_free(struct index_names *names)
 	*names = (struct index_names){ .items = NULL };
 }
 
-static bool is_newer(const char *one, const char *two)
-{
-	struct uni_version a, b;
-	return uni_version_parse(one, &a) && uni_version_parse(two, &b) &&
-	       uni_version_cmp(&a, &b) > 0;
-}
-
 void index_names_note(struct index_names *names, const struct uni_index_package *package)
 {
 	struct index_name fresh = { .name = uni_strdup(package->name) };
@@ -43,7 +36,7 @@ void index_names_note(struct index_names *names, const struct uni_index_package 
 	size_t at = 0;
 	for (size_t i = 0; i < package->count; i++) {
 		const struct uni_index_version *v = &package->versions[i];
-		if (v->yanked == NULL && (best == NULL || is_newer(v->version, best->version)))
+		if (v->yanked == NULL && (best == NULL || uni_version_newer(v->version, best->version)))
 			best = v;
 	}
 	if (best != NULL) {

@@ -107,20 +107,10 @@ static void pop_needs(struct solver *s, size_t count)
 	}
 }
 
-static bool fits(const struct need *need, const char *version)
-{
-	struct uni_range range;
-	struct uni_version v;
-	if (need->range == NULL)
-		return true;
-	return uni_range_parse(need->range, &range) && uni_version_parse(version, &v) &&
-	       uni_range_has(&range, &v);
-}
-
 static bool fits_all(const struct solver *s, const char *name, const char *version)
 {
 	for (size_t i = 0; i < s->need_count; i++)
-		if (uni_str_eq(s->needs[i].name, name) && !fits(&s->needs[i], version))
+		if (uni_str_eq(s->needs[i].name, name) && !uni_range_has_text(s->needs[i].range, version))
 			return false;
 	return true;
 }
@@ -271,7 +261,7 @@ static int solve(struct solver *s, size_t at, struct uni_err *err)
 	const struct choice *taken = chosen(s, need->name);
 	if (taken == NULL)
 		return try_package(s, at, need->name, err);
-	if (fits(need, taken->pin.version))
+	if (uni_range_has_text(need->range, taken->pin.version))
 		return solve(s, at + 1, err);
 	explain(s, need->name, NULL);
 	return 0;

@@ -146,8 +146,7 @@ static int make_kernel(struct making *m, struct image *image, struct uni_err *er
 	int rc = uni_plan_kernel(m->in->recipe, m->in->base_words, image->place, &kernel, err);
 
 	if (rc != 0)
-		return uni_recipe_error(m->in->recipe, m->in->recipe->base.pos, rc, err, "%s",
-					err->text);
+		return uni_recipe_place(m->in->recipe, m->in->recipe->base.pos, err);
 	/* Which kind the base is of is not known here: all of them speak for the operation. */
 	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
 		version += (*kind)->version;

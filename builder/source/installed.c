@@ -184,14 +184,60 @@ static bool better(const struct ref_parts *a, const struct ref_parts *b)
 	return order != 0 ? order > 0 : strcmp(b->arch, "any") == 0 && strcmp(a->arch, "any") != 0;
 }
 
-static int not_found(const char *name, const char *range, const char *arch, bool others,
-		     struct uni_err *err)
+/* The name in the store that is meant, perhaps. Owned. */
+static char *near_name(struct uni_store *store, const char *name)
 {
+	struct uni_strv refs UNI_AUTO_STRV = { .items = NULL };
+	struct uni_err ignored = UNI_ERR_INIT;
+	const char *near;
+
+	if (uni_store_ref_list(store, PACKAGE_REFS, &refs, &ignored) != 0)
+		return NULL;
+	for (size_t i = 0; i < refs.count; i++) {
+		struct ref_parts parts;
+
+		/* The list keeps the names alone. */
+		if (ref_split(refs.items[i], &parts))
+			memmove(refs.items[i], parts.name, strlen(parts.name) + 1);
+		else
+			refs.items[i][0] = '\0';
+	}
+	near = uni_str_nearest(name, (const char *const *)refs.items, refs.count);
+	return near != NULL ? uni_strdup(near) : NULL;
+}
+
+static int not_found(struct uni_store *store, const char *name, const char *range, const char *arch,
+		     bool others, struct uni_err *err)
+{
+	char *near UNI_AUTO_FREE = others ? NULL : near_name(store, name);
+
 	uni_err_set(err, UNI_E_NOENT, "package %s%s%s for %s is not in the store", name,
 		    range != NULL ? "@" : "", range != NULL ? range : "", arch);
-	return others ? uni_err_hint(err, "other versions are; see \"uni list\"")
-		      : uni_err_hint(err, "\"uni install FILE%s\" puts it there",
-				     UNI_PACKAGE_SUFFIX);
+	if (others)
+		return uni_err_hint(err, "other versions are; see \"uni list\"");
+	if (near != NULL)
+		return uni_err_hint(err, "did you mean \"%s\"?", near);
+	return uni_err_hint(err, "\"uni install FILE%s\" puts it there", UNI_PACKAGE_SUFFIX);
+}
+
+/* The best of the references in `refs`; its parts point into their texts. */
+static bool choose_ref(struct uni_strv *refs, const struct uni_range *wanted, const char *arch,
+		       struct ref_parts *best)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < refs->count; i++) {
+		struct ref_parts parts;
+
+		if (!ref_split(refs->items[i], &parts) ||
+		    (wanted != NULL && !uni_range_has(wanted, &parts.version)) ||
+		    (strcmp(parts.arch, arch) != 0 && strcmp(parts.arch, "any") != 0) ||
+		    (found && !better(&parts, best)))
+			continue;
+		*best = parts;
+		found = true;
+	}
+	return found;
 }
 
 int uni_package_find(struct uni_store *store, const char *name, const char *range, const char *arch,
@@ -199,8 +245,8 @@ int uni_package_find(struct uni_store *store, const char *name, const char *rang
 {
 	struct uni_strv refs UNI_AUTO_STRV = { .items = NULL };
 	char *prefix UNI_AUTO_FREE = uni_path_join(PACKAGE_REFS, name);
-	struct uni_range wanted = { .count = 0 };
-	struct ref_parts best = { .name = NULL };
+	struct uni_range wanted;
+	struct ref_parts best;
 	int rc;
 
 	*installed = NULL;
@@ -209,24 +255,30 @@ int uni_package_find(struct uni_store *store, const char *name, const char *rang
 	rc = uni_store_ref_list(store, prefix, &refs, err);
 	if (rc != 0)
 		return uni_err_context(err, "package %s", name);
-	for (size_t i = 0; i < refs.count; i++) {
-		struct ref_parts parts;
-		/* The parts point into the list's own text. */
-		if (!ref_split(refs.items[i], &parts))
-			continue;
-		if ((range == NULL || uni_range_has(&wanted, &parts.version)) &&
-		    (strcmp(parts.arch, arch) == 0 || strcmp(parts.arch, "any") == 0) &&
-		    (best.name == NULL || better(&parts, &best)))
-			best = parts;
-	}
-	if (best.name == NULL)
-		return not_found(name, range, arch, refs.count != 0, err);
+	if (!choose_ref(&refs, range != NULL ? &wanted : NULL, arch, &best))
+		return not_found(store, name, range, arch, refs.count != 0, err);
 	{
 		char *ref UNI_AUTO_FREE = uni_asprintf(PACKAGE_REFS "/%s/%s/%s", best.name,
 						       best.version_text, best.arch);
 
 		return load(store, ref, installed, err);
 	}
+}
+
+char *uni_package_newest(struct uni_store *store, const char *name, const char *range,
+			 const char *arch)
+{
+	struct uni_strv refs UNI_AUTO_STRV = { .items = NULL };
+	char *prefix UNI_AUTO_FREE = uni_path_join(PACKAGE_REFS, name);
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_range wanted;
+	struct ref_parts best;
+
+	if ((range != NULL && !uni_range_parse(range, &wanted)) ||
+	    uni_store_ref_list(store, prefix, &refs, &ignored) != 0 ||
+	    !choose_ref(&refs, range != NULL ? &wanted : NULL, arch, &best))
+		return NULL;
+	return uni_strdup(best.version_text);
 }
 
 struct listed {

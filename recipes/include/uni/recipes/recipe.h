@@ -405,6 +405,9 @@ int uni_recipe_variants(const char *path, struct uni_strv *names, struct uni_err
 int uni_recipe_error(const struct uni_recipe *recipe, struct uni_pos pos, int code,
 		     struct uni_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* Gives an error that says nothing of the recipe its place there; its hint stays. Returns its code,
+ * which may be 0: then nothing happens. */
+int uni_recipe_place(const struct uni_recipe *recipe, struct uni_pos pos, struct uni_err *err);
 
 /* The words of the recipe language for values of the model. */
 const char *uni_recipe_compression_name(enum uni_recipe_compression compression);

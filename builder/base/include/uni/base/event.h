@@ -14,6 +14,7 @@ enum uni_event_kind {
 	UNI_EVENT_STEP_CACHED, /* name */
 	UNI_EVENT_PROGRESS,    /* name, done of total bytes */
 	UNI_EVENT_NOTE,	       /* text, for -v */
+	UNI_EVENT_ADVICE,      /* text: nothing is wrong, and it is worth knowing */
 	UNI_EVENT_WARNING,     /* text */
 };
 
@@ -32,6 +33,8 @@ struct uni_events {
 };
 
 void uni_event_note(const struct uni_events *events, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void uni_event_advice(const struct uni_events *events, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void uni_event_warning(const struct uni_events *events, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -116,6 +116,11 @@ void uni_pins_free(struct uni_pins *pins); /* may be used again afterwards */
 const struct uni_pin *uni_pins_find(const struct uni_pins *pins, const char *name);
 void uni_pins_put(struct uni_pins *pins, const struct uni_pin *pin); /* copies; replaces */
 
+/* The version that came with this uni, where it is newer than a pin of the embedded index, or the
+ * same with other bytes, and `range` (or NULL) has it; else NULL. Owned. Asks no other index: what
+ * a lock names needs none. */
+char *uni_index_embedded_newer(const struct uni_pin *pin, const char *range, const char *arch);
+
 /*
  * One version of each package that is needed, and of what these require, the newest that fit
  * together, for `arch`. What `locked` (or NULL) has is kept wherever it fits, yanked or not.

@@ -51,6 +51,9 @@ int uni_package_known(struct uni_store *store, const struct uni_digest *archive,
  * or "any". UNI_E_NOENT with a hint when there is none. */
 int uni_package_find(struct uni_store *store, const char *name, const char *range, const char *arch,
 		     struct uni_installed **installed, struct uni_err *err);
+/* Its version alone, by looking at names; NULL when there is none. Owned. */
+char *uni_package_newest(struct uni_store *store, const char *name, const char *range,
+			 const char *arch);
 /* All, sorted by name, then newest version first. */
 int uni_package_list(struct uni_store *store,
 		     int (*fn)(void *user, const struct uni_installed *installed,
