@@ -106,9 +106,10 @@ static uint32_t entry_hash(const struct uni_ext4_xattr_entry *e, const uint8_t *
 	uint32_t hash = 0;
 
 	for (unsigned i = 0; i < e->name_len; i++) {
-		int letter = (signed char)name[i];
+		/* Linux takes them as signed. */
+		uint32_t letter = name[i] < 128 ? name[i] : 0xffffff00u | name[i];
 
-		hash = (hash << 5 | hash >> 27) ^ (uint32_t)letter;
+		hash = (hash << 5 | hash >> 27) ^ letter;
 	}
 	for (uint32_t i = 0; i < e->value_size; i += WORD) {
 		uint32_t word = 0;
@@ -359,12 +360,12 @@ static int place_attr(struct both *b, const struct attr *attr)
 	int error = 0;
 
 	if (attr->value == NULL)
-		return b->there.there ? into_inode(b, attr) : into_block(b, attr);
+		return inside && b->there.there ? into_inode(b, attr) : into_block(b, attr);
 	if (!inside && !fits(&b->in_block, attr, &b->beside))
 		return -UK_ENOSPC;
 	if (!inside || b->beside.there)
 		error = into_block(b, inside ? &none : attr);
-	if (error == 0 && (inside || b->there.there))
+	if (error == 0 && b->in_inode.base != NULL && (inside || b->there.there))
 		error = into_inode(b, inside ? attr : &none);
 	return error;
 }
