@@ -58,13 +58,14 @@ const struct cli_command cli_cmd_pack = {
 	.run = run_pack,
 };
 
-static void print_installed(const struct uni_installed *installed)
+static void print_installed(void *user, const struct uni_digest *digest, const char *name,
+			    const char *version, const char *arch)
 {
 	char text[UNI_DIGEST_TEXT];
 
-	uni_digest_text(&installed->digest, text);
-	cli_out("%s  %s %s %s\n", text, installed->package->name, installed->package->version,
-		installed->package->arch);
+	(void)user;
+	uni_digest_text(digest, text);
+	cli_out("%s  %s %s %s\n", text, name, version, arch);
 }
 
 static bool is_file(const char *argument)
@@ -95,14 +96,7 @@ static int install_named(const struct cli *cli, struct uni_store *store,
 	}
 	if (rc == 0)
 		rc = uni_resolve(indexes, needs, named->count, "x86_64", NULL, &pins, err);
-	for (size_t i = 0; rc == 0 && i < pins.count; i++) {
-		UNI_AUTO(uni_installed) struct uni_installed *installed = NULL;
-
-		rc = uni_indexes_install(indexes, &pins.items[i], &installed, err);
-		if (rc == 0)
-			print_installed(installed);
-	}
-	return rc;
+	return rc == 0 ? uni_indexes_install_all(indexes, &pins, print_installed, NULL, err) : rc;
 }
 
 static int run_install(struct cli *cli)
@@ -122,7 +116,8 @@ static int run_install(struct cli *cli)
 		}
 		if (uni_package_install(store, cli->args[i], &installed, &err) != 0)
 			return cli_fail(cli, &err);
-		print_installed(installed);
+		print_installed(NULL, &installed->digest, installed->package->name,
+				installed->package->version, installed->package->arch);
 	}
 	if (named.count != 0 && install_named(cli, store, &named, &err) != 0)
 		return cli_fail(cli, &err);

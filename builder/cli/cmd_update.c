@@ -76,15 +76,18 @@ static const char *installed_version(const struct updating *u, const char *name)
 	return NULL;
 }
 
+static bool goes_up(const struct updating *u, const struct uni_pin *pin)
+{
+	const char *old = installed_version(u, pin->name);
+
+	return old == NULL || uni_version_newer(pin->version, old);
+}
+
 static int install_newer(struct updating *u, const struct uni_pin *pin, struct uni_err *err)
 {
 	UNI_AUTO(uni_installed) struct uni_installed *fresh = NULL;
 	const char *old = installed_version(u, pin->name);
-	int rc;
-
-	if (old != NULL && !uni_version_newer(pin->version, old))
-		return 0;
-	rc = uni_indexes_install(u->indexes, pin, &fresh, err);
+	int rc = uni_indexes_install(u->indexes, pin, &fresh, err);
 	if (rc == 0)
 		cli_out("%s %s%s%s\n", pin->name, old != NULL ? old : "", old != NULL ? " -> " : "",
 			pin->version);
@@ -95,6 +98,7 @@ static int install_newer(struct updating *u, const struct uni_pin *pin, struct u
 static int install_all(struct updating *u, struct uni_err *err)
 {
 	UNI_AUTO_PINS struct uni_pins pins = { 0 };
+	UNI_AUTO_PINS struct uni_pins newer = { 0 };
 	UNI_AUTO_FREE struct uni_need *needs = uni_alloc_array(u->names.count + 1, sizeof(*needs));
 	size_t count = 0;
 	int rc;
@@ -106,7 +110,12 @@ static int install_all(struct updating *u, struct uni_err *err)
 							    .by = "what is installed" };
 	rc = uni_resolve(u->indexes, needs, count, "x86_64", NULL, &pins, err);
 	for (size_t i = 0; rc == 0 && i < pins.count; i++)
-		rc = install_newer(u, &pins.items[i], err);
+		if (goes_up(u, &pins.items[i]))
+			uni_pins_put(&newer, &pins.items[i]);
+	if (rc == 0)
+		rc = uni_indexes_fetch(u->indexes, &newer, err);
+	for (size_t i = 0; rc == 0 && i < newer.count; i++)
+		rc = install_newer(u, &newer.items[i], err);
 	return rc;
 }
 

@@ -271,11 +271,16 @@ static bool obeys(const struct build *b, const struct needs *needs)
 
 static int resolve_packages(struct build *b, struct needs *needs, struct uni_err *err)
 {
-	if (!obeys(b, needs))
-		return resolve_rest(b, needs, err);
-	for (size_t i = 0; i < b->locked.count; i++)
-		uni_pins_put(&b->pins, &b->locked.items[i]);
-	return 0;
+	int rc;
+
+	if (!obeys(b, needs)) {
+		rc = resolve_rest(b, needs, err);
+	} else {
+		for (size_t i = 0; i < b->locked.count; i++)
+			uni_pins_put(&b->pins, &b->locked.items[i]);
+		rc = lock_indexes(b, err);
+	}
+	return rc == 0 ? uni_indexes_fetch(b->indexes, &b->pins, err) : rc;
 }
 
 /* A lock is obeyed, and that this leaves out something newer that is here already is said: without

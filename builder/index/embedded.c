@@ -74,6 +74,25 @@ static int embedded_refresh(void *index, struct uni_err *err)
 	return 0;
 }
 
+static int embedded_probe(void *index, struct uni_err *err)
+{
+	(void)index;
+	(void)err;
+	return 1;
+}
+
+static struct uni_digest embedded_identity(void *index)
+{
+	const struct embedded *e = index;
+	return uni_digest_of(uni_buf_text(&e->digests), e->digests.size);
+}
+
+static int64_t embedded_expires(void *index)
+{
+	(void)index;
+	return INT64_MAX;
+}
+
 /* "HEX  PATH" */
 static bool find_digest(const struct embedded *e, const char *path, struct uni_digest *digest)
 {
@@ -107,6 +126,23 @@ static int embedded_read(void *index, const char *path, uint64_t limit, struct u
 		       ? 0
 		       : uni_err_set(err, UNI_E_CORRUPT,
 				     "%s is not the file that was installed with uni", file);
+}
+
+/* A folder of this machine: nothing is to be gained but for those that come after it. */
+static int embedded_ahead(void *index, struct uni_strv *names, struct uni_err *err)
+{
+	struct embedded *e = index;
+	struct uni_strv left = { .items = NULL };
+	struct uni_digest digest;
+	(void)err;
+	for (size_t i = 0; i < names->count; i++) {
+		char *path UNI_AUTO_FREE = uni_asprintf("packages/%s.json", names->items[i]);
+		if (!find_digest(e, path, &digest))
+			uni_strv_add(&left, names->items[i]);
+	}
+	uni_strv_free(names);
+	*names = left;
+	return 0;
 }
 
 static int embedded_fetch(void *index, const struct uni_pin *pin, struct uni_store_entry *blob,
@@ -194,5 +230,9 @@ const struct index_kind index_embedded = {
 	.refresh = embedded_refresh,
 	.read = embedded_read,
 	.fetch = embedded_fetch,
+	.probe = embedded_probe,
+	.identity = embedded_identity,
+	.expires = embedded_expires,
+	.ahead = embedded_ahead,
 	.close = embedded_close,
 };

@@ -9,13 +9,6 @@
 #include <uni/base/path.h>
 #include <uni/base/system.h>
 
-struct index {
-	const struct uni_index_entry *entry;
-	const struct index_kind *kind;
-	void *open; /* what the kind made of it; NULL before */
-	bool fresh;
-};
-
 struct uni_indexes {
 	struct uni_indexes_options options;
 	struct uni_index_list list;
@@ -99,6 +92,72 @@ static int refresh(struct uni_indexes *all, struct index *index, struct uni_err 
 	return rc != 0 ? uni_err_context(err, "index %s", index->entry->name) : 0;
 }
 
+static const struct uni_index_package *find_known(const struct uni_indexes *all, const char *name)
+{
+	for (size_t i = 0; i < all->known_count; i++)
+		if (uni_str_eq(all->known[i]->name, name))
+			return all->known[i];
+	return NULL;
+}
+
+struct index *indexes_item(struct uni_indexes *all, size_t number)
+{
+	return number < all->count ? &all->items[number] : NULL;
+}
+
+size_t indexes_fresh(const struct uni_indexes *all)
+{
+	size_t count = 0;
+	while (count < all->count && all->items[count].fresh)
+		count++;
+	return count;
+}
+
+const struct uni_indexes_options *indexes_options(const struct uni_indexes *all)
+{
+	return &all->options;
+}
+
+int indexes_get(struct uni_indexes *all, const char *name, struct index **index,
+		struct uni_err *err)
+{
+	*index = NULL;
+	for (size_t i = 0; i < all->count; i++)
+		if (uni_str_eq(all->items[i].entry->name, name))
+			*index = &all->items[i];
+	if (*index != NULL)
+		return open_index(all, *index, err);
+	uni_err_set(err, UNI_E_NOENT, "the index %s is not known", name);
+	return uni_err_hint(err, "\"uni index add %s URL\" names it", name);
+}
+
+int indexes_probe(struct uni_indexes *all, struct index *index, struct uni_err *err)
+{
+	if (index->fresh)
+		return 1;
+	int rc = open_index(all, index, err);
+	if (rc == 0)
+		rc = index->kind->probe(index->open, err);
+	return rc < 0 ? uni_err_context(err, "index %s", index->entry->name) : rc;
+}
+
+int indexes_ahead(struct uni_indexes *all, const struct uni_strv *names, struct uni_err *err)
+{
+	struct uni_strv left UNI_AUTO_STRV = { .items = NULL };
+	int rc = 0;
+	for (size_t i = 0; i < names->count; i++)
+		if (find_known(all, names->items[i]) == NULL &&
+		    !uni_strv_has(&left, names->items[i]))
+			uni_strv_add(&left, names->items[i]);
+	for (size_t i = 0; rc == 0 && i < all->count && left.count > 1; i++) {
+		struct index *index = &all->items[i];
+		rc = refresh(all, index, err);
+		if (rc == 0)
+			rc = index->kind->ahead(index->open, &left, err);
+	}
+	return rc;
+}
+
 int uni_indexes_refresh(struct uni_indexes *all, const char *name, struct uni_err *err)
 {
 	bool found = name == NULL;
@@ -142,11 +201,9 @@ static int find_in(struct uni_indexes *all, struct index *index, const char *nam
 int uni_indexes_find(struct uni_indexes *all, const char *name,
 		     const struct uni_index_package **package, struct uni_err *err)
 {
-	for (size_t i = 0; i < all->known_count; i++)
-		if (uni_str_eq(all->known[i]->name, name)) {
-			*package = all->known[i];
-			return 0;
-		}
+	*package = find_known(all, name);
+	if (*package != NULL)
+		return 0;
 	for (size_t i = 0; i < all->count; i++) {
 		int rc = find_in(all, &all->items[i], name, package, err);
 		if (rc != UNI_E_NOENT)
@@ -208,84 +265,4 @@ int uni_indexes_search(struct uni_indexes *all, const char *const *words,
 			rc = uni_json_each(json, search_one, &s, err);
 	}
 	return rc;
-}
-
-/* --- packages that were chosen --- */
-
-static struct index *index_of(const struct uni_indexes *all, const char *name)
-{
-	for (size_t i = 0; i < all->count; i++)
-		if (uni_str_eq(all->items[i].entry->name, name))
-			return &all->items[i];
-	return NULL;
-}
-
-/* What is locked is known by its digest: the index need not be refreshed. */
-static int fetch_pin(struct uni_indexes *all, const struct uni_pin *pin, char **path,
-		     struct uni_err *err)
-{
-	struct uni_store_entry blob;
-	struct index *index = index_of(all, pin->index);
-	if (index == NULL) {
-		uni_err_set(err, UNI_E_NOENT, "%s %s comes from an index %s, which is not known",
-			    pin->name, pin->version, pin->index);
-		return uni_err_hint(err, "\"uni index add %s URL\" names it", pin->index);
-	}
-	int rc = open_index(all, index, err);
-	if (rc == 0)
-		rc = index->kind->fetch(index->open, pin, &blob, err);
-	return rc == 0 ? uni_store_blob_path(all->options.store, &blob, path, err)
-		       : uni_err_context(err, "%s %s", pin->name, pin->version);
-}
-
-static int check_loaded(const struct uni_pin *pin, const struct uni_installed *installed,
-			struct uni_err *err)
-{
-	if (uni_str_eq(installed->package->name, pin->name) &&
-	    uni_str_eq(installed->package->version, pin->version))
-		return 0;
-	return uni_err_set(err, UNI_E_CORRUPT, "the file of %s %s holds %s %s", pin->name,
-			   pin->version, installed->package->name, installed->package->version);
-}
-
-int uni_indexes_load(struct uni_indexes *all, const struct uni_pin *pin,
-		     struct uni_installed **installed, struct uni_err *err)
-{
-	char *path UNI_AUTO_FREE = NULL;
-	int rc = uni_package_known(all->options.store, &pin->digest, installed, err);
-	if (rc == 0) {
-		rc = fetch_pin(all, pin, &path, err);
-		if (rc == 0)
-			rc = uni_package_load(all->options.store, path, &pin->digest, installed,
-					      err);
-	}
-	return rc < 0 ? rc : check_loaded(pin, *installed, err);
-}
-
-/* 1: that very package is installed already. */
-static int is_installed(struct uni_indexes *all, const struct uni_installed *loaded,
-			struct uni_installed **installed)
-{
-	struct uni_err ignored = UNI_ERR_INIT;
-	char *exact UNI_AUTO_FREE = uni_asprintf("=%s", loaded->package->version);
-	if (uni_package_find(all->options.store, loaded->package->name, exact,
-			     loaded->package->arch, installed, &ignored) != 0)
-		return 0;
-	if (uni_digest_eq(&(*installed)->digest, &loaded->digest))
-		return 1;
-	uni_installed_free(*installed);
-	*installed = NULL;
-	return 0;
-}
-
-int uni_indexes_install(struct uni_indexes *all, const struct uni_pin *pin,
-			struct uni_installed **installed, struct uni_err *err)
-{
-	char *path UNI_AUTO_FREE = NULL;
-	struct uni_installed *loaded UNI_AUTO(uni_installed) = NULL;
-	int rc = uni_indexes_load(all, pin, &loaded, err);
-	if (rc != 0 || is_installed(all, loaded, installed))
-		return rc;
-	rc = fetch_pin(all, pin, &path, err);
-	return rc == 0 ? uni_package_install(all->options.store, path, installed, err) : rc;
 }

@@ -164,6 +164,16 @@ static void explain(struct solver *s, const char *name, const struct uni_index_p
 		uni_buf_printf(&s->why, "none for %s", s->arch);
 }
 
+/* What an index says of all that is needed from `first` on, in one go. */
+static int ask_ahead(struct solver *s, size_t first, struct uni_err *err)
+{
+	struct uni_strv names UNI_AUTO_STRV = { .items = NULL };
+	for (size_t i = first; i < s->need_count; i++)
+		if (chosen(s, s->needs[i].name) == NULL)
+			uni_strv_add(&names, s->needs[i].name);
+	return names.count > 1 ? indexes_ahead(s->indexes, &names, err) : 0;
+}
+
 /* --- the search --- */
 
 /* 1: all needs are met; 0: a dead end; negative: an error. */
@@ -188,7 +198,9 @@ static int try_version(struct solver *s, size_t at, const struct uni_pin *pin,
 		size_t size = strcspn(text, "@");
 		push_need(s, text, size, text[size] == '@' ? text + size + 1 : NULL, by);
 	}
-	int rc = solve(s, at + 1, err);
+	int rc = ask_ahead(s, needs, err);
+	if (rc == 0)
+		rc = solve(s, at + 1, err);
 	if (rc == 0) {
 		pop_needs(s, needs);
 		pin_clear(&s->choices[--s->choice_count].pin);
@@ -267,14 +279,16 @@ static int solve(struct solver *s, size_t at, struct uni_err *err)
 	return 0;
 }
 
-int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_t count,
-		const char *arch, const struct uni_pins *locked, struct uni_pins *pins,
-		struct uni_err *err)
+static int resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_t count,
+		   const char *arch, const struct uni_pins *locked, struct uni_pins *pins,
+		   struct uni_err *err)
 {
 	struct solver s = { .indexes = indexes, .arch = arch, .locked = locked };
 	for (size_t i = 0; i < count; i++)
 		push_need(&s, needs[i].name, strlen(needs[i].name), needs[i].range, needs[i].by);
-	int rc = solve(&s, 0, err);
+	int rc = ask_ahead(&s, 0, err);
+	if (rc == 0)
+		rc = solve(&s, 0, err);
 	if (rc == 0)
 		rc = uni_err_set(err, UNI_E_INVAL, "%s", uni_buf_text(&s.why));
 	for (size_t i = 0; i < s.choice_count; i++) {
@@ -287,6 +301,24 @@ int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_
 	free(s.needs);
 	uni_buf_free(&s.why);
 	return rc == 1 ? 0 : rc;
+}
+
+int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_t count,
+		const char *arch, const struct uni_pins *locked, struct uni_pins *pins,
+		struct uni_err *err)
+{
+	struct answer answer AUTO_ANSWER = { .file = NULL };
+	/* What a lock holds on to is no question that comes again. */
+	if (count == 0 || (locked != NULL && locked->count != 0))
+		return resolve(indexes, needs, count, arch, locked, pins, err);
+	answer_begin(&answer, indexes, needs, count, arch);
+	int rc = answer_find(&answer, pins, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = resolve(indexes, needs, count, arch, NULL, pins, err);
+	if (rc == 0)
+		answer_keep(&answer, pins);
+	return rc;
 }
 
 int uni_index_obtain(struct uni_store *store, const struct uni_events *events,

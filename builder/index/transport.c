@@ -1,6 +1,7 @@
 /*
  * Files of an index from a web server, a folder, or a git repository. A server's ETag is remembered
- * beside the digest of what came with it, so that what is known need not come again.
+ * beside the digest of what came with it, so that what is known need not come again. All that a
+ * server is asked in a run goes through one client, so over HTTP/2 through one connection.
  */
 #include "internal.h"
 #include <string.h>
@@ -9,6 +10,8 @@
 #include <uni/source/repository.h>
 
 #define ETAG_MAX 512
+#define STALL_SECONDS 20
+#define METADATA_DEADLINE_MS 300000
 #define METADATA "metadata"
 #define TARGETS "targets"
 
@@ -16,8 +19,16 @@ struct transport_kind {
 	const char *prefix; /* of addresses */
 	int (*get)(struct transport *t, const char *path, uint64_t limit,
 		   const struct uni_digest *known, struct uni_buf *out, struct uni_err *err);
-	int (*fetch)(struct transport *t, const char *file, const struct uni_digest *digest,
+	int (*fetch)(struct transport *t, const struct transport_file *file,
 		     struct uni_store_entry *blob, struct uni_err *err);
+	bool far; /* an answer takes its time: what can be asked at once is */
+};
+
+/* Metadata that came before it was asked for. */
+struct early {
+	char *path;
+	struct uni_buf text;
+	bool here;
 };
 
 struct transport {
@@ -25,6 +36,8 @@ struct transport {
 	const struct uni_indexes_options *options;
 	char *url, *state; /* `state` NULL: nothing is remembered */
 	struct uni_net *net;
+	struct early *early;
+	size_t early_count;
 	struct uni_repository *repository;
 	bool updated; /* the repository, in this run */
 };
@@ -70,6 +83,52 @@ static void remember_etag(const struct transport *t, const char *path, const cha
 	(void)uni_file_write(file, line, strlen(line), 0644, &ignored);
 }
 
+/* Whoever sends less than 1 KiB a second is given up: holding out on somebody by feeding him byte
+ * after byte is an attack of its own (slow retrieval). */
+static int open_client(struct transport *t, struct uni_err *err)
+{
+	struct uni_net_options options = { .ca_file = NULL };
+	if (t->net != NULL)
+		return 0;
+	if (t->options->net != NULL)
+		options = *t->options->net;
+	else
+		uni_net_options_env(&options);
+	if (options.stall_ms == 0)
+		options.stall_ms = STALL_SECONDS * 1000;
+	if (options.stall_bytes == 0)
+		options.stall_bytes = options.stall_ms;
+	return uni_net_open(&t->net, &options, err);
+}
+
+static void address(const struct transport *t, const char *below, const char *file,
+		    const char *keep, struct uni_buf *url)
+{
+	uni_buf_printf(url, "%s/%s/", t->url, below);
+	uni_net_escape(url, file, keep);
+}
+
+static struct early *find_early(const struct transport *t, const char *path)
+{
+	for (size_t i = 0; i < t->early_count; i++)
+		if (t->early[i].here && uni_str_eq(t->early[i].path, path))
+			return &t->early[i];
+	return NULL;
+}
+
+static bool take_early(const struct transport *t, const char *path, uint64_t limit,
+		       struct uni_buf *out)
+{
+	struct early *e = find_early(t, path);
+	if (e == NULL || e->text.size > limit)
+		return false;
+	uni_buf_free(out);
+	*out = e->text;
+	e->text = (struct uni_buf)UNI_BUF_INIT;
+	e->here = false;
+	return true;
+}
+
 static int http_get(struct transport *t, const char *path, uint64_t limit,
 		    const struct uni_digest *known, struct uni_buf *out, struct uni_err *err)
 {
@@ -78,13 +137,17 @@ static int http_get(struct transport *t, const char *path, uint64_t limit,
 	char *etag UNI_AUTO_FREE = known_etag(t, path, known);
 	char *match UNI_AUTO_FREE = etag != NULL ? uni_asprintf("If-None-Match: %s", etag) : NULL;
 	const char *headers[] = { match, NULL };
-	uni_buf_printf(&url, "%s/" METADATA "/", t->url);
-	uni_net_escape(&url, path, "/%");
-	struct uni_net_request request = { .url = url.data, .headers = headers, .limit = limit };
+	address(t, METADATA, path, "/%", &url);
+	struct uni_net_request request = { .url = url.data,
+					   .headers = headers,
+					   .limit = limit,
+					   .deadline_ms = METADATA_DEADLINE_MS };
 	if (t->options->offline)
 		return uni_err_set(err, UNI_E_NOENT, "%s was not fetched, and --offline is on",
 				   url.data);
-	int rc = t->net == NULL ? uni_net_open(&t->net, t->options->net, err) : 0;
+	if (take_early(t, path, limit, out))
+		return 0;
+	int rc = open_client(t, err);
 	if (rc == 0)
 		rc = uni_net_do(t->net, &request, &answer, err);
 	if (rc == 0)
@@ -109,14 +172,18 @@ static struct uni_fetch fetch_of(const struct transport *t)
 				   .net = t->options->net };
 }
 
-static int http_fetch(struct transport *t, const char *file, const struct uni_digest *digest,
+static int http_fetch(struct transport *t, const struct transport_file *file,
 		      struct uni_store_entry *blob, struct uni_err *err)
 {
 	struct uni_fetch fetch = fetch_of(t);
 	struct uni_buf url UNI_AUTO_BUF = UNI_BUF_INIT;
-	uni_buf_printf(&url, "%s/" TARGETS "/", t->url);
-	uni_net_escape(&url, file, "/");
-	return uni_fetch_https(&fetch, url.data, digest, blob, err);
+	if (uni_fetch_known(&fetch, &file->digest, blob))
+		return 0;
+	int rc = t->options->offline ? 0 : open_client(t, err);
+	fetch.client = t->net;
+	fetch.limit = file->size + 1; /* what is longer has another digest */
+	address(t, TARGETS, file->path, "/", &url);
+	return rc == 0 ? uni_fetch_https(&fetch, url.data, &file->digest, blob, err) : rc;
 }
 
 /* --- folders --- */
@@ -131,12 +198,12 @@ static int file_get(struct transport *t, const char *path, uint64_t limit,
 	return uni_file_read(file, limit, out, err);
 }
 
-static int file_fetch(struct transport *t, const char *file, const struct uni_digest *digest,
+static int file_fetch(struct transport *t, const struct transport_file *file,
 		      struct uni_store_entry *blob, struct uni_err *err)
 {
 	struct uni_fetch fetch = fetch_of(t);
-	char *url UNI_AUTO_FREE = uni_asprintf("%s/" TARGETS "/%s", t->url, file);
-	return uni_fetch_https(&fetch, url, digest, blob, err);
+	char *url UNI_AUTO_FREE = uni_asprintf("%s/" TARGETS "/%s", t->url, file->path);
+	return uni_fetch_https(&fetch, url, &file->digest, blob, err);
 }
 
 /* --- git repositories --- */
@@ -162,26 +229,38 @@ static int git_get(struct transport *t, const char *path, uint64_t limit,
 	return rc == 0 ? uni_repository_read(t->repository, file, limit, out, err) : rc;
 }
 
-static int git_fetch(struct transport *t, const char *file, const struct uni_digest *digest,
+static int git_fetch(struct transport *t, const struct transport_file *file,
 		     struct uni_store_entry *blob, struct uni_err *err)
 {
 	struct uni_fetch fetch = fetch_of(t);
-	char *path UNI_AUTO_FREE = uni_asprintf(TARGETS "/%s", file);
+	char *path UNI_AUTO_FREE = uni_asprintf(TARGETS "/%s", file->path);
 	/* What is in the store needs no repository. */
-	if (uni_fetch_known(&fetch, digest, blob))
+	if (uni_fetch_known(&fetch, &file->digest, blob))
 		return 0;
 	int rc = git_update(t, err);
-	return rc == 0 ? uni_fetch_repository(&fetch, t->repository, path, digest, blob, err) : rc;
+	return rc == 0 ? uni_fetch_repository(&fetch, t->repository, path, &file->digest, blob, err)
+		       : rc;
 }
 
 /* --- all of them --- */
 
 static const struct transport_kind kinds[] = {
-	{ "https://", http_get, http_fetch },
-	{ "http://", http_get, http_fetch },
-	{ "file:///", file_get, file_fetch },
-	{ "git+", git_get, git_fetch },
+	{ "https://", http_get, http_fetch, true },
+	{ "http://", http_get, http_fetch, true },
+	{ "file:///", file_get, file_fetch, false },
+	{ "git+", git_get, git_fetch, false },
 };
+
+static void early_forget(struct transport *t)
+{
+	for (size_t i = 0; i < t->early_count; i++) {
+		free(t->early[i].path);
+		uni_buf_free(&t->early[i].text);
+	}
+	free(t->early);
+	t->early = NULL;
+	t->early_count = 0;
+}
 
 static const struct transport_kind *kind_of(const char *url)
 {
@@ -217,6 +296,7 @@ void transport_free(struct transport *t)
 {
 	if (t == NULL)
 		return;
+	early_forget(t);
 	uni_net_free(t->net);
 	uni_repository_free(t->repository);
 	free(t->url);
@@ -231,13 +311,79 @@ int transport_get(void *user, const char *path, uint64_t limit, const struct uni
 	return t->kind->get(t, path, limit, known, out, err);
 }
 
+bool transport_here(void *user, const char *path)
+{
+	return find_early(user, path) != NULL;
+}
+
 int transport_accept(struct transport *t, struct uni_err *err)
 {
 	return t->repository != NULL ? uni_repository_keep(t->repository, err) : 0;
 }
 
-int transport_fetch(struct transport *t, const char *file, const struct uni_digest *digest,
+int transport_fetch(struct transport *t, const struct transport_file *file,
 		    struct uni_store_entry *blob, struct uni_err *err)
 {
-	return t->kind->fetch(t, file, digest, blob, err);
+	return t->kind->fetch(t, file, blob, err);
+}
+
+static bool asks_at_once(const struct transport *t)
+{
+	return t->kind->far && !t->options->offline;
+}
+
+/* What did not come is asked for again by whoever needs it, who tells of the trouble. */
+static int on_early(void *user, int rc, struct uni_net_answer *answer, struct uni_err *err)
+{
+	struct early *e = user;
+	(void)err;
+	if (rc != 0 || answer->status != 200)
+		return 0;
+	e->text = answer->body;
+	answer->body = (struct uni_buf)UNI_BUF_INIT;
+	e->here = true;
+	return 0;
+}
+
+int transport_ahead(struct transport *t, const struct uni_strv *paths, struct uni_err *err)
+{
+	early_forget(t);
+	if (!asks_at_once(t) || paths->count < 2)
+		return 0;
+	int rc = open_client(t, err);
+	t->early = uni_alloc_array(paths->count, sizeof(*t->early));
+	for (; rc == 0 && t->early_count < paths->count; t->early_count++) {
+		struct early *e = &t->early[t->early_count];
+		struct uni_buf url UNI_AUTO_BUF = UNI_BUF_INIT;
+		address(t, METADATA, paths->items[t->early_count], "/%", &url);
+		struct uni_net_request request = { .url = url.data,
+						   .deadline_ms = METADATA_DEADLINE_MS,
+						   .done = on_early,
+						   .user_data = e };
+		*e = (struct early){ .path = uni_strdup(paths->items[t->early_count]) };
+		rc = uni_net_start(t->net, &request, err);
+	}
+	return rc == 0 ? uni_net_run(t->net, err) : rc;
+}
+
+int transport_fetch_all(struct transport *t, const struct transport_file *files, size_t count,
+			struct uni_err *err)
+{
+	struct uni_fetch fetch = fetch_of(t);
+	if (!asks_at_once(t) || count < 2)
+		return 0;
+	int rc = open_client(t, err);
+	fetch.client = t->net;
+	struct uni_fetch_item *items = uni_alloc_array(count, sizeof(*items));
+	struct uni_strv urls UNI_AUTO_STRV = { .items = NULL };
+	for (size_t i = 0; i < count; i++) {
+		struct uni_buf url UNI_AUTO_BUF = UNI_BUF_INIT;
+		address(t, TARGETS, files[i].path, "/", &url);
+		uni_strv_take(&urls, uni_buf_take(&url));
+		items[i] = (struct uni_fetch_item){ urls.items[i], files[i].digest, files[i].size };
+	}
+	if (rc == 0)
+		rc = uni_fetch_all(&fetch, items, count, err);
+	free(items);
+	return rc;
 }

@@ -43,6 +43,11 @@ void uni_net_options_env(struct uni_net_options *o)
 	from_env(&o->client_cert, (const char *const[]){ "UNI_CLIENT_CERT", NULL });
 	from_env(&o->client_key, (const char *const[]){ "UNI_CLIENT_KEY", NULL });
 	from_env(&o->proxy, (const char *const[]){ "UNI_PROXY", NULL });
+	const char *stall = uni_env("UNI_STALL_SECONDS");
+	uint64_t seconds;
+	if (o->stall_ms == 0 && stall != NULL && uni_str_u64(stall, &seconds) && seconds != 0 &&
+	    seconds <= 86400)
+		o->stall_ms = (unsigned)seconds * 1000;
 }
 
 static const char *own(const char *text)

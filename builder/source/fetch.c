@@ -7,7 +7,7 @@
 #include <string.h>
 #include <uni/base/file.h>
 
-#define FILE_MAX (UINT64_C(64) << 30)
+#define FETCH_FILE_MAX (UINT64_C(64) << 30)
 #define FILE_SCHEME "file://"
 
 int fetch_known(const struct uni_fetch *fetch, const struct uni_digest *key,
@@ -33,7 +33,7 @@ int fetch_remember(const struct uni_fetch *fetch, const struct uni_digest *key,
 	return uni_store_result_put(fetch->store, key, &record, err);
 }
 
-static struct uni_digest key_of(const struct uni_digest *digest)
+struct uni_digest fetch_key(const struct uni_digest *digest)
 {
 	struct uni_hash hash;
 	uni_hash_start(&hash);
@@ -72,14 +72,15 @@ static int receive_url(const struct uni_fetch *fetch, const struct origin *origi
 	const char *url = origin->url;
 	if (uni_str_starts(url, FILE_SCHEME))
 		return receive_file(url + strlen(FILE_SCHEME), fd, digest, err);
-	struct uni_net *net UNI_AUTO(uni_net) = NULL;
+	struct uni_net *own UNI_AUTO(uni_net) = NULL;
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, url);
+	uint64_t limit = fetch->limit != 0 ? fetch->limit : FETCH_FILE_MAX;
 	uni_sink_push_digest(&sink, digest);
-	struct uni_net_request request = { .url = url, .sink = sink, .limit = FILE_MAX };
-	int rc = uni_net_open(&net, fetch->net, err);
+	struct uni_net_request request = { .url = url, .sink = sink, .limit = limit };
+	int rc = fetch->client == NULL ? uni_net_open(&own, fetch->net, err) : 0;
 	if (rc == 0)
-		rc = uni_net_do(net, &request, &answer, err);
+		rc = uni_net_do(own != NULL ? own : fetch->client, &request, &answer, err);
 	if (rc == 0)
 		rc = uni_net_check(&answer, err);
 	return rc != 0 ? rc : uni_sink_finish(sink, err);
@@ -89,7 +90,8 @@ static int receive_blob(const struct uni_fetch *fetch, const struct origin *orig
 			struct uni_digest *digest, struct uni_err *err)
 {
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
-	int rc = uni_repository_read(origin->repository, origin->path, FILE_MAX, &content, err);
+	int rc = uni_repository_read(origin->repository, origin->path, FETCH_FILE_MAX, &content,
+				     err);
 	(void)fetch;
 	if (rc != 0)
 		return rc;
@@ -108,11 +110,22 @@ static int check_digest(const char *name, const struct uni_digest *found,
 	return uni_err_set(err, UNI_E_CORRUPT, "%s has the digest %s, not %s", name, is, due);
 }
 
+int fetch_keep(const struct uni_fetch *fetch, struct uni_store_writer *writer, const char *name,
+	       const struct uni_digest *found, const struct uni_digest *wanted,
+	       struct uni_store_entry *blob, struct uni_err *err)
+{
+	struct uni_digest key = fetch_key(wanted);
+	int rc = check_digest(name, found, wanted, err);
+	if (rc == 0)
+		rc = uni_store_writer_commit(writer, found, blob, err);
+	return rc != 0 ? rc : fetch_remember(fetch, &key, blob, NULL, err);
+}
+
 static int fetch_from(const struct uni_fetch *fetch, const struct origin *origin,
 		      const struct uni_digest *digest, struct uni_store_entry *blob,
 		      struct uni_err *err)
 {
-	struct uni_digest key = key_of(digest), found;
+	struct uni_digest key = fetch_key(digest), found;
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	int rc = fetch_known(fetch, &key, blob, NULL, err);
 	if (rc != 0)
@@ -124,17 +137,13 @@ static int fetch_from(const struct uni_fetch *fetch, const struct origin *origin
 	rc = uni_store_writer_open(&writer, fetch->store, err);
 	if (rc == 0)
 		rc = origin->receive(fetch, origin, uni_store_writer_fd(writer), &found, err);
-	if (rc == 0)
-		rc = check_digest(origin->name, &found, digest, err);
-	if (rc == 0)
-		rc = uni_store_writer_commit(writer, &found, blob, err);
-	return rc != 0 ? rc : fetch_remember(fetch, &key, blob, NULL, err);
+	return rc != 0 ? rc : fetch_keep(fetch, writer, origin->name, &found, digest, blob, err);
 }
 
 bool uni_fetch_known(const struct uni_fetch *fetch, const struct uni_digest *digest,
 		     struct uni_store_entry *blob)
 {
-	struct uni_digest key = key_of(digest);
+	struct uni_digest key = fetch_key(digest);
 	struct uni_err ignored = UNI_ERR_INIT;
 	return fetch_known(fetch, &key, blob, NULL, &ignored) == 1;
 }

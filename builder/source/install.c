@@ -123,6 +123,13 @@ int uni_package_known(struct uni_store *store, const struct uni_digest *archive,
 	return rc == 0 ? 1 : rc;
 }
 
+bool uni_package_here(struct uni_store *store, const struct uni_digest *archive)
+{
+	struct uni_digest key = archive_key(archive);
+
+	return uni_store_result_known(store, &key);
+}
+
 int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
 		     struct uni_installed **installed, struct uni_err *err)
 {

@@ -343,6 +343,14 @@ int uni_package_list(struct uni_store *store,
 	return rc;
 }
 
+bool uni_package_stamp(struct uni_store *store, const char *name, const char *version,
+		       const char *arch, struct uni_store_stamp *stamp)
+{
+	char *ref UNI_AUTO_FREE = uni_asprintf(PACKAGE_REFS "/%s/%s/%s", name, version, arch);
+
+	return uni_store_ref_stamp(store, ref, stamp);
+}
+
 int uni_package_remove(struct uni_store *store, const struct uni_package *package,
 		       struct uni_err *err)
 {

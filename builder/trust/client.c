@@ -27,6 +27,9 @@ struct uni_tuf {
 	struct role *roles; /* targets and those below */
 	size_t role_count, role_room;
 	bool ready, offline, expired_fine;
+	bool probed;		  /* the timestamp was asked for and is the known one */
+	struct uni_strv *missing; /* collects what would be fetched, instead of fetching it */
+	int64_t expires;	  /* the first to, of all that was believed */
 };
 
 /* --- the state --- */
@@ -148,10 +151,12 @@ uint64_t uni_tuf_timestamp_version(const struct uni_tuf *tuf)
 	return tuf->timestamp != NULL ? tuf->timestamp->version : 0;
 }
 
-static int check_expiry(const struct uni_tuf *tuf, const struct meta *meta, const char *name,
+static int check_expiry(struct uni_tuf *tuf, const struct meta *meta, const char *name,
 			struct uni_err *err)
 {
 	char text[32];
+	if (tuf->expires == 0 || meta->expires < tuf->expires)
+		tuf->expires = meta->expires;
 	if (meta->expires > tuf->options.now || tuf->expired_fine)
 		return 0;
 	meta_time_text(meta->expires, text);
@@ -418,6 +423,18 @@ struct delegator {
 	const struct uni_json *keys, *role;
 };
 
+/* Where files are collected instead of fetched: adds this one, unless it has come already. */
+static bool is_missing(struct uni_tuf *tuf, const char *role, const struct meta_expected *expected)
+{
+	if (tuf->missing == NULL)
+		return false;
+	char *name UNI_AUTO_FREE = remote_name(tuf, role, expected->version);
+	if (tuf->transport.here != NULL && tuf->transport.here(tuf->transport.user, name))
+		return false;
+	uni_strv_add(tuf->missing, name);
+	return true;
+}
+
 /* From the state when that is the file the snapshot vouches for, else fetched. */
 static int get_role(struct uni_tuf *tuf, const char *name, const struct delegator *by,
 		    const struct meta **out, struct uni_err *err)
@@ -438,7 +455,7 @@ static int get_role(struct uni_tuf *tuf, const char *name, const struct delegato
 	    meta_verify(meta, by->keys, by->role, name, &ignored) != 0) {
 		set(&meta, NULL);
 		fresh = true;
-		rc = tuf->offline
+		rc = tuf->offline || is_missing(tuf, name, &expected)
 			     ? uni_err_set(err, UNI_E_NOENT, "the state has no %s that fits", name)
 			     : fetch_expected(tuf, name, "targets", &expected, UNI_TUF_TARGETS_MAX,
 					      &text, &meta, err);
@@ -467,12 +484,46 @@ static int get_targets(struct uni_tuf *tuf, const struct meta **out, struct uni_
 	return get_role(tuf, "targets", &by, out, err);
 }
 
+int uni_tuf_probe(struct uni_tuf *tuf, struct uni_err *err)
+{
+	tuf->ready = tuf->offline = tuf->expired_fine = false;
+	int rc = probe_timestamp(tuf, err);
+	tuf->probed = rc == 1;
+	return rc;
+}
+
+struct uni_digest uni_tuf_identity(const struct uni_tuf *tuf)
+{
+	struct uni_hash hash;
+	uni_hash_start(&hash);
+	uni_hash_add_u64(&hash, tuf->root->version);
+	uni_hash_add(&hash, tuf->root->digest.bytes, sizeof(tuf->root->digest.bytes));
+	if (tuf->timestamp != NULL)
+		uni_hash_add(&hash, tuf->timestamp->digest.bytes,
+			     sizeof(tuf->timestamp->digest.bytes));
+	return uni_hash_end(&hash);
+}
+
+int64_t uni_tuf_expires(const struct uni_tuf *tuf)
+{
+	return tuf->expires;
+}
+
 int uni_tuf_refresh(struct uni_tuf *tuf, struct uni_err *err)
 {
 	const struct meta *targets;
-	tuf->ready = tuf->offline = tuf->expired_fine = false;
+	int rc = tuf->probed ? 1 : uni_tuf_probe(tuf, err);
+	tuf->probed = false;
+	tuf->expires = 0;
 	forget_roles(tuf);
-	int rc = probe_timestamp(tuf, err);
+	if (rc == 1) {
+		/* As accept_timestamp and refresh_root would have looked at them. */
+		int known = check_expiry(tuf, tuf->root, "root", err);
+		if (known == 0)
+			known = check_expiry(tuf, tuf->timestamp, "timestamp", err);
+		if (known != 0)
+			return known;
+	}
 	if (rc == 0)
 		rc = refresh_root(tuf, err);
 	if (rc == 0)
@@ -491,6 +542,8 @@ int uni_tuf_use_state(struct uni_tuf *tuf, bool expired, struct uni_err *err)
 	tuf->ready = false;
 	tuf->offline = true;
 	tuf->expired_fine = expired;
+	tuf->probed = false;
+	tuf->expires = 0;
 	forget_roles(tuf);
 	load_known(tuf, "timestamp", &tuf->timestamp);
 	if (tuf->timestamp == NULL)
@@ -610,4 +663,16 @@ int uni_tuf_find(struct uni_tuf *tuf, const char *path, struct uni_tuf_target *t
 	if (rc == 0 && !s.found)
 		rc = uni_err_set(err, UNI_E_NOENT, "nobody vouches for %s", path);
 	return rc;
+}
+
+void uni_tuf_ahead(struct uni_tuf *tuf, const char *path, struct uni_strv *files)
+{
+	struct uni_tuf_target target;
+	struct uni_err ignored = UNI_ERR_INIT;
+	if (tuf->offline)
+		return;
+	tuf->missing = files;
+	(void)uni_tuf_find(tuf, path, &target, &ignored);
+	tuf->missing = NULL;
+	uni_tuf_target_free(&target);
 }

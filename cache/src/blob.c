@@ -51,7 +51,7 @@ void store_stamp(const struct stat *st, struct uni_store_stamp *stamp)
 	};
 }
 
-static bool stamp_eq(const struct uni_store_stamp *a, const struct uni_store_stamp *b)
+bool uni_store_stamp_eq(const struct uni_store_stamp *a, const struct uni_store_stamp *b)
 {
 	return a->inode == b->inode && a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns &&
 	       a->ctime_s == b->ctime_s && a->ctime_ns == b->ctime_ns;
@@ -124,7 +124,7 @@ int store_blob_check(struct uni_store *store, struct uni_store_entry *blob,
 		}
 		store_stamp(&st, &stamp);
 		if (S_ISREG(st.st_mode) && (uint64_t)st.st_size == blob->size &&
-		    stamp_eq(&stamp, &blob->stamp))
+		    uni_store_stamp_eq(&stamp, &blob->stamp))
 			return 1;
 		rc = rehash(store, *place, &blob->digest, name, &st, err);
 		if (rc < 0)

@@ -59,6 +59,20 @@ int uni_store_ref_get(struct uni_store *store, const char *name, struct uni_stor
 				     store->path);
 }
 
+bool uni_store_ref_stamp(struct uni_store *store, const char *name, struct uni_store_stamp *stamp)
+{
+	char *path UNI_AUTO_FREE = uni_path_join(REFS, name);
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct stat st;
+
+	for (size_t i = 0; check_name(name, &ignored) == 0 && i < store->place_count; i++)
+		if (fstatat(store->places[i].fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			store_stamp(&st, stamp);
+			return true;
+		}
+	return false;
+}
+
 int uni_store_ref_set(struct uni_store *store, const char *name,
 		      const struct uni_store_record *record, struct uni_err *err)
 {

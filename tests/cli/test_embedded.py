@@ -77,7 +77,7 @@ class Embedded(scenario.Scenario):
             with open(path, "wb") as f:
                 f.write(data)
         os.remove(os.path.join(self.index, "packages/web.json"))
-        self.assertIn("is missing", self.fails("install", "web"))
+        self.assertIn("is missing", self.fails("info", "web"))
 
     def test_a_lock_holds_against_another_uni(self):
         self.add("web", "1.0.0")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 
 import scenario
 
@@ -43,7 +44,7 @@ class Index(scenario.Scenario):
         self.uni("key", "new", "me", "--no-passphrase")
         self.root = self.uni("index", "create", "pub", "-k", "me").split()[0]
 
-    def serve(self, folder="pub"):
+    def serve(self, folder="pub", handler=None):
         self.asked = asked = []
 
         class Handler(http.server.SimpleHTTPRequestHandler):
@@ -51,7 +52,7 @@ class Index(scenario.Scenario):
                 asked.append(self.path)
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(
-            Handler, directory=os.path.join(self.work, folder)))
+            handler or Handler, directory=os.path.join(self.work, folder)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
@@ -267,6 +268,79 @@ class Index(scenario.Scenario):
         self.write("wrong", "guess\n")
         self.assertIn("not its passphrase", self.fails("publish", "--to", "sealed-index", "-k", "sealed",
                                                        "--passphrase-file", "wrong"))
+
+    def test_endless_and_slow(self):
+        """Each kind of file without an end, and one byte after the other; neither is waited for."""
+        self.publish(self.pack("web", "1.0.0"))
+        attack = {"part": "", "block": b"", "wait": 0.0}
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                if not attack["part"] or attack["part"] not in self.path:
+                    return super().do_GET()
+                self.send_response(200)
+                self.end_headers()
+                try:
+                    while True:
+                        self.wfile.write(attack["block"])
+                        time.sleep(attack["wait"])
+                except ConnectionError:
+                    self.close_connection = True
+                return None
+        url = self.serve(handler=Handler)
+        self.uni("index", "add", "main", url, "--root", self.root)
+        parts = ("2.root.json", "timestamp.json", "snapshot.json", "targets.json", "web.json", ".unipkg")
+        for part in parts:
+            attack.update(part=part, block=b" " * (1 << 20), wait=0)
+            text = self.fails("install", "web", timeout=60)
+            self.assertRegex(text, "more than|is not the file|too large|has the digest", part)
+        self.env["UNI_STALL_SECONDS"] = "1"
+        for part in ("timestamp.json", ".unipkg"):
+            attack.update(part=part, block=b" ", wait=0.05)
+            self.assertIn("stalled", self.fails("install", "web", timeout=90), part)
+        attack["part"] = ""
+        self.uni("install", "web")
+
+    def test_what_is_needed_is_asked_for_at_once(self):
+        """The server answers no description, and no file, before it was asked for all four."""
+        names = ["a1", "b2", "c3", "d4"]
+        self.publish(*(self.pack(name, "1.0.0") for name in names), self.pack("web", "1.0.0", requires=names))
+        barriers = {kind: threading.Barrier(len(names)) for kind in ("packages", "files")}
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                kind = self.path.split("/")[2]
+                if kind in barriers and any(name in self.path for name in names):
+                    barriers[kind].wait(60)
+                super().do_GET()
+        url = self.serve(handler=Handler)
+        self.uni("index", "add", "main", url, "--root", self.root)
+        self.assertEqual(len(self.uni("install", *names).splitlines()), 4)
+        self.assertEqual([b.broken for b in barriers.values()], [False, False])
+
+    def test_answers_hold_as_long_as_the_index(self):
+        self.publish(self.pack("web", "1.0.0"))
+        self.uni("index", "add", "main", "pub")
+        self.assertIn("web 1.0.0", self.uni("install", "web"))
+        self.assertIn("web 1.0.0", self.uni("install", "web"))
+        self.uni("remove", "web")  # what is known is not what is there
+        self.assertIn("web 1.0.0", self.uni("install", "web"))
+        self.assertRegex(self.uni("list"), r"(?m)^web +1\.0\.0 ")
+        self.publish(self.pack("web", "1.1.0"))
+        self.assertIn("web 1.1.0", self.uni("install", "web"))
+        self.assertIn("web 1.0.0", self.uni("install", "web@=1.0.0"))
+        late = ["faketime", "-f", "+30d", scenario.UNI]
+        self.assertIn("expired", self.tool(*late, "install", "web", env=self.env, status=1))
+        self.uni("index", "remove", "main")
+        self.assertIn("no index has a package web", self.fails("install", "web"))
 
     def test_two_installs_at_once(self):
         self.publish(self.pack("web", "1.0.0"), self.pack("style", "1.0.0"))

@@ -13,7 +13,7 @@ pid {work}/nginx.pid;
 error_log stderr;
 events {{ }}
 http {{
-	log_format judge '$request_method $uri $status $server_protocol';
+	log_format judge '$request_method $uri $status $server_protocol $connection';
 	access_log {work}/access.log judge;
 	client_body_temp_path {work}/t1; proxy_temp_path {work}/t2; fastcgi_temp_path {work}/t3;
 	uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;
@@ -37,12 +37,12 @@ class ServedIndex(scenario.Scenario):
         self.publish("web", "1.0.0")
         self.url = self.serve()
 
-    def publish(self, *versions):
+    def publish(self, *versions, requires=()):
         name, *versions = versions
         for version in versions:
             self.write("src/page", f"{name} {version}\n")
             self.write("src/package.toml", f'[package]\nname = "{name}"\nversion = "{version}"\nkind = "volume"\n'
-                       f'arch = "any"\ndescription = "the {name} pages"\n[[files]]\nsource = "page"\n')
+                       f'arch = "any"\ndescription = "the {name} pages"\nrequires = {list(requires)}\n[[files]]\nsource = "page"\n')
             self.uni("pack", "src", "-o", "packed")
             self.uni("publish", f"packed/{name}-{version}-any.unipkg", "--to", "pub", "-k", "me")
 
@@ -67,10 +67,27 @@ class ServedIndex(scenario.Scenario):
         raise AssertionError("nginx did not start")
 
     def asked(self):
-        """What was asked since the last time; nginx writes a line when it has answered."""
-        lines = self.read("access.log").decode().splitlines()
+        """What was asked since the last time, and over how many connections; nginx writes a line when it has answered."""
+        lines = [line.rsplit(" ", 1) for line in self.read("access.log").decode().splitlines()]
         os.truncate(os.path.join(self.work, "access.log"), 0)
-        return lines
+        self.connections = len({connection for _, connection in lines})
+        return [line for line, _ in lines]
+
+    def test_one_connection_for_all(self):
+        """Metadata, descriptions and files of a package and of the twenty that it needs."""
+        names = [f"part{i}" for i in range(20)]
+        for name in names:
+            self.publish(name, "1.0.0")
+        self.publish("all", "1.0.0", requires=names)
+        self.uni("index", "add", "main", self.url, "--root", self.root)
+        self.asked()
+        self.assertEqual(len(self.uni("install", "all").splitlines()), 21)
+        asked = self.asked()
+        self.assertEqual(len([line for line in asked if "/targets/files/" in line]), 21, asked)
+        self.assertEqual(sorted(asked), sorted(set(asked)))  # nothing twice
+        self.assertEqual(self.connections, 1)
+        self.uni("install", "all")
+        self.assertEqual(self.asked(), ["GET /metadata/timestamp.json 304 HTTP/2.0"])
 
     def test_one_request_when_nothing_is_new(self):
         self.uni("index", "add", "main", self.url, "--root", self.root)

@@ -45,6 +45,8 @@ struct uni_store_stamp {
 	uint32_t mtime_ns, ctime_ns;
 };
 
+bool uni_store_stamp_eq(const struct uni_store_stamp *a, const struct uni_store_stamp *b);
+
 struct uni_store_entry {
 	char *name; /* in its record; owned by it. No newline, at most 4096 bytes. */
 	uint64_t size;
@@ -134,6 +136,8 @@ int uni_store_ref_get(struct uni_store *store, const char *name, struct uni_stor
 int uni_store_ref_set(struct uni_store *store, const char *name,
 		      const struct uni_store_record *record, struct uni_err *err);
 int uni_store_ref_remove(struct uni_store *store, const char *name, struct uni_err *err);
+/* What tells cheaply that a reference is as it was; false when there is none. */
+bool uni_store_ref_stamp(struct uni_store *store, const char *name, struct uni_store_stamp *stamp);
 /* Names below `prefix` ("packages", "packages/unibase"; "" for all), sorted by bytes. */
 int uni_store_ref_list(struct uni_store *store, const char *prefix, struct uni_strv *names,
 		       struct uni_err *err);

@@ -133,6 +133,10 @@ int uni_resolve(struct uni_indexes *indexes, const struct uni_need *needs, size_
 /* The package, from the store or fetched; its digest is the pin's, or it is UNI_E_CORRUPT. */
 int uni_indexes_load(struct uni_indexes *indexes, const struct uni_pin *pin,
 		     struct uni_installed **installed, struct uni_err *err);
+/* The package files of those that are not in the store, many at a time where they come from a
+ * server. One by one they are found there then. */
+int uni_indexes_fetch(struct uni_indexes *indexes, const struct uni_pins *pins,
+		      struct uni_err *err);
 /* For commands that want one package and have no recipe's lock: what is installed, else what the
  * indexes have, used without being installed. */
 int uni_index_obtain(struct uni_store *store, const struct uni_events *events,
@@ -141,5 +145,10 @@ int uni_index_obtain(struct uni_store *store, const struct uni_events *events,
 /* The same as uni_indexes_load, and installed. */
 int uni_indexes_install(struct uni_indexes *indexes, const struct uni_pin *pin,
 			struct uni_installed **installed, struct uni_err *err);
+/* All of them; fn for each that is installed now, or was before. `digest`: its description's. */
+typedef void uni_index_told(void *user, const struct uni_digest *digest, const char *name,
+			    const char *version, const char *arch);
+int uni_indexes_install_all(struct uni_indexes *indexes, const struct uni_pins *pins,
+			    uni_index_told *fn, void *user, struct uni_err *err);
 
 #endif

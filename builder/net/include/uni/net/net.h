@@ -46,7 +46,7 @@ struct uni_net_options {
 };
 
 /* Fills in what UNI_CA_FILE, CURL_CA_BUNDLE, SSL_CERT_FILE, UNI_CLIENT_CERT, UNI_CLIENT_KEY and
- * UNI_PROXY say, where the caller left NULL. */
+ * UNI_PROXY say, where the caller left NULL, and UNI_STALL_SECONDS where it left 0. */
 void uni_net_options_env(struct uni_net_options *options);
 
 /* `options` NULL: all by default and environment. What it points to is copied but for events. */

@@ -20,12 +20,24 @@ struct uni_fetch {
 	const struct uni_events *events;   /* or NULL */
 	bool offline;			   /* UNI_E_NOENT for what is not in the store */
 	const struct uni_net_options *net; /* NULL: by environment */
+	uint64_t limit;			   /* most bytes of a file; 0: 64 GiB */
+	struct uni_net *client;		   /* to go on with its connections; NULL: one a file */
 };
 
 /* `url`: https, http, or file:///... UNI_E_CORRUPT when what comes has another digest; nothing
  * stays then. `blob` has no name. */
 int uni_fetch_https(const struct uni_fetch *fetch, const char *url, const struct uni_digest *digest,
 		    struct uni_store_entry *blob, struct uni_err *err);
+
+/* What of `items` is not in the store, many at a time by `fetch->client`, which must be there and
+ * idle; checked as by uni_fetch_https. The first that fails ends it. */
+struct uni_fetch_item {
+	const char *url; /* https or http */
+	struct uni_digest digest;
+	uint64_t size;
+};
+int uni_fetch_all(const struct uni_fetch *fetch, const struct uni_fetch_item *items, size_t count,
+		  struct uni_err *err);
 
 /* Whether it was fetched before, and is there. */
 bool uni_fetch_known(const struct uni_fetch *fetch, const struct uni_digest *digest,

@@ -42,6 +42,8 @@ int uni_package_install(struct uni_store *store, const char *file, struct uni_in
 			struct uni_err *err);
 /* A package file used without being installed: unpacked into the store on first use, found there by
  * the digest of the archive afterwards, and collected like any result. */
+/* Whether it was loaded before, without a look at its files. */
+bool uni_package_here(struct uni_store *store, const struct uni_digest *archive);
 int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
 		     struct uni_installed **installed, struct uni_err *err);
 /* 1: the package that was loaded from the archive of that digest before; 0: it is not there. */
@@ -61,6 +63,9 @@ int uni_package_list(struct uni_store *store,
 		     void *user, struct uni_err *err);
 int uni_package_remove(struct uni_store *store, const struct uni_package *package,
 		       struct uni_err *err);
+/* What tells cheaply that what is installed under that name is as it was; false: nothing is. */
+bool uni_package_stamp(struct uni_store *store, const char *name, const char *version,
+		       const char *arch, struct uni_store_stamp *stamp);
 /* UNI_E_NOENT when the package has no such file. */
 int uni_package_open_file(struct uni_store *store, struct uni_installed *installed,
 			  const char *path, int *fd, struct uni_err *err);

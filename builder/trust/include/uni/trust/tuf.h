@@ -35,6 +35,8 @@ struct uni_tuf_transport {
 	 * whose SHA-256 is *known (which may be NULL, and may be ignored). */
 	int (*get)(void *user, const char *path, uint64_t limit, const struct uni_digest *known,
 		   struct uni_buf *out, struct uni_err *err);
+	/* Whether it would give that file without asking anybody; or NULL: never. */
+	bool (*here)(void *user, const char *path);
 	void *user;
 };
 
@@ -59,6 +61,14 @@ UNI_AUTO_DEFINE(uni_tuf)
  * what has expired. What was accepted before stays.
  */
 int uni_tuf_refresh(struct uni_tuf *tuf, struct uni_err *err);
+/* Asks for the timestamp alone. 1: it is the known one and holds, so that what was made of all that
+ * stands below it holds too, as long as that does; a refresh does not ask for it again. 0: a
+ * refresh is needed. */
+int uni_tuf_probe(struct uni_tuf *tuf, struct uni_err *err);
+/* What the root and the timestamp are that are believed now. */
+struct uni_digest uni_tuf_identity(const struct uni_tuf *tuf);
+/* When the first of all that was believed since the refresh expires; seconds since 1970. */
+int64_t uni_tuf_expires(const struct uni_tuf *tuf);
 /* Without the network: by the state alone. Expired metadata is UNI_E_TIMEOUT unless `expired`. */
 int uni_tuf_use_state(struct uni_tuf *tuf, bool expired, struct uni_err *err);
 
@@ -74,6 +84,9 @@ void uni_tuf_target_free(struct uni_tuf_target *target);
  * when no role vouches for that path. */
 int uni_tuf_find(struct uni_tuf *tuf, const char *path, struct uni_tuf_target *target,
 		 struct uni_err *err);
+/* Adds the file of metadata that uni_tuf_find would fetch next for that path, if any: for those who
+ * fetch several paths' at once. */
+void uni_tuf_ahead(struct uni_tuf *tuf, const char *path, struct uni_strv *files);
 /* The version of the trusted root, and of the timestamp (0 before a refresh). */
 uint64_t uni_tuf_root_version(const struct uni_tuf *tuf);
 uint64_t uni_tuf_timestamp_version(const struct uni_tuf *tuf);
