@@ -7,8 +7,7 @@
 #include <uni/aws/ebs.h>
 #include <uni/base/system.h>
 
-#define IN_FLIGHT 112u
-#define WINDOW_FIRST 32u
+#define WINDOW_FIRST 64u
 #define APPEAR_MS 120000u /* a new snapshot may be unknown for as long */
 #define APPEAR_STEP_MS 500u
 #define APPEAR_STEP_MAX_MS 5000u
@@ -183,22 +182,27 @@ static void put_fill(struct put *put, const struct upload *u, const struct slot 
 static int slot_load(struct slot *slot, struct uni_err *err)
 {
 	const struct uni_ebs_upload *want = slot->upload->want;
-	const struct uni_ebs_block *block = &want->blocks[slot->i];
-	struct uni_digest digest;
-	int rc;
 
 	if (slot->data == NULL)
 		slot->data = uni_alloc(UNI_EBS_BLOCK);
-	rc = want->read(want->user, block->index, slot->data, err);
-	if (rc != 0)
-		return rc;
-	if (want->checked)
-		return 0;
-	digest = uni_digest_of(slot->data, UNI_EBS_BLOCK);
+	return want->read(want->user, want->blocks[slot->i].index, slot->data, err);
+}
+
+/*
+ * A block was refused. The service compares digests, so that here it need not be done for each
+ * block again: it takes most of the time that a block takes.
+ */
+static int block_failed(const struct slot *slot, struct uni_err *err)
+{
+	const struct upload *u = slot->upload;
+	const struct uni_ebs_block *block = &u->want->blocks[slot->i];
+	struct uni_digest digest = uni_digest_of(slot->data, UNI_EBS_BLOCK);
+
 	if (!uni_digest_eq(&digest, &block->digest))
-		return uni_err_set(err, UNI_E_CHANGED, "block %u changed while it was sent",
+		return uni_err_set(err, UNI_E_CHANGED,
+				   "block %u is damaged, or changed since its digest was taken",
 				   block->index);
-	return 0;
+	return uni_err_context(err, "block %u of %s", block->index, u->snapshot->id);
 }
 
 static int sent(struct upload *u, size_t i, struct uni_err *err)
@@ -250,8 +254,7 @@ static int on_block(void *user, int rc, const char *code, struct uni_net_answer 
 	slot->busy = false;
 	u->busy--;
 	if (rc != 0)
-		return uni_err_context(err, "block %u of %s", u->want->blocks[slot->i].index,
-				       u->snapshot->id);
+		return block_failed(slot, err);
 	rc = sent(u, slot->i, err);
 	if (rc == 0)
 		rc = uni_check_cancel(err);
@@ -312,10 +315,8 @@ static int send_first(struct upload *u, struct uni_err *err)
 		rc = uni_wait_ms(step, err);
 		step = step * 2 > APPEAR_STEP_MAX_MS ? APPEAR_STEP_MAX_MS : step * 2;
 	}
-	if (rc == 0)
-		rc = sent(u, slot->i, err);
 	u->next = next_block(u, u->next + 1);
-	return rc;
+	return rc == 0 ? sent(u, slot->i, err) : block_failed(slot, err);
 }
 
 int uni_ebs_upload(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
@@ -325,7 +326,7 @@ int uni_ebs_upload(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
 		cleanup(upload_end))) = { .aws = aws, .snapshot = snapshot, .want = upload };
 	int rc;
 
-	u.slot_count = upload->in_flight != 0 ? upload->in_flight : IN_FLIGHT;
+	u.slot_count = upload->in_flight != 0 ? upload->in_flight : UNI_EBS_IN_FLIGHT;
 	u.slots = uni_alloc_array(u.slot_count, sizeof(*u.slots));
 	for (unsigned i = 0; i < u.slot_count; i++)
 		u.slots[i].upload = &u;

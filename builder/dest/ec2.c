@@ -252,7 +252,7 @@ static int register_image(struct push *p, const char *region, char image[UNI_EC2
 
 static int read_block(const void *user, size_t n, void *data, struct uni_err *err)
 {
-	return uni_ami_read_block(user, n, data, err);
+	return uni_ami_load_block(user, n, data, err);
 }
 
 /* What the nth disk is for the making of its snapshot; `name` is its own to build on. */
@@ -266,7 +266,6 @@ static struct ec2_content content_of(struct push *p, size_t n, char **name)
 				     .map = disk->map,
 				     .read = read_block,
 				     .user = disk,
-				     .checked = true,
 				     .name = *name,
 				     .description = p->name,
 				     .tags = &p->tags,

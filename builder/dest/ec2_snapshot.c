@@ -7,15 +7,16 @@
 #include <string.h>
 #include <uni/aws/ec2.h>
 
-#define BLOCKS_AT_ONCE 112
 #define WAIT_SECONDS 3600u
 #define APPEAR_SECONDS 120 /* a snapshot that was just started may be unknown for as long */
 
 struct uni_net_options ec2_net_options(const struct uni_events *events)
 {
-	return (struct uni_net_options){
-		.in_flight = BLOCKS_AT_ONCE, .budget = 4000, .attempts = 12, .events = events
-	};
+	return (struct uni_net_options){ .in_flight = UNI_EBS_IN_FLIGHT,
+					 .budget = 4000,
+					 .attempts = 12,
+					 .backoff_ms = 250,
+					 .events = events };
 }
 
 struct sending {
@@ -306,7 +307,6 @@ static int fill_snapshot(struct sending *s, const struct uni_ebs_snapshot *snaps
 					       .read = read_block,
 					       .sent = block_sent,
 					       .user = s,
-					       .checked = c->checked,
 					       .skip = s->progress->sent,
 					       .events = c->events,
 					       .name = "upload" };

@@ -15,7 +15,6 @@ struct ec2_content {
 	/* The map's nth block, UNI_AMI_BLOCK bytes. */
 	int (*read)(const void *user, size_t n, void *data, struct uni_err *err);
 	const void *user;
-	bool checked;	  /* a block that is read has its digest */
 	const char *name; /* what the next push of that name builds on */
 	const char *description;
 	const struct uni_strv *tags; /* "KEY=VALUE" */

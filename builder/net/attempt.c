@@ -10,6 +10,9 @@
 #include <strings.h>
 #include <unistd.h>
 
+/* To what is at least as large the answer is short, as a rule: many at once take less memory. */
+#define SENT_LARGE (64u << 10)
+
 /* --- what is sent --- */
 
 static size_t from_fd(struct transfer *t, char *to, size_t room)
@@ -334,7 +337,7 @@ static void set_connection(struct transfer *t)
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_BUFFERSIZE, 256L << 10);
+	SET(CURLOPT_BUFFERSIZE, t->request.body.size > SENT_LARGE ? 16L << 10 : 256L << 10);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, 64L << 10);
 	SET(CURLOPT_USERAGENT, "uni/" UNI_VERSION);
 	if (o->ca_file != NULL) {

@@ -99,8 +99,8 @@ static int take_block(struct making *m, struct uni_err *err)
 	if (rc <= 0)
 		return rc;
 	m->next = at / UNI_AMI_BLOCK + 1;
-	rc = uni_disk_source_read(m->source, data, UNI_AMI_BLOCK, (m->next - 1) * UNI_AMI_BLOCK,
-				  err);
+	rc = uni_disk_source_read_data(m->source, data, UNI_AMI_BLOCK,
+				       (m->next - 1) * UNI_AMI_BLOCK, err);
 	if (rc != 0)
 		return rc;
 	if (!uni_all_zero(data, UNI_AMI_BLOCK))

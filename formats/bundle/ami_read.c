@@ -111,12 +111,17 @@ void uni_ami_free(struct uni_ami *ami)
 	free(ami);
 }
 
+int uni_ami_load_block(const struct uni_ami_disk *disk, size_t n, void *data, struct uni_err *err)
+{
+	return uni_pread_full(disk->fd, data, UNI_AMI_BLOCK, (uint64_t)n * UNI_AMI_BLOCK,
+			      disk->path, err);
+}
+
 int uni_ami_read_block(const struct uni_ami_disk *disk, size_t n, void *data, struct uni_err *err)
 {
 	const struct uni_ami_block *block = &disk->map->blocks[n];
 	struct uni_digest digest;
-	int rc = uni_pread_full(disk->fd, data, UNI_AMI_BLOCK, (uint64_t)n * UNI_AMI_BLOCK,
-				disk->path, err);
+	int rc = uni_ami_load_block(disk, n, data, err);
 
 	if (rc != 0)
 		return rc;

@@ -38,6 +38,28 @@ int uni_disk_source_read(struct uni_disk_source *source, void *data, size_t size
 	return size != 0 ? source->ops->read(source, data, size, offset, err) : 0;
 }
 
+int uni_disk_source_read_data(struct uni_disk_source *source, void *data, size_t size,
+			      uint64_t offset, struct uni_err *err)
+{
+	uint64_t end = offset + size;
+	int rc = 1;
+
+	if (offset > source->size || size > source->size - offset)
+		return uni_err_set(err, UNI_E_INVAL, "a read reaches behind the disk's end");
+	memset(data, 0, size);
+	for (uint64_t at = offset, length = 0; at < end; at += length) {
+		rc = uni_disk_source_next(source, &at, &length, err);
+		if (rc <= 0 || at >= end)
+			break;
+		length = length < end - at ? length : end - at;
+		rc = source->ops->read(source, (uint8_t *)data + (at - offset), (size_t)length, at,
+				       err);
+		if (rc != 0)
+			break;
+	}
+	return rc < 0 ? rc : 0;
+}
+
 void uni_disk_source_free(struct uni_disk_source *source)
 {
 	if (source == NULL)

@@ -51,7 +51,7 @@ class Account:
         self.clock = time.time
         self.copies_wait = 0
         self.encrypt = False
-        self.keeps = True  # blocks; else their digests alone
+        self.catch_up = lambda: None  # with blocks that a front has taken
         self.seals = "completed"  # the state of a snapshot when all blocks are there
 
     def new_id(self, prefix):
@@ -61,6 +61,16 @@ class Account:
     def count(self, action):
         """Calls of that action, but for those about block maps, which are kept beside all that is pushed."""
         return sum(1 for call in self.calls if call["action"] == action and not call["map"])
+
+    def take(self, snapshot, index, digest, body=None):
+        """A block that is what it says; `body` None where only its digest is known."""
+        if snapshot["state"] != "pending":
+            raise Refused(400, "ValidationException", "the snapshot is sealed")
+        if index >= snapshot["size"] * 2048:
+            raise Refused(400, "ValidationException", "beyond the volume")
+        with self.lock:
+            snapshot["put"][index] = digest
+            snapshot["blocks"][index] = body
 
     @property
     def disks(self):
@@ -222,16 +232,11 @@ class Ebs:
         if headers.get("x-amz-checksum-algorithm") != "SHA256" or \
                 headers.get("x-amz-checksum") != base64.b64encode(digest).decode():
             raise Refused(400, "ValidationException", "x-amz-checksum")
-        if snapshot["state"] != "pending":
-            raise Refused(400, "ValidationException", "the snapshot is sealed")
-        if index >= snapshot["size"] * 2048:
-            raise Refused(400, "ValidationException", "beyond the volume")
-        with self.account.lock:
-            snapshot["put"][index] = digest
-            snapshot["blocks"][index] = body if self.account.keeps or "uni:map-of" in snapshot["tags"] else digest
+        self.account.take(snapshot, index, digest, body)
         return 201, {}
 
     def complete(self, region, name, headers):
+        self.account.catch_up()
         snapshot = self.snapshot(region, name)
         linear = hashlib.sha256(b"".join(snapshot["put"][i] for i in sorted(snapshot["put"]))).digest()
         if headers.get("x-amz-changedblockscount") != str(len(snapshot["put"])):

@@ -15,6 +15,9 @@
 #define UNI_EBS_BLOCK (512u << 10)
 #define UNI_EBS_GIB_MAX 65536u
 #define UNI_EBS_ID 64
+/* Of a thousand blocks a second, which is what EBS takes of a snapshot, so many are under way at a
+ * time when an answer takes a tenth of a second and the way there half of that. */
+#define UNI_EBS_IN_FLIGHT 150u
 
 struct uni_ebs_block {
 	uint32_t index;
@@ -43,17 +46,16 @@ struct uni_ebs_upload {
 	size_t count;
 	/* Fills 512 KiB. Called from the thread that uploads. */
 	int (*read)(void *user, uint32_t index, void *data, struct uni_err *err);
-	bool checked; /* what it fills in has the digest, or it fails */
 	/* Block `i` of `blocks` is there; or NULL. What it returns, unless 0, ends the upload. */
 	int (*sent)(void *user, size_t i, struct uni_err *err);
 	void *user;
 	const uint8_t *skip; /* for each block: not 0 when it is there already; or NULL */
 	const struct uni_events *events; /* progress in bytes; or NULL */
 	const char *name;		 /* of the progress */
-	unsigned in_flight;		 /* 0: 112. Memory is that many blocks. */
+	unsigned in_flight;		 /* 0: UNI_EBS_IN_FLIGHT. Memory is that many blocks. */
 };
 /* Many at once, fewer while the service throttles. A block whose content no longer has its digest
- * is UNI_E_CHANGED. */
+ * is refused by the service, and UNI_E_CHANGED. */
 int uni_ebs_upload(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
 		   const struct uni_ebs_upload *upload, struct uni_err *err);
 

@@ -85,6 +85,8 @@ UNI_AUTO_DEFINE(uni_ami)
 /* The map's nth block, UNI_AMI_BLOCK bytes; UNI_E_CORRUPT when it has not its digest. May be called
  * by several threads. */
 int uni_ami_read_block(const struct uni_ami_disk *disk, size_t n, void *data, struct uni_err *err);
+/* The same, for one who compares digests himself. */
+int uni_ami_load_block(const struct uni_ami_disk *disk, size_t n, void *data, struct uni_err *err);
 /* The request, to which the one who registers adds the snapshots' ids. */
 int uni_ami_request(const struct uni_ami *ami, struct uni_buf *json, struct uni_err *err);
 /* The disk in it. The source borrows `disk`. Every block is checked when it is read. */

@@ -41,6 +41,9 @@ int uni_disk_source_next(struct uni_disk_source *source, uint64_t *offset, uint6
 /* Exactly `size` bytes, which must lie inside the disk. */
 int uni_disk_source_read(struct uni_disk_source *source, void *data, size_t size, uint64_t offset,
 			 struct uni_err *err);
+/* The same; what is known to be zeros is not read. */
+int uni_disk_source_read_data(struct uni_disk_source *source, void *data, size_t size,
+			      uint64_t offset, struct uni_err *err);
 void uni_disk_source_free(struct uni_disk_source *source);
 UNI_AUTO_DEFINE(uni_disk_source)
 
