@@ -60,8 +60,8 @@ static void check_repeats(struct model *m, const char *what, const struct uni_re
 		char *path UNI_AUTO_FREE = uni_path_normal(inputs->items[i].text);
 
 		if (uni_strv_has(&seen, path))
-			model_error(m, inputs->items[i].pos, "[app]: %s \"%s\" is given twice", what,
-				    inputs->items[i].text);
+			model_error(m, inputs->items[i].pos, "[app]: %s \"%s\" is given twice",
+				    what, inputs->items[i].text);
 		else
 			uni_strv_add(&seen, path);
 	}

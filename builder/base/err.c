@@ -94,8 +94,8 @@ static int code_of_errno(int number)
 int uni_err_errno(struct uni_err *err, const char *fmt, ...)
 {
 	int number = errno;
-	char text[sizeof(err->text)];
 	char reason[128];
+	char text[sizeof(err->text) - sizeof(reason)]; /* a long path leaves room for the reason */
 	va_list args;
 	va_start(args, fmt);
 	mark_cut(text, sizeof(text), vsnprintf(text, sizeof(text), fmt, args));

@@ -122,6 +122,10 @@ int uni_file_read(const char *path, uint64_t limit, struct uni_buf *out, struct 
 	if (rc != 0)
 		return rc;
 	uint64_t size = (uint64_t)st.st_size;
+	if (size > limit)
+		return uni_err_set(err, UNI_E_LIMIT,
+				   "%s: %llu bytes are more than the %llu allowed", path,
+				   (unsigned long long)size, (unsigned long long)limit);
 	/* One byte more, to see whether the file ends where it said. */
 	char *data UNI_AUTO_FREE = uni_try_alloc(size + 1, limit + 1, path, err);
 	if (data == NULL)

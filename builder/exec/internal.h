@@ -94,7 +94,7 @@ struct build {
 	const char **formats;
 	size_t format_count;
 
-	bool writes_lock; /* a build; others only obey it */
+	bool writes_lock;	    /* a build; others only obey it */
 	struct uni_lock *next_lock; /* to be written when the build has succeeded, or NULL */
 	struct uni_indexes *indexes;
 	struct uni_pins locked, pins; /* by the lock; of this build */
@@ -147,8 +147,8 @@ int item_path(struct build *b, struct item *item, char **path, struct uni_err *e
 int lock_resolve(struct build *b, struct uni_err *err);
 /* Behind the resolution of tools: compares them with the lock's, and adds what is new. */
 int lock_tools(struct build *b, struct uni_err *err);
-char *lock_path(const struct uni_recipe *recipe); /* owned */
-int lock_write(struct build *b, struct uni_err *err); /* where it changed; last of all */
+char *lock_path(const struct uni_recipe *recipe);	/* owned */
+int lock_write(struct build *b, struct uni_err *err);	/* where it changed; last of all */
 int lock_indexes(struct build *b, struct uni_err *err); /* opens them */
 void lock_forget(struct build *b, const char *name);
 /* The package that an input means. */

@@ -286,9 +286,9 @@ static void tell_newer(struct build *b, const struct needs *needs)
 		const struct uni_need *need = &needs->items[i];
 		const struct uni_pin *pin = uni_pins_find(&b->locked, need->name);
 		char *newer UNI_AUTO_FREE =
-			pin->index != NULL ? uni_index_embedded_newer(pin, need->range, BASE_ARCH)
-					   : uni_package_newest(b->store, need->name, need->range,
-								BASE_ARCH);
+			pin->index != NULL
+				? uni_index_embedded_newer(pin, need->range, BASE_ARCH)
+				: uni_package_newest(b->store, need->name, need->range, BASE_ARCH);
 
 		if (newer == NULL ||
 		    (pin->index == NULL && !uni_version_newer(newer, pin->version)))

@@ -175,8 +175,8 @@ char *uni_index_embedded_newer(const struct uni_pin *pin, const char *range, con
 		size_t length = strcspn(line, "\n");
 		char *version UNI_AUTO_FREE =
 			length <= HEX_SIZE + 2 ? NULL
-					       : version_in(line + HEX_SIZE + 2, length - HEX_SIZE - 2,
-							    pin->name, arch);
+					       : version_in(line + HEX_SIZE + 2,
+							    length - HEX_SIZE - 2, pin->name, arch);
 		if (version != NULL && supersedes(version, line, pin, range) &&
 		    (best == NULL || uni_version_newer(version, best))) {
 			free(best);

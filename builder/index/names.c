@@ -36,7 +36,8 @@ void index_names_note(struct index_names *names, const struct uni_index_package 
 	size_t at = 0;
 	for (size_t i = 0; i < package->count; i++) {
 		const struct uni_index_version *v = &package->versions[i];
-		if (v->yanked == NULL && (best == NULL || uni_version_newer(v->version, best->version)))
+		if (v->yanked == NULL &&
+		    (best == NULL || uni_version_newer(v->version, best->version)))
 			best = v;
 	}
 	if (best != NULL) {

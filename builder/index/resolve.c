@@ -110,7 +110,8 @@ static void pop_needs(struct solver *s, size_t count)
 static bool fits_all(const struct solver *s, const char *name, const char *version)
 {
 	for (size_t i = 0; i < s->need_count; i++)
-		if (uni_str_eq(s->needs[i].name, name) && !uni_range_has_text(s->needs[i].range, version))
+		if (uni_str_eq(s->needs[i].name, name) &&
+		    !uni_range_has_text(s->needs[i].range, version))
 			return false;
 	return true;
 }

@@ -156,7 +156,7 @@ class BadInput(scenario.Scenario):
         for name, words in {"folder.toml": "folder.toml is a folder\n  name the recipe in it, such as folder.toml/recipe.toml",
                             "fifo.toml": "fifo.toml is not a regular file",
                             "empty.toml": "empty.toml:1:1: [image] is missing",
-                            "huge.toml": "huge.toml: 100000000 bytes are more than the 16777217 allowed",
+                            "huge.toml": "huge.toml: 100000000 bytes are more than the 16777216 allowed",
                             "none.toml": "cannot open none.toml: No such file or directory"}.items():
             with self.subTest(name):
                 self.assertTrue(self.fails("build", name, "-o", "out").startswith("uni: " + words))

@@ -85,6 +85,10 @@ class Embedded(scenario.Scenario):
         self.uni("build", recipe, "-o", "out")
         self.add("web", "1.0.0", content="of another build\n")
         self.uni("build", recipe, "-o", "again", "--locked")  # the store still has it
+        for command in (("build", recipe, "-o", "again"), ("plan", recipe)):
+            note = f'uni: note: the lock keeps web 1.0.0, and a newer make of it is here: "uni update web --recipe {recipe}" takes it\n'
+            self.assertEqual(self.run_uni(*command).stderr.decode(), note)
+            self.assertEqual(self.run_uni(*command, "--locked").stderr.decode(), "")
         self.assertEqual(self.read("out/hello.raw"), self.read("again/hello.raw"))
         self.env["UNI_CACHE"] = self.path("store2")
         self.assertIn("is not the one that came with this uni", self.fails("build", recipe, "-o", "again"))

@@ -61,7 +61,7 @@ class Forms(scenario.Scenario):
         self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["qcow2"]\nvmdk.variant = "flat"\n')
         self.assertIn("flat", self.fails("build", "recipe.toml"))
         self.hello()
-        self.assertIn("no output format floppy", self.fails("build", "recipe.toml", "--format", "floppy"))
+        self.assertIn("no output format floppy", self.fails("build", "recipe.toml", "--format", "floppy", status=2))
 
     def test_options_serve_forms_of_the_command_line(self):
         self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["elf"]\nqcow2.size = "9M"\n')
