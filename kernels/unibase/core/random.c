@@ -115,13 +115,13 @@ static bool hardware_word(uint64_t *v)
 
 static void ask_hardware(void)
 {
-	for (int i = 0; i < 2 * SEED_BITS / 64; i++) {
-		uint64_t v = 0;
+	uint64_t words[2 * SEED_BITS / 64] = { 0 };
+	unsigned count = 0;
 
-		if (!hardware_word(&v))
-			return;
-		uk_random_add(&v, sizeof(v), 32);
-	}
+	while (count < UK_COUNT(words) && hardware_word(&words[count]))
+		count++;
+	if (count != 0)
+		uk_random_add(words, sizeof(words), count * 32);
 }
 
 /* Timing of port accesses, whose last bits nobody controls; counted as half a bit each. */

@@ -13,9 +13,9 @@
 #define DMA_LOW 0x518
 
 #define KEY_SIGNATURE 0x0000
-#define KEY_ID 0x0001
 #define KEY_DIRECTORY 0x0019
-#define ID_DMA 2
+#define DMA_SIGNATURE 0x554d4551    /* "QEMU" */
+#define COUNT_SIZE sizeof(uint32_t) /* before the directory's entries */
 
 #define FILES_MAX 1024
 #define NAME_SIZE 56
@@ -50,19 +50,18 @@ static void read_port(void *data, size_t size)
 	__asm__ volatile("rep insb" : "+D"(data), "+c"(size) : "d"((uint16_t)DATA) : "memory");
 }
 
+/* Of a DMA interface the registers read as "QEMU CFG"; older ones are known by an item. */
 static void probe(void)
 {
 	char signature[4];
-	uint32_t id;
 
-	how = ABSENT;
+	if (uk_in32(DMA_HIGH) == DMA_SIGNATURE) {
+		how = DMA;
+		return;
+	}
 	select(KEY_SIGNATURE);
 	read_port(signature, sizeof(signature));
-	if (memcmp(signature, "QEMU", sizeof(signature)) != 0)
-		return;
-	select(KEY_ID);
-	read_port(&id, sizeof(id));
-	how = (id & ID_DMA) != 0 ? DMA : PORTS;
+	how = memcmp(signature, "QEMU", sizeof(signature)) == 0 ? PORTS : ABSENT;
 }
 
 /* QEMU ends the transfer before the write of the low half returns; others may take a while. */
@@ -106,33 +105,31 @@ static int read_item(uint16_t key, uint32_t skip, void *data, uint32_t size)
 	return result != 0 ? result : dma_run(DMA_READ, data, size);
 }
 
-/* A page of entries at a time. */
-static int find(const char *name, struct entry *page, uint32_t *size, uint16_t *key)
+/* A page of entries at a time, behind the count or what comes before them. */
+static int find(const char *name, uint8_t *page, uint32_t *size, uint16_t *key)
 {
-	const uint32_t step = UK_PAGE_SIZE / sizeof(*page);
-	uint32_t count;
-	int result = read_item(KEY_DIRECTORY, 0, page, sizeof(count));
+	const uint32_t step = (UK_PAGE_SIZE - COUNT_SIZE) / sizeof(struct entry);
+	const size_t name_size = strlen(name) + 1;
+	uint32_t count = 1;
 
-	if (result != 0)
-		return result;
-	memcpy(&count, page, sizeof(count));
-	count = __builtin_bswap32(count);
-	if (count > FILES_MAX)
-		return -UK_EIO;
 	for (uint32_t first = 0; first < count; first += step) {
-		uint32_t part = UK_MIN(count - first, step);
+		const struct entry *e = (const void *)(page + COUNT_SIZE);
+		int result =
+			read_item(KEY_DIRECTORY, first * (uint32_t)sizeof(*e), page, UK_PAGE_SIZE);
 
-		result = read_item(KEY_DIRECTORY, 4 + first * (uint32_t)sizeof(*page), page,
-				   part * (uint32_t)sizeof(*page));
 		if (result != 0)
 			return result;
-		for (uint32_t i = 0; i < part; i++) {
-			size_t length = strnlen(page[i].name, NAME_SIZE);
-
-			if (length == NAME_SIZE || strcmp(page[i].name, name) != 0)
+		if (first == 0) {
+			memcpy(&count, page, sizeof(count));
+			count = __builtin_bswap32(count);
+		}
+		if (count > FILES_MAX)
+			return -UK_EIO;
+		for (uint32_t i = first; i < UK_MIN(count, first + step); i++, e++) {
+			if (memcmp(e->name, name, name_size) != 0)
 				continue;
-			*size = __builtin_bswap32(page[i].size);
-			*key = __builtin_bswap16(page[i].select);
+			*size = __builtin_bswap32(e->size);
+			*key = __builtin_bswap16(e->select);
 			return 0;
 		}
 	}
@@ -142,7 +139,7 @@ static int find(const char *name, struct entry *page, uint32_t *size, uint16_t *
 static int read_file(const char *name, uint8_t *data, size_t room, uint8_t *page, uint32_t *size)
 {
 	uint16_t key;
-	int result = find(name, (struct entry *)(void *)page, size, &key);
+	int result = find(name, page, size, &key);
 
 	if (result != 0)
 		return result;

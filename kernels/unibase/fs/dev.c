@@ -135,21 +135,16 @@ int fs_device_open(struct uk_inode *inode, struct uk_file *file)
 	return -UK_ENXIO;
 }
 
-static int make_device(struct uk_inode *dev, size_t i)
+static int make_device(struct uk_inode *dev, size_t i, struct uk_inode **inode)
 {
-	struct uk_inode *inode;
-	int error = dev->ops->create(dev, devices[i].name, strlen(devices[i].name),
-				     UK_S_IFCHR | devices[i].mode,
-				     device(devices[i].major, devices[i].minor), &inode);
-
-	if (error == 0)
-		uk_inode_put(inode);
-	return error;
+	return dev->ops->create(dev, devices[i].name, strlen(devices[i].name),
+				UK_S_IFCHR | devices[i].mode,
+				device(devices[i].major, devices[i].minor), inode);
 }
 
-int fs_dev_first(struct uk_inode *dev)
+int fs_dev_first(struct uk_inode *dev, struct uk_inode **console)
 {
-	return make_device(dev, CONSOLE);
+	return make_device(dev, CONSOLE, console);
 }
 
 int fs_dev_fill(struct uk_inode *dev)
@@ -157,9 +152,13 @@ int fs_dev_fill(struct uk_inode *dev)
 	struct uk_inode *inode;
 	int error = 0;
 
-	for (size_t i = 0; i < UK_COUNT(devices) && error == 0; i++)
-		if (i != CONSOLE)
-			error = make_device(dev, i);
+	for (size_t i = 0; i < UK_COUNT(devices) && error == 0; i++) {
+		if (i == CONSOLE)
+			continue;
+		error = make_device(dev, i, &inode);
+		if (error == 0)
+			uk_inode_put(inode);
+	}
 	for (size_t i = 0; i < UK_COUNT(links) && error == 0; i++) {
 		error = dev->ops->symlink(dev, links[i][0], strlen(links[i][0]), links[i][1],
 					  &inode);

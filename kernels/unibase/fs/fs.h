@@ -310,8 +310,8 @@ int fs_gzip_new(void **memory);
 int64_t fs_gzip_decode(void *memory, const void *from, size_t size, void *to, size_t room);
 
 /* start.c and its parts */
-int fs_dev_first(struct uk_inode *dev); /* dev.c: the console */
-int fs_dev_fill(struct uk_inode *dev);	/* dev.c: the other names of /dev */
+int fs_dev_first(struct uk_inode *dev, struct uk_inode **console); /* dev.c; a reference */
+int fs_dev_fill(struct uk_inode *dev); /* dev.c: the other names of /dev */
 struct uk_super *fs_proc_new(void);
 int fs_etc_fill(struct uk_inode *etc);
 void fs_hostname(char *name, size_t room);

@@ -8,6 +8,9 @@
 
 #include "fs.h"
 
+static bool root_is_ours;		    /* nothing was unpacked into it */
+static struct uk_dentry *console, *program; /* program: NULL: it is no part of the image */
+
 static void must(int error, const char *what, const char *path)
 {
 	if (error != 0)
@@ -68,12 +71,38 @@ static struct uk_dentry *make_folder(char *path, uint32_t mode)
 	}
 }
 
-static struct uk_dentry *make_top_folder(const char *name, uint32_t mode)
+/* A name that is not there yet, in a folder of ours: it need not be looked for. */
+static struct uk_dentry *make_fresh(struct uk_dentry *dir, const char *name, uint32_t mode)
 {
-	char path[16];
+	size_t size = strlen(name);
+	struct uk_inode *inode;
+	struct uk_dentry *made;
 
-	uk_strlcpy(path, name, sizeof(path));
-	return make_folder(path, mode);
+	must(dir->inode->ops->create(dir->inode, name, size, mode, 0, &inode), "make", name);
+	made = fs_dentry_new(dir, name, size, inode);
+	if (made == NULL)
+		uk_panic("make %s: no memory", name);
+	return made;
+}
+
+/* Of the names in the root folder that were made here. */
+static bool is_taken(const char *name)
+{
+	struct uk_dentry *there = fs_dentry_find(fs_mount_root(), name, strlen(name));
+
+	fs_dentry_put(there);
+	return there != NULL;
+}
+
+/* What an archive brought may be there already. */
+static struct uk_dentry *make_top_folder(const char *path, uint32_t mode)
+{
+	char copy[16];
+
+	if (root_is_ours)
+		return make_fresh(fs_mount_root(), path + 1, UK_S_IFDIR | mode);
+	uk_strlcpy(copy, path, sizeof(copy));
+	return make_folder(copy, mode);
 }
 
 /* Consumes the folder. */
@@ -92,6 +121,7 @@ static void unpack_root(void)
 	const struct uni_part *part = uk_part_find(UNI_PART_ROOT);
 	const char *why;
 
+	root_is_ours = part == NULL;
 	if (part != NULL && fs_cpio_unpack(uk_part_data(part), part->size, &why) != 0)
 		uk_panic("the image's root archive: %s", why);
 }
@@ -102,7 +132,7 @@ static void place_program(void)
 	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_PROGRAM, NULL);
 	const struct uni_part *part = uk_part_find(UNI_PART_PROGRAM);
 	char path[UK_NAME_MAX + 1];
-	struct uk_dentry *file;
+	struct uk_dentry *folder, *file;
 	char *slash;
 
 	if (part == NULL || entry == NULL)
@@ -111,10 +141,25 @@ static void place_program(void)
 		uk_panic("the program's path is not absolute");
 	slash = strrchr(path, '/');
 	*slash = '\0';
-	file = make_folder(path, 0755);
-	file = make_name(file, slash + 1, strlen(slash + 1), UK_S_IFREG | 0755);
+	folder =
+		root_is_ours && strrchr(path, '/') == path && path[1] != '\0' && !is_taken(path + 1)
+			? make_fresh(fs_mount_root(), path + 1, UK_S_IFDIR | 0755)
+			: NULL;
+	if (folder != NULL) {
+		file = make_fresh(folder, slash + 1, UK_S_IFREG | 0755);
+		fs_dentry_put(folder);
+	} else {
+		file = make_name(make_folder(path, 0755), slash + 1, strlen(slash + 1),
+				 UK_S_IFREG | 0755);
+	}
 	must(fs_tmpfs_set_source(file->inode, uk_part_data(part), part->size), "make", slash + 1);
-	fs_dentry_put(file);
+	program = file;
+}
+
+struct uk_file *uk_vfs_program(const char *path)
+{
+	return program != NULL ? fs_file_open_dentry(program, UK_O_RDONLY)
+			       : uk_file_open(path, UK_O_RDONLY, 0);
 }
 
 /* What most programs never look at is made when something looks. */
@@ -127,12 +172,20 @@ static void fill_later(struct uk_dentry *dir, int (*fill)(struct uk_inode *folde
 static void mount_dev(void)
 {
 	struct uk_super *dev = fs_tmpfs_new(0);
+	struct uk_dentry *folder = make_top_folder("/dev", 0755);
+	struct uk_inode *inode;
 
 	if (dev == NULL)
 		uk_panic("no memory for /dev");
-	must(fs_dev_first(dev->root), "make", "/dev/console");
+	must(fs_dev_first(dev->root, &inode), "make", "/dev/console");
 	fs_tmpfs_later(dev->root, fs_dev_fill);
-	mount(make_top_folder("/dev", 0755), dev, "devtmpfs", "devtmpfs");
+	fs_dentry_get(folder);
+	mount(folder, dev, "devtmpfs", "devtmpfs");
+	folder = fs_mount_cross(folder);
+	console = fs_dentry_new(folder, "console", strlen("console"), inode);
+	fs_dentry_put(folder);
+	if (console == NULL)
+		uk_panic("no memory for /dev");
 }
 
 /* Takes a mount's entry apart; NULL: a bad one, which is the tool's mistake and fatal. */
@@ -256,6 +309,8 @@ static void enter_folder(void)
 		return;
 	if (uk_config_string(entry, path, sizeof(path)) < 0)
 		uk_panic("the working folder's path is not sound");
+	if (strcmp(path, "/") == 0 && fs_mount_root()->mounted == NULL) /* as it is */
+		return;
 	must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW | FS_DIRECTORY, &folder), "enter", path);
 	fs_cwd_set(folder);
 }
@@ -263,7 +318,7 @@ static void enter_folder(void)
 /* One open file behind the three descriptors. */
 static void open_console(void)
 {
-	struct uk_file *file = uk_file_open("/dev/console", UK_O_RDWR, 0);
+	struct uk_file *file = fs_file_open_dentry(console, UK_O_RDWR);
 
 	if (uk_is_err(file))
 		uk_panic("the console cannot be opened");

@@ -2,7 +2,7 @@
  * Page frames: a buddy allocator whose records come to life 2 MiB at a time.
  *
  * Start-up touches no memory for what is not used: each range of RAM has an array of struct uk_page
- * at its upper end, and a byte for each 2 MiB (a chunk) that says whether the chunk's records are
+ * at its lower end, and a byte for each 2 MiB (a chunk) that says whether the chunk's records are
  * made. A chunk is made, and its free frames given to the free lists, when the lists run dry or
  * when somebody asks for a record in it. Blocks never cross chunks, so buddies are always both
  * made.
@@ -348,15 +348,16 @@ uint64_t uk_mem_free(void)
 	return frames_free << UK_PAGE_SHIFT;
 }
 
-/* The records of a range of RAM, at its upper end: where, or 0 when it has no room for them. */
+/* The records of a range of RAM, as low in it as there is room, where memory was touched already:
+ * hosts give theirs in large pieces. Where, or 0: it has no room for them. */
 static uk_paddr_t place_records(uk_paddr_t start, uk_paddr_t end, uint64_t size)
 {
-	while (end > start && end - start >= size) {
-		const struct range *hit = reserved_in(end - size, end);
+	while (start < end && end - start >= size) {
+		const struct range *hit = reserved_in(start, start + size);
 
 		if (hit == NULL)
-			return end - size;
-		end = hit->start;
+			return start;
+		start = hit->end;
 	}
 	return 0;
 }

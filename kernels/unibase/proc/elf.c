@@ -230,13 +230,13 @@ static int load_interpreter(struct image *im, struct uk_loaded *out, struct comp
 
 int uk_elf_load(struct uk_file *file, struct uk_loaded *out, char *why, size_t room)
 {
+	static struct image image; /* one program is loaded, once */
 	struct complaint c = { .why = why, .room = room };
-	struct image *im = uk_alloc(sizeof(*im));
+	struct image *im = &image;
 	int result;
 
 	memset(out, 0, sizeof(*out));
-	if (im == NULL)
-		return refuse(&c, -UK_ENOMEM, "there is not enough memory for it");
+	memset(im, 0, sizeof(*im));
 	im->file = file;
 	result = uk_file_may_execute(file);
 	if (result != 0)
@@ -255,6 +255,5 @@ int uk_elf_load(struct uk_file *file, struct uk_loaded *out, char *why, size_t r
 		if (im->interpreter[0] != '\0')
 			result = load_interpreter(im, out, &c);
 	}
-	uk_free(im);
 	return result;
 }

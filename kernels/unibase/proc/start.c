@@ -72,7 +72,7 @@ static struct uk_file *open_program(void)
 		give_up("the boot configuration names no program");
 	if (uk_config_string(e, uk_process.path, sizeof(uk_process.path)) < 0)
 		give_up("the program's path in the boot configuration is not sound");
-	file = uk_file_open(uk_process.path, UK_O_RDONLY, 0);
+	file = uk_vfs_program(uk_process.path);
 	if (uk_is_err(file))
 		give_up("the program's file is not there");
 	return file;

@@ -258,6 +258,8 @@ void uk_fd_set_limit(uint64_t limit);
 /* Start: mounts the root tmpfs, unpacks the cpio part, makes /dev /proc /tmp /etc, places the
  * program's file, mounts the configured volumes, opens 0, 1, 2. Panics with the reason when a mount
  * is impossible. */
+/* The program's file, opened, once: the image's own, or else what is at `path`; or uk_err_ptr. */
+struct uk_file *uk_vfs_program(const char *path);
 void uk_vfs_sync(void);
 void uk_vfs_stop(void); /* the last before the machine goes off: nothing is written any more */
 
