@@ -356,7 +356,7 @@ static int read_push(struct ena *e)
 	e->push.entry = PUSH_ENTRY;
 	e->push.header = PUSH_HEADER;
 	e->push.meta = (accelerated & PUSH_NO_META_CACHE) != 0;
-	e->push.burst = (accelerated & PUSH_BURST) != 0 ? burst / e->push.entry : 0;
+	e->push.burst = (uint16_t)((accelerated & PUSH_BURST) != 0 ? burst / e->push.entry : 0);
 	c = (struct ena_command){ 0 };
 	c.word[SET_WORDS + 2] = PUSH_INLINE << 16;
 	c.word[SET_WORDS + 3] = PUSH_ENTRY_128 << 16;

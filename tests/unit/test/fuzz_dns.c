@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const types[] = { "A",  "NS",  "CNAME", "SOA", "PTR",
 					     "MX", "TXT", "AAAA",  "SRV" };
 	UNI_AUTO_FREE uint8_t *packet = malloc(size != 0 ? size : 1);
-	uint16_t id = size >= 2 ? (uint16_t)(data[0] << 8 | data[1]) : 0;
+	uint16_t id = (uint16_t)(size >= 2 ? data[0] << 8 | data[1] : 0);
 
 	if (packet == NULL || size > 65536)
 		return 0;
