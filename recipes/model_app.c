@@ -134,6 +134,7 @@ void model_app(struct model *m)
 	if (table == NULL)
 		return;
 	check_choice(m, table);
+	app->jit = model_bool(table, "jit", false);
 	model_inputs(m, "[app]: source", model_get(table, "sources"), INPUT_REGULAR, &app->sources);
 	check_sources(m, &app->sources);
 	model_inputs(m, "[app]: include", model_get(table, "include"), INPUT_FOLDER,

@@ -137,6 +137,11 @@ static const struct schema_key app_keys[] = {
 	  .fallback = "\"/\"",
 	  .runtime = UNI_CONFIG_CWD,
 	  .means = "Folder in which the program starts." },
+	{ .name = "jit",
+	  .takes = TAKES_BOOL,
+	  .fallback = "false",
+	  .means = "The program compiles code while it runs: it may have memory that is writable "
+		   "and executable at once, which is refused to all others." },
 };
 static const struct schema_table app_table = {
 	.title = "[app]",

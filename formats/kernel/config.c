@@ -42,6 +42,7 @@ static const struct field fields[] = {
 	FIELD(UNI_CONFIG_ON_FAULT, FORM_U32, false, on_fault, UNI_ACTION_OFF),
 	FIELD(UNI_CONFIG_LOG_LEVEL, FORM_U32, false, log_level, UINT32_MAX),
 	FIELD(UNI_CONFIG_TRACE, FORM_U32, false, trace, 0),
+	FIELD(UNI_CONFIG_JIT, FORM_U32, false, jit, 0),
 	FIELD(UNI_CONFIG_GRACE, FORM_U32, false, grace_ms, UINT32_MAX),
 };
 

@@ -1,7 +1,9 @@
 /*
- * System calls about the address space. Nothing is ever writable and executable at once: such a
- * request is refused, and said once on the console, for the program's own message seldom says why.
+ * System calls about the address space. Nothing is writable and executable at once, unless the
+ * recipe declares that the program compiles code: such a request is refused, and said once on the
+ * console, for the program's own message seldom says why.
  */
+#include <uk/io.h>
 #include <uk/log.h>
 #include <uk/map.h>
 #include <uk/mem.h>
@@ -9,6 +11,7 @@
 #include <uk/syscall.h>
 #include <uk/user.h>
 #include <uk/vfs.h>
+#include <uni/abi/config.h>
 
 enum {
 	MAP_SHARED = 1,
@@ -47,8 +50,12 @@ static bool writes_code(unsigned prot, const char *call)
 
 	if ((prot & (UK_PROT_WRITE | UK_PROT_EXEC)) != (UK_PROT_WRITE | UK_PROT_EXEC))
 		return false;
+	if (uk_config_u32(UNI_CONFIG_JIT, 0) != 0)
+		return false;
 	if (!told)
-		uk_log(UK_LOG_WARN, "%s: refused: memory is never writable and executable at once",
+		uk_log(UK_LOG_WARN,
+		       "%s: refused: memory is never writable and executable at once; "
+		       "[app] jit = true in the recipe permits it",
 		       call);
 	told = true;
 	return true;

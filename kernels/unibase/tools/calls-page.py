@@ -21,9 +21,10 @@ unibase runs unmodified Linux x86-64 programs, static or with their dynamic load
 files. This page is made from `kernels/unibase/sys/table.def` by `kernels/unibase/tools/calls-page.py`.
 
 A call that is not listed is named once on the console and answered `ENOSYS`. There is one process:
-`fork`, `execve` and a `clone` that is not a thread are refused. Memory is never writable and
-executable at once: `mmap` and `mprotect` answer `EACCES`. The program is process 1; its threads run
-on all processors of the machine.
+`fork`, `execve` and a `clone` that is not a thread are refused. Memory is writable and
+executable at once only in a program whose recipe declares that it compiles code (`[app] jit = true`);
+to others `mmap` and `mprotect` answer `EACCES`. The program is process 1; its threads run on all
+processors of the machine. Code, heap, mappings and stack are at random places at each start.
 """
 
 

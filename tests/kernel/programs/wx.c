@@ -1,7 +1,7 @@
 /*
  * Writable and executable at once is refused, and said once; one after the other is allowed.
  * @native no
- * @match mmap: refused: memory is never writable and executable at once
+ * @match mmap: refused: memory is never writable and executable at once; \[app\] jit = true
  * @once never writable
  */
 #include "t.h"

@@ -36,6 +36,7 @@ static struct uni_boot_config *sample(void)
 	c->epoch = -5;
 	c->on_fault = UNI_ACTION_REBOOT;
 	c->grace_ms = 0;
+	c->jit = 1;
 	return c;
 }
 
@@ -56,6 +57,7 @@ void test_config_round(void **state)
 	assert_int_equal(d->epoch, -5);
 	assert_int_equal(d->grace_ms, 0);
 	assert_int_equal(d->log_level, 1);
+	assert_int_equal(d->jit, 1);
 	assert_int_equal(d->on_fault, UNI_ACTION_REBOOT);
 	assert_int_equal(d->mount_count, 1);
 	assert_string_equal(d->mounts[0].path, "/data");

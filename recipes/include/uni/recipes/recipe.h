@@ -116,6 +116,7 @@ struct uni_recipe_app {
 	struct uni_recipe_env *env;	    /* sorted by name */
 	size_t env_count;
 	char *cwd; /* absolute, normalised; "/" when absent */
+	bool jit;  /* may have memory that is writable and executable at once */
 	struct uni_pos pos;
 };
 

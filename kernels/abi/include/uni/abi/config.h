@@ -61,7 +61,9 @@ enum uni_config_type {
 				 image: a file that may be given at start, without content */
 	UNI_CONFIG_TIME_SERVER = 19, /* string: address of an SNTP server; repeats */
 	UNI_CONFIG_SYSLOG = 20,	     /* string: address of a host that takes the log (RFC 5426) */
-	UNI_CONFIG_LAST = UNI_CONFIG_SYSLOG,
+	UNI_CONFIG_JIT = 21, /* uint32_t: 1 lets the program have memory that is writable and
+				executable at once. Never given at start. */
+	UNI_CONFIG_LAST = UNI_CONFIG_JIT,
 };
 
 enum { UNI_CONFIG_OPTIONAL = 1 }; /* entry flag: a reader that does not know the type skips it */
