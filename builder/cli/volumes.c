@@ -67,13 +67,13 @@ static void report_json(const struct uni_volume_copy *copy)
 {
 	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
 
-	uni_buf_printf(&out,
-		       "{\"volumes\": %zu, \"generation\": %" PRIu64 ", \"fs_size\": %" PRIu64
-		       ", \"blocks_written\": %" PRIu64 ", \"blocks_cleared\": %" PRIu64
-		       ", \"blocks_kept\": %" PRIu64 ", \"machines\": [",
-		       copy->volumes, copy->made.generation, copy->made.fs_size,
-		       copy->made.blocks_written, copy->made.blocks_cleared,
-		       copy->made.blocks_kept);
+	uni_buf_printf(
+		&out,
+		"{\"volumes\": %zu, \"unchanged\": %zu, \"generation\": %" PRIu64
+		", \"fs_size\": %" PRIu64 ", \"blocks_written\": %" PRIu64
+		", \"blocks_cleared\": %" PRIu64 ", \"blocks_kept\": %" PRIu64 ", \"machines\": [",
+		copy->volumes, copy->unchanged, copy->made.generation, copy->made.fs_size,
+		copy->made.blocks_written, copy->made.blocks_cleared, copy->made.blocks_kept);
 	for (size_t i = 0; i < copy->users.count; i++) {
 		const struct uni_volume_user *user = &copy->users.items[i];
 
@@ -134,6 +134,9 @@ int cli_volume_report(const struct cli *cli, const struct uni_volume_copy *copy,
 			" cleared, %" PRIu64 " kept",
 			copy->made.generation, copy->made.blocks_written, copy->made.blocks_cleared,
 			copy->made.blocks_kept);
+	else if (copy->unchanged != 0)
+		cli_say(cli, "generation %" PRIu64 " holds this content; nothing was written",
+			copy->made.generation);
 	if (waited && copy->users.count != 0)
 		cli_say(cli, "%zu of %zu machines serve it", serving, copy->users.count);
 	for (size_t i = 0; i < copy->users.count; i++)

@@ -19,6 +19,8 @@ struct target {
 	const char *path;
 	struct uni_volume_users users;
 	struct uni_live_made made;
+	uint64_t current, inactive; /* generations; 0: none */
+	int wait_ms;
 };
 
 struct copying {
@@ -41,14 +43,23 @@ static uint64_t share(const struct copying *c)
 	return whole == 0 ? 0 : whole / c->count != 0 ? whole / c->count : 1;
 }
 
+static int clear_slot(void *user, struct uni_err *err)
+{
+	struct target *t = user;
+
+	return volume_users_clear_slot(&t->users, t->current, t->inactive, t->wait_ms, err);
+}
+
 static int write_one(void *user, size_t index, struct uni_err *err)
 {
 	struct copying *c = user;
 	struct target *t = &c->targets[index];
+	const struct uni_live_gate gate = { clear_slot, t };
 	const struct uni_live_options options = { .time = c->how->time,
 						  .key = c->how->key,
 						  .bandwidth = share(c),
-						  .verify_all = c->how->verify_all };
+						  .verify_all = c->how->verify_all,
+						  .gate = &gate };
 	UNI_AUTO(uni_live) struct uni_live *live = NULL;
 	const struct uni_live_super *before;
 	int rc = uni_live_open(&live, t->path, true, err);
@@ -58,10 +69,9 @@ static int write_one(void *user, size_t index, struct uni_err *err)
 	before = uni_live_before(live);
 	if (c->tree == NULL)
 		return uni_live_rollback(live, &options, &t->made, err);
-	rc = volume_users_clear_slot(&t->users, uni_live_current(live)->generation,
-				     before != NULL ? before->generation : 0, c->how->wait_ms, err);
-	if (rc != 0)
-		return uni_err_context(err, "%s", t->path);
+	t->current = uni_live_current(live)->generation;
+	t->inactive = before != NULL ? before->generation : 0;
+	t->wait_ms = c->how->wait_ms;
 	return uni_live_commit(live, c->tree, &options, &t->made, err);
 }
 
@@ -88,8 +98,10 @@ static void give_results(struct copying *c, struct uni_volume_copy *copy)
 	for (size_t i = 0; i < c->count; i++) {
 		struct target *t = &c->targets[i];
 
-		copy->made = t->made;
-		copy->volumes++;
+		if (i == 0 || !t->made.unchanged)
+			copy->made = t->made;
+		copy->volumes += !t->made.unchanged;
+		copy->unchanged += t->made.unchanged;
 		copy->users.items =
 			uni_realloc_array(copy->users.items, copy->users.count + t->users.count,
 					  sizeof(*copy->users.items));

@@ -203,6 +203,41 @@ static int open_previous(const struct uni_live *live, const struct uni_live_supe
 	return rc;
 }
 
+/* Whether the current generation is what would be written, signed as asked. */
+static int is_current(const struct uni_live_super *current, const struct content *content,
+		      const struct uni_live_options *options, bool *same, struct uni_err *err)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	uint8_t key[UNI_LIVE_KEY];
+	int rc = uni_squash_image_same(content->image, content->previous, same, err);
+
+	if (rc != 0 || !*same || options->key == NULL)
+		return rc;
+	uni_live_key_public(options->key, key);
+	*same = uni_live_super_verify(current, key, &ignored) == 0;
+	return 0;
+}
+
+static int commit_image(struct uni_live *live, const struct content *content,
+			const struct uni_live_options *options, struct uni_live_super *next,
+			struct uni_live_made *made, struct uni_err *err)
+{
+	bool same = false;
+	int rc = is_current(content->kept, content, options, &same, err);
+
+	if (rc == 0 && !same && options->gate != NULL)
+		rc = options->gate->enter(options->gate->user, err);
+	if (rc != 0)
+		return uni_err_context(err, "%s", live->path);
+	if (!same)
+		return write_generation(live, next, content, options, made, err);
+	*made = (struct uni_live_made){ .generation = content->kept->generation,
+					.fs_size = content->kept->fs_size,
+					.blocks_kept = content->kept->fs_size / UNI_LIVE_BLOCK,
+					.unchanged = true };
+	return 0;
+}
+
 int uni_live_commit(struct uni_live *live, const struct uni_tree *tree,
 		    const struct uni_live_options *options, struct uni_live_made *made,
 		    struct uni_err *err)
@@ -227,7 +262,7 @@ int uni_live_commit(struct uni_live *live, const struct uni_tree *tree,
 	next.fs_size = uni_squash_image_size(image);
 	content.image = image;
 	content.previous = previous;
-	return write_generation(live, &next, &content, options, made, err);
+	return commit_image(live, &content, options, &next, made, err);
 }
 
 int uni_live_rollback(struct uni_live *live, const struct uni_live_options *options,

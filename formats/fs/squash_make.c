@@ -133,6 +133,43 @@ uint64_t uni_squash_image_size(const struct uni_squash_image *image)
 	return image->meta_start + image->meta.size;
 }
 
+/* Whether [at, at + size) of the image before is `data`. */
+static int same_bytes(const struct uni_squash_previous *previous, uint64_t at, const void *data,
+		      size_t size, bool *same, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *there = uni_alloc(size);
+	int rc = uni_pread_full(previous->fd, there, size, previous->offset + at, "volume", err);
+
+	*same = rc == 0 && memcmp(there, data, size) == 0;
+	return rc;
+}
+
+int uni_squash_image_same(const struct uni_squash_image *image,
+			  const struct uni_squash_previous *previous, bool *same,
+			  struct uni_err *err)
+{
+	struct squash_super super;
+	int rc;
+
+	*same = false;
+	if (previous == NULL || image->meta_start != previous->meta_start)
+		return 0;
+	for (size_t i = 0; i < image->extent_count; i++) {
+		const struct squash_extent *e = &image->extents[i];
+
+		if (e->size != 0 && !(e->previous && e->from == e->to))
+			return 0;
+	}
+	rc = uni_pread_full(previous->fd, &super, sizeof(super), previous->offset, "volume", err);
+	if (rc != 0)
+		return rc;
+	super.mkfs_time = (uint32_t)image->options.epoch;
+	if (memcmp(&super, image->super, sizeof(super)) != 0)
+		return 0;
+	return same_bytes(previous, image->meta_start, image->meta.data, image->meta.size, same,
+			  err);
+}
+
 static int compare_to(const void *a, const void *b)
 {
 	const struct squash_extent *x = *(const struct squash_extent *const *)a;

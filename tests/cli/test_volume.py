@@ -103,6 +103,22 @@ class Volume(scenario.Scenario):
                  env=dict(env, UNI_JOBS="1"))
         subprocess.run(["cmp", "a.vol", "b.vol"], cwd=self.work, check=True)
 
+    def test_unchanged(self):
+        """Content that is there already makes no generation, and that is said."""
+        self.uni("volume", "create", "site.vol", "--from", "site")
+        before = self.read("site.vol")
+        shutil.copytree(self.path("work/site"), self.path("work/elsewhere"), symlinks=True)
+        for source, target in (("site", "site.vol"), ("elsewhere", "site.vol"),
+                               ("site/index.html", "site.vol:/index.html")):
+            done = self.run_uni("volume", "copy", source, target)
+            self.assertEqual((done.returncode, done.stderr),
+                             (0, b"generation 1 holds this content; nothing was written\n"))
+        made = self.made("copy", "site", "site.vol")
+        self.assertEqual((made["volumes"], made["unchanged"], made["generation"]), (0, 1, 1))
+        self.assertEqual(self.read("site.vol"), before)
+        os.chmod(self.path("work/site/index.html"), 0o755)
+        self.assertEqual(self.made("copy", "site", "site.vol")["generation"], 2)
+
     def test_signed(self):
         for name in ("one", "two"):
             subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", f"{name}.pem"],
@@ -143,7 +159,8 @@ class Volume(scenario.Scenario):
                 self.skipTest(f"{program} is not installed")
         self.uni("volume", "create", "site.vol", "--from", "site")
         self.write("site/more", "more\n" * 5000)
-        for _ in range(3):
+        for i in range(3):
+            self.write("site/index.html", f"<h1>{i}</h1>\n")
             self.uni("volume", "copy", "site", "site.vol")
             s = self.stat()["live"]
             with open(self.path("work/site.vol"), "rb") as f:

@@ -119,8 +119,9 @@ struct uni_volume_copy {
 	/* results */
 	bool is_disk; /* a writable volume of a machine was copied: */
 	struct uni_detached_copy disk;
-	struct uni_live_made made; /* of the last volume written */
+	struct uni_live_made made; /* of the last volume written, or of one that was not */
 	size_t volumes;		   /* files that were written */
+	size_t unchanged;	   /* files that had this content: no new generation */
 	struct uni_volume_users users;
 };
 void uni_volume_copy_clear(struct uni_volume_copy *copy);

@@ -44,6 +44,13 @@ struct uni_live_log {
 	void *user;
 };
 
+/* Asked when a generation is ready and fits, before a byte of the volume is touched: machines that
+ * still have the slot open are the caller's to wait for. What it returns ends the commit. */
+struct uni_live_gate {
+	int (*enter)(void *user, struct uni_err *err);
+	void *user;
+};
+
 struct uni_live_options {
 	const char *compression; /* NULL: that of the content before, else zstd */
 	uint32_t level;
@@ -53,6 +60,7 @@ struct uni_live_options {
 	unsigned threads;
 	uint64_t bandwidth; /* bytes a second that are written, 0: as fast as it goes */
 	bool verify_all;    /* read back the whole slot, not only what was written */
+	const struct uni_live_gate *gate; /* of a commit, or NULL */
 	const struct uni_live_log *log;
 };
 
@@ -62,6 +70,7 @@ struct uni_live_made {
 	uint64_t blocks_written; /* of 4096 bytes, into the slot, hash tree included */
 	uint64_t blocks_cleared; /* that held something and hold nothing now */
 	uint64_t blocks_kept;	 /* that were already there */
+	bool unchanged;		 /* the current generation, whose content is the same */
 };
 
 /* The identity of a volume: by its name, and that of the image that it belongs to (NULL: none). */
@@ -88,8 +97,10 @@ const struct uni_live_super *uni_live_before(const struct uni_live *live);
 uint64_t uni_live_size(const struct uni_live *live);
 int uni_live_fd(const struct uni_live *live);
 
-/* The tree becomes the next generation. What takes long, reading and packing it, is done before
- * anything of the volume is touched. Digests of the tree's contents that are known save time. */
+/* The tree becomes the next generation, unless it is what the current one holds, which is then
+ * left as it is (but for a signature that it does not have). What takes long, reading and packing
+ * it, is done before anything of the volume is touched. Digests of the tree's contents that are
+ * known save time. */
 int uni_live_commit(struct uni_live *live, const struct uni_tree *tree,
 		    const struct uni_live_options *options, struct uni_live_made *made,
 		    struct uni_err *err);

@@ -47,6 +47,11 @@ void uni_squash_image_free(struct uni_squash_image *image);
 UNI_AUTO_DEFINE(uni_squash_image)
 uint64_t uni_squash_image_size(const struct uni_squash_image *image); /* a multiple of 4096 */
 
+/* Whether the image before is this one but for the file system's own time: nothing has changed. */
+int uni_squash_image_same(const struct uni_squash_image *image,
+			  const struct uni_squash_previous *previous, bool *same,
+			  struct uni_err *err);
+
 /* Called in the order of `at`, on 4 KiB, sizes multiples of 4096; what is not named is zero. */
 struct uni_squash_target {
 	int (*put)(void *user, uint64_t at, const void *data, size_t size, struct uni_err *err);
