@@ -194,17 +194,6 @@ static void add_utf8(struct uni_buf *out, uint32_t c)
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* \uXXXX and \UXXXXXXXX; the reader stands on the letter. */
 static bool scan_unicode(struct toml_reader *r, struct uni_pos pos)
 {
@@ -213,9 +202,9 @@ static bool scan_unicode(struct toml_reader *r, struct uni_pos pos)
 	uint32_t c = 0;
 
 	for (unsigned i = 0; i < digits; i++, r->at++) {
-		int digit = r->at < r->end ? hex_digit(*r->at) : -1;
+		int digit = r->at < r->end ? uni_hex_digit(*r->at) : 16;
 
-		if (digit < 0)
+		if (digit > 15)
 			return toml_fail(r, pos, NULL, "\\%c needs %u hexadecimal digits", letter,
 					 digits);
 		c = c << 4 | (uint32_t)digit;

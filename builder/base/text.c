@@ -23,7 +23,7 @@ bool uni_str_ends(const char *text, const char *suffix)
 	return length >= tail && memcmp(text + length - tail, suffix, tail) == 0;
 }
 
-static int digit_of(char c)
+int uni_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -39,9 +39,9 @@ static bool scan_u64(const char **text, unsigned base, uint64_t *value)
 {
 	const char *at = *text;
 	uint64_t sum = 0;
-	for (; (unsigned)digit_of(*at) < base; at++) {
+	for (; (unsigned)uni_hex_digit(*at) < base; at++) {
 		if (__builtin_mul_overflow(sum, base, &sum) ||
-		    __builtin_add_overflow(sum, (uint64_t)digit_of(*at), &sum))
+		    __builtin_add_overflow(sum, (uint64_t)uni_hex_digit(*at), &sum))
 			return false;
 	}
 	if (at == *text)
@@ -181,8 +181,8 @@ bool uni_unhex(const char *hex, void *out, size_t size)
 	if (strnlen(hex, 2 * size + 1) != 2 * size)
 		return false;
 	for (size_t i = 0; i < size; i++) {
-		int high = digit_of(hex[2 * i]);
-		int low = digit_of(hex[2 * i + 1]);
+		int high = uni_hex_digit(hex[2 * i]);
+		int low = uni_hex_digit(hex[2 * i + 1]);
 		if (high > 15 || low > 15)
 			return false;
 		bytes[i] = (uint8_t)(high << 4 | low);

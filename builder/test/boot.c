@@ -153,15 +153,7 @@ static int boot_once(const struct test_case *of, uint64_t *ns, struct uni_err *e
 
 static int measure_floor(const struct test_case *of, uint64_t *ns, struct uni_err *err)
 {
-	struct uni_vm_spec spec = {
-		.emulator = of->options->emulator,
-		.accel = of->options->accel,
-		.machine = of->result->machine,
-		.memory = of->test->memory,
-		.processors = of->test->processors,
-		.disk = of->image->disk,
-		.kernel = uni_str_eq(of->result->format, "elf") ? of->image->kernel : NULL,
-	};
+	struct uni_vm_spec spec = test_case_machine(of);
 
 	return uni_vm_floor(&spec, ns, err);
 }

@@ -175,11 +175,9 @@ static int make_folders(struct test_run *run, struct uni_err *err)
 	return make_memory(run, err);
 }
 
-static int try_start(struct test_run *run, struct uni_err *err)
+struct uni_vm_spec test_case_machine(const struct test_case *of)
 {
-	const struct test_case *of = run->of;
-	UNI_AUTO_FREE char *config = NULL, *console = uni_path_join(run->dir, "console.log");
-	struct uni_vm_spec spec = {
+	return (struct uni_vm_spec){
 		.emulator = of->options->emulator,
 		.accel = of->options->accel,
 		.machine = of->result->machine,
@@ -187,12 +185,19 @@ static int try_start(struct test_run *run, struct uni_err *err)
 		.processors = of->test->processors,
 		.disk = of->image->disk,
 		.kernel = uni_str_eq(of->result->format, "elf") ? of->image->kernel : NULL,
-		.memory_file = run->memory_file,
 	};
+}
+
+static int try_start(struct test_run *run, struct uni_err *err)
+{
+	const struct test_case *of = run->of;
+	UNI_AUTO_FREE char *config = NULL, *console = uni_path_join(run->dir, "console.log");
+	struct uni_vm_spec spec = test_case_machine(of);
 	const struct uni_recipe_texts *networks = &of->image->recipe->config.networks;
 
 	if (write_config(run, &config, err) != 0 || reserve_ports(run, err) != 0)
 		return err->code;
+	spec.memory_file = run->memory_file;
 	spec.config = config;
 	spec.writable = (const char *const *)run->disks.items;
 	spec.forwards = run->forwards;

@@ -50,6 +50,8 @@ struct test_run {
 
 /* case.c */
 void test_case_run(struct test_case *test, pthread_rwlock_t *quiet);
+/* What it is started with, but for what each start makes for itself. */
+struct uni_vm_spec test_case_machine(const struct test_case *of);
 /* A machine of the case, started; test_run_end in any case. `index` makes its folder's name. */
 int test_run_start(struct test_run *run, const struct test_case *of, struct uni_err *err);
 void test_run_end(struct test_run *run, bool keep);

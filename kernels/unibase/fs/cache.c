@@ -412,6 +412,26 @@ int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page)
 	return -UK_ENOMEM;
 }
 
+int fs_cache_read(struct uk_inode *inode, uint64_t offset, void *data, size_t size)
+{
+	uint8_t *to = data;
+
+	while (size != 0) {
+		size_t at = offset & UK_PAGE_MASK, part = UK_MIN(size, UK_PAGE_SIZE - at);
+		struct uk_page *page;
+		int error = uk_cache_get(inode, offset >> UK_PAGE_SHIFT, &page);
+
+		if (error != 0)
+			return error;
+		memcpy(to, (const uint8_t *)uk_page_virt(page) + at, part);
+		uk_page_put(page);
+		to += part;
+		offset += part;
+		size -= part;
+	}
+	return 0;
+}
+
 /* -- writing -- */
 
 /* Puts a copy in the place of a frame that may not be written. */

@@ -19,6 +19,8 @@ int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, b
 /* A page of zeros with a reference: the kernel's own, which like the boot image's is never
  * written; NULL: out of memory. */
 struct uk_page *fs_zero_page(void);
+/* Bytes of pages that lie in memory or are filled; within the file, as the caller knows. */
+int fs_cache_read(struct uk_inode *inode, uint64_t offset, void *data, size_t size);
 void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end);
 /* Gives back pages [first, end), as far as they are clean and in nobody's use. */
 void fs_cache_forget(struct uk_inode *inode, uint64_t first, uint64_t end);

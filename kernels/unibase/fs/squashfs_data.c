@@ -260,22 +260,9 @@ static int copy_from_fragment(struct sq *sq, uint32_t fragment, size_t offset, u
 {
 	if (size > sq->disk.block_size || offset > sq->disk.block_size - size)
 		return -UK_EIO;
-	while (size != 0) {
-		size_t at = offset & UK_PAGE_MASK, part = UK_MIN(size, UK_PAGE_SIZE - at);
-		struct uk_page *page;
-		int error = uk_cache_get(
-			sq->fragments,
-			((uint64_t)fragment << sq->block_order) + (offset >> UK_PAGE_SHIFT), &page);
-
-		if (error != 0)
-			return error;
-		memcpy(to, (const uint8_t *)uk_page_virt(page) + at, part);
-		uk_page_put(page);
-		to += part;
-		offset += part;
-		size -= part;
-	}
-	return 0;
+	return fs_cache_read(sq->fragments,
+			     ((uint64_t)fragment << (sq->block_order + UK_PAGE_SHIFT)) + offset, to,
+			     size);
 }
 
 static int fill_tail(struct uk_inode *inode, uint64_t index, uint64_t first)

@@ -118,24 +118,9 @@ static const struct uk_inode_ops raw_ops = { .fill = raw_fill };
 
 int fs_volume_read(struct fs_volume *v, uint64_t offset, void *data, size_t size)
 {
-	uint8_t *to = data;
-
 	if (offset > v->size || size > v->size - offset)
 		return -UK_EIO;
-	while (size != 0) {
-		size_t at = offset & UK_PAGE_MASK, part = UK_MIN(size, UK_PAGE_SIZE - at);
-		struct uk_page *page;
-		int error = uk_cache_get(v->raw, offset >> UK_PAGE_SHIFT, &page);
-
-		if (error != 0)
-			return error;
-		memcpy(to, (const uint8_t *)uk_page_virt(page) + at, part);
-		uk_page_put(page);
-		to += part;
-		offset += part;
-		size -= part;
-	}
-	return 0;
+	return fs_cache_read(v->raw, offset, data, size);
 }
 
 int fs_volume_read_block(struct fs_volume *v, uint64_t offset, size_t size, void *room,

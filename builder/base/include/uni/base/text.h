@@ -66,6 +66,7 @@ void uni_hex(const void *data, size_t size, char *out /* 2 * size + 1 */);
 void uni_base64(const void *data, size_t size, char *out);
 /* The reverse, padding wanted; false for anything else, or when `room` is too small. */
 bool uni_unbase64(const char *text, void *out, size_t room, size_t *size);
+int uni_hex_digit(char c);				 /* 0 to 15; 16: it is none */
 bool uni_unhex(const char *hex, void *out, size_t size); /* exactly 2 * size digits */
 /* Edit distance, cut at 64 bytes; to name the nearest known word. NULL when none is near. */
 const char *uni_str_nearest(const char *word, const char *const *known, size_t count);
