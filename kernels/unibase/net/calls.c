@@ -41,6 +41,10 @@ static int socket_new(int family, int type, int protocol, struct uk_socket **soc
 	if (family == UK_AF_UNIX)
 		return protocol != 0 && protocol != UK_AF_UNIX ? -UK_EPROTONOSUPPORT
 							       : uk_unix_new(kind, sock);
+	if (family == UK_AF_NETLINK) {
+		status = uk_net_need();
+		return status != 0 ? status : uk_netlink_new(kind, protocol, sock);
+	}
 	if (family != UK_AF_INET && family != UK_AF_INET6)
 		return -UK_EAFNOSUPPORT;
 	if (kind != UK_SOCK_STREAM && kind != UK_SOCK_DGRAM)

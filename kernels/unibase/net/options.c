@@ -5,13 +5,13 @@
  */
 #include <uk/socket.h>
 
-enum { UNIX = 1, TCP4 = 2, TCP6 = 4, UDP4 = 8, UDP6 = 16 };
+enum { UNIX = 1, TCP4 = 2, TCP6 = 4, UDP4 = 8, UDP6 = 16, NETLINK = 32 };
 enum {
 	TCP = TCP4 | TCP6,
 	UDP = UDP4 | UDP6,
 	INET = TCP | UDP,
 	INET6 = TCP6 | UDP6,
-	ALL = INET | UNIX
+	ALL = INET | UNIX | NETLINK
 };
 enum { FLAG = 1 }; /* anything but 0 is 1 */
 
@@ -55,6 +55,7 @@ static const struct rule rules[UK_OPT_COUNT] = {
 	[UK_OPT_QUICK_ACK] = { UK_IPPROTO_TCP, UK_TCP_QUICKACK, TCP, FLAG, 0, 0, 1 },
 	[UK_OPT_SYN_COUNT] = { UK_IPPROTO_TCP, UK_TCP_SYNCNT, TCP, 0, 1, 127, 6 },
 	[UK_OPT_LINGER2] = { UK_IPPROTO_TCP, UK_TCP_LINGER2, TCP, 0, -1, 120, 60 },
+	[UK_OPT_FAST_OPEN] = { UK_IPPROTO_TCP, UK_TCP_FASTOPEN, TCP, 0, 0, INT32_MAX, 0 },
 };
 
 static unsigned kind_of(const struct uk_socket *sock)
@@ -63,6 +64,8 @@ static unsigned kind_of(const struct uk_socket *sock)
 
 	if (sock->family == UK_AF_UNIX)
 		return UNIX;
+	if (sock->family == UK_AF_NETLINK)
+		return NETLINK;
 	if (sock->type == UK_SOCK_STREAM)
 		return six ? TCP6 : TCP4;
 	return six ? UDP6 : UDP4;

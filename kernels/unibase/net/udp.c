@@ -39,9 +39,44 @@ static struct udp_sock *udp_of(struct uk_socket *sock)
 }
 
 static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
+			u16_t port);
+
+/* The nth socket that shares the port with this one, from 0; NULL behind the last. */
+static struct udp_sock *nth_beside(const struct udp_sock *udp, unsigned n)
+{
+	for (struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
+		struct udp_sock *other = pcb->recv_arg;
+
+		if (pcb->recv == on_received && pcb->local_port == udp->pcb->local_port &&
+		    ip_addr_cmp(&pcb->local_ip, &udp->pcb->local_ip) && !other->connected &&
+		    reuse_shares(&udp->base, &other->base) && n-- == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/* Among sockets that share a port each peer has its own (SO_REUSEPORT). */
+static struct udp_sock *share_of(struct udp_sock *udp, const ip_addr_t *from, uint16_t port)
+{
+	uint64_t words[3] = { port };
+	unsigned count = 0;
+
+	if (!udp->base.option[UK_OPT_REUSE_PORT] || udp->connected ||
+	    ip_addr_ismulticast(ip_current_dest_addr()) ||
+	    ip_addr_isbroadcast(ip_current_dest_addr(), ip_current_input_netif()))
+		return udp;
+	while (nth_beside(udp, count) != NULL)
+		count++;
+	if (count < 2)
+		return udp;
+	memcpy(words + 1, from, UK_MIN(sizeof(*from), sizeof(words) - sizeof(words[0])));
+	return nth_beside(udp, (unsigned)(uk_net_hash(words, UK_COUNT(words)) % count));
+}
+
+static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
 			u16_t port)
 {
-	struct udp_sock *udp = arg;
+	struct udp_sock *udp = share_of(arg, from, port);
 	struct datagram *datagram = NULL;
 
 	(void)pcb;
@@ -320,10 +355,7 @@ static int op_option_set(struct uk_socket *sock, enum uk_option option)
 		break;
 	case UK_OPT_REUSE_ADDRESS:
 	case UK_OPT_REUSE_PORT:
-		if (value)
-			ip_set_option(pcb, SOF_REUSEADDR);
-		else
-			ip_reset_option(pcb, SOF_REUSEADDR);
+		reuse_apply(sock, (struct ip_pcb *)pcb);
 		break;
 	case UK_OPT_TTL:
 	case UK_OPT_V6_HOPS:

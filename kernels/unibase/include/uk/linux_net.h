@@ -12,8 +12,10 @@ enum {
 	UK_AF_UNIX = 1,
 	UK_AF_INET = 2,
 	UK_AF_INET6 = 10,
+	UK_AF_NETLINK = 16,
 	UK_SOCK_STREAM = 1,
 	UK_SOCK_DGRAM = 2,
+	UK_SOCK_RAW = 3,
 	UK_SOCK_SEQPACKET = 5,
 	UK_SOCK_TYPES = 11, /* of Linux */
 	UK_SOCK_TYPE = 0xf,
@@ -117,12 +119,17 @@ struct uk_sockaddr_un {
 	uint16_t family;
 	char path[UK_UNIX_PATH];
 };
+struct uk_sockaddr_nl {
+	uint16_t family, pad;
+	uint32_t port, groups;
+};
 struct uk_sockaddr {
 	union {
 		uint16_t family;
 		struct uk_sockaddr_in in;
 		struct uk_sockaddr_in6 in6;
 		struct uk_sockaddr_un un;
+		struct uk_sockaddr_nl nl;
 		uint8_t bytes[128];
 	};
 };
@@ -164,6 +171,7 @@ struct uk_linux_ucred {
 _Static_assert(sizeof(struct uk_sockaddr_in) == 16, "Linux ABI");
 _Static_assert(sizeof(struct uk_sockaddr_in6) == 28, "Linux ABI");
 _Static_assert(sizeof(struct uk_sockaddr_un) == 110, "Linux ABI");
+_Static_assert(sizeof(struct uk_sockaddr_nl) == 12, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_msghdr) == 56, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_mmsghdr) == 64, "Linux ABI");
 

@@ -66,6 +66,7 @@ enum uk_option {
 	UK_OPT_QUICK_ACK,
 	UK_OPT_SYN_COUNT,
 	UK_OPT_LINGER2,
+	UK_OPT_FAST_OPEN,
 	UK_OPT_COUNT,
 };
 
@@ -115,6 +116,9 @@ void uk_socket_init(struct uk_socket *sock, const struct uk_socket_ops *ops, int
 int uk_tcp_new(int family, struct uk_socket **sock);
 int uk_udp_new(int family, struct uk_socket **sock);
 int uk_unix_new(int type, struct uk_socket **sock);
+int uk_netlink_new(int type, int protocol, struct uk_socket **sock);
+/* net/interfaces.c: what programs ask of interfaces by any socket; -UK_ENOTTY: it is not that. */
+int uk_interface_ioctl(unsigned request, uint64_t arg);
 /* Drops what could not be dropped under the stack's lock; without it. */
 void uk_unix_reap(void);
 int uk_unix_pair(int type, struct uk_socket **a, struct uk_socket **b);
