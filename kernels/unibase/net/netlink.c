@@ -150,7 +150,9 @@ static void begin(struct writer *w, uint16_t type, const void *body, uint32_t si
 	struct header header = { 0, type, dump ? FLAG_MULTI : 0, w->request->sequence,
 				 w->to->port };
 
-	if (w->answer == NULL || ANSWER_ROOM - w->answer->size < MESSAGE_ROOM) {
+	/* What acknowledges comes by itself: readers ask for it by another recv(). */
+	if (w->answer == NULL || type == MESSAGE_ERROR ||
+	    ANSWER_ROOM - w->answer->size < MESSAGE_ROOM) {
 		w->answer = w->to->waiting < ANSWERS_MAX ? uk_alloc(sizeof(*w->answer)) : NULL;
 		if (w->answer == NULL) {
 			w->failed = true;

@@ -83,5 +83,5 @@ struct tcp_sock *reuse_turn(struct tcp_sock *first)
 		return first;
 	while (nth_beside(first, count) != NULL)
 		count++;
-	return nth_beside(first, turn++ % count);
+	return count < 2 ? first : nth_beside(first, turn++ % count);
 }

@@ -31,6 +31,9 @@ bool uk_net_is_own(const ip_addr_t *address);
 void uk_net_source(const ip_addr_t *to, ip_addr_t *source);
 /* The address to send from that a message asks for; false: none in particular. */
 bool uk_net_info_source(const struct uk_packet_info *info, ip_addr_t *source);
+/* What IP_MTU and IPV6_MTU answer: bytes of `value`, -UK_ENOTCONN without a peer, -UK_ENOPROTOOPT
+ * for other options. */
+int uk_net_option_mtu(int level, int name, const ip_addr_t *peer, void *value);
 /* Sums that the device makes, as it was when the interface came up. */
 void uk_net_device_sums(struct netif *netif);
 

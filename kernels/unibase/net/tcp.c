@@ -268,7 +268,11 @@ static int op_option_made(struct uk_socket *sock, int level, int name, void *val
 	int32_t mss;
 
 	if (level != UK_IPPROTO_TCP)
-		return -UK_ENOPROTOOPT;
+		return uk_net_option_mtu(level, name,
+					 tcp->state == SOCK_CONNECTED && tcp->pcb != NULL
+						 ? &tcp->pcb->remote_ip
+						 : NULL,
+					 value);
 	switch (name) {
 	case UK_TCP_MAXSEG:
 		mss = tcp->pcb != NULL && !sock->listening ? tcp->pcb->mss : 536;
@@ -365,7 +369,7 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (tcp->pcb == NULL || tcp->state != SOCK_NEW || sock->bound)
 		return -UK_EINVAL;
-	if (!uk_net_is_own(&address))
+	if (!sock->option[UK_OPT_FREE_BIND] && !uk_net_is_own(&address))
 		return -UK_EADDRNOTAVAIL;
 	/* An unspecified IPv6 address takes IPv4 as well, unless IPV6_V6ONLY. */
 	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&

@@ -117,7 +117,7 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (sock->bound)
 		return -UK_EINVAL;
-	if (!uk_net_is_own(&address))
+	if (!sock->option[UK_OPT_FREE_BIND] && !uk_net_is_own(&address))
 		return -UK_EADDRNOTAVAIL;
 	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&
 	    !sock->option[UK_OPT_V6_ONLY])
@@ -371,6 +371,14 @@ static int op_option_set(struct uk_socket *sock, enum uk_option option)
 	return 0;
 }
 
+static int op_option_made(struct uk_socket *sock, int level, int name, void *value, size_t room)
+{
+	const struct udp_sock *udp = udp_of(sock);
+
+	(void)room;
+	return uk_net_option_mtu(level, name, udp->connected ? &udp->pcb->remote_ip : NULL, value);
+}
+
 static unsigned op_poll(struct uk_socket *sock)
 {
 	struct udp_sock *udp = udp_of(sock);
@@ -404,6 +412,7 @@ static const struct uk_socket_ops udp_ops = {
 	.receive = op_receive,
 	.shutdown = op_shutdown,
 	.option_set = op_option_set,
+	.option_made = op_option_made,
 	.poll = op_poll,
 	.readable = op_readable,
 	.release = op_release,
