@@ -231,3 +231,25 @@ int uni_dir_remove(const char *path, struct uni_err *err)
 		return uni_err_errno(err, "cannot remove %s", path);
 	return 0;
 }
+
+int uni_dir_put(const char *made, const char *folder, struct uni_err *err)
+{
+	struct stat st;
+
+	if (lstat(folder, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		uni_err_set(err, UNI_E_EXIST, "%s: is a file, and a folder was to stand there",
+			    folder);
+		return uni_err_hint(err, "it was kept; remove it, or write elsewhere");
+	}
+	if (renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST && renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_EXCHANGE) == 0)
+		return uni_dir_remove(made, err);
+	if (errno == EINVAL || errno == ENOSYS) {
+		int rc = uni_dir_remove(folder, err);
+
+		if (rc != 0 || rename(made, folder) == 0)
+			return rc;
+	}
+	return uni_err_errno(err, "cannot give %s its name", folder);
+}

@@ -30,20 +30,18 @@
 			"sign results that are sent, with a key of ours or a PEM file"             \
 	}
 
-/* The shared cache that options, environment or configuration name, if any, into `how`. */
-struct cli_cache {
-	struct uni_build_cache cache;
-	struct cli_signature signature;
-	struct uni_buf address, text;
-	struct uni_pem pem;
-};
-void cli_cache_free(struct cli_cache *cache);
-#define CLI_AUTO_CACHE __attribute__((cleanup(cli_cache_free)))
-int cli_cache_options(const struct cli *cli, struct cli_cache *cache, struct uni_build_options *how,
-		      struct uni_err *err);
+#define CLI_PASSPHRASE_OPTION                                                                      \
+	{                                                                                          \
+		"passphrase-file", 0, "FILE",                                                      \
+			"its first line is the key's passphrase (default: UNI_PASSPHRASE_FILE, "   \
+			"or asked for)"                                                            \
+	}
 
 /* Recipe (the first argument), variant and allow-outside. */
 void cli_recipe_options(const struct cli *cli, struct uni_build_options *how);
+/* Builds by these options and those of CLI_RECIPE_OPTIONS and CLI_CACHE_OPTIONS. */
+int cli_recipe_build(struct cli *cli, const struct uni_build_options *options,
+		     struct uni_build_result *result, struct uni_diags *diags, struct uni_err *err);
 int cli_split_formats(const char *list, struct uni_strv *formats, struct uni_err *err);
 
 #endif

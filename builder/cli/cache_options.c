@@ -1,6 +1,7 @@
 /*
- * Which shared cache a build uses: an option, else the environment, else the user's configuration
- * and the system's, a file "cache" with the address in its first line.
+ * Building a recipe as a command's options say. Which shared cache a build uses: an option, else
+ * the environment, else the user's configuration and the system's, a file "cache" with the address
+ * in its first line.
  */
 #include <string.h>
 #include <uni/base/file.h>
@@ -13,7 +14,15 @@
 #define ADDRESS_MAX 4096
 #define SYSTEM_CONFIG "/etc/xdg/uni"
 
-void cli_cache_free(struct cli_cache *cache)
+struct cli_cache {
+	struct uni_build_cache cache;
+	struct cli_signature signature;
+	struct uni_buf address, text;
+	struct uni_pem pem;
+};
+#define CLI_AUTO_CACHE __attribute__((cleanup(cache_free)))
+
+static void cache_free(struct cli_cache *cache)
 {
 	cli_signature_free(&cache->signature);
 	uni_buf_free(&cache->address);
@@ -41,8 +50,9 @@ static int configured(struct uni_buf *address, struct uni_err *err)
 	return rc;
 }
 
-int cli_cache_options(const struct cli *cli, struct cli_cache *cache, struct uni_build_options *how,
-		      struct uni_err *err)
+/* What they name, if anything, into `how`. */
+static int cache_options(const struct cli *cli, struct cli_cache *cache,
+			 struct uni_build_options *how, struct uni_err *err)
 {
 	const char *verify = cli_value(cli, "cache-verify");
 	int rc = 0;
@@ -66,4 +76,16 @@ int cli_cache_options(const struct cli *cli, struct cli_cache *cache, struct uni
 		cache->cache.signer = &cache->signature.how;
 	how->cache = &cache->cache;
 	return rc;
+}
+
+int cli_recipe_build(struct cli *cli, const struct uni_build_options *options,
+		     struct uni_build_result *result, struct uni_diags *diags, struct uni_err *err)
+{
+	struct cli_cache cache CLI_AUTO_CACHE = { .address = UNI_BUF_INIT };
+	struct uni_build_options how = *options;
+	int rc;
+
+	cli_recipe_options(cli, &how);
+	rc = cache_options(cli, &cache, &how, err);
+	return rc == 0 ? uni_build(&how, result, &cli->events, diags, err) : rc;
 }

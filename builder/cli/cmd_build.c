@@ -16,7 +16,7 @@ static const struct cli_option options[] = {
 	{ "format", 'f', "LIST", "forms to write, separated by commas (default: the recipe's)" },
 	CLI_RECIPE_OPTIONS,
 	CLI_CACHE_OPTIONS,
-	{ "passphrase-file", 0, "FILE", "its first line is the passphrase of --cache-sign's key" },
+	CLI_PASSPHRASE_OPTION,
 	{ "fresh", 0, NULL, "take no result from the store: every step runs" },
 	{ "force", 0, NULL, "replace files of these names that no build left there" },
 	{ 0 },
@@ -95,14 +95,12 @@ static int run(struct cli *cli)
 	struct uni_build_options how = { .out_dir = cli_value(cli, "output"),
 					 .fresh = cli_flag(cli, "fresh"),
 					 .force = cli_flag(cli, "force") };
-	struct cli_cache cache CLI_AUTO_CACHE = { .address = UNI_BUF_INIT };
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 
-	cli_recipe_options(cli, &how);
 	if (how.out_dir != NULL && how.out_dir[0] == '\0')
 		uni_err_set(&err, UNI_E_USAGE, "--output wants a folder");
-	if (err.code != 0 || cli_cache_options(cli, &cache, &how, &err) != 0)
+	if (err.code != 0)
 		return cli_fail(cli, &err);
 	if (cli_value(cli, "format") != NULL) {
 		if (cli_split_formats(cli_value(cli, "format"), &formats, &err) != 0)
@@ -110,7 +108,7 @@ static int run(struct cli *cli)
 		how.formats = (const char *const *)formats.items;
 		how.format_count = formats.count;
 	}
-	if (uni_build(&how, &result, &cli->events, &diags, &err) != 0) {
+	if (cli_recipe_build(cli, &how, &result, &diags, &err) != 0) {
 		status = cli_fail_diags(cli, &diags, &err);
 		if (result.log != NULL)
 			cli_say(cli, "  the whole log is in %s", result.log);

@@ -1,5 +1,5 @@
 /*
- * uni cache ls, verify, gc: the store of what was built.
+ * uni cache ls, verify, gc, limit: the store of what was built.
  */
 #include <time.h>
 
@@ -157,4 +157,68 @@ const struct cli_command cli_cmd_cache_gc = {
 	.text = "Installed packages stay. Without --limit all results of builds go.",
 	.options = gc_options,
 	.run = run_gc,
+};
+
+/* What was set holds from now on, not only for the next build. */
+static int set_limit(struct uni_store *store, const char *text, struct uni_err *err)
+{
+	struct uni_store_gc_options how = { .limit = 0 };
+	struct uni_store_gc_report report;
+	int rc;
+
+	if (!uni_str_eq(text, "none") && (!uni_str_size(text, &how.limit) || how.limit == 0))
+		return uni_err_set(err, UNI_E_USAGE,
+				   "\"%s\" is not a size such as 500M or 20G, nor \"none\"", text);
+	rc = uni_store_limit_set(store, how.limit, err);
+	return rc == 0 && how.limit != 0 ? uni_store_gc(store, &how, &report, err) : rc;
+}
+
+static int run_limit(struct cli *cli)
+{
+	UNI_AUTO(uni_store) struct uni_store *store = NULL;
+	/* Whatever fits: only counted. */
+	const struct uni_store_gc_options count = { .limit = UINT64_MAX, .dry_run = true };
+	struct uni_store_gc_report report = { 0 };
+	struct uni_err err = UNI_ERR_INIT;
+	uint64_t limit = 0, used;
+	int rc = open_store(cli, &store, &err);
+
+	if (rc == 0 && cli->arg_count != 0)
+		rc = set_limit(store, cli->args[0], &err);
+	if (rc == 0)
+		rc = uni_store_limit_get(store, &limit, &err);
+	if (rc == 0)
+		rc = uni_store_gc(store, &count, &report, &err);
+	if (rc != 0)
+		return cli_fail(cli, &err);
+	used = report.kept_bytes + report.bytes;
+	if (cli->json)
+		cli_out("{\"limit\": %llu, \"used\": %llu}\n", (unsigned long long)limit,
+			(unsigned long long)used);
+	else if (limit == 0)
+		cli_out("no limit; %s are used\n", uni_size_text(used));
+	else
+		cli_out("limit %s; %s are used\n", uni_size_text(limit), uni_size_text(used));
+	return UNI_EXIT_OK;
+}
+
+static const struct cli_example limit_examples[] = {
+	{ "uni cache limit 20G", "what was used longest ago goes when the store outgrows that" },
+	{ "uni cache limit none", "everything stays until uni cache gc" },
+	{ 0 },
+};
+
+const struct cli_command cli_cmd_cache_limit = {
+	.name = "cache limit",
+	.arguments = "[SIZE|none]",
+	.summary = "Say or set how much the store may keep",
+	.text = "A build that takes the store beyond its limit collects when it is done, from "
+		"what\n"
+		"was used longest ago on, down to four fifths. Installed packages stay, and what a "
+		"running\n"
+		"build uses. The limit belongs to the store: it holds for all who use it.",
+	.least = 0,
+	.most = 1,
+	.examples = limit_examples,
+	.run = run_limit,
 };

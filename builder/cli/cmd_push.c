@@ -22,11 +22,11 @@ static const struct cli_option options[] = {
 	{ "profile", 0, "NAME", "credentials of this profile" },
 	{ "explain-credentials", 0, NULL, "say where credentials were looked for, and stop" },
 	{ "sign", 0, "KEY", "to a registry: sign it with this key of ours, or this PEM file" },
-	{ "passphrase-file", 0, "FILE",
-	  "its first line is the key's passphrase (default: UNI_PASSPHRASE_FILE, or asked for)" },
+	CLI_PASSPHRASE_OPTION,
 	{ "bare", 0, NULL, "to a registry: attach neither bills of materials nor provenance" },
 	{ "mount-from", 0, "NAME", "a repository of the registry that may have parts already" },
 	CLI_RECIPE_OPTIONS,
+	CLI_CACHE_OPTIONS,
 	{ 0 },
 };
 
@@ -64,8 +64,7 @@ static int build(struct cli *cli, const struct uni_dest *dest, const char *folde
 	struct uni_err err = UNI_ERR_INIT;
 	int status = UNI_EXIT_OK;
 
-	cli_recipe_options(cli, &how);
-	if (uni_build(&how, &result, &cli->events, &diags, &err) != 0)
+	if (cli_recipe_build(cli, &how, &result, &diags, &err) != 0)
 		status = cli_fail_diags(cli, &diags, &err);
 	else
 		*path = uni_asprintf("%s/%s.%s", folder, result.name, dest->format);

@@ -59,6 +59,8 @@ static const struct cli_option options[] = {
 	{ "gdb", 0, NULL, "wait for a debugger on port 1234 before the first instruction" },
 	{ "print", 0, NULL, "print the command line of the emulator instead of running it" },
 	CLI_RECIPE_OPTIONS,
+	CLI_CACHE_OPTIONS,
+	CLI_PASSPHRASE_OPTION,
 	{ 0 },
 };
 
@@ -190,7 +192,7 @@ static int build_disks(struct cli *cli, struct uni_build_options how,
 	if (!some || uni_file_exists(disks))
 		return 0;
 	how.out_dir = disks;
-	status = uni_build(&how, &result, &cli->events, diags, err);
+	status = cli_recipe_build(cli, &how, &result, diags, err);
 	uni_build_result_free(&result);
 	return status;
 }
@@ -209,8 +211,7 @@ static int build_recipe(struct cli *cli, struct target *target, struct uni_diags
 					 .out_dir = machines };
 	int status;
 
-	cli_recipe_options(cli, &how);
-	status = uni_build(&how, &result, &cli->events, diags, err);
+	status = cli_recipe_build(cli, &how, &result, diags, err);
 	for (size_t i = 0; status == 0 && i < result.count; i++) {
 		const struct uni_build_artifact *artifact = &result.artifacts[i];
 

@@ -26,6 +26,8 @@ static const struct cli_option options[] = {
 	{ "accel", 0, "NAME", "kvm or tcg (default: the faster one here, measured once)" },
 	{ "qemu", 0, "PROGRAM", "the emulator (default: qemu-system-x86_64)" },
 	CLI_RECIPE_OPTIONS,
+	CLI_CACHE_OPTIONS,
+	CLI_PASSPHRASE_OPTION,
 	{ 0 },
 };
 
@@ -164,8 +166,7 @@ static int build(struct cli *cli, const char *dir, struct uni_strv *paths, struc
 					 .out_dir = dir };
 	int status;
 
-	cli_recipe_options(cli, &how);
-	status = uni_build(&how, &result, &cli->events, diags, err);
+	status = cli_recipe_build(cli, &how, &result, diags, err);
 	for (size_t f = 0; status == 0 && f < UNI_COUNT(formats); f++)
 		for (size_t i = 0; i < result.count; i++)
 			if (uni_str_eq(result.artifacts[i].format, formats[f]))

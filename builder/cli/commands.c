@@ -13,6 +13,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_cmd_ami_show,
 	&cli_cmd_build,
 	&cli_cmd_cache_gc,
+	&cli_cmd_cache_limit,
 	&cli_cmd_cache_ls,
 	&cli_cmd_cache_verify,
 	&cli_cmd_check,

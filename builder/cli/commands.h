@@ -13,6 +13,7 @@ extern const struct cli_command cli_cmd_ami_list;
 extern const struct cli_command cli_cmd_ami_show;
 extern const struct cli_command cli_cmd_build;
 extern const struct cli_command cli_cmd_cache_gc;
+extern const struct cli_command cli_cmd_cache_limit;
 extern const struct cli_command cli_cmd_cache_ls;
 extern const struct cli_command cli_cmd_cache_verify;
 extern const struct cli_command cli_cmd_check;

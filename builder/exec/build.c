@@ -78,15 +78,12 @@ static void open_stats(struct build *b)
 {
 	char *recipe UNI_AUTO_FREE = uni_path_absolute(b->recipe->path);
 	struct uni_digest digest = uni_digest_of(recipe, strlen(recipe));
-	struct uni_err ignored = UNI_ERR_INIT;
-	char *dir UNI_AUTO_FREE = uni_path_join(uni_store_path(b->store), "stat");
+	char *dir UNI_AUTO_FREE = uni_store_folder(b->store, "stat");
 	char hex[33];
 	char *path UNI_AUTO_FREE = NULL;
 
 	uni_hex(digest.bytes, 16, hex);
 	path = uni_path_join(dir, hex);
-	if (!uni_file_exists(dir))
-		(void)uni_dir_make(dir, 0755, &ignored);
 	b->stats = uni_statcache_new(path);
 	b->files = uni_statcache_scope(b->stats, "files");
 }

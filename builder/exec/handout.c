@@ -15,6 +15,7 @@
 #include <uni/base/json.h>
 #include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
+#include <uni/bundle/form.h>
 #include <uni/fs/live.h>
 
 #define MANIFEST_SUFFIX ".manifest.json"
@@ -116,6 +117,17 @@ static bool listed_as_ours(const struct handing *h, const char *path, const char
 	return false;
 }
 
+/* A form's own folder gives way as a whole; no other folder gives way to anything. */
+static int may_replace_folder(const struct handing *h, const char *path, const char *format,
+			      struct uni_err *err)
+{
+	const char *slash = strchr(path + strlen(h->dir) + 1, '/');
+	char *top UNI_AUTO_FREE =
+		slash != NULL ? uni_strndup(path, (size_t)(slash - path)) : uni_strdup(path);
+
+	return uni_form_may_replace(slash != NULL ? uni_form_find(format) : NULL, top, err);
+}
+
 static int may_replace(const struct handing *h, const char *path, const char *name,
 		       struct uni_err *err)
 {
@@ -187,6 +199,8 @@ static int add_artifact(struct handing *h, struct uni_store_entry *blob, const c
 	if (h->b->options->no_output || same(artifact->path, name, blob, h->remembered))
 		return 0;
 	artifact->written = true;
+	if (may_replace_folder(h, artifact->path, format, err) != 0)
+		return err->code;
 	return may_replace(h, artifact->path, name, err);
 }
 
@@ -262,22 +276,6 @@ static size_t folder_size(const struct handing *h, size_t first, char **folder)
 	return count;
 }
 
-/* A folder in the place of another one, in one step where the file system knows that. */
-static int put_folder(const char *made, const char *folder, struct uni_err *err)
-{
-	if (renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno == EEXIST && renameat2(AT_FDCWD, made, AT_FDCWD, folder, RENAME_EXCHANGE) == 0)
-		return uni_dir_remove(made, err);
-	if (errno == EINVAL || errno == ENOSYS) {
-		int rc = uni_dir_remove(folder, err);
-
-		if (rc != 0 || rename(made, folder) == 0)
-			return rc;
-	}
-	return uni_err_errno(err, "cannot give %s its name", folder);
-}
-
 static int fill_folder(struct handing *h, size_t first, size_t count, const char *folder,
 		       const char *made, struct uni_err *err)
 {
@@ -314,7 +312,7 @@ static int write_folder(struct handing *h, size_t first, size_t count, const cha
 		return rc;
 	rc = fill_folder(h, first, count, folder, made, err);
 	if (rc == 0)
-		rc = put_folder(made, folder, err);
+		rc = uni_dir_put(made, folder, err);
 	else
 		(void)uni_dir_remove(made, &ignored);
 	uni_tmp_forget(made);

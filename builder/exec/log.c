@@ -11,10 +11,10 @@
 /* Ids of steps hold names of files; a name of a file holds none. */
 static char *log_path(const struct build *b, const struct uni_step *step)
 {
-	char *path = uni_asprintf("%s/logs/%s-%s.log", uni_store_path(b->store),
-				  b->recipe->image.name, step->id);
+	char *dir UNI_AUTO_FREE = uni_store_folder(b->store, "logs");
+	char *path = uni_asprintf("%s/%s-%s.log", dir, b->recipe->image.name, step->id);
 
-	for (char *c = path + strlen(uni_store_path(b->store)) + strlen("/logs/"); *c != '\0'; c++)
+	for (char *c = path + strlen(dir) + 1; *c != '\0'; c++)
 		if (*c == '/' || *c == ':')
 			*c = '-';
 	return path;

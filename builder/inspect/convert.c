@@ -74,6 +74,12 @@ static int open_source(struct converting *c, struct uni_err *err)
 
 	if (stat(c->how->image, &st) == 0 && S_ISDIR(st.st_mode)) {
 		rc = uni_ami_open(&c->ami, c->how->image, err);
+		if (rc == UNI_E_NOENT) {
+			uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a folder, and no image",
+				    c->how->image);
+			return uni_err_hint(err, "the one kind of folder that is an image is a "
+						 "NAME.ami");
+		}
 		if (rc == 0)
 			c->source = uni_ami_source(&c->ami->disk);
 	} else {
@@ -169,16 +175,15 @@ static int write_form(struct converting *c, struct uni_err *err)
 	return rc != 0 ? rc : c->form->write(c->source, &machine, &out, err);
 }
 
-static int move_output(struct converting *c, const char *ending, struct uni_err *err)
+static int move_output(struct converting *c, struct uni_err *err)
 {
-	char *made UNI_AUTO_FREE = uni_path_join(c->folder, ending);
+	char *made UNI_AUTO_FREE = uni_path_join(c->folder, c->format != NULL ? c->format->extension
+									      : c->form->ending);
 	unsigned flags = c->how->force ? 0 : RENAME_NOREPLACE;
 	const char *path = c->done->path;
-	struct stat st;
 
-	/* Nothing takes the place of a folder that is not empty, but by exchange. */
-	if (c->how->force && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		flags = RENAME_EXCHANGE;
+	if (c->how->force && c->form != NULL && c->form->files != NULL)
+		return uni_dir_put(made, path, err);
 	if (renameat2(AT_FDCWD, made, AT_FDCWD, path, flags) == 0 ||
 	    (errno == EINVAL && rename(made, path) == 0))
 		return 0;
@@ -198,30 +203,46 @@ static int write_output(struct converting *c, struct uni_err *err)
 	if (rc == 0)
 		c->done->disk_size = c->source->size;
 	if (rc == 0)
-		rc = move_output(c, c->format != NULL ? c->format->extension : c->form->ending,
-				 err);
+		rc = move_output(c, err);
 	(void)uni_dir_remove(c->folder, &ignored);
 	uni_tmp_forget(c->folder);
 	return rc;
 }
 
+static char *output_path(const struct converting *c)
+{
+	if (c->how->output != NULL)
+		return uni_strdup(c->how->output);
+	return uni_asprintf("%s.%s", c->name,
+			    c->format != NULL ? c->format->extension : c->form->ending);
+}
+
+/* Looked at before anything is written. */
+static int may_write(const struct converting *c, struct uni_err *err)
+{
+	const char *path = c->done->path;
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return 0;
+	if (c->how->force)
+		return uni_form_may_replace(c->form, path, err);
+	uni_err_set(err, UNI_E_EXIST, "%s stands there already", path);
+	if (S_ISDIR(st.st_mode) && (c->form == NULL || c->form->files == NULL))
+		return uni_err_hint(err, "it is a folder; -o names the file to write");
+	return uni_err_hint(err, "it was kept; --force replaces it");
+}
+
 static int run(struct converting *c, struct uni_err *err)
 {
-	struct stat st;
 	int rc = find_format(c, err);
 
 	if (rc != 0)
 		return rc;
-	c->done->path =
-		c->how->output != NULL
-			? uni_strdup(c->how->output)
-			: uni_asprintf("%s.%s", c->name,
-				       c->format != NULL ? c->format->extension : c->form->ending);
-	if (!c->how->force && lstat(c->done->path, &st) == 0) {
-		uni_err_set(err, UNI_E_EXIST, "%s stands there already", c->done->path);
-		return uni_err_hint(err, "it was kept; --force replaces it");
-	}
-	rc = open_source(c, err);
+	c->done->path = output_path(c);
+	rc = may_write(c, err);
+	if (rc == 0)
+		rc = open_source(c, err);
 	if (rc != 0)
 		return rc;
 	rc = write_output(c, err);

@@ -240,6 +240,9 @@ static int writer_publish(struct uni_store_writer *w, struct uni_store_entry *bl
 	if (fstat(w->fd, &st) != 0)
 		return uni_err_errno(err, "%s", name);
 	store_stamp(&st, &blob->stamp);
+	pthread_mutex_lock(&w->store->mutex);
+	w->store->published += (uint64_t)st.st_blocks * 512;
+	pthread_mutex_unlock(&w->store->mutex);
 	return 0;
 }
 

@@ -239,11 +239,13 @@ static int collect(struct gc *gc, struct uni_err *err)
 		rc = choose_results(gc, err);
 	if (rc == 0)
 		rc = sweep_blobs(gc, err);
+	if (rc == 0 && !gc->options->dry_run)
+		store_usage_set(gc->place, gc->report->kept_bytes);
 	return rc;
 }
 
-int uni_store_gc(struct uni_store *store, const struct uni_store_gc_options *options,
-		 struct uni_store_gc_report *report, struct uni_err *err)
+int store_collect(struct uni_store *store, const struct uni_store_gc_options *options, bool wait,
+		  struct uni_store_gc_report *report, struct uni_err *err)
 {
 	struct gc gc = { .place = &store->places[0], .options = options, .report = report };
 	int fd UNI_AUTO_CLOSE = -1;
@@ -256,9 +258,15 @@ int uni_store_gc(struct uni_store *store, const struct uni_store_gc_options *opt
 	fd = openat(gc.place->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return uni_err_errno(err, "store: %s/lock", gc.place->path);
-	rc = store_lock_range(fd, F_WRLCK, 0, 1, true, store->path, err);
+	rc = store_lock_range(fd, F_WRLCK, 0, 1, wait, store->path, err);
 	if (rc == 0)
 		rc = collect(&gc, err);
 	gc_free(&gc);
 	return rc != 0 ? uni_err_context(err, "collect garbage") : 0;
+}
+
+int uni_store_gc(struct uni_store *store, const struct uni_store_gc_options *options,
+		 struct uni_store_gc_report *report, struct uni_err *err)
+{
+	return store_collect(store, options, true, report, err);
 }

@@ -1,6 +1,8 @@
 /*
  * Inside the store. Layout of a place (PATH/v1):
  *
+ *   limit              bytes that blobs may take, where somebody set it
+ *   usage              bytes that they took when they were last counted, and what came since
  *   lock               held shared while something is looked up or published, exclusive by gc
  *   keys               one byte range a step key, locked while the step is made
  *   blobs/a/bcdef...   content
@@ -31,6 +33,7 @@ struct store_place {
 	char *path;
 	int fd; /* O_PATH folder */
 	bool writable;
+	bool shared; /* a group's: what is made here may be replaced and removed by its members */
 };
 
 /* Digests, for membership only. */
@@ -56,6 +59,7 @@ struct uni_store {
 	char lease_id[17];
 	struct store_set leased;
 	uint64_t next_tmp;
+	uint64_t published; /* bytes of blobs that were not there before */
 };
 
 /* lease.c */
@@ -75,6 +79,20 @@ void store_lease_end(struct uni_store *store);
 /* With the lock held exclusively: what living processes hold, and what dead ones left behind. */
 int store_lease_read(const struct store_place *place, struct store_set *leased, bool clean,
 		     struct uni_err *err);
+
+/* share.c: modes of what is made, as the place's own folder has them. */
+bool store_shared_mode(mode_t mode); /* a folder's: is it a group's? */
+void store_share_file(const struct store_place *place, int fd);
+/* `path` and what lies between it and the place, which were made just now. */
+void store_share_folders(const struct store_place *place, const char *path);
+
+/* limit.c: at the end of a store that published something, when its leases are over. */
+void store_limit_keep(struct uni_store *store);
+/* Under the exclusive lock: what was counted. */
+void store_usage_set(const struct store_place *place, uint64_t bytes);
+/* collect.c: UNI_E_BUSY, where it does not wait, when the store is in use. */
+int store_collect(struct uni_store *store, const struct uni_store_gc_options *options, bool wait,
+		  struct uni_store_gc_report *report, struct uni_err *err);
 
 /* store.c */
 int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err);

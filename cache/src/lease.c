@@ -155,6 +155,8 @@ static int lease_start(struct uni_store *store, struct uni_err *err)
 		uni_tmp_forget(path);
 		return rc;
 	}
+	/* Whoever collects tries its lock. */
+	store_share_file(&store->places[0], store->lease_fd);
 	return store_lock_range(store->lease_fd, F_WRLCK, 0, 0, false, path, err);
 }
 

@@ -232,6 +232,9 @@ int store_record_write(struct uni_store *store, const char *name,
 	rc = uni_write_full(fd, text.data, text.size, tmp, err);
 	if (rc == 0 && fchmod(fd, 0444) != 0)
 		rc = uni_err_errno(err, "%s", tmp);
+	/* Whoever uses it has to be able to note when. */
+	if (rc == 0)
+		store_share_file(&store->places[0], fd);
 	if (rc == 0)
 		rc = store_publish(store, tmp, name, err);
 	if (rc != 0) {

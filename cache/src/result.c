@@ -155,6 +155,7 @@ int uni_store_key_lock(struct uni_store *store, const struct uni_digest *key, in
 	*fd = openat(store->places[0].fd, "keys", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (*fd < 0)
 		return uni_err_errno(err, "store: %s/keys", store->places[0].path);
+	store_share_file(&store->places[0], *fd);
 	memcpy(&place, key->bytes, sizeof(place));
 	rc = store_lock_range(*fd, F_WRLCK, (int64_t)(place >> 2), 1, true, "store", err);
 	if (rc != 0)

@@ -22,7 +22,13 @@ static void place_free(struct store_place *place)
 
 static int make_folder(const struct store_place *place, const char *name, struct uni_err *err)
 {
-	if (mkdirat(place->fd, name, 0755) == 0 || errno == EEXIST)
+	if (mkdirat(place->fd, name, 0755) == 0) {
+		UNI_AUTO_FREE char *path = uni_path_join(place->path, name);
+
+		store_share_folders(place, path);
+		return 0;
+	}
+	if (errno == EEXIST)
 		return 0;
 	if (errno == EROFS)
 		return uni_err_set(err, UNI_E_DENIED, "%s cannot be written", place->path);
@@ -46,22 +52,47 @@ static int make_layout(const struct store_place *place, struct uni_err *err)
 	return rc;
 }
 
+/* A store whose folder is a group's is the group's as a whole. */
+static int make_place(struct store_place *place, const char *path, struct uni_err *err)
+{
+	struct stat st;
+	int rc = uni_dir_make(place->path, 0755, err);
+
+	if (rc != 0)
+		return rc;
+	place->shared = stat(path, &st) == 0 && store_shared_mode(st.st_mode);
+	store_share_folders(place, place->path);
+	return 0;
+}
+
+static int place_folder(struct store_place *place, const char *path, struct uni_err *err)
+{
+	struct stat st;
+	int rc;
+
+	place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (place->fd < 0) {
+		rc = errno == ENOENT ? make_place(place, path, err)
+				     : uni_err_errno(err, "%s", place->path);
+		if (rc != 0)
+			return rc;
+		place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (place->fd < 0 || fstat(place->fd, &st) != 0)
+		return uni_err_errno(err, "%s", place->path);
+	place->shared = store_shared_mode(st.st_mode);
+	return 0;
+}
+
 /* Makes what is missing; a place that is there but may not be written is fine too. */
 static int place_open(struct store_place *place, const char *path, struct uni_err *err)
 {
 	int rc;
 
 	*place = (struct store_place){ .path = uni_path_join(path, LAYOUT), .fd = -1 };
-	place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (place->fd < 0) {
-		rc = errno == ENOENT ? uni_dir_make(place->path, 0755, err)
-				     : uni_err_errno(err, "%s", place->path);
-		if (rc != 0)
-			return rc;
-		place->fd = open(place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (place->fd < 0)
-			return uni_err_errno(err, "%s", place->path);
-	}
+	rc = place_folder(place, path, err);
+	if (rc != 0)
+		return rc;
 	place->writable = faccessat(place->fd, "tmp", W_OK, AT_EACCESS) == 0;
 	if (place->writable || (errno != ENOENT))
 		return 0;
@@ -127,6 +158,7 @@ int uni_store_open(struct uni_store **store, const char *path, const struct uni_
 	s->lock_fd = openat(s->places[0].fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (s->lock_fd < 0)
 		return uni_err_errno(err, "store: %s/lock", s->places[0].path);
+	store_share_file(&s->places[0], s->lock_fd);
 	*store = s;
 	s = NULL;
 	return 0;
@@ -138,6 +170,7 @@ void uni_store_free(struct uni_store *store)
 		return;
 	store_lease_end(store);
 	uni_close_fd(&store->lock_fd);
+	store_limit_keep(store);
 	for (size_t i = 0; i < store->place_count || i < 1; i++)
 		place_free(&store->places[i]);
 	if (store->scratch != NULL) {
@@ -156,6 +189,16 @@ void uni_store_free(struct uni_store *store)
 const char *uni_store_path(const struct uni_store *store)
 {
 	return store->path;
+}
+
+char *uni_store_folder(const struct uni_store *store, const char *name)
+{
+	UNI_AUTO_FREE char *path = uni_path_join(store->path, name);
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (!uni_file_exists(path) && uni_dir_make(path, 0755, &ignored) == 0)
+		store_share_folders(&store->places[store->place_count - 1], path);
+	return uni_strdup(path);
 }
 
 int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err)
@@ -203,6 +246,7 @@ int store_publish(struct uni_store *store, const char *tmp, const char *name, st
 	rc = uni_dir_make(dir, 0755, err);
 	if (rc != 0)
 		return rc;
+	store_share_folders(place, dir);
 	if (renameat(AT_FDCWD, tmp, place->fd, name) != 0)
 		return uni_err_errno(err, "%s", final);
 	uni_tmp_forget(tmp);

@@ -162,11 +162,20 @@ static int ami_write(struct uni_disk_source *source, const struct uni_form_machi
 	return rc == 0 ? write_words(&w, err) : rc;
 }
 
+static const char *const files[] = { UNI_AMI_MAP,
+				     UNI_AMI_BLOCKS,
+				     UNI_AMI_REGISTER,
+				     UNI_AMI_VOLUMES,
+				     "volumes/*/" UNI_AMI_MAP,
+				     "volumes/*/" UNI_AMI_BLOCKS,
+				     NULL };
+
 const struct uni_form form_ami = {
 	.name = "ami",
 	.ending = "ami",
 	.version = 2,
 	.grain = UNI_AMI_GIB,
 	.volumes = UNI_AMI_VOLUMES_MAX,
+	.files = files,
 	.write = ami_write,
 };

@@ -123,10 +123,13 @@ static int containerdisk_write(struct uni_disk_source *source,
 	return rc != 0 ? rc : uni_oci_layout_finish(layout, &made, 1, err);
 }
 
+static const char *const files[] = { "oci-layout", "index.json", "blobs/sha256/*", NULL };
+
 const struct uni_form form_containerdisk = {
 	.name = "containerdisk",
 	.ending = "containerdisk",
 	.version = 1,
 	.deflate = true,
+	.files = files,
 	.write = containerdisk_write,
 };

@@ -131,6 +131,42 @@ class Forms(scenario.Scenario):
         self.fails("convert", "out/hello.raw", "raw", "-o", "no/such/folder")
         self.assertNothingLeft(self.work)
 
+    def test_folders_give_way_to_their_own_kind_alone(self):
+        self.write("disk.raw", bytes(1 << 20))
+        self.write("keep/deep/letter", "mine")
+        for form in ("raw", "qcow2", "gcp", "ami", "containerdisk"):
+            self.assertIn("stands there already", self.fails("convert", "disk.raw", form, "-o", "keep"))
+            self.assertIn("a folder is replaced by", self.fails("convert", "disk.raw", form, "-o", "keep", "--force"))
+            self.assertEqual(self.read("keep/deep/letter"), b"mine")
+        for form in ("ami", "containerdisk"):
+            self.uni("convert", "disk.raw", form)
+            self.fails("convert", "disk.raw", form)
+            self.uni("convert", "disk.raw", form, "--force")
+            self.write(f"disk.{form}/notes", "mine")
+            self.assertIn("notes", self.fails("convert", "disk.raw", form, "--force"))
+            self.assertEqual(self.read(f"disk.{form}/notes"), b"mine")
+            self.fails("convert", "disk.raw", form, "-o", "disk.raw", "--force")
+        self.assertEqual(self.read("disk.raw"), bytes(1 << 20))
+        self.fails("convert", "disk.raw", "containerdisk", "-o", "disk.ami", "--force")
+        self.assertIn("is a folder, and no image", self.fails("convert", ".", "raw"))
+        self.assertNothingLeft(self.work)
+
+    def test_a_build_replaces_its_own_folder_alone(self):
+        self.hello()
+        build = ("build", "recipe.toml", "-o", "out", "-f", "raw,containerdisk")
+        self.uni(*build)
+        self.write("site/page", "another\n")
+        self.uni(*build)
+        self.write("site/page", "a third\n")
+        self.write("out/hello.containerdisk/notes", "mine")
+        for options in ((), ("--force",)):
+            self.assertIn("notes", self.fails(*build, *options))
+            self.assertEqual(self.read("out/hello.containerdisk/notes"), b"mine")
+        os.unlink(os.path.join(self.work, "out/hello.raw"))
+        self.write("out/hello.raw/letter", "mine")
+        self.assertIn("is a folder", self.fails("build", "recipe.toml", "-o", "out", "--force"))
+        self.assertEqual(self.read("out/hello.raw/letter"), b"mine")
+
     def test_convert_what_others_made(self):
         with open(os.path.join(self.work, "disk"), "wb") as f:
             f.truncate(300 << 20)

@@ -59,6 +59,23 @@ class Shared(Registry):
         offline = self.build(fourth, "--offline")
         self.assertEqual(offline["received"], 0)
 
+    def test_every_command_that_builds(self):
+        """run, test and push take from the cache and give to it as build does."""
+        with open(os.path.join(self.work, "recipe.toml"), "a", encoding="ascii") as f:
+            f.write('\n[[test]]\nname = "says"\nexpect-console = ["env good day"]\nexit-status = 7\n')
+        for command in (("run", "recipe.toml", "--print"), ("test", "recipe.toml"),
+                        ("push", "recipe.toml", f"oci://{self.host}/hello:1")):
+            machine = self.machine("taking-" + command[0])
+            before = self.uploads()
+            self.uni(*command, "--cache", f"{self.cache}/{command[0]}", cwd=machine)
+            self.assertGreater(self.uploads(), before, command)
+            self.uni("cache", "gc")
+            done = self.run_uni(*command, "--cache", f"{self.cache}/{command[0]}", "-v", cwd=machine)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            self.assertNotIn(b" ms)", done.stderr)  # no step ran
+            self.assertIn("neither tag nor digest",
+                          self.fails(*command, "--cache", self.cache + ":1", status=2, cwd=machine))
+
     def test_what_was_built_before_is_sent(self):
         first = self.machine("first")
         self.build(first)

@@ -454,6 +454,7 @@ static void show_status(struct fs_text *t)
 const struct fs_proc_entry fs_proc_entries[] = {
 	FOLDER("1"),
 	SHOW("1/auxv", show_auxv),
+	TEXT("1/cgroup", "0::/"),
 	SHOW("1/cmdline", show_cmdline),
 	SHOW("1/comm", show_comm),
 	JUMP("1/cwd", jump_cwd),

@@ -1,7 +1,7 @@
 /*
  * Addresses and errors between Linux's form and lwIP's.
  */
-#include "stack.h"
+#include "interfaces.h"
 
 #include "lwip/err.h"
 #include "lwip/ip.h"
@@ -138,4 +138,23 @@ bool uk_net_info_source(const struct uk_packet_info *info, ip_addr_t *source)
 		memcpy(ip_2_ip6(source)->addr, info->address, sizeof(info->address));
 	}
 	return !ip_addr_isany(source) && uk_net_is_own(source);
+}
+
+int uk_net_option_mtu(int level, int name, const ip_addr_t *peer, void *value)
+{
+	const bool asked = level == UK_IPPROTO_IP ? name == UK_IP_MTU
+						  : level == UK_IPPROTO_IPV6 && name == UK_IPV6_MTU;
+	const struct netif *netif;
+	int32_t mtu;
+
+	if (!asked)
+		return -UK_ENOPROTOOPT;
+	netif = peer != NULL ? ip_route(IP_ADDR_ANY, peer) : NULL;
+	if (netif == NULL)
+		return -UK_ENOTCONN;
+	mtu = (int32_t)interface_mtu(netif);
+	if (level == UK_IPPROTO_IP)
+		mtu = UK_MIN(mtu, UINT16_MAX); /* of one packet */
+	memcpy(value, &mtu, sizeof(mtu));
+	return (int)sizeof(mtu);
 }

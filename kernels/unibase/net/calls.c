@@ -41,6 +41,10 @@ static int socket_new(int family, int type, int protocol, struct uk_socket **soc
 	if (family == UK_AF_UNIX)
 		return protocol != 0 && protocol != UK_AF_UNIX ? -UK_EPROTONOSUPPORT
 							       : uk_unix_new(kind, sock);
+	if (family == UK_AF_NETLINK) {
+		status = uk_net_need();
+		return status != 0 ? status : uk_netlink_new(kind, protocol, sock);
+	}
 	if (family != UK_AF_INET && family != UK_AF_INET6)
 		return -UK_EAFNOSUPPORT;
 	if (kind != UK_SOCK_STREAM && kind != UK_SOCK_DGRAM)
@@ -268,15 +272,14 @@ static int set_linger(struct uk_socket *sock, uint64_t from, uint64_t size)
 }
 
 /* Linux doubles what is asked for, and says so when asked. */
-static int set_buffer(struct uk_socket *sock, int option, int value, size_t size)
+static int set_buffer(uint32_t *buffer, int value, size_t size)
 {
 	const uint32_t least = 4096, most = 8u << 20;
 	uint32_t wanted = value < 0 ? most : (uint32_t)UK_MIN((uint64_t)value * 2, most);
 
 	if (size < sizeof(int32_t))
 		return -UK_EINVAL;
-	*(option == UK_SO_SNDBUF ? &sock->send_buffer : &sock->receive_buffer) =
-		UK_MAX(wanted, least);
+	*buffer = UK_MAX(wanted, least);
 	return 0;
 }
 
@@ -284,8 +287,13 @@ static int set_simple(struct uk_socket *sock, int level, int option, int value, 
 {
 	if (size == 0)
 		return -UK_EINVAL;
-	if (level == UK_SOL_SOCKET && (option == UK_SO_SNDBUF || option == UK_SO_RCVBUF))
-		return set_buffer(sock, option, value, size);
+	if (level == UK_SOL_SOCKET) {
+		/* There is no limit that only some may pass. */
+		if (option == UK_SO_SNDBUF || option == UK_SO_SNDBUFFORCE)
+			return set_buffer(&sock->send_buffer, value, size);
+		if (option == UK_SO_RCVBUF || option == UK_SO_RCVBUFFORCE)
+			return set_buffer(&sock->receive_buffer, value, size);
+	}
 	return uk_option_set(sock, level, option, value, size);
 }
 
@@ -395,7 +403,8 @@ int64_t uk_sys_getsockopt(const struct uk_sysargs *s)
 		return status;
 	uk_net_lock();
 	size = get_large_option(sock, level, option, large, sizeof(large));
-	status = size > 0 ? 0 : get_simple(sock, level, option, &value);
+	status =
+		size == -UK_ENOPROTOOPT ? get_simple(sock, level, option, &value) : UK_MIN(size, 0);
 	uk_net_unlock();
 	uk_file_put(file);
 	if (status != 0)

@@ -208,12 +208,18 @@ static void offload_segments(const struct stack_dev *stack, const uint8_t *frame
 	offload->segment_size = (uint16_t)(stack->netif.mtu + SIZEOF_ETH_HDR - header);
 }
 
-bool uk_net_segments(const struct netif *netif, bool ipv6)
+const struct uk_netdev *uk_net_device(const struct netif *netif)
 {
 	const struct stack_dev *stack = netif->state;
 
-	return netif->linkoutput == link_output &&
-	       (ipv6 ? stack->dev->can_segment6 : stack->dev->can_segment4);
+	return netif->linkoutput == link_output ? stack->dev : NULL;
+}
+
+bool uk_net_segments(const struct netif *netif, bool ipv6)
+{
+	const struct uk_netdev *dev = uk_net_device(netif);
+
+	return dev != NULL && (ipv6 ? dev->can_segment6 : dev->can_segment4);
 }
 
 static err_t link_output(struct netif *netif, struct pbuf *p)
@@ -533,12 +539,12 @@ void uk_netdev_register(struct uk_netdev *dev)
 
 void uk_net_device_sums(struct netif *netif)
 {
-	const struct stack_dev *stack = netif->state;
+	const struct uk_netdev *dev = uk_net_device(netif);
 	u16_t flags = NETIF_CHECKSUM_ENABLE_ALL;
 
-	if (netif->linkoutput != link_output)
-		return; /* loopback */
-	if (stack->dev->can_checksum)
+	if (dev == NULL)
+		return;
+	if (dev->can_checksum)
 		flags &= (u16_t) ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP);
 	NETIF_SET_CHECKSUM_CTRL(netif, flags);
 }

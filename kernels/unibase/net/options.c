@@ -5,14 +5,15 @@
  */
 #include <uk/socket.h>
 
-enum { UNIX = 1, TCP4 = 2, TCP6 = 4, UDP4 = 8, UDP6 = 16 };
+enum { UNIX = 1, TCP4 = 2, TCP6 = 4, UDP4 = 8, UDP6 = 16, NETLINK = 32 };
 enum {
 	TCP = TCP4 | TCP6,
 	UDP = UDP4 | UDP6,
 	INET = TCP | UDP,
 	INET6 = TCP6 | UDP6,
-	ALL = INET | UNIX
+	ALL = INET | UNIX | NETLINK
 };
+enum { IPV6_LEAST_MTU = 1280 };
 enum { FLAG = 1 }; /* anything but 0 is 1 */
 
 struct rule {
@@ -39,10 +40,12 @@ static const struct rule rules[UK_OPT_COUNT] = {
 	[UK_OPT_RECEIVE_ERRORS] = { UK_IPPROTO_IP, UK_IP_RECVERR, INET, FLAG, 0, 0, 0 },
 	[UK_OPT_PACKET_INFO] = { UK_IPPROTO_IP, UK_IP_PKTINFO, INET, FLAG, 0, 0, 0 },
 	[UK_OPT_BIND_NO_PORT] = { UK_IPPROTO_IP, UK_IP_BIND_ADDRESS_NO_PORT, INET, FLAG, 0, 0, 0 },
+	[UK_OPT_FREE_BIND] = { UK_IPPROTO_IP, UK_IP_FREEBIND, INET, FLAG, 0, 0, 0 },
 	[UK_OPT_V6_ONLY] = { UK_IPPROTO_IPV6, UK_IPV6_V6ONLY, INET6, FLAG, 0, 0, 0 },
 	[UK_OPT_V6_HOPS] = { UK_IPPROTO_IPV6, UK_IPV6_UNICAST_HOPS, INET6, 0, 1, 255, 64 },
 	[UK_OPT_V6_CLASS] = { UK_IPPROTO_IPV6, UK_IPV6_TCLASS, INET6, 0, 0, 255, 0 },
 	[UK_OPT_V6_MTU_DISCOVER] = { UK_IPPROTO_IPV6, UK_IPV6_MTU_DISCOVER, INET6, 0, 0, 5, 1 },
+	[UK_OPT_V6_MTU] = { UK_IPPROTO_IPV6, UK_IPV6_MTU, INET6, 0, 0, UINT16_MAX, 0 },
 	[UK_OPT_V6_RECEIVE_ERRORS] = { UK_IPPROTO_IPV6, UK_IPV6_RECVERR, INET6, FLAG, 0, 0, 0 },
 	[UK_OPT_V6_PACKET_INFO] = { UK_IPPROTO_IPV6, UK_IPV6_RECVPKTINFO, INET6, FLAG, 0, 0, 0 },
 	[UK_OPT_NO_DELAY] = { UK_IPPROTO_TCP, UK_TCP_NODELAY, TCP, FLAG, 0, 0, 0 },
@@ -55,6 +58,7 @@ static const struct rule rules[UK_OPT_COUNT] = {
 	[UK_OPT_QUICK_ACK] = { UK_IPPROTO_TCP, UK_TCP_QUICKACK, TCP, FLAG, 0, 0, 1 },
 	[UK_OPT_SYN_COUNT] = { UK_IPPROTO_TCP, UK_TCP_SYNCNT, TCP, 0, 1, 127, 6 },
 	[UK_OPT_LINGER2] = { UK_IPPROTO_TCP, UK_TCP_LINGER2, TCP, 0, -1, 120, 60 },
+	[UK_OPT_FAST_OPEN] = { UK_IPPROTO_TCP, UK_TCP_FASTOPEN, TCP, 0, 0, INT32_MAX, 0 },
 };
 
 static unsigned kind_of(const struct uk_socket *sock)
@@ -63,6 +67,8 @@ static unsigned kind_of(const struct uk_socket *sock)
 
 	if (sock->family == UK_AF_UNIX)
 		return UNIX;
+	if (sock->family == UK_AF_NETLINK)
+		return NETLINK;
 	if (sock->type == UK_SOCK_STREAM)
 		return six ? TCP6 : TCP4;
 	return six ? UDP6 : UDP4;
@@ -81,6 +87,9 @@ static int check(const struct rule *rule, const struct uk_socket *sock, int valu
 	if (rule->form != FLAG && (value < rule->least || value > rule->most))
 		return -UK_EINVAL;
 	if (rule == &rules[UK_OPT_V6_ONLY] && sock->bound)
+		return -UK_EINVAL;
+	/* 0 takes the limit back. */
+	if (rule == &rules[UK_OPT_V6_MTU] && value != 0 && value < IPV6_LEAST_MTU)
 		return -UK_EINVAL;
 	return 0;
 }

@@ -230,7 +230,7 @@ static int64_t file_ioctl(struct uk_file *file, unsigned request, uint64_t arg)
 	int32_t value;
 
 	if (request != UK_FIONREAD)
-		return -UK_ENOTTY;
+		return uk_interface_ioctl(request, arg);
 	uk_net_lock();
 	value = (int32_t)sock->ops->readable(sock);
 	uk_net_unlock();

@@ -175,10 +175,8 @@ static void apply_option(struct tcp_sock *tcp, enum uk_option option)
 
 	switch ((int)option) {
 	case UK_OPT_REUSE_ADDRESS:
-		if (value)
-			ip_set_option(pcb, SOF_REUSEADDR);
-		else
-			ip_reset_option(pcb, SOF_REUSEADDR);
+	case UK_OPT_REUSE_PORT:
+		reuse_apply(&tcp->base, (struct ip_pcb *)pcb);
 		break;
 	case UK_OPT_KEEP_ALIVE:
 		if (value)
@@ -270,7 +268,11 @@ static int op_option_made(struct uk_socket *sock, int level, int name, void *val
 	int32_t mss;
 
 	if (level != UK_IPPROTO_TCP)
-		return -UK_ENOPROTOOPT;
+		return uk_net_option_mtu(level, name,
+					 tcp->state == SOCK_CONNECTED && tcp->pcb != NULL
+						 ? &tcp->pcb->remote_ip
+						 : NULL,
+					 value);
 	switch (name) {
 	case UK_TCP_MAXSEG:
 		mss = tcp->pcb != NULL && !sock->listening ? tcp->pcb->mss : 536;
@@ -337,6 +339,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 
 	if (error != ERR_OK || pcb == NULL || listener == NULL)
 		return ERR_VAL;
+	listener = reuse_turn(listener);
 	tcp = sock_alloc(listener->base.family);
 	if (tcp == NULL)
 		return ERR_MEM;
@@ -355,23 +358,6 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 	return ERR_OK;
 }
 
-/* Whoever listens there keeps the port for itself, whatever both say of reuse. */
-static bool is_listened_on(const struct tcp_sock *tcp, const ip_addr_t *address, uint16_t port)
-{
-	for (struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb != NULL;
-	     pcb = pcb->next) {
-		bool same_version = IP_IS_ANY_TYPE_VAL(pcb->local_ip) ||
-				    IP_GET_TYPE(address) == IPADDR_TYPE_ANY ||
-				    IP_IS_V6(address) == IP_IS_V6_VAL(pcb->local_ip);
-
-		if (pcb->local_port == port && same_version && (void *)pcb != (void *)tcp->pcb &&
-		    (ip_addr_isany(address) || ip_addr_isany(&pcb->local_ip) ||
-		     ip_addr_cmp(address, &pcb->local_ip)))
-			return true;
-	}
-	return false;
-}
-
 static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint32_t size)
 {
 	struct tcp_sock *tcp = tcp_of(sock);
@@ -383,13 +369,13 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (tcp->pcb == NULL || tcp->state != SOCK_NEW || sock->bound)
 		return -UK_EINVAL;
-	if (!uk_net_is_own(&address))
+	if (!sock->option[UK_OPT_FREE_BIND] && !uk_net_is_own(&address))
 		return -UK_EADDRNOTAVAIL;
 	/* An unspecified IPv6 address takes IPv4 as well, unless IPV6_V6ONLY. */
 	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&
 	    !sock->option[UK_OPT_V6_ONLY])
 		IP_SET_TYPE(&address, IPADDR_TYPE_ANY);
-	if (port != 0 && is_listened_on(tcp, &address, port))
+	if (port != 0 && reuse_is_listened_on(tcp, &address, port))
 		return -UK_EADDRINUSE;
 	status = uk_lwip_errno(tcp_bind(tcp->pcb, &address, port));
 	sock->bound = status == 0;
@@ -422,8 +408,7 @@ static int op_listen(struct uk_socket *sock, int backlog)
 		if (status != 0)
 			return status;
 	}
-	/* lwIP's own backlog holds what is half open: guard.c. */
-	pcb = tcp_listen_with_backlog_and_err(tcp->pcb, UINT8_MAX, &error);
+	pcb = reuse_listen(tcp, &error);
 	if (pcb == NULL)
 		return uk_lwip_errno(error);
 	guard_removed();

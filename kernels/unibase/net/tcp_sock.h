@@ -65,6 +65,14 @@ void large_window(struct tcp_pcb *pcb, uint16_t window);
 /* The same for all connections, after lwIP's timers. */
 void large_tick(void);
 
+/* reuse.c */
+/* Whether another listener keeps this port for itself. */
+bool reuse_is_listened_on(const struct tcp_sock *tcp, const ip_addr_t *address, uint16_t port);
+/* lwIP's listener in the place of the socket's connection; NULL with `error`. */
+struct tcp_pcb *reuse_listen(struct tcp_sock *tcp, err_t *error);
+/* Of the listeners that share a port, the one whose turn it is to take a connection. */
+struct tcp_sock *reuse_turn(struct tcp_sock *first);
+
 /* guard.c */
 bool guard_has_room(void); /* for one more connection */
 void guard_added(void);
@@ -73,7 +81,5 @@ void guard_removed(void);
 bool guard_isn(uint32_t *isn);
 /* Frames are swallowed now: the peer has this answer already. */
 bool guard_is_quiet(void);
-/* isn.c: a keyed hash. */
-uint64_t uk_net_hash(const uint64_t *words, size_t count);
 
 #endif

@@ -39,9 +39,44 @@ static struct udp_sock *udp_of(struct uk_socket *sock)
 }
 
 static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
+			u16_t port);
+
+/* The nth socket that shares the port with this one, from 0; NULL behind the last. */
+static struct udp_sock *nth_beside(const struct udp_sock *udp, unsigned n)
+{
+	for (struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
+		struct udp_sock *other = pcb->recv_arg;
+
+		if (pcb->recv == on_received && pcb->local_port == udp->pcb->local_port &&
+		    ip_addr_cmp(&pcb->local_ip, &udp->pcb->local_ip) && !other->connected &&
+		    reuse_shares(&udp->base, &other->base) && n-- == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/* Among sockets that share a port each peer has its own (SO_REUSEPORT). */
+static struct udp_sock *share_of(struct udp_sock *udp, const ip_addr_t *from, uint16_t port)
+{
+	uint64_t words[3] = { port };
+	unsigned count = 0;
+
+	if (!udp->base.option[UK_OPT_REUSE_PORT] || udp->connected ||
+	    ip_addr_ismulticast(ip_current_dest_addr()) ||
+	    ip_addr_isbroadcast(ip_current_dest_addr(), ip_current_input_netif()))
+		return udp;
+	while (nth_beside(udp, count) != NULL)
+		count++;
+	if (count < 2)
+		return udp;
+	memcpy(words + 1, from, UK_MIN(sizeof(*from), sizeof(words) - sizeof(words[0])));
+	return nth_beside(udp, (unsigned)(uk_net_hash(words, UK_COUNT(words)) % count));
+}
+
+static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
 			u16_t port)
 {
-	struct udp_sock *udp = arg;
+	struct udp_sock *udp = share_of(arg, from, port);
 	struct datagram *datagram = NULL;
 
 	(void)pcb;
@@ -82,7 +117,7 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (sock->bound)
 		return -UK_EINVAL;
-	if (!uk_net_is_own(&address))
+	if (!sock->option[UK_OPT_FREE_BIND] && !uk_net_is_own(&address))
 		return -UK_EADDRNOTAVAIL;
 	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&
 	    !sock->option[UK_OPT_V6_ONLY])
@@ -320,10 +355,7 @@ static int op_option_set(struct uk_socket *sock, enum uk_option option)
 		break;
 	case UK_OPT_REUSE_ADDRESS:
 	case UK_OPT_REUSE_PORT:
-		if (value)
-			ip_set_option(pcb, SOF_REUSEADDR);
-		else
-			ip_reset_option(pcb, SOF_REUSEADDR);
+		reuse_apply(sock, (struct ip_pcb *)pcb);
 		break;
 	case UK_OPT_TTL:
 	case UK_OPT_V6_HOPS:
@@ -337,6 +369,14 @@ static int op_option_set(struct uk_socket *sock, enum uk_option option)
 		break;
 	}
 	return 0;
+}
+
+static int op_option_made(struct uk_socket *sock, int level, int name, void *value, size_t room)
+{
+	const struct udp_sock *udp = udp_of(sock);
+
+	(void)room;
+	return uk_net_option_mtu(level, name, udp->connected ? &udp->pcb->remote_ip : NULL, value);
 }
 
 static unsigned op_poll(struct uk_socket *sock)
@@ -372,6 +412,7 @@ static const struct uk_socket_ops udp_ops = {
 	.receive = op_receive,
 	.shutdown = op_shutdown,
 	.option_set = op_option_set,
+	.option_made = op_option_made,
 	.poll = op_poll,
 	.readable = op_readable,
 	.release = op_release,

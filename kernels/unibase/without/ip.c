@@ -58,3 +58,18 @@ int uk_udp_new(int family, struct uk_socket **sock)
 	*sock = NULL;
 	return -UK_EAFNOSUPPORT;
 }
+
+int uk_netlink_new(int type, int protocol, struct uk_socket **sock)
+{
+	(void)type;
+	(void)protocol;
+	*sock = NULL;
+	return -UK_EAFNOSUPPORT;
+}
+
+int uk_interface_ioctl(unsigned request, uint64_t arg)
+{
+	(void)request;
+	(void)arg;
+	return -UK_ENOTTY;
+}

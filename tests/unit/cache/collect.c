@@ -144,6 +144,89 @@ static int count_item(void *user, const struct uni_store_item *item, struct uni_
 	return 0;
 }
 
+static void publish(void **state, char key, size_t size)
+{
+	struct uni_store *store UNI_AUTO(uni_store) = unit_open(state);
+	char *text UNI_AUTO_FREE = uni_alloc(size + 1);
+
+	memset(text, key, size);
+	unit_result(store, (char[2]){ key, '\0' }, text);
+}
+
+static bool kept(void **state, char key)
+{
+	char *path UNI_AUTO_FREE = unit_result_path(state, (char[2]){ key, '\0' });
+
+	return uni_file_exists(path);
+}
+
+/* Whoever takes the store beyond its limit collects: the oldest go, until four fifths are left. */
+static void limit_is_kept(void **state)
+{
+	struct uni_store *store = unit_open(state);
+	struct uni_store *user UNI_AUTO(uni_store) = NULL;
+	struct uni_err err = UNI_ERR_INIT;
+	uint64_t limit;
+
+	assert_int_equal(uni_store_limit_get(store, &limit, &err), 0);
+	assert_int_equal(limit, 0);
+	assert_int_equal(uni_store_limit_set(store, 10 * 8192, &err), 0);
+	assert_int_equal(uni_store_limit_get(store, &limit, &err), 0);
+	assert_int_equal(limit, 10 * 8192);
+	uni_store_free(store);
+	for (char key = '0'; key <= '9'; key++)
+		publish(state, key, 8192);
+	assert_int_equal(unit_count(state, "blobs"), 10);
+	/* What a living process uses stays, as old as it is. */
+	user = unit_open(state);
+	assert_int_equal(unit_known(user, "0"), 1);
+	publish(state, 'a', 8192);
+	assert_int_equal(unit_count(state, "blobs"), 8);
+	assert_true(kept(state, '0'));
+	assert_false(kept(state, '1'));
+	assert_false(kept(state, '3'));
+	assert_true(kept(state, '4'));
+	assert_true(kept(state, 'a'));
+	/* Counted once more only when it has grown. */
+	publish(state, 'b', 8192);
+	publish(state, 'c', 8192);
+	assert_int_equal(unit_count(state, "blobs"), 10);
+	assert_int_equal(uni_store_limit_set(user, 0, &err), 0);
+	for (char key = 'd'; key <= 'h'; key++)
+		publish(state, key, 8192);
+	assert_int_equal(unit_count(state, "blobs"), 15);
+}
+
+/* A count that was lost, cut short or is nonsense costs a count, no result. */
+static void limit_without_a_count(void **state)
+{
+	struct uni_store *store = unit_open(state);
+	struct uni_err err = UNI_ERR_INIT;
+	char *usage UNI_AUTO_FREE = uni_asprintf("%s/v1/usage", uni_store_path(store));
+	char *limit_path UNI_AUTO_FREE = uni_asprintf("%s/v1/limit", uni_store_path(store));
+	uint64_t limit;
+
+	assert_int_equal(uni_store_limit_set(store, 4 * 8192, &err), 0);
+	uni_store_free(store);
+	publish(state, '0', 8192);
+	for (size_t i = 0; i < 3; i++) {
+		const char *const text[] = { "", "12x", "18446744073709551615" };
+
+		assert_int_equal(uni_file_write(usage, text[i], strlen(text[i]), 0644, &err), 0);
+		publish(state, (char)('1' + i), 4096);
+		assert_true(kept(state, '0'));
+	}
+	publish(state, '9', 2 * 8192);
+	assert_false(kept(state, '0'));
+	assert_true(kept(state, '9'));
+	assert_int_equal(uni_file_write(limit_path, "much", 4, 0644, &err), 0);
+	publish(state, 'a', 8 * 8192);
+	assert_true(kept(state, '9'));
+	store = unit_open(state);
+	assert_int_equal(uni_store_limit_get(store, &limit, &err), UNI_E_CORRUPT);
+	uni_store_free(store);
+}
+
 static void listing(void **state)
 {
 	struct uni_store *store UNI_AUTO(uni_store) = NULL;
@@ -166,6 +249,8 @@ int unit_collect(void)
 		cmocka_unit_test_setup_teardown(leased_stays, unit_setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(referenced_stays, unit_setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(shared_blob_counts_once, unit_setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(limit_is_kept, unit_setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(limit_without_a_count, unit_setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(listing, unit_setup, unit_teardown),
 	};
 

@@ -16,6 +16,9 @@
  * When the folder cannot be written, what is published goes to a temporary folder that ends with
  * the store, and a warning says so. A store may be used from several threads.
  *
+ * A store whose folder belongs to a group and has mode 2770 or 2775 is that group's: what is made
+ * in it has modes by which every member can use, replace and collect it.
+ *
  * Content leaves the store by reflink or copy, never as a hard link.
  */
 #ifndef UNI_CACHE_STORE_H
@@ -37,6 +40,9 @@ int uni_store_open(struct uni_store **store, const char *path, const struct uni_
 void uni_store_free(struct uni_store *store); /* ends the leases */
 UNI_AUTO_DEFINE(uni_store)
 const char *uni_store_path(const struct uni_store *store);
+/* A folder beside the blobs for what others keep there; made when it is missing and can be. Owned
+ * by the caller. */
+char *uni_store_folder(const struct uni_store *store, const char *name);
 
 /* What tells cheaply that a blob is still the file that was published. */
 struct uni_store_stamp {
@@ -178,5 +184,13 @@ struct uni_store_gc_report {
  * nothing names; then what processes that died left behind. */
 int uni_store_gc(struct uni_store *store, const struct uni_store_gc_options *options,
 		 struct uni_store_gc_report *report, struct uni_err *err);
+
+/*
+ * How much blobs may take, for all who use the store; 0: whatever they need. One who has published
+ * something collects when he frees the store and it has grown beyond that, down to four fifths, so
+ * that not every build does. What living processes lease stays, and so does what references hold.
+ */
+int uni_store_limit_get(struct uni_store *store, uint64_t *limit, struct uni_err *err);
+int uni_store_limit_set(struct uni_store *store, uint64_t limit, struct uni_err *err);
 
 #endif

@@ -12,8 +12,10 @@ enum {
 	UK_AF_UNIX = 1,
 	UK_AF_INET = 2,
 	UK_AF_INET6 = 10,
+	UK_AF_NETLINK = 16,
 	UK_SOCK_STREAM = 1,
 	UK_SOCK_DGRAM = 2,
+	UK_SOCK_RAW = 3,
 	UK_SOCK_SEQPACKET = 5,
 	UK_SOCK_TYPES = 11, /* of Linux */
 	UK_SOCK_TYPE = 0xf,
@@ -46,6 +48,8 @@ enum {
 	UK_SO_RCVTIMEO = 20,
 	UK_SO_SNDTIMEO = 21,
 	UK_SO_ACCEPTCONN = 30,
+	UK_SO_SNDBUFFORCE = 32,
+	UK_SO_RCVBUFFORCE = 33,
 	UK_SO_PROTOCOL = 38,
 	UK_SO_DOMAIN = 39,
 	UK_SO_INCOMING_CPU = 49,
@@ -68,12 +72,15 @@ enum {
 	UK_IP_PKTINFO = 8,
 	UK_IP_MTU_DISCOVER = 10,
 	UK_IP_RECVERR = 11,
+	UK_IP_MTU = 14,
+	UK_IP_FREEBIND = 15,
 	UK_IP_MULTICAST_IF = 32,
 	UK_IP_MULTICAST_TTL = 33,
 	UK_IP_MULTICAST_LOOP = 34,
 	UK_IP_BIND_ADDRESS_NO_PORT = 24,
 	UK_IPV6_UNICAST_HOPS = 16,
 	UK_IPV6_MTU_DISCOVER = 23,
+	UK_IPV6_MTU = 24,
 	UK_IPV6_RECVERR = 25,
 	UK_IPV6_V6ONLY = 26,
 	UK_IPV6_RECVPKTINFO = 49,
@@ -117,12 +124,17 @@ struct uk_sockaddr_un {
 	uint16_t family;
 	char path[UK_UNIX_PATH];
 };
+struct uk_sockaddr_nl {
+	uint16_t family, pad;
+	uint32_t port, groups;
+};
 struct uk_sockaddr {
 	union {
 		uint16_t family;
 		struct uk_sockaddr_in in;
 		struct uk_sockaddr_in6 in6;
 		struct uk_sockaddr_un un;
+		struct uk_sockaddr_nl nl;
 		uint8_t bytes[128];
 	};
 };
@@ -164,6 +176,7 @@ struct uk_linux_ucred {
 _Static_assert(sizeof(struct uk_sockaddr_in) == 16, "Linux ABI");
 _Static_assert(sizeof(struct uk_sockaddr_in6) == 28, "Linux ABI");
 _Static_assert(sizeof(struct uk_sockaddr_un) == 110, "Linux ABI");
+_Static_assert(sizeof(struct uk_sockaddr_nl) == 12, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_msghdr) == 56, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_mmsghdr) == 64, "Linux ABI");
 

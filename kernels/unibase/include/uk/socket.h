@@ -50,10 +50,12 @@ enum uk_option {
 	UK_OPT_RECEIVE_ERRORS,
 	UK_OPT_PACKET_INFO,
 	UK_OPT_BIND_NO_PORT,
+	UK_OPT_FREE_BIND,
 	UK_OPT_V6_ONLY,
 	UK_OPT_V6_HOPS,
 	UK_OPT_V6_CLASS,
 	UK_OPT_V6_MTU_DISCOVER,
+	UK_OPT_V6_MTU,
 	UK_OPT_V6_RECEIVE_ERRORS,
 	UK_OPT_V6_PACKET_INFO,
 	UK_OPT_NO_DELAY,
@@ -66,6 +68,7 @@ enum uk_option {
 	UK_OPT_QUICK_ACK,
 	UK_OPT_SYN_COUNT,
 	UK_OPT_LINGER2,
+	UK_OPT_FAST_OPEN,
 	UK_OPT_COUNT,
 };
 
@@ -115,6 +118,9 @@ void uk_socket_init(struct uk_socket *sock, const struct uk_socket_ops *ops, int
 int uk_tcp_new(int family, struct uk_socket **sock);
 int uk_udp_new(int family, struct uk_socket **sock);
 int uk_unix_new(int type, struct uk_socket **sock);
+int uk_netlink_new(int type, int protocol, struct uk_socket **sock);
+/* net/interfaces.c: what programs ask of interfaces by any socket; -UK_ENOTTY: it is not that. */
+int uk_interface_ioctl(unsigned request, uint64_t arg);
 /* Drops what could not be dropped under the stack's lock; without it. */
 void uk_unix_reap(void);
 int uk_unix_pair(int type, struct uk_socket **a, struct uk_socket **b);

@@ -52,6 +52,9 @@ int uni_dir_make(const char *path, unsigned mode,
 		 struct uni_err *err); /* with parents; fine when there */
 int uni_dir_remove(const char *path,
 		   struct uni_err *err); /* with all below; fine when absent; follows no link */
+/* Gives a folder its place, which another folder may have: that is gone then, in one step where the
+ * file system knows how. UNI_E_EXIST, and nothing is changed, when a file stands there. */
+int uni_dir_put(const char *made, const char *folder, struct uni_err *err);
 /* A fresh folder below `parent` (or the system's temporary folder for NULL), removed by
  * uni_tmp_cleanup. */
 int uni_dir_tmp(const char *parent, char **path, struct uni_err *err);

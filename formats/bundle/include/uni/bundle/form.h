@@ -53,6 +53,9 @@ struct uni_form {
 	bool deflate;	    /* its bytes depend on libdeflate (uni_disk_codec_file) */
 	size_t volumes;	    /* how many disks of their own it takes beside the image's; 0: none,
 			       they stay files beside it */
+	/* Of a form that is a folder: patterns (fnmatch(3), FNM_PATHNAME) of all paths in it, first
+	 * that of the file which every such folder has. NULL: it is a file. */
+	const char *const *files;
 	/* Files are named ENDING or ENDING/...; `source`'s size is on the grain. */
 	int (*write)(struct uni_disk_source *source, const struct uni_form_machine *machine,
 		     const struct uni_form_out *out, struct uni_err *err);
@@ -60,6 +63,13 @@ struct uni_form {
 
 extern const struct uni_form *const uni_forms[]; /* NULL-terminated */
 const struct uni_form *uni_form_find(const char *name);
+
+/*
+ * Whether what stands at `path` may give way, when that was asked for: a folder only to a form that
+ * is a folder, and only when all in it is what such a form writes; UNI_E_EXIST says what is not.
+ * `form` NULL: to a file.
+ */
+int uni_form_may_replace(const struct uni_form *form, const char *path, struct uni_err *err);
 
 /* One file of bytes at hand. */
 int uni_form_put(const struct uni_form_out *out, const char *name, const void *data, size_t size,
