@@ -239,22 +239,28 @@ class Drivers(unittest.TestCase):
         for machine, device in ("q35", "virtio-blk-pci"), ("pc", "virtio-blk-pci,vectors=0"), \
                 ("pc", "virtio-blk-pci,disable-modern=on"), ("microvm", "virtio-blk-device"):
             with self.subTest(machine=machine, device=device):
-                text = self.with_monitor(machine, "resize", self.disk(0, self.path(bytes(1 << 20)), device),
+                text = self.with_monitor(machine, ["resize"], self.disk(0, self.path(bytes(1 << 20)), device),
                                          {"execute": "block_resize", "arguments": {"device": "d0", "size": 2 << 20}})
                 self.assertEqual(text, f"listening 0\nsize {2 << 20}\n")
 
     def test_button(self):
         for machine in MACHINES:
             with self.subTest(machine):
-                text = self.with_monitor(machine, "button", [], {"execute": "system_powerdown"})
-                self.assertEqual(text, "listening 0\npressed\n")
+                text = self.with_monitor(machine, ["button"], [], {"execute": "system_powerdown"})
+                self.assertEqual(text, "listening\npressed\n")
+
+    def test_button_early(self):
+        for machine in MACHINES:
+            with self.subTest(machine):
+                text = self.with_monitor(machine, ["button", "busy"], [], {"execute": "system_powerdown"})
+                self.assertEqual(text, "listening\npressed\n")
 
     def with_monitor(self, machine, probe, extra, command):
         """Runs the probe; sends the command once the guest said that it listens."""
         record, qmp = self.path(), os.path.join(self.folder.name, "qmp")
         if machine == "microvm":
             machine = "microvm,rtc=on,pit=off,pic=off"
-        args = runner.command(self.image(probe), machine, 64, record, list(extra))
+        args = runner.command(self.image(*probe), machine, 64, record, list(extra))
         with subprocess.Popen(args + ["-qmp", f"unix:{qmp},server=on,wait=off"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE) as qemu:
             try:

@@ -3,6 +3,7 @@
  * console, and what the test named by the program's arguments wants tried. drivers_test.py judges.
  */
 #include <uk/block.h>
+#include <uk/clock.h>
 #include <uk/io.h>
 #include <uk/log.h>
 #include <uk/mem.h>
@@ -219,11 +220,13 @@ static void pressed(void)
 
 static void button(void)
 {
-	int result = uk_power_button_listen(pressed);
+	uint64_t busy = argument[1][0] != '\0' ? 500000000 : 0, start = uk_time_mono();
 
-	say("listening %d\n", result);
-	if (result == 0)
-		(void)uk_wait_event(&stop_queue, stop, UK_FOREVER, false);
+	uk_power_button_listen(pressed);
+	say("listening\n");
+	while (uk_time_mono() - start < busy) /* and the press comes meanwhile */
+		uk_pause();
+	(void)uk_wait_event(&stop_queue, stop, UK_FOREVER, false);
 	say("pressed\n");
 	end(0);
 }

@@ -13,8 +13,11 @@ static unsigned count;
 
 void uk_later(void (*fn)(void))
 {
+	uint64_t state = uk_irq_save();
+
 	uk_assert(count < UK_LATER_MAX);
 	work[count++] = fn;
+	uk_irq_restore(state);
 }
 
 void uk_later_start(void)

@@ -27,7 +27,6 @@ void uk_main(uk_paddr_t start_info)
 	uk_paging_seal();
 	uk_vfs_start();
 	uk_net_start();
-	uk_later_start();
 	uk_process_start();
 	uk_thread_exit();
 }

@@ -1,26 +1,28 @@
 /*
  * The power button: a fixed event behind the system control interrupt (ACPI specification 6.5,
  * section 4.8.3.1), or on machines without these registers QEMU's generic event device
- * (QEMU, docs/specs/acpi_hw_reduced_hotplug.rst). Set up only when somebody wants to know.
+ * (QEMU, docs/specs/acpi_hw_reduced_hotplug.rst). At once the machine is told to remember a press;
+ * the interrupt that tells of it is sought when nobody is in a hurry (uk_later).
  */
 #include "drivers.h"
 #include "fadt.h"
+#include <uk/start.h>
 #include <uk/xen.h>
 
 #define BUTTON (1u << 8) /* in PM1's status and enable */
 #define GED_BUTTON 2	 /* in the event device's selector */
 
 static void (*pressed)(void);
-static struct uk_acpi_register status;
+static struct uk_fadt fadt;
 static struct uk_acpi_register selector;
 
 /* The line may be shared: whose event it is stands in the status. */
 static void fixed_event(void *arg)
 {
 	(void)arg;
-	if ((uk_acpi_register_read(&status, 2) & BUTTON) == 0)
+	if ((uk_acpi_register_read(&fadt.pm1a_event, 2) & BUTTON) == 0)
 		return;
-	uk_acpi_register_write(&status, 2, BUTTON);
+	uk_acpi_register_write(&fadt.pm1a_event, 2, BUTTON);
 	pressed();
 }
 
@@ -31,33 +33,32 @@ static void device_event(void *arg)
 		pressed();
 }
 
-static int route(void (*fn)(void *arg), unsigned gsi, bool level, bool active_low)
+static bool route(void (*fn)(void *arg), unsigned gsi, bool level, bool active_low)
 {
 	int vector = uk_irq_alloc(fn, NULL);
 
-	if (vector < 0)
-		return vector;
-	return uk_irq_route_gsi(gsi, vector, level, active_low);
+	return vector >= 0 && uk_irq_route_gsi(gsi, vector, level, active_low) == 0;
 }
 
-static int listen_fixed(const struct uk_fadt *f)
+static bool enable_fixed(void)
 {
-	struct uk_acpi_register enable = f->pm1a_event;
-	int result;
+	struct uk_acpi_register enable = fadt.pm1a_event;
 
-	if (f->button_is_device || f->pm1a_event.address == 0 || f->pm1_event_size < 4)
-		return -UK_ENODEV;
-	status = f->pm1a_event;
-	enable.address += f->pm1_event_size / 2;
-	uk_fadt_enable(f);
-	uk_acpi_register_write(&status, 2, BUTTON);
-	result = route(fixed_event, f->sci, true, true);
-	if (result == 0)
-		uk_acpi_register_write(&enable, 2, uk_acpi_register_read(&enable, 2) | BUTTON);
-	return result;
+	if (fadt.button_is_device || fadt.pm1a_event.address == 0 || fadt.pm1_event_size < 4)
+		return false;
+	enable.address += fadt.pm1_event_size / 2;
+	uk_fadt_enable(&fadt);
+	uk_acpi_register_write(&fadt.pm1a_event, 2, BUTTON);
+	uk_acpi_register_write(&enable, 2, uk_acpi_register_read(&enable, 2) | BUTTON);
+	return true;
 }
 
-static int listen_device(void)
+static bool hear_fixed(void)
+{
+	return route(fixed_event, fadt.sci, true, true);
+}
+
+static bool hear_device(void)
 {
 	struct uk_aml_device ged;
 	size_t size, at = 0;
@@ -65,19 +66,25 @@ static int listen_device(void)
 
 	if (aml == NULL || !uk_aml_device(aml, size, &at, "ACPI0013", &ged) ||
 	    ged.interrupt == UINT32_MAX || ged.region == 0)
-		return -UK_ENODEV;
+		return false;
 	selector = (struct uk_acpi_register){ .memory = true, .address = ged.region };
 	return route(device_event, ged.interrupt, ged.level, ged.active_low);
 }
 
-int uk_power_button_listen(void (*fn)(void))
+/* Of a press that came before the line was routed only the registers tell. */
+static void hear(void)
 {
-	struct uk_fadt f;
+	if (fadt.hardware_reduced && hear_device())
+		device_event(NULL);
+	else if (!fadt.hardware_reduced && hear_fixed())
+		fixed_event(NULL);
+}
 
-	if (uk_xen_shutdown_listen(fn) == 0)
-		return 0;
-	if (!uk_fadt_read(&f))
-		return -UK_ENODEV;
+void uk_power_button_listen(void (*fn)(void))
+{
+	if (uk_xen_shutdown_listen(fn) == 0 || !uk_fadt_read(&fadt))
+		return;
 	pressed = fn;
-	return f.hardware_reduced ? listen_device() : listen_fixed(&f);
+	if (fadt.hardware_reduced || enable_fixed())
+		uk_later(hear);
 }

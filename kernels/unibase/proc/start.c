@@ -116,5 +116,6 @@ void uk_process_start(void)
 		give_up("there is not enough memory for the program's first thread");
 	load_program(&frame);
 	uk_power_button_listen(uk_process_stop);
+	uk_later_start();
 	uk_enter_user(&frame);
 }

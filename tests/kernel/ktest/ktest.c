@@ -19,6 +19,7 @@ void __wrap_uk_vfs_start(void)
 
 void __wrap_uk_process_start(void)
 {
+	uk_later_start();
 	ktest();
 	uk_machine_end(UNI_EXIT_STATUS, 0, 0, 0, "");
 }

@@ -89,9 +89,9 @@ int64_t uk_smbios_read(const char *name, void *data, size_t room);
 /* Seconds since 1970 by the real-time clock, 0 when there is none. drivers/rtc.c */
 int64_t uk_rtc_read(void);
 
-/* From now on `fn` is called, in interrupt context, when somebody presses the power button.
- * -UK_ENODEV: there is none. drivers/button.c */
-int uk_power_button_listen(void (*fn)(void));
+/* `fn` is called, in interrupt context, when somebody presses the power button, if there is one: a
+ * press from now on, heard of once uk_later's work is done. drivers/button.c */
+void uk_power_button_listen(void (*fn)(void));
 
 /* Random bytes: seeded by RDSEED or RDRAND, virtio-rng, else by timing (logged once); never before
  * seeded. core/random.c */

@@ -74,7 +74,7 @@ void uk_config_runtime(void); /* the host's; once fw_cfg can be read */
  */
 #define UK_LATER_MAX 8
 void uk_later(void (*fn)(void));
-void uk_later_start(void); /* core/main.c: the program begins */
+void uk_later_start(void); /* proc/start.c: the program begins */
 void uk_later_run(void);   /* idle and timer; does nothing once it did */
 
 /* Called by core/main.c in this order, in the first kernel thread: they may sleep. UK_SEALED data
