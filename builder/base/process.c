@@ -22,6 +22,12 @@
 #include <unistd.h>
 
 #define CHILD_STACK (64u << 10)
+/* ThreadSanitizer keeps what it knows of a thread in memory, which the child must not write. */
+#ifdef __SANITIZE_THREAD__
+#define SHARED_MEMORY 0
+#else
+#define SHARED_MEMORY CLONE_VM
+#endif
 #define CANCEL_POLL_MS 100
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -31,6 +37,12 @@ struct uni_process {
 	bool reaped;
 	bool new_session;
 	int status;
+};
+
+/* What became of a start, told by the child. */
+struct report {
+	const char *failed; /* the step that failed, with... */
+	int error;	    /* ...its errno */
 };
 
 /* What the child needs, all of it made before, because it must not allocate. */
@@ -43,8 +55,8 @@ struct launch {
 	bool new_session;
 	bool small_pages;
 	pid_t parent;
-	const char *failed; /* the step that failed, with... */
-	int error;	    /* ...its errno */
+	struct report *told; /* where the child writes it */
+	struct report report;
 	pid_t pid;
 	int pidfd;
 };
@@ -112,8 +124,8 @@ static void env_build(struct uni_strv *env, const struct uni_process_spec *spec)
 
 static int child_fail(struct launch *launch, const char *step)
 {
-	launch->error = errno;
-	launch->failed = step;
+	launch->told->error = errno;
+	launch->told->failed = step;
 	_exit(127);
 }
 
@@ -184,21 +196,22 @@ static struct {
 	.changed = PTHREAD_COND_INITIALIZER,
 };
 
+/* The report lies at the far end of the child's stack, which both see whatever else they share. */
 static void spawn(struct launch *launch)
 {
 	void *stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED) {
-		launch->error = errno;
-		launch->failed = "get a stack";
+		launch->report = (struct report){ .error = errno, .failed = "get a stack" };
 		return;
 	}
-	launch->pid = clone(child_main, (char *)stack + CHILD_STACK,
-			    CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, launch, &launch->pidfd);
-	if (launch->pid < 0) {
-		launch->error = errno;
-		launch->failed = "make it";
-	}
+	launch->told = stack;
+	launch->pid =
+		clone(child_main, (char *)stack + CHILD_STACK,
+		      SHARED_MEMORY | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, launch, &launch->pidfd);
+	if (launch->pid < 0)
+		*launch->told = (struct report){ .error = errno, .failed = "make it" };
+	launch->report = *launch->told;
 	munmap(stack, CHILD_STACK);
 }
 
@@ -259,11 +272,12 @@ static int not_found(const char *program, struct uni_err *err)
 
 static int launch_failed(const struct launch *launch, struct uni_err *err)
 {
-	errno = launch->error;
-	if (launch->error == ENOENT && strcmp(launch->failed, "execute it") == 0)
+	errno = launch->report.error;
+	if (errno == ENOENT && strcmp(launch->report.failed, "execute it") == 0)
 		return uni_err_set(err, UNI_E_MISSING_TOOL, "program %s does not exist",
 				   launch->program);
-	return uni_err_errno(err, "cannot start %s: cannot %s", launch->program, launch->failed);
+	return uni_err_errno(err, "cannot start %s: cannot %s", launch->program,
+			     launch->report.failed);
 }
 
 int uni_process_start(struct uni_process **process, const struct uni_process_spec *spec,
@@ -297,7 +311,7 @@ int uni_process_start(struct uni_process **process, const struct uni_process_spe
 	*made = (struct uni_process){ .pid = launch.pid,
 				      .pidfd = launch.pidfd,
 				      .new_session = spec->new_session };
-	if (launch.failed != NULL) {
+	if (launch.report.failed != NULL) {
 		made->new_session = false; /* reap it in any case */
 		made->reaped = launch.pid <= 0;
 		uni_process_free(made);
