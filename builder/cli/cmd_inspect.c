@@ -52,12 +52,39 @@ static const char *const loader_names[] = {
 	[UNI_LOADER_OTHER] = "other",
 };
 
+static void holds_json(const char *holds, struct uni_buf *out)
+{
+	if (holds != NULL)
+		uni_buf_printf(out, ", \"holds\": \"%s\"", holds);
+}
+
+static void mbr_json(const struct uni_disk_mbr *mbr, struct uni_buf *out)
+{
+	uni_buf_printf(out, ",\n  \"mbr\": {\"bios_code\": %s, \"partitions\": [",
+		       mbr->bios_code ? "true" : "false");
+	for (size_t i = 0; i < mbr->count; i++) {
+		const struct uni_disk_mbr_entry *entry = &mbr->entries[i];
+
+		uni_buf_printf(out,
+			       "%s\n    {\"type\": \"0x%02x\", \"active\": %s, \"beyond_end\": "
+			       "%s, \"offset\": %" PRIu64 ", \"size\": %" PRIu64,
+			       i != 0 ? "," : "", entry->type, entry->active ? "true" : "false",
+			       entry->beyond ? "true" : "false", entry->offset, entry->size);
+		holds_json(entry->holds, out);
+		uni_buf_putc(out, '}');
+	}
+	uni_buf_puts(out, "]}");
+}
+
 static void disk_json(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
 
 	uni_buf_printf(out, ",\n  \"form\": \"%s\", \"disk_size\": %" PRIu64, image->form,
 		       image->disk_size);
+	if (image->mbr != NULL)
+		mbr_json(image->mbr, out);
+	holds_json(image->whole, out);
 	if (image->disk == NULL)
 		return;
 	uni_uuid_text(&image->disk->guid, guid);
@@ -78,8 +105,10 @@ static void disk_json(const struct uni_image *image, struct uni_buf *out)
 		uni_json_string(out, entry->name);
 		uni_buf_printf(out,
 			       ", \"type\": \"%s\", \"guid\": \"%s\", \"offset\": %" PRIu64
-			       ", \"size\": %" PRIu64 "}",
+			       ", \"size\": %" PRIu64,
 			       type_name(&entry->type), guid, entry->offset, entry->size);
+		holds_json(image->holds[i], out);
+		uni_buf_putc(out, '}');
 	}
 	uni_buf_puts(out, "]}");
 }
@@ -181,12 +210,32 @@ static const char *const loader_words[] = {
 	[UNI_LOADER_OTHER] = ", UEFI LOADER OF ANOTHER KERNEL",
 };
 
+static void mbr_text(const struct uni_disk_mbr *mbr, struct uni_buf *out)
+{
+	uni_buf_printf(out, "disk with an MBR alone%s\n", mbr->bios_code ? ", starts by BIOS" : "");
+	for (size_t i = 0; i < mbr->count; i++) {
+		const struct uni_disk_mbr_entry *entry = &mbr->entries[i];
+
+		uni_buf_printf(out,
+			       "  type 0x%02x  %-18s  at %-10" PRIu64 "  %10" PRIu64 " bytes%s%s\n",
+			       entry->type, entry->holds != NULL ? entry->holds : "-",
+			       entry->offset, entry->size, entry->active ? "  active" : "",
+			       entry->beyond ? "  ENDS BEHIND THE DISK" : "");
+	}
+}
+
 static void disk_text(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
 
 	if (!uni_str_eq(image->form, "raw"))
 		uni_buf_printf(out, "%s of %" PRIu64 " bytes\n", image->form, image->disk_size);
+	if (image->mbr != NULL)
+		mbr_text(image->mbr, out);
+	if (image->whole != NULL)
+		uni_buf_printf(out, "no partition table, holds %s\n", image->whole);
+	else if (image->disk == NULL && image->mbr == NULL)
+		uni_buf_puts(out, "no partition table, and nothing that is known here\n");
 	if (image->disk == NULL)
 		return;
 	uni_uuid_text(&image->disk->guid, guid);
@@ -199,9 +248,11 @@ static void disk_text(const struct uni_image *image, struct uni_buf *out)
 		const struct uni_disk_entry *entry = &image->disk->entries[i];
 
 		uni_uuid_text(&entry->guid, guid);
-		uni_buf_printf(out, "  %-10s  %-16s  at %-10" PRIu64 "  %10" PRIu64 " bytes  %s\n",
+		uni_buf_printf(out,
+			       "  %-10s  %-16s  at %-10" PRIu64 "  %10" PRIu64 " bytes  %s%s%s\n",
 			       type_name(&entry->type), entry->name, entry->offset, entry->size,
-			       guid);
+			       guid, image->holds[i] != NULL ? "  " : "",
+			       image->holds[i] != NULL ? image->holds[i] : "");
 	}
 }
 

@@ -196,33 +196,68 @@ static int unpack_parts(struct uni_image *image, struct uni_disk_source *source,
 	return rc;
 }
 
-/* A raw file without a partition table is none, as far as can be seen. */
-static int recognise_disk(struct uni_image *image, bool *is_disk, struct uni_err *err)
+/* What is on a disk that none of ours was made of. */
+static int look_without_gpt(struct uni_image *image, struct uni_disk_source *source,
+			    struct uni_err *err)
 {
-	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
-	bool raw;
+	bool found;
+
+	image->mbr = uni_alloc(sizeof(*image->mbr));
+	if (uni_disk_read_mbr(image->mbr, source, &found, err) != 0)
+		return err->code;
+	if (found)
+		return 0;
+	free(image->mbr);
+	image->mbr = NULL;
+	image->whole = uni_disk_holds(source, 0, source->size);
+	return 0;
+}
+
+static void look_at_partitions(struct uni_image *image, struct uni_disk_source *source)
+{
+	image->holds = uni_alloc_array(image->disk->count + 1, sizeof(*image->holds));
+	for (size_t i = 0; i < image->disk->count; i++)
+		image->holds[i] = uni_disk_holds(source, image->disk->entries[i].offset,
+						 image->disk->entries[i].size);
+}
+
+static int open_disk(struct uni_image *image, struct uni_disk_source **source, struct uni_err *err)
+{
 	int rc = 0;
 
 	if (image->ami != NULL)
-		source = uni_ami_source(&image->ami->disk);
+		*source = uni_ami_source(&image->ami->disk);
 	else
-		rc = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
+		rc = uni_disk_open_fd(source, image->fd, image->size, image->path, err);
 	if (rc != 0)
 		return rc;
 	image->kind = UNI_IMAGE_DISK;
-	image->form = source->form;
-	image->disk_size = source->size;
-	raw = uni_str_eq(source->form, "raw");
-	rc = uni_disk_read_source(&image->disk, source, image->path, err);
-	if (rc == UNI_E_UNSUPPORTED) {
+	image->form = (*source)->form;
+	image->disk_size = (*source)->size;
+	return 0;
+}
+
+static bool is_raw(const struct uni_image *image)
+{
+	return uni_str_eq(image->form, "raw");
+}
+
+static int recognise_disk(struct uni_image *image, struct uni_err *err)
+{
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+	int rc = open_disk(image, &source, err);
+
+	if (rc == 0)
+		rc = uni_disk_read_source(&image->disk, source, image->path, err);
+	if (rc == UNI_E_UNSUPPORTED && source != NULL) {
 		uni_err_clear(err);
-		*is_disk = !raw;
-		return 0;
+		return look_without_gpt(image, source, err);
 	}
 	if (rc != 0)
 		return rc;
+	look_at_partitions(image, source);
 	image->disk_fd = image->fd;
-	if (!raw)
+	if (!is_raw(image))
 		rc = unpack_parts(image, source, err);
 	return rc != 0 ? rc : read_disk(image, err);
 }
@@ -235,27 +270,12 @@ static bool is_elf(const struct uni_image *image)
 	       memcmp(magic, ELFMAG, SELFMAG) == 0;
 }
 
-static int recognise(struct uni_image *image, struct uni_err *err)
+/* A file system that fills the file, and that is read here. */
+static int recognise_volume(struct uni_image *image, struct uni_err *err)
 {
 	struct uni_fs_reader *reader = NULL;
-	bool disk = true;
-	int status;
+	int status = uni_fs_open(&reader, image->fd, 0, image->size, image->path, err);
 
-	if (is_elf(image)) {
-		image->kind = UNI_IMAGE_KERNEL;
-		image->elf_fd = image->fd;
-		image->elf_size = image->size;
-		return read_kernel(image, err);
-	}
-	status = recognise_disk(image, &disk, err);
-	if (status != 0 || disk)
-		return status;
-	status = uni_fs_open(&reader, image->fd, 0, image->size, image->path, err);
-	if (status == UNI_E_UNSUPPORTED) {
-		uni_err_set(err, status, "%s: is no image that uni knows", image->path);
-		return uni_err_hint(err, "disk images, bootable ELF files, volumes and "
-					 "packages can be inspected");
-	}
 	if (status != 0)
 		return status;
 	uni_fs_reader_free(reader);
@@ -265,9 +285,33 @@ static int recognise(struct uni_image *image, struct uni_err *err)
 	return 0;
 }
 
+static int recognise(struct uni_image *image, struct uni_err *err)
+{
+	int status;
+
+	if (is_elf(image)) {
+		image->kind = UNI_IMAGE_KERNEL;
+		image->elf_fd = image->fd;
+		image->elf_size = image->size;
+		return read_kernel(image, err);
+	}
+	status = recognise_disk(image, err);
+	if (status != 0 || image->disk != NULL || image->mbr != NULL || !is_raw(image))
+		return status;
+	status = recognise_volume(image, err);
+	if (status != UNI_E_UNSUPPORTED)
+		return status;
+	if (image->whole != NULL) {
+		uni_err_clear(err);
+		return 0;
+	}
+	uni_err_set(err, status, "%s: is no image that uni knows", image->path);
+	return uni_err_hint(err, "disk images, bootable ELF files, volumes and packages can be "
+				 "inspected");
+}
+
 static int open_ami(struct uni_image *image, struct uni_err *err)
 {
-	bool disk;
 	int rc = uni_ami_open(&image->ami, image->path, err);
 
 	if (rc != 0)
@@ -276,7 +320,7 @@ static int open_ami(struct uni_image *image, struct uni_err *err)
 	image->size = (uint64_t)image->ami->disk.map->count * UNI_AMI_BLOCK;
 	image->digest = image->ami->disk.map->digest;
 	image->mapped = true;
-	return recognise_disk(image, &disk, err);
+	return recognise_disk(image, err);
 }
 
 int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err)
@@ -321,6 +365,8 @@ void uni_image_free(struct uni_image *image)
 	free(image->volumes);
 	uni_boot_config_free(image->config);
 	uni_disk_free(image->disk);
+	free(image->holds);
+	free(image->mbr);
 	if (image->elf_fd >= 0 && image->elf_fd != image->fd)
 		close(image->elf_fd);
 	if (image->disk_fd >= 0 && image->disk_fd != image->fd)

@@ -172,12 +172,15 @@ static int read_header(struct unpacking *u, struct uni_err *err)
 
 	if (rc != 0)
 		return rc;
-	if (memcmp(header.magic, "ustar", 5) != 0 || !disk_tar_sound(&header))
-		return disk_unsupported(u->image, err, "is a gzip of no tar");
+	if (memcmp(header.magic, "ustar", 5) != 0 || !disk_tar_sound(&header)) {
+		disk_unsupported(u->image, err, "is a gzip of no tar");
+		return uni_err_hint(err, "unpack it first: gzip -dk FILE");
+	}
 	if (strncmp(header.name, "disk.raw", sizeof(header.name)) != 0 &&
-	    strncmp(header.name, "./disk.raw", sizeof(header.name)) != 0)
-		return disk_unsupported(u->image, err,
-					"is an archive whose first file is not disk.raw");
+	    strncmp(header.name, "./disk.raw", sizeof(header.name)) != 0) {
+		disk_unsupported(u->image, err, "is an archive whose first file is not disk.raw");
+		return uni_err_hint(err, "unpack it first: tar -xzf FILE");
+	}
 	if (header.type == 'S')
 		return read_map(u, &header, err);
 	if ((header.type != '0' && header.type != '\0') ||

@@ -43,6 +43,10 @@ int disk_write(int fd, const void *data, size_t size, uint64_t offset, struct un
 int layout_digests(const struct uni_disk_layout *layout, struct uni_disk_result *result,
 		   struct uni_err *err);
 
+/* signature.c: UNI_E_UNSUPPORTED, with what to do, for what only looks like a raw disk: other
+ * programs' images, compressed files, archives. */
+int disk_refuse_container(struct uni_disk_source *raw, const char *name, struct uni_err *err);
+
 /*
  * composed.c: a disk put together from ranges of other sources. Ranges are added in order and do
  * not touch each other; what none covers is zeros.

@@ -31,7 +31,9 @@ int disk_unsupported(const struct disk_image *image, struct uni_err *err, const 
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: %s", image->name, text);
+	uni_err_set(err, UNI_E_UNSUPPORTED, "%s: %s", image->name, text);
+	return uni_err_hint(err, "where qemu-img reads it, it makes one that is read here: "
+				 "qemu-img convert -O qcow2 IN OUT");
 }
 
 int disk_image_read(const struct disk_image *image, void *data, size_t size, uint64_t at,

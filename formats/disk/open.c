@@ -27,6 +27,11 @@ int uni_disk_open_fd(struct uni_disk_source **source, int fd, uint64_t size, con
 	if (size > UNI_DISK_SIZE_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "%s: is too large for a disk", name);
 	*source = uni_disk_source_from_fd(fd, 0, size, name);
+	if (disk_refuse_container(*source, name, err) != 0) {
+		uni_disk_source_free(*source);
+		*source = NULL;
+		return err->code;
+	}
 	return 0;
 }
 

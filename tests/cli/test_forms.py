@@ -167,6 +167,38 @@ class Forms(scenario.Scenario):
         self.assertIn("is a folder", self.fails("build", "recipe.toml", "-o", "out", "--force"))
         self.assertEqual(self.read("out/hello.raw/letter"), b"mine")
 
+    def test_forms_that_are_not_read_are_named(self):
+        for form in ("qed", "parallels", "qcow"):
+            self.tool("qemu-img", "create", "-f", form, "theirs", "16M")
+            for command in (("convert", "theirs", "raw"), ("inspect", "theirs")):
+                self.assertIn("qemu-img convert", self.fails(*command))
+        self.write("disk", bytes(1 << 20))
+        for packer, ending in (("xz", "xz"), ("gzip", "gz"), ("bzip2", "bz2"), ("zstd", "zst")):
+            self.tool(packer, "-k", "disk")
+            self.assertIn(f"unpack it first: {packer} -dk", self.fails("convert", f"disk.{ending}", "qcow2"))
+        self.tool("tar", "-cf", "disk.tar", "disk")
+        self.assertIn("a tar archive", self.fails("convert", "disk.tar", "qcow2"))
+        self.assertNothingLeft(self.work)
+
+    def test_disks_without_gpt(self):
+        with open(os.path.join(self.work, "disk"), "wb") as f:
+            f.truncate(64 << 20)
+        self.write("table", "label: dos\nstart=2048,size=20000,type=83,bootable\nstart=30000,size=60000,type=5\nstart=32048,size=10000,type=82\n")
+        self.tool("sh", "-c", "sfdisk -q disk <table")
+        self.tool("mke2fs", "-q", "-F", "-E", "offset=1048576", "disk", "8M")
+        for form in ("raw", "qcow2"):
+            self.tool("qemu-img", "convert", "-f", "raw", "-O", form, "disk", "theirs")
+            seen = self.uni_json("inspect", "--json", "theirs")
+            parts = seen["mbr"]["partitions"]
+            self.assertEqual([(p["type"], p["offset"], p["active"]) for p in parts],
+                             [("0x83", 2048 * 512, True), ("0x05", 30000 * 512, False), ("0x82", 32048 * 512, False)])
+            self.assertIn("ext4", parts[0]["holds"])
+            self.assertIn("MBR", self.uni("inspect", "theirs"))
+        self.tool("mke2fs", "-q", "-F", "disk")
+        self.tool("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "disk", "theirs")
+        self.assertIn("no partition table, holds ext2", self.uni("inspect", "theirs"))
+        self.assertIn("volume", self.uni("inspect", "disk"))
+
     def test_convert_what_others_made(self):
         with open(os.path.join(self.work, "disk"), "wb") as f:
             f.truncate(300 << 20)

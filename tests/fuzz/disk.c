@@ -44,7 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t disk[DISK_SIZE];
 	struct uni_err err = UNI_ERR_INIT;
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
 	struct uni_disk *read = NULL;
+	struct uni_disk_mbr mbr;
+	bool found;
 	uint8_t *header = disk + 512;
 
 	if (size < 1 + 1024 || size > DISK_SIZE / 2)
@@ -65,5 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		seal(disk, header);
 	if (uni_disk_read(&read, fuzz_file(disk, sizeof(disk)), sizeof(disk), "fuzz", &err) == 0)
 		uni_disk_free(read);
+	source = uni_disk_source_from_memory(disk, sizeof(disk));
+	(void)uni_disk_read_mbr(&mbr, source, &found, &err);
 	return 0;
 }

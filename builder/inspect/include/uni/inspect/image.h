@@ -50,7 +50,10 @@ struct uni_image {
 	struct uni_ami *ami;   /* of a folder NAME.ami, or NULL */
 	const char *form;      /* DISK: "raw", "qcow2", ... */
 	uint64_t disk_size;    /* DISK: bytes that a machine sees */
-	struct uni_disk *disk; /* DISK; NULL when it has no partition table that is read here */
+	struct uni_disk *disk; /* DISK; NULL when it has no GPT */
+	const char **holds;    /* DISK with a GPT: what each partition holds, NULL: not known */
+	struct uni_disk_mbr *mbr; /* DISK: its older table, or NULL */
+	const char *whole;	  /* DISK without any table: what it holds; NULL: not known */
 	int disk_fd; /* DISK: the file itself, or what kernel and volumes were unpacked into */
 	enum uni_image_loader loader;
 	bool loader_signed; /* by whom is not looked at */

@@ -156,6 +156,30 @@ int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name
 /* The same of a disk in any form. */
 int uni_disk_read_source(struct uni_disk **out, struct uni_disk_source *source, const char *name,
 			 struct uni_err *err);
+/* What is at [offset, offset + size) of a disk, by the marks that file systems and the like have at
+ * fixed places: "XFS", "LVM", ...; NULL when that is not known. For people: nothing is checked. */
+const char *uni_disk_holds(struct uni_disk_source *source, uint64_t offset, uint64_t size);
+
+#define UNI_DISK_MBR_MAX 64
+
+struct uni_disk_mbr_entry {
+	uint8_t type;
+	bool active;
+	bool beyond; /* it ends behind the disk */
+	uint64_t offset, size;
+	const char *holds; /* or NULL */
+};
+
+/* The partition table of disks that are older than GPT. */
+struct uni_disk_mbr {
+	bool bios_code;
+	size_t count;
+	struct uni_disk_mbr_entry entries[UNI_DISK_MBR_MAX]; /* those in extended ones too */
+};
+
+/* `found` is false, and that is no error, where there is none, or a GPT. */
+int uni_disk_read_mbr(struct uni_disk_mbr *mbr, struct uni_disk_source *source, bool *found,
+		      struct uni_err *err);
 void uni_disk_free(struct uni_disk *disk);
 UNI_AUTO_DEFINE(uni_disk)
 

@@ -71,7 +71,8 @@ int uni_disk_source_grow(struct uni_disk_source **source, uint64_t size, struct 
 /*
  * Opens the image in `fd` (borrowed for the source's life) by its content. UNI_E_UNSUPPORTED for
  * what stands on other files, is encrypted, or is in a state that only its writer can repair;
- * UNI_E_CORRUPT names what is damaged. What is no known form is a raw disk.
+ * UNI_E_CORRUPT names what is damaged. What is no known form is a raw disk; other programs' forms,
+ * compressed files and archives are known, and refused with what to do.
  */
 int uni_disk_open_fd(struct uni_disk_source **source, int fd, uint64_t size, const char *name,
 		     struct uni_err *err);
