@@ -59,6 +59,58 @@ int uni_outfile_open(struct uni_outfile **result, const char *path, unsigned mod
 	return uni_err_errno(err, "cannot create %s", path);
 }
 
+#define KEPT_END ".part"
+
+/* Those of `path` under other keys that nobody writes any more. */
+static void remove_others(const char *path, const char *kept)
+{
+	char *dir UNI_AUTO_FREE = uni_path_dir(path);
+	char *start UNI_AUTO_FREE = uni_asprintf(".%.*s.", NAME_KEPT, uni_path_base(path));
+	struct uni_strv names UNI_AUTO_STRV = { 0 };
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (uni_dir_list(dir, &names, &ignored) != 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		char *other UNI_AUTO_FREE = uni_path_join(dir, names.items[i]);
+		int fd UNI_AUTO_CLOSE = -1;
+
+		if (uni_str_starts(names.items[i], start) &&
+		    uni_str_ends(names.items[i], KEPT_END) && strcmp(other, kept) != 0 &&
+		    uni_lock(other, true, false, &fd, &ignored) == 0)
+			unlink(other);
+	}
+}
+
+int uni_outfile_resume(struct uni_outfile **result, const char *path, const char *key,
+		       unsigned mode, bool *begun, struct uni_err *err)
+{
+	struct uni_outfile *out UNI_AUTO(uni_outfile) = uni_alloc(sizeof(*out));
+	char *dir UNI_AUTO_FREE = uni_path_dir(path);
+	char *name UNI_AUTO_FREE =
+		uni_asprintf(".%.*s.%s" KEPT_END, NAME_KEPT, uni_path_base(path), key);
+	char *tmp UNI_AUTO_FREE = uni_path_join(dir, name);
+	struct uni_err busy = UNI_ERR_INIT;
+	struct stat st;
+
+	*begun = false;
+	out->path = uni_strdup(path);
+	out->fd = -1;
+	/* Registered only when it is ours: a signal must not take another's away. */
+	if (uni_lock(tmp, true, false, &out->fd, &busy) != 0)
+		return uni_outfile_open(result, path, mode, err);
+	uni_tmp_register(tmp);
+	out->tmp = tmp;
+	tmp = NULL;
+	if (fstat(out->fd, &st) != 0)
+		return uni_err_errno(err, "cannot create %s", path);
+	*begun = st.st_size != 0;
+	remove_others(path, out->tmp);
+	*result = out;
+	out = NULL;
+	return 0;
+}
+
 int uni_outfile_fd(const struct uni_outfile *out)
 {
 	return out->fd;

@@ -24,7 +24,9 @@ static const struct cli_option options[] = {
 	{ "sign", 0, "KEY", "to a registry: sign it with this key of ours, or this PEM file" },
 	CLI_PASSPHRASE_OPTION,
 	{ "bare", 0, NULL, "to a registry: attach neither bills of materials nor provenance" },
-	{ "mount-from", 0, "NAME", "a repository of the registry that may have parts already" },
+	{ "mount-from", 0, "NAME",
+	  "a repository of the registry that may have parts already (default: those that pushes "
+	  "and pulls from here have seen them in)" },
 	CLI_RECIPE_OPTIONS,
 	CLI_CACHE_OPTIONS,
 	{ 0 },

@@ -3,6 +3,7 @@
  */
 #include "connections.h"
 #include "oci.h"
+#include "places.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/path.h>
-#include <uni/base/pool.h>
 #include <uni/bundle/oci.h>
 #include <uni/dest/attach.h>
 #include <uni/dest/pull.h>
@@ -65,8 +65,9 @@ static bool title_valid(const char *title)
 	       strchr(title, '/') == NULL && uni_utf8_valid(title, strlen(title));
 }
 
-static int begin_file(struct pull *p, const char *title, struct uni_outfile **file,
-		      struct uni_err *err)
+/* `key` and `begun`: to go on where one that was killed got to; or NULL. */
+static int begin_file(struct pull *p, const char *title, const char *key, struct uni_outfile **file,
+		      bool *begun, struct uni_err *err)
 {
 	char *path UNI_AUTO_FREE = NULL;
 
@@ -79,56 +80,8 @@ static int begin_file(struct pull *p, const char *title, struct uni_outfile **fi
 		return uni_err_hint(err, "--force replaces it");
 	}
 	uni_strv_add(p->paths, path);
-	return uni_outfile_open(file, path, 0644, err);
-}
-
-/* A layer and where it goes. */
-struct place {
-	struct uni_digest digest;
-	uint64_t at, size;
-};
-
-struct fetching {
-	struct pull *p;
-	int fd;
-	const char *name;
-	struct place *places;
-	uint64_t total;
-	_Atomic uint64_t done;
-};
-
-static int fetch_place(void *user, size_t index, struct uni_err *err)
-{
-	struct fetching *f = user;
-	const struct place *place = &f->places[index];
-	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_place(f->fd, place->at, f->name);
-	struct uni_oci *oci = NULL;
-	int rc = connections_take(&f->p->connections, &oci, err);
-
-	if (rc == 0)
-		rc = uni_oci_get_blob(oci, &place->digest, place->size, sink, err);
-	connections_give(&f->p->connections, oci);
-	if (rc != 0)
-		return rc;
-	f->done += place->size;
-	uni_event_send(f->p->how->events, &(struct uni_event){ .kind = UNI_EVENT_PROGRESS,
-							       .name = "download",
-							       .done = f->done,
-							       .total = f->total });
-	return 0;
-}
-
-/* Layers at once, each checked while it comes. */
-static int fetch_places(struct pull *p, struct place *places, size_t count, int fd,
-			struct uni_err *err)
-{
-	struct fetching f = {
-		.p = p, .fd = fd, .name = p->paths->items[p->paths->count - 1], .places = places
-	};
-
-	for (size_t i = 0; i < count; i++)
-		f.total += places[i].size;
-	return uni_pool_run(count, CONNECTIONS_MAX, fetch_place, &f, err);
+	return key != NULL ? uni_outfile_resume(file, path, key, 0644, begun, err)
+			   : uni_outfile_open(file, path, 0644, err);
 }
 
 static int by_place(const void *a, const void *b)
@@ -169,24 +122,49 @@ static int read_places(const struct uni_json *layers, uint64_t size, struct plac
 	return 0;
 }
 
+/* What of the same content stands under the same name; its places are zeros otherwise. */
+static int begin_places(struct pull *p, const char *title, const struct uni_digest *content,
+			uint64_t size, struct uni_outfile **file, struct places *places,
+			struct uni_err *err)
+{
+	char key[33];
+	bool begun;
+	int rc;
+
+	uni_hex(content->bytes, 16, key);
+	rc = begin_file(p, title, key, file, &begun, err);
+	if (rc != 0)
+		return rc;
+	places->fd = uni_outfile_fd(*file);
+	places->name = p->paths->items[p->paths->count - 1];
+	if (begun)
+		places_resume(places);
+	if (ftruncate(places->fd, (off_t)size) != 0)
+		return uni_err_errno(err, "cannot write %s", places->name);
+	return 0;
+}
+
 static int pull_disk(struct pull *p, const struct uni_json *layers, struct uni_err *err)
 {
 	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
-	struct place *places UNI_AUTO_FREE =
-		uni_alloc_array(uni_json_count(layers) + 1, sizeof(*places));
+	struct place *each UNI_AUTO_FREE =
+		uni_alloc_array(uni_json_count(layers) + 1, sizeof(*each));
+	struct places places = { .each = each,
+				 .count = uni_json_count(layers),
+				 .connections = &p->connections,
+				 .events = p->how->events };
 	const char *size_text = annotation(p->manifest, OCI_SIZE);
 	uint64_t size = 0;
-	int rc = begin_file(p, annotation(p->manifest, UNI_OCI_TITLE), &file, err);
+	int rc;
 
-	if (rc != 0)
-		return rc;
 	if (size_text == NULL || !uni_str_u64(size_text, &size) || size > UNI_DISK_SIZE_MAX)
 		return uni_err_set(err, UNI_E_CORRUPT, "the manifest does not say the disk's size");
-	if (ftruncate(uni_outfile_fd(file), (off_t)size) != 0)
-		return uni_err_errno(err, "cannot write %s", p->paths->items[p->paths->count - 1]);
-	rc = read_places(layers, size, places, err);
+	rc = read_places(layers, size, each, err);
 	if (rc == 0)
-		rc = fetch_places(p, places, uni_json_count(layers), uni_outfile_fd(file), err);
+		rc = begin_places(p, annotation(p->manifest, UNI_OCI_TITLE), &p->digest, size,
+				  &file, &places, err);
+	if (rc == 0)
+		rc = places_fetch(&places, err);
 	return rc == 0 ? uni_outfile_commit(file, true, err) : rc;
 }
 
@@ -197,16 +175,18 @@ static int pull_files(struct pull *p, const struct uni_json *layers, struct uni_
 	for (size_t i = 0; rc == 0 && i < uni_json_count(layers); i++) {
 		struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
 		const struct uni_json *layer = uni_json_item(layers, i);
-
 		struct place place = { .at = 0 };
+		struct places places = { .each = &place,
+					 .count = 1,
+					 .connections = &p->connections,
+					 .events = p->how->events };
 
 		rc = oci_take_descriptor(layer, &place.digest, &place.size, err);
 		if (rc == 0)
-			rc = begin_file(p, annotation(layer, UNI_OCI_TITLE), &file, err);
+			rc = begin_places(p, annotation(layer, UNI_OCI_TITLE), &place.digest,
+					  place.size, &file, &places, err);
 		if (rc == 0)
-			rc = fetch_places(p, &place, 1, uni_outfile_fd(file), err);
-		if (rc == 0 && ftruncate(uni_outfile_fd(file), (off_t)place.size) != 0)
-			rc = uni_err_errno(err, "%s", p->paths->items[p->paths->count - 1]);
+			rc = places_fetch(&places, err);
 		if (rc == 0)
 			rc = uni_outfile_commit(file, true, err);
 	}
@@ -305,7 +285,7 @@ static int pull_volume(struct pull *p, struct uni_err *err)
 {
 	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
 	int old UNI_AUTO_CLOSE = -1;
-	int rc = begin_file(p, annotation(p->manifest, UNI_OCI_TITLE), &file, err);
+	int rc = begin_file(p, annotation(p->manifest, UNI_OCI_TITLE), NULL, &file, NULL, err);
 
 	if (rc != 0)
 		return rc;

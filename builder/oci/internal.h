@@ -38,8 +38,10 @@ struct uni_oci {
 	char *scope;
 	char *mount_from; /* another repository of the registry, or NULL */
 	struct oci_login login;
-	char *token; /* bearer */
-	bool basic;  /* the registry wants user and password themselves */
+	char *token;	     /* bearer */
+	bool basic;	     /* the registry wants user and password themselves */
+	struct uni_buf seen; /* see seen.c */
+	bool seen_read;
 };
 
 /* registry.c: a request to the repository; after a 401 once more with what the registry asked for.
@@ -48,6 +50,9 @@ int oci_ask(struct uni_oci *oci, struct uni_net_request *request, struct uni_net
 	    struct uni_err *err);
 int oci_in_repository(const struct uni_oci *oci, struct uni_err *err);		   /* says which */
 int oci_has(struct uni_oci *oci, const char *url, bool *has, struct uni_err *err); /* by HEAD */
+/* seen.c: a repository of the same registry that may have it, or NULL; owned by the caller. */
+char *oci_seen_elsewhere(struct uni_oci *oci, const struct uni_digest *digest);
+void oci_seen_here(struct uni_oci *oci, const struct uni_digest *digest);
 /* upload.c */
 char *oci_blob_url(const struct uni_oci *oci, const struct uni_digest *digest);
 

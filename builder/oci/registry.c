@@ -84,6 +84,7 @@ void uni_oci_free(struct uni_oci *oci)
 	free(oci->scope);
 	free(oci->mount_from);
 	free(oci->token);
+	uni_buf_free(&oci->seen);
 	free(oci);
 }
 
@@ -185,27 +186,44 @@ static int check_write(struct uni_sink *sink, const void *data, size_t size, str
 	return uni_sink_write(c->to, data, size, err);
 }
 
+/* Bytes from `done` on, through `checking`. */
+static int get_checked(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
+		       uint64_t done, struct checking *checking, struct uni_err *err)
+{
+	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
+	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);
+	uint64_t left = size - done;
+	struct uni_net_request request = {
+		.url = url,
+		.sink = &checking->sink,
+		.limit = left,
+		.size = &left,
+		.range_start = done,
+		.range_size = done != 0 ? left : 0,
+	};
+	struct uni_digest got;
+	int rc = oci_ask(oci, &request, &answer, err);
+
+	if (rc == 0)
+		rc = uni_net_check(&answer, err);
+	got = uni_hash_end(&checking->hash);
+	if (rc == 0 && !uni_digest_eq(&got, digest))
+		rc = uni_err_set(err, UNI_E_CORRUPT, "a blob is not what its digest says");
+	if (rc == 0)
+		oci_seen_here(oci, digest);
+	return rc;
+}
+
+static const struct uni_sink_ops checking_ops = { .write = check_write };
+
 int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
 		     struct uni_sink *sink, struct uni_err *err)
 {
-	static const struct uni_sink_ops ops = { .write = check_write };
-	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	struct checking checking = { .sink = { .ops = &ops }, .to = sink };
-	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);
-	struct uni_net_request request = {
-		.url = url, .sink = &checking.sink, .limit = size, .size = &size
-	};
-	struct uni_digest got;
-	int rc;
+	struct checking checking = { .sink = { .ops = &checking_ops }, .to = sink };
 
 	uni_hash_start(&checking.hash);
-	rc = oci_ask(oci, &request, &answer, err);
-	if (rc == 0)
-		rc = uni_net_check(&answer, err);
-	got = uni_hash_end(&checking.hash);
-	if (rc == 0 && !uni_digest_eq(&got, digest))
-		rc = uni_err_set(err, UNI_E_CORRUPT, "a blob is not what its digest says");
-	return rc != 0 ? oci_in_repository(oci, err) : 0;
+	return get_checked(oci, digest, size, 0, &checking, err) != 0 ? oci_in_repository(oci, err)
+								      : 0;
 }
 
 /* Hands on a part of what passes. */
@@ -229,12 +247,39 @@ static int window_write(struct uni_sink *sink, const void *data, size_t size, st
 			      err);
 }
 
+static const struct uni_sink_ops window_ops = { .write = window_write };
+
+int uni_oci_get_rest(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
+		     uint64_t done, const struct uni_hash *hash, struct uni_sink *sink,
+		     struct uni_err *err)
+{
+	struct checking checking = { .sink = { .ops = &checking_ops }, .to = sink, .hash = *hash };
+	struct window window = {
+		.sink = { .ops = &window_ops }, .to = sink, .start = done, .end = size
+	};
+	int rc;
+
+	if (done == size) {
+		const struct uni_digest got = uni_hash_end(&checking.hash);
+
+		return uni_digest_eq(&got, digest) ? 0
+						   : uni_err_set(err, UNI_E_CORRUPT,
+								 "what is here of a blob is not "
+								 "what its digest says");
+	}
+	rc = get_checked(oci, digest, size, done, &checking, err);
+	if (rc == UNI_E_UNSUPPORTED) {
+		uni_err_clear(err);
+		return uni_oci_get_blob(oci, digest, size, &window.sink, err);
+	}
+	return rc != 0 ? oci_in_repository(oci, err) : 0;
+}
+
 int uni_oci_get_range(struct uni_oci *oci, const struct uni_digest *digest, uint64_t blob_size,
 		      uint64_t offset, uint64_t size, struct uni_sink *sink, struct uni_err *err)
 {
-	static const struct uni_sink_ops ops = { .write = window_write };
 	struct window window = {
-		.sink = { .ops = &ops }, .to = sink, .start = offset, .end = offset + size
+		.sink = { .ops = &window_ops }, .to = sink, .start = offset, .end = offset + size
 	};
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	char *url UNI_AUTO_FREE = oci_blob_url(oci, digest);

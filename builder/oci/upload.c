@@ -41,8 +41,8 @@ static int take_location(const struct uni_oci *oci, const struct uni_net_answer 
 
 /* 1: nothing is left to send, the registry had it in the other repository. What cannot be mounted
  * becomes an ordinary upload, by the same answer. */
-static int begin_upload(struct uni_oci *oci, const struct uni_digest *digest, char **location,
-			struct uni_err *err)
+static int begin_upload(struct uni_oci *oci, const struct uni_digest *digest, const char *from,
+			char **location, struct uni_err *err)
 {
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 	struct uni_buf url UNI_AUTO_BUF = UNI_BUF_INIT;
@@ -51,14 +51,14 @@ static int begin_upload(struct uni_oci *oci, const struct uni_digest *digest, ch
 	int rc;
 
 	uni_buf_printf(&url, "%s/blobs/uploads/", oci->base);
-	if (oci->mount_from != NULL) {
+	if (from != NULL) {
 		uni_digest_text(digest, text);
 		uni_buf_printf(&url, "?mount=%s&from=", text);
-		uni_net_escape(&url, oci->mount_from, "");
+		uni_net_escape(&url, from, "");
 	}
 	request.url = url.data;
 	rc = oci_ask(oci, &request, &answer, err);
-	if (rc == 0 && oci->mount_from != NULL && answer.status == 201)
+	if (rc == 0 && from != NULL && answer.status == 201)
 		return 1;
 	if (rc == 0 && answer.status != 202)
 		rc = uni_net_check(&answer, err);
@@ -142,6 +142,20 @@ static int send_chunks(struct uni_oci *oci, const struct uni_net_body *whole, ch
 	return 0;
 }
 
+/* From where we are told, else from where we have seen it. One who may not read there, or whom the
+ * registry answers with anything but an upload, begins without. */
+static int mount_or_begin(struct uni_oci *oci, const struct uni_digest *digest, char **location,
+			  struct uni_err *err)
+{
+	char *seen UNI_AUTO_FREE = oci->mount_from == NULL ? oci_seen_elsewhere(oci, digest) : NULL;
+	int rc = begin_upload(oci, digest, seen != NULL ? seen : oci->mount_from, location, err);
+
+	if (rc >= 0 || rc == UNI_E_CANCELLED || (seen == NULL && oci->mount_from == NULL))
+		return rc;
+	uni_err_clear(err);
+	return begin_upload(oci, digest, NULL, location, err);
+}
+
 static int upload_once(struct uni_oci *oci, const struct uni_digest *digest,
 		       const struct uni_net_body *whole, struct uni_err *err)
 {
@@ -151,7 +165,7 @@ static int upload_once(struct uni_oci *oci, const struct uni_digest *digest,
 	struct uni_net_body rest = *whole;
 	char text[UNI_DIGEST_TEXT];
 	uint64_t done = 0;
-	int rc = begin_upload(oci, digest, &location, err);
+	int rc = mount_or_begin(oci, digest, &location, err);
 
 	if (rc == 1)
 		return 1;
@@ -177,6 +191,8 @@ static int put(struct uni_oci *oci, const struct uni_digest *digest,
 	int rc = uni_oci_has_blob(oci, digest, &has, err);
 
 	*sent = false;
+	if (rc == 0 && has)
+		oci_seen_here(oci, digest);
 	if (rc != 0 || has)
 		return rc;
 	for (unsigned tries = 0; tries < CHUNK_TRIES; tries++) {
@@ -186,6 +202,8 @@ static int put(struct uni_oci *oci, const struct uni_digest *digest,
 			break;
 	}
 	*sent = rc == 0;
+	if (rc >= 0)
+		oci_seen_here(oci, digest);
 	return rc < 0 ? oci_in_repository(oci, err) : 0;
 }
 

@@ -3,7 +3,9 @@
 import http.client
 import http.server
 import os
+import subprocess
 import threading
+import time
 
 import scenario
 from registry import Registry
@@ -143,6 +145,63 @@ class Hostile(Registry):
         ranges = [h.get("Range") for h in self.requests("GET", "/blobs/sha256")]
         self.assertEqual(ranges[0], None)
         self.assertRegex(ranges[1], r"^bytes=[1-9][0-9]*-")
+
+    def test_a_pull_that_was_killed_goes_on(self):
+        """What it had is asked for no more; what somebody did to the file meanwhile is found."""
+        self.large(48)
+        self.uni("push", "large", self.place)
+        folder = os.path.join(self.work, "back")
+        waiting = threading.Event()
+
+        def stuck(handler):
+            with open(os.path.join(self.work, "large"), "rb") as f:
+                content = f.read()
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(content)))
+            handler.end_headers()
+            handler.wfile.write(content[:32 << 20])
+            handler.wfile.flush()
+            waiting.wait(60)
+            return handler.cut()
+
+        def kill():
+            waiting.clear()
+            self.handler.faults[:] = [times(1, "GET", "/blobs/sha256", stuck)]
+            pull = subprocess.Popen([scenario.UNI, "pull", self.place, "-o", "back"], cwd=self.work, env=self.env,
+                                    stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and not [n for n in (os.listdir(folder) if os.path.isdir(folder) else [])
+                                                       if os.stat(os.path.join(folder, n)).st_blocks * 512 >= 31 << 20]:
+                time.sleep(0.01)
+            pull.kill()
+            pull.wait()
+            waiting.set()
+            self.handler.seen.clear()
+            left = os.listdir(folder)
+            self.assertEqual(len(left), 1)
+            self.assertNotEqual(left[0], "large")
+            return os.path.join(folder, left[0])
+        kill()
+        self.uni("pull", self.place, "-o", "back")
+        self.tool("cmp", "large", "back/large")
+        self.assertEqual(os.listdir(folder), ["large"])
+        asked = [h.get("Range") for h in self.requests("GET", "/blobs/sha256")]
+        self.assertEqual(len(asked), 1)
+        self.assertGreater(int(asked[0].split("=")[1].split("-")[0]), 24 << 20)
+        os.remove(os.path.join(folder, "large"))
+        with open(kill(), "r+b") as f:
+            f.seek(5 << 20)
+            f.write(b"something else")
+        self.uni("pull", self.place, "-o", "back")
+        self.tool("cmp", "large", "back/large")
+        # Of another content nothing is taken, and it does not stay.
+        os.remove(os.path.join(folder, "large"))
+        kill()
+        self.large(3)
+        self.uni("push", "large", self.place)
+        self.uni("pull", self.place, "-o", "back")
+        self.tool("cmp", "large", "back/large")
+        self.assertEqual(os.listdir(folder), ["large"])
 
     def test_a_registry_that_is_busy(self):
         self.write("x", "content")

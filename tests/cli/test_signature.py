@@ -130,16 +130,34 @@ class Signatures(Registry):
         self.fails("sbom", f"oci://{self.host}/bare:1")
 
     def test_parts_are_mounted(self):
+        """By themselves from where this user has pushed or pulled them, or from where he says."""
         self.hello()
         self.uni("build", "recipe.toml", "-o", "out", "--format", "raw")
         self.uni("push", "out/hello.raw", f"oci://{self.host}/first/hello:1", "--bare")
         before = self.uploads()
-        self.uni("push", "out/hello.raw", f"oci://{self.host}/second/hello:1", "--bare", "--mount-from", "first/hello")
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/second/hello:1", "--bare")
         self.assertEqual(self.uploads(), before)
         self.uni("pull", f"oci://{self.host}/second/hello:1", "-o", "back")
         self.tool("cmp", "out/hello.raw", "back/hello.raw")
-        # What the other repository does not have is sent.
-        self.uni("push", "out/hello.raw", f"oci://{self.host}/third/hello:1", "--bare", "--mount-from", "no/such")
+        # Another user knows nothing of it until he has pulled it, or is told.
+        self.env["XDG_STATE_HOME"] = self.path("other")
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/third/hello:1", "--bare", "--mount-from", "first/hello")
+        self.assertEqual(self.uploads(), before)
+        self.env["XDG_STATE_HOME"] = self.path("another")
+        self.uni("pull", f"oci://{self.host}/first/hello:1", "-o", "again")
+        self.uni("push", "again/hello.raw", f"oci://{self.host}/fourth/hello:1", "--bare")
+        self.assertEqual(self.uploads(), before + 1)  # the configuration, which a pull does not need
+        # What the other repository does not have, or has no longer, is sent.
+        self.env["XDG_STATE_HOME"] = self.path("one more")
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/fifth/hello:1", "--bare", "--mount-from", "no/such")
+        self.assertGreater(self.uploads(), before)
+        seen = self.path("one more/uni/registries", self.host)
+        with open(seen, encoding="ascii") as f:
+            lines = f.read().replace("fifth/hello", "gone/away")
+        with open(seen, "w", encoding="ascii") as f:
+            f.write(lines + "nonsense\n\0\n")
+        before = self.uploads()
+        self.uni("push", "out/hello.raw", f"oci://{self.host}/sixth/hello:1", "--bare")
         self.assertGreater(self.uploads(), before)
 
 

@@ -40,6 +40,11 @@ void uni_write_behind(int fd, uint64_t from, uint64_t to);
 struct uni_outfile;
 int uni_outfile_open(struct uni_outfile **out, const char *path, unsigned mode,
 		     struct uni_err *err);
+/* The same under a temporary name that `key` (letters and digits) says and that the next one finds:
+ * what a process that was killed wrote of it is there still, `*begun` says so. What others left
+ * under other keys is removed. While another process writes it, it is as uni_outfile_open. */
+int uni_outfile_resume(struct uni_outfile **out, const char *path, const char *key, unsigned mode,
+		       bool *begun, struct uni_err *err);
 int uni_outfile_fd(const struct uni_outfile *out);
 const char *
 uni_outfile_tmp(const struct uni_outfile *out); /* the temporary path, for children that write it */

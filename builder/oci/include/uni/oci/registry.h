@@ -63,6 +63,11 @@ int uni_oci_get_referrers(struct uni_oci *oci, const struct uni_digest *subject,
 /* Exactly `size` bytes with this digest into `sink`, which is not finished. */
 int uni_oci_get_blob(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
 		     struct uni_sink *sink, struct uni_err *err);
+/* The same, when the first `done` bytes are here already: `hash` is of them, and only the rest goes
+ * to the sink. */
+int uni_oci_get_rest(struct uni_oci *oci, const struct uni_digest *digest, uint64_t size,
+		     uint64_t done, const struct uni_hash *hash, struct uni_sink *sink,
+		     struct uni_err *err);
 
 /* [offset, offset + size) of a blob of `blob_size` bytes, unchecked: its digest is of all of it. A
  * server between that knows no ranges sends the whole; the rest is dropped. */
