@@ -3,10 +3,12 @@
  * them: found, copied below one folder, and said in a recipe as a volume at /usr with links to it
  * from where else they are looked for, which is how distributions themselves lay them out today.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/io/secret.h>
 
 #include "internal.h"
 
@@ -98,6 +100,41 @@ static void put_links(const struct uni_program_look *look, struct uni_buf *out)
 	}
 }
 
+static bool holds_secret(const char *path)
+{
+	UNI_AUTO_CLOSE int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	struct uni_secret_scan scan;
+	uint8_t part[16384];
+	ssize_t got;
+
+	if (fd < 0)
+		return false;
+	uni_secret_scan_start(&scan);
+	while ((got = read(fd, part, sizeof(part))) > 0)
+		uni_secret_scan_add(&scan, part, (size_t)got);
+	return uni_secret_scan_end(&scan) != UNI_SECRET_NONE;
+}
+
+/* What a distribution gives to everybody is no secret: libgnutls has keys that it tests itself
+ * with. */
+static void put_allowed(const struct uni_program_look *look, struct uni_buf *out)
+{
+	const char *between = "allow-secret = [";
+
+	for (size_t i = 0; i < look->libraries.count; i++) {
+		const struct uni_library *library = &look->libraries.items[i];
+		UNI_AUTO_FREE char *path = uni_asprintf("/%s", place_of(library));
+
+		if (!holds_secret(library->source))
+			continue;
+		uni_buf_puts(out, between);
+		program_put_string(out, path);
+		between = ", ";
+	}
+	if (between[0] == ',')
+		uni_buf_puts(out, "]\n");
+}
+
 void program_put_libraries(const struct uni_program_look *look, const char *folder,
 			   struct uni_buf *out)
 {
@@ -105,6 +142,7 @@ void program_put_libraries(const struct uni_program_look *look, const char *fold
 	uni_buf_puts(out, "\n[[volume]]\nname = \"usr\"\nmount = \"/usr\"\nsource = ");
 	program_put_string(out, folder);
 	uni_buf_puts(out, "\n");
+	put_allowed(look, out);
 }
 
 static int copy_library(const struct uni_library *library, const char *folder, struct uni_err *err)

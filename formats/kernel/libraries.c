@@ -23,6 +23,11 @@ static const char *const system_folders[] = {
 	"/usr/lib",
 };
 
+/* To end a thread by pthread_cancel() or pthread_exit(), glibc opens this library, and aborts the
+ * program where it is not. */
+#define OPENER "libc.so.6"
+#define OPENED "libgcc_s.so.1"
+
 struct search {
 	const struct uni_library_view *view;
 	struct uni_libraries *found;
@@ -139,24 +144,30 @@ static bool take_along(struct search *s, const char *folders, const char *origin
 	return false;
 }
 
-static void look_for(struct search *s, const char *runpath, const char *origin, const char *name)
+static bool look_for(struct search *s, const char *runpath, const char *origin, const char *name)
 {
 	if (is_there(s, name))
-		return;
-	if (name[0] == '/' ? take(s, name)
-			   : take_along(s, s->view->search, NULL, name) ||
-				     take_along(s, runpath, origin, name))
-		return;
-	for (size_t i = 0; name[0] != '/' && i < UNI_COUNT(system_folders); i++)
+		return true;
+	if (name[0] == '/')
+		return take(s, name);
+	if (take_along(s, s->view->search, NULL, name) || take_along(s, runpath, origin, name))
+		return true;
+	for (size_t i = 0; i < UNI_COUNT(system_folders); i++)
 		if (take_from(s, system_folders[i], name))
-			return;
-	uni_strv_add(&s->found->missing, name);
+			return true;
+	return false;
 }
 
 static void look_for_all(struct search *s, const struct uni_elf *elf, const char *origin)
 {
-	for (size_t i = 0; i < elf->needed.count; i++)
-		look_for(s, elf->runpath, origin, elf->needed.items[i]);
+	for (size_t i = 0; i < elf->needed.count; i++) {
+		const char *name = elf->needed.items[i];
+
+		if (!look_for(s, elf->runpath, origin, name))
+			uni_strv_add(&s->found->missing, name);
+		else if (uni_str_eq(name, OPENER))
+			(void)look_for(s, NULL, NULL, OPENED);
+	}
 }
 
 int uni_libraries_find(const struct uni_elf *program, const struct uni_library_view *view,

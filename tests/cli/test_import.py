@@ -70,7 +70,7 @@ class Import(scenario.Scenario):
         self.assertNotIn("stops", found)
         wanted = {os.path.basename(word) for word in self.tool("ldd", "/bin/ls").split() if word.startswith("/")}
         wanted |= {line.split()[0] for line in self.tool("ldd", "/bin/ls").splitlines() if "=> /" in line}
-        self.assertEqual({os.path.basename(file) for file in self.collected("ls")}, wanted)
+        self.assertEqual({os.path.basename(file) for file in self.collected("ls")}, wanted | {"libgcc_s.so.1"})
         self.assertIn("nothing wrong", self.run_uni("check", "recipe.toml").stderr.decode())
         self.assertEqual(self.uni("run", "recipe.toml", "-t", "60", "--", "/usr/lib64"), "ld-linux-x86-64.so.2\n")
         self.assertIn("ls.libraries: is there already", self.fails("import", "ls", "-o", "other.toml"))
@@ -111,6 +111,25 @@ class Import(scenario.Scenario):
         _, found = self.findings("placed", "--force")
         self.assertTrue({own + "/libnear.so", own + "/libfar.so"} <= self.collected("placed"))
         self.uni("run", "recipe.toml", "-t", "60", status=6)
+
+    def test_what_glibc_opens_to_end_threads(self):
+        self.compile("cancel", '#include <pthread.h>\n#include <stdio.h>\n#include <unistd.h>\n'
+                     'static void *wait(void *x) { for (;;) pause(); return x; }\n'
+                     'int main(void) { pthread_t t; void *r; pthread_create(&t, 0, wait, 0); pthread_cancel(t);\n'
+                     'pthread_join(t, &r); puts(r == PTHREAD_CANCELED ? "cancelled" : "?"); return 0; }', compiler="gcc")
+        self.uni("import", "cancel")
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"), "cancelled\n")
+
+    def test_a_library_with_keys_to_test_itself(self):
+        self.tool("openssl", "genrsa", "-out", "key.pem", "2048")
+        lines = self.read("key.pem").decode().splitlines()
+        self.write("tested.c", "const char *key(void) { return " + "".join(f'"{line}\\n"' for line in lines) + "; }")
+        self.tool("gcc", "-shared", "-fPIC", "-o", "libtested.so", "tested.c")
+        self.compile("tester", "int puts(const char *); const char *key(void); int main(void) { return key()[0] == 0; }",
+                     "-Wl,--no-as-needed", "-L.", "-ltested", "-Wl,-rpath," + self.path("work", ""), compiler="gcc")
+        self.uni("import", "tester")
+        self.assertRegex(self.read("recipe.toml").decode(), r'\nallow-secret = \["/[^"]*/libtested.so"\]\n')
+        self.uni("run", "recipe.toml", "-t", "60")
 
     def test_programs_that_will_not_run(self):
         self.compile("object.o", "int x;", "-c")

@@ -356,6 +356,23 @@ static int store_info(struct control *control, struct uk_message *message)
 	return control_put(control, UK_IPPROTO_IPV6, UK_IPV6_PKTINFO, &six, sizeof(six), message);
 }
 
+/* How far a datagram came and how urgent it is; IPv4 tells the latter in one byte. */
+static int store_header(struct control *control, struct uk_message *message)
+{
+	const struct uk_packet_info *info = &message->info;
+	const int level = info->six ? UK_IPPROTO_IPV6 : UK_IPPROTO_IP;
+	const int32_t hops = info->hops, class = info->class;
+	int status = 0;
+
+	if (info->says_hops)
+		status = control_put(control, level, info->six ? UK_IPV6_HOPLIMIT : UK_IP_TTL,
+				     &hops, sizeof(hops), message);
+	if (status == 0 && info->says_class)
+		status = control_put(control, level, info->six ? UK_IPV6_TCLASS : UK_IP_TOS, &class,
+				     info->six ? sizeof(class) : sizeof(info->class), message);
+	return status;
+}
+
 static int control_store(struct uk_linux_msghdr *header, struct uk_message *message)
 {
 	struct control control = { header->control, header->control_size, 0 };
@@ -367,6 +384,8 @@ static int control_store(struct uk_linux_msghdr *header, struct uk_message *mess
 		status = store_rights(&control, message);
 	if (status == 0 && message->info.family != 0)
 		status = store_info(&control, message);
+	if (status == 0)
+		status = store_header(&control, message);
 	header->control_size = control.used;
 	return status;
 }

@@ -123,6 +123,15 @@ static void on_error(void *arg, err_t error)
 	uk_socket_wake(&tcp->base);
 }
 
+/* TCP_MAXSEG, of what is sent; lwIP tells the peer its own. */
+static void limit_segments(struct tcp_sock *tcp)
+{
+	int32_t most = tcp->base.option[UK_OPT_MAX_SEGMENT];
+
+	if (most != 0 && most < tcp->pcb->mss)
+		tcp->pcb->mss = (u16_t)most;
+}
+
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error)
 {
 	struct tcp_sock *tcp = arg;
@@ -130,6 +139,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error)
 	(void)error;
 	tcp->state = SOCK_CONNECTED;
 	tcp->was_connected = true;
+	limit_segments(tcp);
 	pcb->cwnd = (tcpwnd_size_t)10 * pcb->mss; /* RFC 6928 */
 	large_decide(tcp);
 	remember_names(tcp);
@@ -265,7 +275,7 @@ static int tell_info(const struct tcp_sock *tcp, uint8_t *value)
 static int op_option_made(struct uk_socket *sock, int level, int name, void *value, size_t room)
 {
 	struct tcp_sock *tcp = tcp_of(sock);
-	int32_t mss;
+	int32_t mss = sock->option[UK_OPT_MAX_SEGMENT];
 
 	if (level != UK_IPPROTO_TCP)
 		return uk_net_option_mtu(level, name,
@@ -275,7 +285,8 @@ static int op_option_made(struct uk_socket *sock, int level, int name, void *val
 					 value);
 	switch (name) {
 	case UK_TCP_MAXSEG:
-		mss = tcp->pcb != NULL && !sock->listening ? tcp->pcb->mss : 536;
+		if (mss == 0 || tcp->state == SOCK_CONNECTED)
+			mss = tcp->pcb != NULL && !sock->listening ? tcp->pcb->mss : 536;
 		memcpy(value, &mss, sizeof(mss));
 		return (int)sizeof(mss);
 	case UK_TCP_CONGESTION:
@@ -350,6 +361,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
 	tcp->base.bound = true;
 	set_callbacks(tcp);
 	inherit(tcp, listener);
+	limit_segments(tcp);
 	large_decide(tcp);
 	remember_names(tcp);
 	listener->waiting++;

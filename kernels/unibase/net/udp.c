@@ -19,6 +19,7 @@ struct datagram {
 	ip_addr_t from, to;
 	uint16_t port;
 	uint8_t interface;
+	uint8_t hops, class;
 };
 
 struct udp_sock {
@@ -91,6 +92,13 @@ static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
 	datagram->to = *ip_current_dest_addr();
 	datagram->port = port;
 	datagram->interface = netif_get_index(ip_current_input_netif());
+	if (ip_current_is_v6()) {
+		datagram->hops = IP6H_HOPLIM(ip6_current_header());
+		datagram->class = (uint8_t)IP6H_TC(ip6_current_header());
+	} else {
+		datagram->hops = IPH_TTL(ip4_current_header());
+		datagram->class = IPH_TOS(ip4_current_header());
+	}
 	udp->queued += p->tot_len;
 	uk_list_push_back(&udp->queue, &datagram->item);
 	uk_socket_wake(&udp->base);
@@ -286,6 +294,11 @@ static void tell_info(const struct uk_socket *sock, const struct datagram *datag
 {
 	bool six = sock->family == UK_AF_INET6 && !IP_IS_V4_VAL(datagram->to);
 
+	info->six = six;
+	info->says_hops = sock->option[six ? UK_OPT_V6_RECEIVE_HOPS : UK_OPT_RECEIVE_TTL] != 0;
+	info->hops = datagram->hops;
+	info->says_class = sock->option[six ? UK_OPT_V6_RECEIVE_CLASS : UK_OPT_RECEIVE_TOS] != 0;
+	info->class = datagram->class;
 	if (!sock->option[six ? UK_OPT_V6_PACKET_INFO : UK_OPT_PACKET_INFO])
 		return;
 	info->family = six ? UK_AF_INET6 : UK_AF_INET;

@@ -266,6 +266,11 @@ static void test_options(void)
 	check(connect(fd, &name.any, name.size) == 0);
 	printf("connected %d\n", option(fd, IPPROTO_IPV6, IPV6_MTU));
 	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	try(set_option(fd, IPPROTO_TCP, TCP_MAXSEG, 87));
+	try(set_option(fd, IPPROTO_TCP, TCP_MAXSEG, 1220));
+	printf("segments %d\n", option(fd, IPPROTO_TCP, TCP_MAXSEG));
+	close(fd);
 	connection(AF_INET, end);
 	printf("IP MTU %d\n", option(end[0], IPPROTO_IP, IP_MTU));
 	close(end[0]);

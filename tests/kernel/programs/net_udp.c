@@ -248,6 +248,34 @@ static void test_packet_info(void)
 	close(b);
 }
 
+/* How far a datagram came, and how urgent it is. */
+static void test_header(int family)
+{
+	const bool six = family == AF_INET6;
+	const int level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+	struct name name;
+	int a = socket(family, SOCK_DGRAM, 0), b = bound(family, SOCK_DGRAM, &name);
+	char text[8];
+	_Alignas(struct cmsghdr) char control[128];
+	struct iovec vec = { text, sizeof(text) };
+	struct msghdr message = { .msg_iov = &vec,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+
+	try(set_option(b, level, six ? IPV6_RECVHOPLIMIT : IP_RECVTTL, 1));
+	try(set_option(b, level, six ? IPV6_RECVTCLASS : IP_RECVTOS, 1));
+	try(set_option(a, level, six ? IPV6_UNICAST_HOPS : IP_TTL, 33));
+	try(set_option(a, level, six ? IPV6_TCLASS : IP_TOS, 0x48));
+	check(sendto(a, "x", 1, 0, &name.any, name.size) == 1);
+	try(recvmsg(b, &message, 0));
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h != NULL; h = CMSG_NXTHDR(&message, h))
+		printf("level %d type %d size %zu: %d\n", h->cmsg_level, h->cmsg_type,
+		       (size_t)h->cmsg_len, CMSG_DATA(h)[0]);
+	close(a);
+	close(b);
+}
+
 int main(void)
 {
 	for (int i = 0; i < 2; i++) {
@@ -263,5 +291,7 @@ int main(void)
 	}
 	test_broadcast();
 	test_packet_info();
+	test_header(AF_INET);
+	test_header(AF_INET6);
 	return 0;
 }

@@ -13,11 +13,15 @@
 struct uk_file;
 struct uk_socket;
 
-/* Where a datagram was sent to, or is to be sent from (IP_PKTINFO, IPV6_PKTINFO). */
+/* Where a datagram was sent to, or is to be sent from (IP_PKTINFO, IPV6_PKTINFO), and what its
+ * header says besides. */
 struct uk_packet_info {
 	int family; /* 0: not said */
 	uint32_t interface;
 	uint8_t address[16]; /* the first four bytes for IPv4 */
+	bool six;	     /* came by IPv6 */
+	bool says_hops, says_class;
+	uint8_t hops, class;
 };
 
 struct uk_message {
@@ -49,6 +53,8 @@ enum uk_option {
 	UK_OPT_MTU_DISCOVER,
 	UK_OPT_RECEIVE_ERRORS,
 	UK_OPT_PACKET_INFO,
+	UK_OPT_RECEIVE_TTL,
+	UK_OPT_RECEIVE_TOS,
 	UK_OPT_BIND_NO_PORT,
 	UK_OPT_FREE_BIND,
 	UK_OPT_V6_ONLY,
@@ -58,8 +64,11 @@ enum uk_option {
 	UK_OPT_V6_MTU,
 	UK_OPT_V6_RECEIVE_ERRORS,
 	UK_OPT_V6_PACKET_INFO,
+	UK_OPT_V6_RECEIVE_HOPS,
+	UK_OPT_V6_RECEIVE_CLASS,
 	UK_OPT_NO_DELAY,
 	UK_OPT_CORK,
+	UK_OPT_MAX_SEGMENT,
 	UK_OPT_KEEP_IDLE,
 	UK_OPT_KEEP_INTERVAL,
 	UK_OPT_KEEP_COUNT,

@@ -2,7 +2,7 @@
  * A dynamic program's loader and libraries, found by reading, as its loader will look for them
  * (System V ABI, chapter 5; ld.so(8)): nothing is started, which ldd(1) does. The caller shows the
  * file system in which they are looked for. What a program opens while it runs (dlopen) is not
- * found.
+ * found, but for what glibc itself opens to end threads.
  */
 #ifndef UNI_KERNEL_LIBRARIES_H
 #define UNI_KERNEL_LIBRARIES_H
