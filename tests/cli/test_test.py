@@ -103,6 +103,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (argc > 1 && strcmp(argv[1], "end") == 0)
 		return 7;
+	if (argc > 1 && strcmp(argv[1], "late") == 0)
+		sleep(1);
 	while (!told) {
 		if (poll(ports, 4, -1) < 0)
 			continue;
@@ -336,7 +338,7 @@ class Tests(scenario.Scenario):
         result = self.failure('memory-at-most = "1M"\nexpect-console = ["ready"]')
         self.assertEqual((result["what"], result["expected"]),
                          ("memory", "the machine touches at most 1024 KiB of its memory"))
-        result = self.failure('boot-at-most = 1\n[[test.http]]')
+        result = self.failure('args = ["late"]\nboot-at-most = 1\n[[test.http]]')
         self.assertEqual(result["what"], "boot")
         self.assertRegex(result["came"], r"^[0-9.]+ ms, [0-9.]+ times as long$")
         result = self.failure('[test.load]\nrequests-per-second = 20\nseconds = 1\nstatus = 404\npath = "/none"', status=0)
