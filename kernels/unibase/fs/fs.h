@@ -338,6 +338,29 @@ void fs_tty_start(void);
 int fs_deadline_from_user(uint64_t user, uint64_t *deadline);
 uint64_t fs_deadline_after_ms(int ms); /* negative: UK_FOREVER */
 
+/*
+ * inotify.c: telling those who watch. Any lock of a file system may be held.
+ */
+struct fs_entry { /* of a folder */
+	const char *name;
+	size_t size;
+	bool folder;
+};
+extern uint32_t fs_watches; /* how many there are */
+void fs_notify_watchers(struct uk_dentry *dentry, uint32_t mask);
+void fs_notify_self(struct uk_inode *inode, uint32_t mask);
+void fs_notify_entry(struct uk_inode *dir, const struct fs_entry *entry, uint32_t mask,
+		     uint32_t cookie);
+uint32_t fs_notify_cookie(void);		   /* joins the two ends of a rename */
+void fs_notify_gone(const struct uk_super *super); /* is unmounted: its watches end */
+/* Something was done to what the dentry names (UK_IN_*): to its own watchers, and to those of the
+ * folder. */
+static inline void fs_notify(struct uk_dentry *dentry, uint32_t mask)
+{
+	if (uk_unlikely(fs_watches != 0) && dentry != NULL)
+		fs_notify_watchers(dentry, mask);
+}
+
 /* epoll.c */
 void fs_epoll_forget(struct uk_file *file); /* the watched file goes */
 

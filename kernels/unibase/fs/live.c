@@ -205,6 +205,7 @@ static void serve_newer(struct live *l)
 	       (unsigned long long)newer->generation);
 	__atomic_add_fetch(&changes, 1, __ATOMIC_RELEASE);
 	uk_wake_all(&changes_queue);
+	fs_notify_gone(old->super);
 }
 
 /* Whether one was let go. */

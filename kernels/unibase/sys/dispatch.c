@@ -11,7 +11,11 @@
 
 enum { CALLS_MAX = 512, TRACE_MAX = 6 };
 
-/* A kernel may be linked without sockets. */
+/* A kernel may be linked without sockets and inotify. */
+#pragma weak uk_sys_inotify_init
+#pragma weak uk_sys_inotify_init1
+#pragma weak uk_sys_inotify_add_watch
+#pragma weak uk_sys_inotify_rm_watch
 #pragma weak uk_sys_socket
 #pragma weak uk_sys_socketpair
 #pragma weak uk_sys_bind
