@@ -143,7 +143,7 @@ def allow(user, service, action):
     if user["allowed"] is not None and f"{service}:{action}" not in user["allowed"]:
         raise Refused(400 if service == "ebs" else 403,
                       "AccessDeniedException" if service == "ebs" else "UnauthorizedOperation",
-                      f"not authorized to perform {service}:{action}")
+                      f"User: arn:aws:iam::1:user/u is not authorized to perform: {service}:{action} on resource: *")
 
 
 def tags_of(form, prefix):
@@ -512,6 +512,8 @@ class Request:
                                        "json": json.loads(self.body) if self.action == "StartSnapshot" else {},
                                        "map": self.account.is_map(self.action, self.target, self.body)})
         allow(user, self.service, self.action)
+        if any(name.startswith("TagSpecification.") for name in self.form):
+            allow(user, "ec2", "CreateTags")
         if self.service == "ebs":
             status, answer = Ebs(self.account).answer(region, self.method, self.target, self.headers, self.body)
             if not isinstance(answer, bytes):
@@ -588,14 +590,33 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
+    def __init__(self, *args):
+        self.open = set()
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def vanish(self):
+        """As if the network were gone: nobody listens, and what is under way is cut."""
+        self.shutdown()
+        self.server_close()
+        for request in list(self.open):
+            request.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request, client_address):
         pass
 
 
-def start(account):
+def start(account, port=0):
     """Serves the account on loopback; the server, whose address is `url`."""
     handler = type("Handler", (Handler,), {"account": account})
-    server = Server(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", port), handler)
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
