@@ -327,6 +327,7 @@ int64_t fs_pipe_size(struct uk_file *file, bool set, uint32_t size);
 
 /* memfd.c */
 enum { FS_SEAL_SEAL = 1, FS_SEAL_SHRINK = 2, FS_SEAL_GROW = 4, FS_SEAL_WRITE = 8 };
+struct uk_super *fs_memory_super(void); /* a tmpfs that is mounted nowhere; NULL: no memory */
 int64_t fs_memfd_seals(struct uk_file *file, bool add, uint32_t seals);
 
 /* tty.c */

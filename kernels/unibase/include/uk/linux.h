@@ -280,6 +280,23 @@ struct uk_linux_itimerspec {
 	struct uk_linux_timespec interval, value;
 };
 
+/* System V shared memory. */
+struct uk_linux_ipc_perm {
+	int32_t key;
+	uint32_t uid, gid, cuid, cgid, mode;
+	uint16_t seq, pad;
+	uint32_t pad2;
+	uint64_t unused[2];
+};
+struct uk_linux_shmid_ds {
+	struct uk_linux_ipc_perm perm;
+	uint64_t size;
+	int64_t atime, dtime, ctime;
+	int32_t cpid, lpid;
+	uint64_t nattch, unused[2];
+};
+_Static_assert(sizeof(struct uk_linux_shmid_ds) == 112, "Linux ABI");
+
 /* inotify. */
 enum {
 	UK_IN_ACCESS = 1,
