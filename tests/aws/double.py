@@ -44,6 +44,8 @@ class Account:
         self.lock = threading.RLock()
         self.keys = {"AKIDEXAMPLE": {"secret": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token": None,
                                      "allowed": None}}
+        self.page = 10000  # blocks in a list, at most
+        self.damage = lambda block: block  # of what is read back
         self.snapshots, self.images, self.instances, self.tokens = {}, {}, {}, {}
         self.serial = 0
         self.calls = []
@@ -258,11 +260,22 @@ class Ebs:
         return snapshot
 
     def list_blocks(self, region, name, query):
-        blocks = self.sealed(region, name)["blocks"]
-        if not 100 <= int(query["maxResults"]) <= 10000:
+        snapshot = self.sealed(region, name)
+        most = int(query["maxResults"])
+        if not 100 <= most <= 10000 or set(query) - {"maxResults", "pageToken", "startingBlockIndex"}:
             raise Refused(400, "ValidationException", "maxResults")
-        return 200, {"BlockSize": BLOCK, "Blocks": [{"BlockIndex": i, "BlockToken": self.token(name, i)}
-                                                    for i in sorted(blocks)]}
+        indexes = sorted(snapshot["blocks"])
+        at = 0
+        if "pageToken" in query:
+            at = next((i for i, index in enumerate(indexes) if self.token(name, f"page/{index}") == query["pageToken"]), None)
+            if at is None:
+                raise Refused(400, "ValidationException", "pageToken")
+        page, rest = indexes[at:at + min(most, self.account.page)], indexes[at + min(most, self.account.page):]
+        answer = {"BlockSize": BLOCK, "VolumeSize": snapshot["size"], "ExpiryTime": 1767225600.0,
+                  "Blocks": [{"BlockIndex": i, "BlockToken": self.token(name, i)} for i in page]}
+        if rest:
+            answer["NextToken"] = self.token(name, f"page/{rest[0]}")
+        return 200, answer
 
     def get(self, region, name, index, query):
         blocks = self.sealed(region, name)["blocks"]
@@ -518,7 +531,7 @@ class Request:
             status, answer = Ebs(self.account).answer(region, self.method, self.target, self.headers, self.body)
             if not isinstance(answer, bytes):
                 return status, json.dumps(answer).encode(), {"Content-Type": "application/json"}
-            return status, answer, {
+            return status, self.account.damage(answer), {
                 "Content-Type": "application/octet-stream", "x-amz-Data-Length": str(BLOCK),
                 "x-amz-Checksum-Algorithm": "SHA256",
                 "x-amz-Checksum": base64.b64encode(hashlib.sha256(answer).digest()).decode()}

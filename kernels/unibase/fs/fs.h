@@ -245,6 +245,8 @@ void fs_volume_close(struct fs_volume *volume);
 uint64_t fs_volume_size(const struct fs_volume *volume); /* of the data, bytes */
 bool fs_volume_in_memory(const struct fs_volume *volume);
 const char *fs_volume_name(const struct fs_volume *volume);
+/* Small reads take 2^order pages at once from now on. Before anything was read. */
+void fs_volume_read_ahead(struct fs_volume *volume, unsigned order);
 /* A few bytes, through a cache of the device's pages. */
 int fs_volume_read(struct fs_volume *volume, uint64_t offset, void *data, size_t size);
 /* Many bytes, past the cache: *at points to them, inside `room` (size + 2 pages, on a page) or the
