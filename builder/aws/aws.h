@@ -59,6 +59,11 @@ bool aws_time_parse(const char *text, int64_t *seconds);
 /* A small GET (or PUT) of an address nearby, which answers at once or is not there. */
 int aws_ask_nearby(struct uni_aws *aws, const char *method, const char *url, const char *header,
 		   struct uni_net_answer *answer, struct uni_err *err);
+/* region.c: where the services of a region are; the known region that is most like one that is not
+ * known, or NULL. */
+const char *aws_region_domain(const char *region);
+const char *aws_region_near(const char *region);
+
 /* Region from the instance's metadata; 1 found, 0 not. */
 int aws_region_of_instance(struct uni_aws *aws);
 

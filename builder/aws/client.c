@@ -10,16 +10,10 @@
 #define RENEW_BEFORE 300 /* seconds */
 #define RENEW_AGAIN 30	 /* after which another try is made, */
 #define RENEW_LAST 30	 /* but not when so few are left */
-#define SKEW_LEAST 30	 /* seconds that a signature's time may be off without our minding */
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define SKEW_LEAST 30 /* seconds that a signature's time may be off without our minding */
 
 /* --- session --- */
-
-bool uni_aws_region_valid(const char *region)
-{
-	size_t size = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return size != 0 && size < 40 && region[size] == '\0' && region[0] != '-';
-}
 
 static char *user_file(const char *variable, const char *name)
 {
@@ -51,6 +45,20 @@ static int set_region(struct uni_aws *aws, const char *given, struct uni_err *er
 	return 0;
 }
 
+/* The client that calls go by: what AWS's tools are told of authorities counts here, too. */
+static int open_net(struct uni_aws *aws, const struct uni_net_options *given, struct uni_err *err)
+{
+	struct uni_net_options net = { .ca_file = NULL };
+
+	if (given != NULL)
+		net = *given;
+	if (net.ca_file == NULL)
+		net.ca_file =
+			first_of(uni_env("AWS_CA_BUNDLE"), aws_setting(aws, "ca_bundle"), NULL);
+	uni_net_options_env(&net);
+	return uni_net_open(&aws->net, &net, err);
+}
+
 int uni_aws_open(struct uni_aws **aws, const struct uni_aws_options *options, struct uni_err *err)
 {
 	struct uni_aws *a = uni_alloc(sizeof(*a));
@@ -70,7 +78,7 @@ int uni_aws_open(struct uni_aws **aws, const struct uni_aws_options *options, st
 	if (rc == 0)
 		rc = set_region(a, options->region, err);
 	if (rc == 0)
-		rc = uni_net_open(&a->net, options->net, err);
+		rc = open_net(a, options->net, err);
 	if (rc != 0) {
 		uni_aws_free(a);
 		a = NULL;
@@ -162,9 +170,8 @@ char *uni_aws_endpoint(const struct uni_aws *aws, const char *service, const cha
 
 	if (url != NULL)
 		return without_slash(url);
-	return uni_asprintf("https://%s%s.%s.amazonaws.com%s",
-			    uni_str_eq(service, "sso") ? "portal." : "", service, region,
-			    uni_str_starts(region, "cn-") ? ".cn" : "");
+	return uni_asprintf("https://%s%s.%s.%s", uni_str_eq(service, "sso") ? "portal." : "",
+			    service, region, aws_region_domain(region));
 }
 
 /* --- signing an attempt --- */
@@ -473,6 +480,28 @@ static int code_meaning(const char *code, int status)
 	return status >= 500 ? UNI_E_NETWORK : UNI_E_INVAL;
 }
 
+/*
+ * What a denied call lacks is named in its message as a rule, and may be another than the call's
+ * own:
+ * "... is not authorized to perform: ec2:CreateTags on resource ...".
+ */
+static char *missing_permission(const struct flight *f, const char *message)
+{
+	static const char marker[] = "to perform";
+	const char *at = strstr(message, marker);
+	size_t service, size;
+
+	if (at != NULL) {
+		at += sizeof(marker) - 1;
+		at += strspn(at, ": ");
+		service = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-");
+		size = service + 1 + (at[service] == ':' ? strspn(at + service + 1, LETTERS) : 0);
+		if (service != 0 && at[service] == ':' && size > service + 1)
+			return uni_strndup(at, size);
+	}
+	return uni_asprintf("%s:%s", f->service, f->action);
+}
+
 static int refused(const struct flight *f, const char *code, const char *message, int status,
 		   struct uni_err *err)
 {
@@ -484,14 +513,29 @@ static int refused(const struct flight *f, const char *code, const char *message
 	uni_err_set(err, is_any(code, denied) ? UNI_E_AUTH : meaning, "%s in %s: %s%s%s", f->action,
 		    f->region, *code != '\0' ? code : "refused", *message != '\0' ? ": " : "",
 		    message);
-	if (is_any(code, denied))
-		uni_err_hint(err, "the permission %s:%s is missing", f->service, f->action);
+	if (is_any(code, denied)) {
+		char *permission UNI_AUTO_FREE = missing_permission(f, message);
+
+		uni_err_hint(err, "the permission %s is missing", permission);
+	} else if (uni_str_eq(code, "OptInRequired"))
+		uni_err_hint(err, "the account has not enabled %s, or not this service", f->region);
 	else if (meaning == UNI_E_AUTH)
 		uni_err_hint(err,
 			     "the credentials from %s are not accepted (--explain-credentials "
 			     "tells where they are from)",
 			     f->as != NULL && f->as->found != NULL ? f->as->found : "elsewhere");
 	return err->code;
+}
+
+/* Nothing answered; a region that is misspelt has no address either. */
+static void unreachable(const struct flight *f, struct uni_err *err)
+{
+	const char *near = aws_region_near(f->region);
+
+	uni_err_context(err, "%s in %s", f->action, f->region);
+	if (err->code == UNI_E_NETWORK && near != NULL)
+		uni_err_hint(err, "\"%s\" is no region that is known here: did you mean %s?",
+			     f->region, near);
 }
 
 static int judge(struct flight *f, const struct uni_net_answer *answer, char code[UNI_AWS_CODE],
@@ -525,7 +569,7 @@ int aws_call_as(struct uni_aws *aws, const struct aws_credentials *as,
 		if (rc == 0)
 			rc = judge(f, answer, own, err);
 		else
-			uni_err_context(err, "%s in %s", f->action, f->region);
+			unreachable(f, err);
 	} while (rc != 0 && may_pass_now(f, own, answer));
 	if (code != NULL)
 		memcpy(code, own, sizeof(own));
@@ -556,7 +600,7 @@ static int landed(void *user, int rc, struct uni_net_answer *answer, struct uni_
 			return launch(f, err);
 		}
 	} else {
-		uni_err_context(err, "%s in %s", f->action, f->region);
+		unreachable(f, err);
 	}
 	rc = f->done(f->user, rc, code, answer, err);
 	flight_end(f);

@@ -268,6 +268,19 @@ int uni_ec2_snapshots(struct uni_aws *aws, const char *region, const char *filte
 	return list_own(aws, region, &what, filter, value, snapshots, err);
 }
 
+/* Times are of one form, so that the later one is the larger text. */
+const struct uni_ec2_snapshot *uni_ec2_snapshots_newest(const struct uni_ec2_snapshots *list)
+{
+	const struct uni_ec2_snapshot *found = NULL;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (uni_str_eq(list->items[i].state, "completed") &&
+		    strlen(list->items[i].id) < UNI_EC2_ID &&
+		    (found == NULL || strcmp(list->items[i].started, found->started) > 0))
+			found = &list->items[i];
+	return found;
+}
+
 int uni_ec2_register(struct uni_aws *aws, const char *region, const struct uni_ec2_form *form,
 		     char image[UNI_EC2_ID], struct uni_err *err)
 {

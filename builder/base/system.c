@@ -16,6 +16,8 @@
 #define WAIT_STEP_MS 100
 
 volatile int uni_cancelled;
+static uint64_t deadline_ns; /* 0: none; set before there are threads */
+static unsigned deadline_s;
 
 int uni_wait_ms(unsigned ms, struct uni_err *err)
 {
@@ -37,7 +39,15 @@ int uni_check_cancel(struct uni_err *err)
 {
 	if (uni_cancelled)
 		return uni_err_set(err, UNI_E_CANCELLED, "interrupted");
+	if (deadline_ns != 0 && uni_clock_mono_ns() >= deadline_ns)
+		return uni_err_set(err, UNI_E_TIMEOUT, "not done within %u s", deadline_s);
 	return 0;
+}
+
+void uni_deadline_set(unsigned seconds)
+{
+	deadline_s = seconds;
+	deadline_ns = seconds != 0 ? uni_clock_mono_ns() + seconds * UINT64_C(1000000000) : 0;
 }
 
 int64_t uni_clock_now(void)

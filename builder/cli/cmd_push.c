@@ -1,24 +1,21 @@
 /*
  * uni push: an image goes where machines are started from it.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <uni/base/file.h>
-#include <uni/base/json.h>
 #include <uni/base/path.h>
-#include <uni/dest/dest.h>
 #include <uni/exec/build.h>
 
 #include "build_options.h"
 #include "commands.h"
 #include "company.h"
-#include "list.h"
+#include "notes.h"
 
 static const struct cli_option options[] = {
 	{ "tag", 0, "KEY=VALUE", "put it on image and snapshot, too; may be repeated" },
 	{ "share", 0, "ACCOUNT", "let that account start it, too; may be repeated" },
 	{ "wait", 0, NULL, "until it can be started everywhere" },
 	{ "dry-run", 0, NULL, "say which requests would be made" },
+	CLI_PUSH_TIMEOUT,
 	{ "profile", 0, "NAME", "credentials of this profile" },
 	{ "explain-credentials", 0, NULL, "say where credentials were looked for, and stop" },
 	{ "sign", 0, "KEY", "to a registry: sign it with this key of ours, or this PEM file" },
@@ -35,25 +32,13 @@ static const struct cli_option options[] = {
 static void print_note(void *user, const struct uni_dest_note *note)
 {
 	struct cli_list *list = user;
-	struct uni_buf *out;
 
-	if (!list->json) {
-		if (uni_str_eq(note->what, "request"))
-			cli_out("%-26s %6" PRIu64 " calls  %10s  %s\n", note->where, note->calls,
-				uni_size_text(note->bytes), note->text);
-		else
-			cli_out("%s  %s  %s  %s\n", note->what, note->where, note->id, note->text);
-		return;
-	}
-	out = cli_list_item(list);
-	uni_buf_printf(out, "{\"what\": \"%s\", \"where\": ", note->what);
-	uni_json_string(out, note->where);
-	uni_buf_puts(out, ", \"id\": ");
-	uni_json_string(out, note->id);
-	uni_buf_puts(out, ", \"text\": ");
-	uni_json_string(out, note->text);
-	uni_buf_printf(out, ", \"calls\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", note->calls,
-		       note->bytes);
+	if (list->json)
+		cli_note_json(list, note);
+	else if (uni_str_eq(note->what, "request"))
+		cli_note_request(note);
+	else
+		cli_out("%s  %s  %s  %s\n", note->what, note->where, note->id, note->text);
 }
 
 /* Builds the form that the destination takes into a folder of its own. */
@@ -143,6 +128,9 @@ static int run(struct cli *cli)
 
 	if (dest == NULL)
 		return cli_fail(cli, &err);
+	status = cli_push_deadline(cli);
+	if (status != UNI_EXIT_OK)
+		return status;
 	if (cli_flag(cli, "explain-credentials") && dest->explain == NULL) {
 		uni_err_set(&err, UNI_E_USAGE, "--explain-credentials is for EC2");
 		return cli_fail(cli, &err);
@@ -178,29 +166,26 @@ const struct cli_command cli_cmd_push = {
 	.name = "push",
 	.arguments = "RECIPE|IMAGE ADDRESS",
 	.summary = "Send an image to EC2, or an image or package to a registry",
-	.text = "ec2://REGION[,REGION...]/ takes a recipe, or the folder NAME.ami that\n"
+	.text = "ec2://REGION[,REGION...]/[NAME] takes a recipe, or the folder NAME.ami that\n"
 		"`uni build --format ami` writes. Blocks that are not zero go into a snapshot by "
-		"the "
-		"EBS\n"
-		"direct APIs, without a bucket or a role; that becomes an image named\n"
-		"NAME-VERSION-<16 digits of its digest>. One that is there already is taken. After "
-		"a "
-		"push\n"
-		"from this machine the next one of that name sends only blocks that differ. One "
-		"that "
-		"was\n"
-		"interrupted goes on when the command is given again.\n\n"
+		"the EBS\n"
+		"direct APIs, without a bucket or a role; that becomes an image called\n"
+		"NAME-VERSION-<16 digits of its digest>, where NAME is the recipe's unless the "
+		"address has one.\n"
+		"An image that is there already is taken. The next push of that name sends only "
+		"blocks that\n"
+		"differ. One that was interrupted goes on when the command is given again.\n\n"
 		"oci://HOST/NAME[:TAG] takes a recipe, a raw disk, a package or any file. A disk "
-		"goes as its "
-		"parts,\nso that the next push sends the volumes that changed. What is there is "
-		"not sent "
-		"again.\nBills of materials and provenance are attached, where the image's "
-		"manifest "
-		"is beside it;\n`uni sbom` reads them. A signature is one that `cosign verify "
-		"--key` "
+		"goes as its\n"
+		"parts, so that the next push sends the volumes that changed. What is there is "
+		"not sent\n"
+		"again. Bills of materials and provenance are attached, where the image's "
+		"manifest is beside\n"
+		"it; `uni sbom` reads them. A signature is one that `cosign verify --key` "
 		"accepts.\n\n"
 		"Credentials for EC2 are those of AWS's own tools, looked for in the same "
-		"order;\nthose for registries are Docker's (uni login).",
+		"order;\n"
+		"those for registries are Docker's (uni login).",
 	.options = options,
 	.least = 2,
 	.most = 2,

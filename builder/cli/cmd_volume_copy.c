@@ -65,20 +65,23 @@ const struct cli_command cli_cmd_volume_copy = {
 	.summary = "Put content into a volume, or take it out",
 	.text = "SRC is a folder, a tar archive, a volume's file, FILE:/PATH in one, "
 		"vm:NAME/VOLUME,\n"
-		"git+URL#COMMIT[:FOLDER], or oci://HOST/NAME:TAG[//FOLDER], a container image or "
+		"git+URL#COMMIT[:FOLDER], oci://HOST/NAME:TAG[//FOLDER] (a container image, or "
 		"what was\n"
-		"pushed. DST is a live volume, which gets a new generation; FILE:/PATH, where only "
-		"that\n"
-		"part is replaced (in an ext4, files of the same name); a folder; a file that ends "
-		"in\n"
-		".tar; a new file, which becomes a copy of the volume; oci://HOST/NAME:TAG or\n"
-		"ec2://REGION/NAME, where the volume's file goes; or vm:NAME/VOLUME, the volume of "
-		"running\n"
-		"machines, with * and ? in NAME. Only blocks of 4 KiB that differ are written. "
-		"With --wait\n"
-		"the exit status is 1 when a machine does not serve it in time, and each that does "
-		"not is\n"
-		"named.",
+		"pushed), or ec2://REGION/NAME, the newest snapshot of that name, or one by its "
+		"id.\n"
+		"DST is a live volume, which gets a new generation unless it holds that content "
+		"already;\n"
+		"FILE:/PATH, where only that part is replaced (in an ext4, files of the same "
+		"name); a\n"
+		"folder; a file that ends in .tar; a new file, which becomes a copy of the "
+		"volume;\n"
+		"oci://HOST/NAME:TAG or ec2://REGION/NAME, where the volume's file goes; or "
+		"vm:NAME/VOLUME,\n"
+		"the volume of running machines, with * and ? in NAME. Only blocks of 4 KiB that "
+		"differ are\n"
+		"written. With --wait the exit status is 1 when a machine does not serve it in "
+		"time, and\n"
+		"each that does not is named.",
 	.options = options,
 	.least = 2,
 	.most = 2,

@@ -13,7 +13,7 @@
 
 static const struct cli_option options[] = {
 	{ "from", 0, "PLACE",
-	  "a folder, a tar archive, a volume, FILE:/PATH in one, git+..., oci://..." },
+	  "a folder, a tar archive, a volume, FILE:/PATH in one, git+..., oci://..., ec2://..." },
 	{ "format", 0, "NAME", "live, squashfs or ext4 (default: live)" },
 	{ "size", 0, "SIZE", "of the volume's file (default: twice what the content needs)" },
 	{ "label", 0, "TEXT",

@@ -5,18 +5,25 @@
 #include <uni/dest/volume.h>
 
 #include "commands.h"
+#include "notes.h"
 
 static const struct cli_option options[] = {
 	{ "tag", 0, "KEY=VALUE", "put it on the snapshot in EC2, too; may be repeated" },
-	{ "dry-run", 0, NULL, "say how much would be sent" },
+	{ "dry-run", 0, NULL, "say which requests would be made, and how much would be sent" },
+	CLI_PUSH_TIMEOUT,
 	{ "profile", 0, "NAME", "credentials of this profile (EC2)" },
 	{ 0 },
 };
 
 static void print_note(void *user, const struct uni_dest_note *note)
 {
-	(void)user;
-	if (note->id != NULL)
+	struct cli_list *list = user;
+
+	if (list->json)
+		cli_note_json(list, note);
+	else if (uni_str_eq(note->what, "request"))
+		cli_note_request(note);
+	else if (note->id != NULL)
 		cli_out("%s  %s\n", note->where, note->id);
 	else
 		cli_out("%llu %s, %s\n", (unsigned long long)note->calls, note->text,
@@ -25,15 +32,19 @@ static void print_note(void *user, const struct uni_dest_note *note)
 
 static int run(struct cli *cli)
 {
+	struct cli_list notes CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_dest_job job = { .source = cli->args[0],
 				    .address = cli->args[1],
 				    .profile = cli_value(cli, "profile"),
 				    .dry_run = cli_flag(cli, "dry-run"),
 				    .events = &cli->events,
-				    .note = print_note };
+				    .note = print_note,
+				    .user = &notes };
 	struct uni_err err = UNI_ERR_INIT;
-	int rc;
+	int rc = cli_push_deadline(cli);
 
+	if (rc != UNI_EXIT_OK)
+		return rc;
 	for (char **r = cli->repeats; r != NULL && *r != NULL; r++)
 		if (uni_str_starts(*r, "tag="))
 			uni_strv_add(&job.tags, *r + 4);
@@ -41,6 +52,7 @@ static int run(struct cli *cli)
 						    : uni_snapshot_push(&job, &err);
 	uni_strv_free(&job.tags);
 	cli_progress_end(cli);
+	cli_list_print(&notes);
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <uni/base/system.h>
 
 #include "command.h"
+#include "progress.h"
 
 struct progress {
 	bool terminal;
@@ -18,6 +19,7 @@ struct progress {
 	bool verbose;
 	bool quiet; /* warnings alone */
 	uint64_t last_ns;
+	struct cli_pace pace;
 };
 
 static struct progress progress;
@@ -140,8 +142,7 @@ static void on_event(void *user, const struct uni_event *event)
 		if (!progress.terminal || now - progress.last_ns < 100000000u)
 			break;
 		progress.last_ns = now;
-		snprintf(line, sizeof(line), "  %.100s %s of %s", event->name,
-			 uni_size_text(event->done), uni_size_text(event->total));
+		cli_pace_line(&progress.pace, event, now, line, sizeof(line));
 		draw(line);
 		break;
 	case UNI_EVENT_NOTE:

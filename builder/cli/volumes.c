@@ -67,13 +67,14 @@ static void report_json(const struct uni_volume_copy *copy)
 {
 	UNI_AUTO_BUF struct uni_buf out = UNI_BUF_INIT;
 
-	uni_buf_printf(
-		&out,
-		"{\"volumes\": %zu, \"unchanged\": %zu, \"generation\": %" PRIu64
-		", \"fs_size\": %" PRIu64 ", \"blocks_written\": %" PRIu64
-		", \"blocks_cleared\": %" PRIu64 ", \"blocks_kept\": %" PRIu64 ", \"machines\": [",
-		copy->volumes, copy->unchanged, copy->made.generation, copy->made.fs_size,
-		copy->made.blocks_written, copy->made.blocks_cleared, copy->made.blocks_kept);
+	uni_buf_printf(&out,
+		       "{\"volumes\": %zu, \"unchanged\": %zu, \"generation\": %" PRIu64
+		       ", \"fs_size\": %" PRIu64 ", \"blocks_written\": %" PRIu64
+		       ", \"tree_blocks_written\": %" PRIu64 ", \"blocks_cleared\": %" PRIu64
+		       ", \"blocks_kept\": %" PRIu64 ", \"machines\": [",
+		       copy->volumes, copy->unchanged, copy->made.generation, copy->made.fs_size,
+		       copy->made.blocks_written, copy->made.tree_written,
+		       copy->made.blocks_cleared, copy->made.blocks_kept);
 	for (size_t i = 0; i < copy->users.count; i++) {
 		const struct uni_volume_user *user = &copy->users.items[i];
 

@@ -1,6 +1,7 @@
 /*
  * Images in EC2 after they were pushed.
  */
+#include "ec2_state.h"
 #include "internal.h"
 #include <string.h>
 #include <uni/dest/ami.h>
@@ -145,13 +146,13 @@ static const struct uni_ec2_snapshot *find_snapshot(const struct collecting *c, 
 	return NULL;
 }
 
-/* Of an image that there is not, or of a volume and never completed. */
+/* Of an image that there is not, or of a volume and never completed (or failed). */
 static bool is_left_over(const struct collecting *c, const struct uni_ec2_snapshot *snapshot)
 {
 	if (tag_of(snapshot, UNI_AMI_TAG_DIGEST) != NULL)
 		return !is_used(&c->images, snapshot->id);
 	return tag_of(snapshot, UNI_AMI_TAG_VOLUME) != NULL &&
-	       uni_str_eq(snapshot->state, "pending");
+	       !uni_str_eq(snapshot->state, "completed");
 }
 
 /* Never completed, or of what is left over or gone. */
@@ -161,7 +162,7 @@ static bool is_stray_map(const struct collecting *c, const struct uni_ec2_snapsh
 	const struct uni_ec2_snapshot *mapped = of != NULL ? find_snapshot(c, of) : NULL;
 
 	return of != NULL && (mapped == NULL || is_left_over(c, mapped) ||
-			      uni_str_eq(snapshot->state, "pending"));
+			      !uni_str_eq(snapshot->state, "completed"));
 }
 
 int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struct uni_strv *removed,
@@ -184,5 +185,7 @@ int uni_ami_collect(struct uni_aws *aws, const char *region, bool dry_run, struc
 		if (rc == 0)
 			uni_strv_add(removed, id);
 	}
+	if (!dry_run)
+		ec2_progress_gone(region, removed);
 	return rc;
 }

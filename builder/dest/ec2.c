@@ -4,7 +4,8 @@
  * image that is there already is taken. What was interrupted goes on where it was; what cannot go
  * on leaves nothing.
  */
-#include "ec2_map.h"
+#include "ec2_job.h"
+#include "ec2_say.h"
 #include "ec2_snapshot.h"
 #include "internal.h"
 #include <inttypes.h>
@@ -14,7 +15,6 @@
 #include <uni/dest/ami.h>
 
 #define WAIT_SECONDS 3600u
-#define REGIONS_MAX 64u
 
 struct push {
 	const struct uni_dest_job *job;
@@ -23,8 +23,9 @@ struct push {
 	struct uni_json *request;
 	struct uni_strv regions;
 	struct uni_strv tags; /* of image and snapshot, "KEY=VALUE" */
-	const char *name;     /* the image's */
+	char *name;	      /* the image's */
 	char *short_name;     /* without version and digest: what a next push builds on */
+	bool named;	      /* by the address */
 	char digest[UNI_DIGEST_TEXT];
 	/* Of the disk and its volumes, as they are made. */
 	char snapshots[1 + UNI_AMI_VOLUMES_MAX][UNI_EBS_ID];
@@ -37,6 +38,7 @@ static void push_end(struct push *p)
 	uni_json_free(p->request);
 	uni_strv_free(&p->regions);
 	uni_strv_free(&p->tags);
+	free(p->name);
 	free(p->short_name);
 }
 
@@ -50,32 +52,6 @@ static void note(const struct push *p, const char *what, const char *where, cons
 }
 
 /* --- what is asked for --- */
-
-static int parse_address(const char *address, struct uni_strv *regions, struct uni_err *err)
-{
-	const char *at = address + strlen("ec2://");
-	size_t size = strcspn(at, "/");
-
-	while (size != 0) {
-		size_t one = strcspn(at, ",/");
-		char *region UNI_AUTO_FREE = uni_strndup(at, one);
-
-		if (!uni_aws_region_valid(region))
-			return uni_err_set(err, UNI_E_USAGE, "%s: \"%s\" is no region's name",
-					   address, region);
-		if (!uni_strv_has(regions, region))
-			uni_strv_add(regions, region);
-		at += one;
-		size -= one;
-		if (size != 0 && *at == ',') {
-			at++;
-			size--;
-		}
-	}
-	if (regions->count == 0 || regions->count > REGIONS_MAX)
-		return uni_err_set(err, UNI_E_USAGE, "%s names no region, or too many", address);
-	return 0;
-}
 
 static const struct uni_json *first_tags(const struct uni_json *request)
 {
@@ -93,12 +69,30 @@ static void take_tags(struct push *p)
 
 		if (key == NULL || value == NULL)
 			continue;
+		if (uni_str_eq(key, UNI_AMI_TAG_NAME)) {
+			if (p->short_name == NULL)
+				p->short_name = uni_strdup(value);
+			value = p->short_name;
+		}
 		uni_strv_addf(&p->tags, "%s=%s", key, value);
-		if (uni_str_eq(key, UNI_AMI_TAG_NAME))
-			p->short_name = uni_strdup(value);
 	}
 	for (size_t i = 0; i < p->job->tags.count; i++)
 		uni_strv_add(&p->tags, p->job->tags.items[i]);
+}
+
+/* As the image calls itself, unless the address has another name for it. */
+static void take_name(struct push *p)
+{
+	const char *own = uni_json_text(uni_json_get(p->request, "Name"));
+
+	take_tags(p);
+	if (p->named)
+		p->name = uni_ami_name(p->short_name, uni_ec2_tag(&p->tags, UNI_AMI_TAG_VERSION),
+				       &p->ami->digest);
+	else if (own != NULL)
+		p->name = uni_strdup(own);
+	if (p->short_name == NULL && own != NULL)
+		p->short_name = uni_strdup(own);
 }
 
 static int open_source(struct push *p, struct uni_err *err)
@@ -113,7 +107,7 @@ static int open_source(struct push *p, struct uni_err *err)
 				    err);
 	if (rc != 0)
 		return rc;
-	p->name = uni_json_text(uni_json_get(p->request, "Name"));
+	take_name(p);
 	if (p->name == NULL || strlen(p->name) > UNI_EC2_NAME_MAX)
 		return uni_err_set(err, UNI_E_INVAL, "%s: its request names no image",
 				   p->job->source);
@@ -125,9 +119,6 @@ static int open_source(struct push *p, struct uni_err *err)
 		return uni_err_set(err, UNI_E_CORRUPT,
 				   "%s: its request maps other disks than it has", p->job->source);
 	uni_ami_digest_text(&p->ami->digest, p->ami->volume_count, p->digest);
-	take_tags(p);
-	if (p->short_name == NULL)
-		p->short_name = uni_strdup(p->name);
 	return 0;
 }
 
@@ -224,13 +215,14 @@ static void add_mapping(const struct push *p, struct uni_ec2_form *form, size_t 
 static int register_image(struct push *p, const char *region, char image[UNI_EC2_ID],
 			  struct uni_err *err)
 {
-	static const char *const fields[] = {
-		"Name",	      "Description", "Architecture",   "VirtualizationType", "BootMode",
-		"EnaSupport", "ImdsSupport", "RootDeviceName", "TpmSupport"
-	};
+	static const char *const fields[] = { "Description",	    "Architecture",
+					      "VirtualizationType", "BootMode",
+					      "EnaSupport",	    "ImdsSupport",
+					      "RootDeviceName",	    "TpmSupport" };
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
 	int rc, found;
 
+	uni_ec2_add(&form, "Name", p->name);
 	for (size_t i = 0; i < UNI_COUNT(fields); i++)
 		copy_field(p, &form, fields[i]);
 	for (size_t n = 0; n <= p->ami->volume_count; n++)
@@ -326,6 +318,15 @@ static int finish(struct push *p, const char *region, const char *image, const c
 	return rc;
 }
 
+/* The same copy whoever asks, and however often. */
+static void copy_token(const struct push *p, char token[33])
+{
+	char *what UNI_AUTO_FREE = uni_asprintf("%s %s", p->name, p->digest);
+	struct uni_digest digest = uni_digest_of(what, strlen(what));
+
+	uni_hex(digest.bytes, 16, token);
+}
+
 static int push_region(struct push *p, size_t i, char first[UNI_EC2_ID], struct uni_err *err)
 {
 	const char *region = p->regions.items[i];
@@ -338,8 +339,7 @@ static int push_region(struct push *p, size_t i, char first[UNI_EC2_ID], struct 
 
 		rc = make_snapshots(&making, err);
 	} else if (rc == 0) {
-		/* The same copy whoever asks, and however often. */
-		uni_hex(p->ami->digest.bytes, 16, token);
+		copy_token(p, token);
 		rc = uni_ec2_copy_image(p->aws, p->regions.items[0], first, region, p->name,
 					&p->tags, token, id, err);
 	}
@@ -350,73 +350,29 @@ static int push_region(struct push *p, size_t i, char first[UNI_EC2_ID], struct 
 
 /* --- without doing it --- */
 
-static void request(const struct push *p, const char *call, uint64_t calls, uint64_t bytes,
-		    const char *text)
-{
-	const struct uni_dest_note n = {
-		.what = "request", .where = call, .text = text, .calls = calls, .bytes = bytes
-	};
-
-	if (p->job->note != NULL)
-		p->job->note(p->job->user, &n);
-}
-
-static void say_map(struct push *p, const struct uni_ami_map *map)
-{
-	size_t blocks = ec2_map_blocks(map);
-
-	if (blocks == 0)
-		return;
-	request(p, "ebs:StartSnapshot", 1, 0, "for the block map, 1 GiB");
-	request(p, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
-		"the block map, for the next push");
-	request(p, "ebs:CompleteSnapshot", 1, 0, "of the block map");
-}
-
-static int say_snapshot(struct push *p, size_t n, struct uni_err *err)
-{
-	const char *region = p->regions.items[0];
-	char *name UNI_AUTO_FREE = NULL;
-	const struct ec2_content content = content_of(p, n, &name);
-	char *parent UNI_AUTO_FREE = NULL;
-	char *text UNI_AUTO_FREE = NULL;
-	size_t blocks;
-	int rc = ec2_snapshot_plan(&content, region, &blocks, &parent, err);
-
-	if (rc != 0)
-		return rc;
-	text = uni_asprintf("%s%s%" PRIu64 " GiB in %s%s%s",
-			    n != 0 ? p->ami->volumes[n - 1].name : "", n != 0 ? ": " : "",
-			    content.map->size / UNI_AMI_GIB, region, parent != NULL ? " on " : "",
-			    parent != NULL ? parent : "");
-	if (parent == NULL)
-		request(p, "ec2:DescribeSnapshots", 1, 0,
-			"whether another machine pushed one to build on");
-	request(p, "ebs:StartSnapshot", 1, 0, text);
-	request(p, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
-		"512 KiB each; blocks of zeros are not sent");
-	request(p, "ebs:CompleteSnapshot", 1, 0, "with the checksum over all");
-	request(p, "ec2:DescribeSnapshots", 1, 0, "until it is completed");
-	say_map(p, content.map);
-	return 0;
-}
-
 static int say(struct push *p, const char *types, struct uni_err *err)
 {
 	int rc = 0;
 
 	note(p, "types", "", p->name, types);
-	request(p, "ec2:DescribeImages", p->regions.count, 0, p->name);
-	for (size_t n = 0; rc == 0 && n <= p->ami->volume_count; n++)
-		rc = say_snapshot(p, n, err);
+	ec2_say(p->job, "ec2:DescribeImages", p->regions.count, 0, p->name);
+	for (size_t n = 0; rc == 0 && n <= p->ami->volume_count; n++) {
+		char *name UNI_AUTO_FREE = NULL;
+		const struct ec2_content content = content_of(p, n, &name);
+
+		rc = ec2_say_snapshot(p->job, &content, p->regions.items[0],
+				      n != 0 ? p->ami->volumes[n - 1].name : NULL, err);
+	}
 	if (rc != 0)
 		return rc;
-	request(p, "ec2:RegisterImage", 1, 0, p->name);
+	ec2_say(p->job, "ec2:RegisterImage", 1, 0, p->name);
 	if (p->regions.count > 1)
-		request(p, "ec2:CopyImage", p->regions.count - 1, 0, "to the other regions");
+		ec2_say(p->job, "ec2:CopyImage", p->regions.count - 1, 0, "to the other regions");
+	if (p->job->wait || p->regions.count > 1)
+		ec2_say(p->job, "ec2:DescribeImages", p->regions.count, 0, "until it is available");
 	if (p->job->shares.count != 0)
-		request(p, "ec2:ModifyImageAttribute", p->regions.count * p->job->shares.count, 0,
-			"for those that it is shared with");
+		ec2_say(p->job, "ec2:ModifyImageAttribute", p->regions.count * p->job->shares.count,
+			0, "for those that it is shared with");
 	return 0;
 }
 
@@ -437,8 +393,11 @@ static int ec2_push(const struct uni_dest_job *job, struct uni_err *err)
 	struct push p __attribute__((cleanup(push_end))) = { .job = job };
 	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
 	char first[UNI_EC2_ID] = "";
-	int rc = parse_address(job->address, &p.regions, err);
+	int rc = ec2_job_address(job->address, &p.regions, &p.short_name, err);
 
+	p.named = p.short_name != NULL;
+	if (rc == 0)
+		rc = ec2_job_check(job, err);
 	if (rc == 0)
 		rc = open_source(&p, err);
 	if (rc == 0)
@@ -456,7 +415,7 @@ static int ec2_explain(const struct uni_dest_job *job, struct uni_strv *lines, s
 {
 	struct push p __attribute__((cleanup(push_end))) = { .job = job };
 	const struct uni_strv *trail;
-	int rc = parse_address(job->address, &p.regions, err);
+	int rc = ec2_job_address(job->address, &p.regions, &p.short_name, err);
 
 	if (rc == 0)
 		rc = open_session(&p, err);

@@ -86,19 +86,6 @@ int ec2_map_keep(struct uni_aws *aws, const char *region, const char *name, cons
 
 /* --- finding --- */
 
-/* Times are of one form, so that the later one is the larger text. */
-static const struct uni_ec2_snapshot *newest(const struct uni_ec2_snapshots *list)
-{
-	const struct uni_ec2_snapshot *found = NULL;
-
-	for (size_t i = 0; i < list->count; i++)
-		if (uni_str_eq(list->items[i].state, "completed") &&
-		    strlen(list->items[i].id) < UNI_EBS_ID &&
-		    (found == NULL || strcmp(list->items[i].started, found->started) > 0))
-			found = &list->items[i];
-	return found;
-}
-
 int ec2_map_find(struct uni_aws *aws, const char *region, const char *name,
 		 struct ec2_pushed *pushed, struct uni_err *err)
 {
@@ -108,7 +95,7 @@ int ec2_map_find(struct uni_aws *aws, const char *region, const char *name,
 	const struct uni_ec2_snapshot *found;
 	int rc = uni_ec2_snapshots(aws, region, "tag:" UNI_AMI_TAG_MAP_NAME, name, &list, err);
 
-	found = newest(&list);
+	found = uni_ec2_snapshots_newest(&list);
 	if (rc != 0 || found == NULL)
 		return rc;
 	memcpy(snapshot.id, found->id, strlen(found->id) + 1);

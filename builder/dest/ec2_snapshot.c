@@ -8,13 +8,16 @@
 #include <uni/aws/ec2.h>
 
 #define WAIT_SECONDS 3600u
+#define ATTEMPTS 20u	   /* as many waits as outlast a network that is gone for a minute */
+#define FIRST_ATTEMPTS 5u  /* of an endpoint that never answered */
 #define APPEAR_SECONDS 120 /* a snapshot that was just started may be unknown for as long */
 
 struct uni_net_options ec2_net_options(const struct uni_events *events)
 {
 	return (struct uni_net_options){ .in_flight = UNI_EBS_IN_FLIGHT,
-					 .budget = 4000,
-					 .attempts = 12,
+					 .budget = 4000 + UNI_EBS_IN_FLIGHT * ATTEMPTS,
+					 .attempts = ATTEMPTS,
+					 .first_attempts = FIRST_ATTEMPTS,
 					 .backoff_ms = 250,
 					 .events = events };
 }
@@ -188,7 +191,7 @@ static int find_elsewhere(const struct sending *s, const char *region, struct ec
 	const struct ec2_content *c = s->content;
 	int rc = ec2_map_find(c->aws, region, c->name, last, err);
 
-	if (rc >= 0 || rc == UNI_E_CANCELLED)
+	if (rc >= 0 || rc == UNI_E_CANCELLED || rc == UNI_E_TIMEOUT)
 		return rc;
 	uni_event_warning(c->events, "all blocks are sent: %s", err->text);
 	uni_err_clear(err);
@@ -326,27 +329,38 @@ static bool can_go_on(int rc)
 	       rc == UNI_E_IO;
 }
 
+/* Behind the hint that is there already. */
+static void add_hint(struct uni_err *err, const struct uni_ebs_snapshot *snapshot, const char *what)
+{
+	char *before UNI_AUTO_FREE = uni_strdup(err->hint);
+
+	uni_err_hint(err, "%s%s%s in %s %s", before, before[0] != '\0' ? "; " : "", snapshot->id,
+		     snapshot->region, what);
+}
+
 static void give_up(struct sending *s, const struct uni_ebs_snapshot *snapshot, struct uni_err *err)
 {
 	struct uni_err ignored = UNI_ERR_INIT;
+	char *how UNI_AUTO_FREE = NULL;
 	int rc = err->code;
 
 	if (snapshot->id[0] == '\0')
 		return;
 	if (can_go_on(rc)) {
-		uni_err_hint(err,
-			     "%s in %s is unfinished: the same command goes on with it, "
-			     "`uni ami gc ec2://%s` removes it",
-			     snapshot->id, snapshot->region, snapshot->region);
+		how = uni_asprintf("is unfinished: the same command goes on with it, "
+				   "`uni ami gc ec2://%s` removes it",
+				   snapshot->region);
+		add_hint(err, snapshot, how);
 		return;
 	}
 	rc = uni_ec2_delete_snapshot(s->content->aws, snapshot->region, snapshot->id, &ignored);
 	if (rc == 0 || rc == UNI_E_NOENT)
 		ec2_progress_forget(s->progress);
-	else
-		uni_err_hint(err,
-			     "%s in %s could not be removed: `uni ami gc ec2://%s` tries again",
-			     snapshot->id, snapshot->region, snapshot->region);
+	else {
+		how = uni_asprintf("could not be removed: `uni ami gc ec2://%s` tries again",
+				   snapshot->region);
+		add_hint(err, snapshot, how);
+	}
 }
 
 /* Not knowing it costs the next push time, nothing else. */

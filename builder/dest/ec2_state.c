@@ -90,21 +90,13 @@ void ec2_progress_renew(struct ec2_progress *p)
 	p->snapshot[0] = '\0';
 }
 
-int ec2_progress_open(struct ec2_progress **progress, const char *region,
-		      const struct uni_digest *image, struct uni_err *err)
+/* What the file says, or another push has it: UNI_E_BUSY. */
+static int load(struct ec2_progress *p, const char *region, struct uni_err *err)
 {
-	struct ec2_progress *p UNI_AUTO(ec2_progress) = uni_alloc(sizeof(*p));
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct stat st;
-	char hex[65];
 	int rc;
 
-	p->fd = -1;
-	uni_hex(image->bytes, sizeof(image->bytes), hex);
-	p->path = state_path("under-way", region, hex);
-	rc = make_parent(p->path, err);
-	if (rc != 0)
-		return rc;
 	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (p->fd < 0)
 		return uni_err_errno(err, "cannot open %s", p->path);
@@ -121,9 +113,53 @@ int ec2_progress_open(struct ec2_progress **progress, const char *region,
 		p->age = uni_clock_now() - st.st_mtime;
 	if (text.size != 0)
 		parse(p, text.data);
+	return 0;
+}
+
+static struct ec2_progress *progress_new(const char *region, const char *name)
+{
+	struct ec2_progress *p = uni_alloc(sizeof(*p));
+
+	p->fd = -1;
+	p->path = state_path("under-way", region, name);
+	return p;
+}
+
+int ec2_progress_open(struct ec2_progress **progress, const char *region,
+		      const struct uni_digest *image, struct uni_err *err)
+{
+	struct ec2_progress *p UNI_AUTO(ec2_progress) = NULL;
+	char hex[65];
+	int rc;
+
+	uni_hex(image->bytes, sizeof(image->bytes), hex);
+	p = progress_new(region, hex);
+	rc = make_parent(p->path, err);
+	if (rc == 0)
+		rc = load(p, region, err);
+	if (rc != 0)
+		return rc;
 	*progress = p;
 	p = NULL;
 	return 0;
+}
+
+void ec2_progress_gone(const char *region, const struct uni_strv *snapshots)
+{
+	char *folder UNI_AUTO_FREE = state_path("under-way", region, "");
+	struct uni_strv names UNI_AUTO_STRV = { 0 };
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (uni_dir_list(folder, &names, &ignored) != 0)
+		return;
+	for (size_t i = 0; i < names.count; i++) {
+		struct ec2_progress *p UNI_AUTO(ec2_progress) =
+			progress_new(region, names.items[i]);
+
+		if (load(p, region, &ignored) == 0 &&
+		    (p->snapshot[0] == '\0' || uni_strv_has(snapshots, p->snapshot)))
+			ec2_progress_forget(p);
+	}
 }
 
 /* The first line, in place of all that was there. */

@@ -35,6 +35,9 @@ int ec2_progress_begin(struct ec2_progress *p, const char *snapshot, const char 
 		       size_t count, struct uni_err *err);
 int ec2_progress_sent(struct ec2_progress *p, size_t i, struct uni_err *err);
 void ec2_progress_forget(struct ec2_progress *p); /* its file is removed */
+/* Snapshots of that region were removed: pushes that none carries on are forgotten, with those that
+ * had only asked for one. */
+void ec2_progress_gone(const char *region, const struct uni_strv *snapshots);
 void ec2_progress_free(struct ec2_progress *p);
 UNI_AUTO_DEFINE(ec2_progress)
 

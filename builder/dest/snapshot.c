@@ -1,7 +1,8 @@
 /*
  * uni volume push: the file's blocks, by the same way as an image's.
  */
-#include "ec2_snapshot.h"
+#include "ec2_job.h"
+#include "ec2_say.h"
 #include <string.h>
 #include <uni/base/mapdigest.h>
 #include <uni/dest/ami.h>
@@ -59,20 +60,6 @@ static void add_tags(struct volume_push *p, const struct uni_dest_job *job)
 		uni_strv_add(&p->tags, job->tags.items[i]);
 }
 
-static void say(const struct uni_dest_job *job, const char *what, const char *where, const char *id,
-		const char *text, size_t blocks)
-{
-	const struct uni_dest_note note = { .what = what,
-					    .where = where,
-					    .id = id,
-					    .text = text,
-					    .calls = blocks,
-					    .bytes = (uint64_t)blocks * UNI_AMI_BLOCK };
-
-	if (job->note != NULL)
-		job->note(job->user, &note);
-}
-
 int uni_snapshot_push(const struct uni_dest_job *job, struct uni_err *err)
 {
 	struct volume_push p __attribute__((cleanup(push_end))) = { .source = NULL };
@@ -80,13 +67,13 @@ int uni_snapshot_push(const struct uni_dest_job *job, struct uni_err *err)
 	struct uni_aws_options how = { .profile = job->profile, .net = &net };
 	struct ec2_content content = { .read = read_block, .user = &p, .events = job->events };
 	char snapshot[UNI_EBS_ID];
-	char *parent UNI_AUTO_FREE = NULL;
-	size_t blocks = 0;
 	int rc = uni_ami_address(job->address, &p.region, &p.name, err);
 
 	if (rc == 0 && (p.name == NULL || strlen(p.name) > NAME_MAX_LENGTH || strchr(p.name, '/')))
 		rc = uni_err_set(err, UNI_E_USAGE, "%s names no snapshot behind the region",
 				 job->address);
+	if (rc == 0)
+		rc = ec2_job_check(job, err);
 	if (rc == 0)
 		rc = open_volume(&p, job, err);
 	if (rc != 0)
@@ -96,17 +83,16 @@ int uni_snapshot_push(const struct uni_dest_job *job, struct uni_err *err)
 	content.map = p.map;
 	content.name = content.description = p.name;
 	content.tags = &p.tags;
-	if (job->dry_run) {
-		rc = ec2_snapshot_plan(&content, p.region, &blocks, &parent, err);
-		if (rc == 0)
-			say(job, "request", "ebs:PutSnapshotBlock", NULL, "blocks", blocks);
-		return rc;
-	}
+	if (job->dry_run)
+		return ec2_say_snapshot(job, &content, p.region, NULL, err);
 	rc = uni_aws_open(&p.aws, &how, err);
 	content.aws = p.aws;
 	if (rc == 0)
 		rc = ec2_snapshot_make(&content, p.region, NULL, NULL, snapshot, err);
-	if (rc == 0)
-		say(job, "snapshot", p.region, snapshot, "made", 0);
+	if (rc == 0 && job->note != NULL)
+		job->note(job->user, &(const struct uni_dest_note){ .what = "snapshot",
+								    .where = p.region,
+								    .id = snapshot,
+								    .text = "made" });
 	return rc;
 }

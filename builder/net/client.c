@@ -82,6 +82,7 @@ static void take_options(struct uni_net_options *to, const struct uni_net_option
 	to->proxy = own(options.proxy);
 	or_default(&to->in_flight, 16);
 	or_default(&to->attempts, 5);
+	or_default(&to->first_attempts, to->attempts);
 	or_default(&to->budget, 50);
 	or_default(&to->backoff_ms, 500);
 	or_default(&to->backoff_max_ms, 20000);

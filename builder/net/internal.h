@@ -117,6 +117,7 @@ struct uni_net {
 	struct transfer *dead; /* ended, not yet freed */
 	size_t pending, active_count;
 	unsigned budget; /* in tenths */
+	bool answered;	 /* by whatever server */
 };
 
 /* client.c */

@@ -65,10 +65,11 @@ static uint64_t backoff_ms(const struct transfer *t)
 static bool again(struct transfer *t, const char *why)
 {
 	struct uni_net *net = t->net;
+	unsigned most = net->answered ? net->options.attempts : net->options.first_attempts;
 	if (t->delivered - t->before >= PROGRESS)
 		t->failures = 0;
 	t->failures++;
-	if (t->failures >= net->options.attempts || net->budget < BUDGET_PART)
+	if (t->failures >= most || net->budget < BUDGET_PART)
 		return false;
 	uint64_t wait = backoff_ms(t), asked = retry_after_ms(t);
 	if (asked > (uint64_t)net->options.backoff_max_ms * RETRY_AFTER_FACTOR)
@@ -170,6 +171,7 @@ static void settle_empty_range(struct transfer *t)
 static enum verdict judge_answer(struct transfer *t, int *rc, struct uni_err *err)
 {
 	char why[32];
+	t->net->answered = true;
 	snprintf(why, sizeof(why), "status %d", t->answer.status);
 	*rc = 0;
 	if (status_passes(t) && again(t, why))

@@ -196,22 +196,28 @@ const struct uni_digest *uni_tuf_repository_find(const struct uni_tuf_repository
 
 /* --- who may sign --- */
 
+void repository_touch_targets(struct uni_tuf_repository *r)
+{
+	for (size_t i = 0; i < r->role_count; i++)
+		if (find_publisher(r, r->roles[i].name) == NULL)
+			r->roles[i].dirty = true;
+}
+
 int uni_tuf_repository_set_keys(struct uni_tuf_repository *r, enum uni_tuf_role role,
 				const struct uni_tuf_keys *keys, struct uni_err *err)
 {
 	int rc = check_keys(keys, uni_tuf_role_name(role), err);
 	if (rc != 0)
 		return rc;
-	if (role == UNI_TUF_ROOT && r->old_root.count == 0 && r->versions[UNI_TUF_ROOT] != 0) {
-		r->old_root = r->keys[role];
+	if (r->old[role].count == 0 && r->versions[UNI_TUF_ROOT] != 0) {
+		r->old[role] = r->keys[role];
 		r->keys[role] = (struct keys){ .keys = NULL };
 	}
 	keys_copy(&r->keys[role], keys);
 	r->root_dirty = true;
-	/* What the old keys signed is signed again, or nobody could follow. */
-	for (size_t i = 0; role == UNI_TUF_TARGETS && i < r->role_count; i++)
-		if (find_publisher(r, r->roles[i].name) == NULL)
-			r->roles[i].dirty = true;
+	/* Or nobody could follow. */
+	if (role == UNI_TUF_TARGETS)
+		repository_touch_targets(r);
 	return 0;
 }
 
@@ -412,9 +418,10 @@ void uni_tuf_repository_free(struct uni_tuf_repository *r)
 		role_clear(&r->roles[i]);
 	for (size_t i = 0; i < r->publisher_count; i++)
 		publisher_clear(&r->publishers[i]);
-	for (enum uni_tuf_role role = 0; role < UNI_TUF_ROLES; role++)
+	for (enum uni_tuf_role role = 0; role < UNI_TUF_ROLES; role++) {
 		keys_free(&r->keys[role]);
-	keys_free(&r->old_root);
+		keys_free(&r->old[role]);
+	}
 	free(r->roles);
 	free(r->publishers);
 	free(r->dir);

@@ -43,7 +43,7 @@ struct uni_tuf_repository {
 	char *dir;
 	struct uni_tuf_lifetimes lifetimes;
 	struct keys keys[UNI_TUF_ROLES];
-	struct keys old_root; /* what the last root said of root's keys, when that changed */
+	struct keys old[UNI_TUF_ROLES]; /* what the last root said, where that changed */
 	bool root_dirty;
 	uint64_t versions[UNI_TUF_ROLES]; /* of what is written */
 	unsigned bits;
@@ -62,6 +62,8 @@ void role_put(struct trole *role, const char *path, uint64_t size, const struct 
 void keys_copy(struct keys *to, const struct uni_tuf_keys *from);
 void keys_free(struct keys *keys);
 bool keys_have(const struct keys *keys, const struct uni_public_key *key);
+/* What the keys of targets sign, is to be signed again. */
+void repository_touch_targets(struct uni_tuf_repository *r);
 char *repository_bin(const struct uni_tuf_repository *r, const char *path);
 /* The keys that sign a targets role. */
 const struct keys *repository_role_keys(const struct uni_tuf_repository *r, const char *name);

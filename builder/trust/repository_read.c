@@ -40,9 +40,8 @@ static int read_keys(const struct uni_json *keys, const struct uni_json *role, s
 	return 0;
 }
 
-static int read_root(struct uni_tuf_repository *r, struct uni_err *err)
+static int read_root(struct uni_tuf_repository *r, struct meta **meta, struct uni_err *err)
 {
-	struct meta *meta UNI_AUTO(meta) = NULL;
 	char name[48];
 	uint64_t version = 1;
 	for (;; version++) {
@@ -51,10 +50,10 @@ static int read_root(struct uni_tuf_repository *r, struct uni_err *err)
 		if (!uni_file_exists(path))
 			break;
 	}
-	int rc = read_file(r, version, "root", "root", &meta, err);
+	int rc = read_file(r, version, "root", "root", meta, err);
 	r->versions[UNI_TUF_ROOT] = version;
-	const struct uni_json *keys = rc == 0 ? uni_json_get(meta->content, "keys") : NULL;
-	const struct uni_json *roles = rc == 0 ? uni_json_get(meta->content, "roles") : NULL;
+	const struct uni_json *keys = rc == 0 ? uni_json_get((*meta)->content, "keys") : NULL;
+	const struct uni_json *roles = rc == 0 ? uni_json_get((*meta)->content, "roles") : NULL;
 	for (enum uni_tuf_role role = 0; rc == 0 && role < UNI_TUF_ROLES; role++)
 		rc = read_keys(keys, uni_json_get(roles, uni_tuf_role_name(role)), &r->keys[role],
 			       err);
@@ -136,12 +135,26 @@ static int read_role(void *user, const char *file, const struct uni_json *entry,
 	return rc;
 }
 
+/* One who was killed while he changed keys may have left roles that the root does not know by the
+ * keys that signed them. */
+static int mend(struct uni_tuf_repository *r, const struct meta *root, struct uni_err *err)
+{
+	const struct trole *targets = repository_role(r, "targets");
+	struct meta *meta UNI_AUTO(meta) = NULL;
+	struct uni_err differs = UNI_ERR_INIT;
+	int rc = read_file(r, targets->version, "targets", "targets", &meta, err);
+	if (rc == 0 && meta_verify_by_root(meta, root, "targets", &differs) != 0)
+		repository_touch_targets(r);
+	return rc;
+}
+
 int repository_read(struct uni_tuf_repository *r, struct uni_err *err)
 {
+	struct meta *root UNI_AUTO(meta) = NULL;
 	struct meta *timestamp UNI_AUTO(meta) = NULL;
 	struct meta *snapshot UNI_AUTO(meta) = NULL;
 	struct meta_expected expected;
-	int rc = read_root(r, err);
+	int rc = read_root(r, &root, err);
 	repository_add_role(r, "targets");
 	if (rc == 0)
 		rc = read_file(r, 0, "timestamp", "timestamp", &timestamp, err);
@@ -155,5 +168,6 @@ int repository_read(struct uni_tuf_repository *r, struct uni_err *err)
 		return rc;
 	r->versions[UNI_TUF_TIMESTAMP] = timestamp->version;
 	r->versions[UNI_TUF_SNAPSHOT] = snapshot->version;
-	return uni_json_each(uni_json_get(snapshot->content, "meta"), read_role, r, err);
+	rc = uni_json_each(uni_json_get(snapshot->content, "meta"), read_role, r, err);
+	return rc == 0 ? mend(r, root, err) : rc;
 }

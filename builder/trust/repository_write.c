@@ -1,7 +1,11 @@
 /*
  * A repository's metadata to files: canonical JSON, signed. All files are made before the first is
  * written, so that a key that is missing leaves everything as it was; the timestamp, which makes
- * the rest count, is written last.
+ * the rest count, is written when that is there.
+ *
+ * A root that names other keys comes last of all. What these sign is signed by the old ones too, if
+ * they are at hand: so whoever looks in between, or after we were killed, finds what either root
+ * accepts.
  */
 #include "repository.h"
 #include <stdio.h>
@@ -98,6 +102,7 @@ static void put_file(struct uni_buf *out, const struct uni_digest *digest, uint6
 
 /* --- signing --- */
 
+/* By those of the signers that either list has; each threshold is to be met. */
 static int sign(const struct uni_tuf_repository *r, const char *role, const struct keys *keys,
 		const struct keys *also, const struct uni_buf *content, struct uni_buf *out,
 		struct uni_err *err)
@@ -140,11 +145,16 @@ static int add_output(const struct uni_tuf_repository *r, struct outputs *output
 		      const char *role, const struct keys *keys, const struct keys *also,
 		      const struct uni_buf *content, struct uni_err *err)
 {
-	static const struct keys none = { .keys = NULL };
 	UNI_PUSH_ROOM(outputs->items, outputs->count, outputs->room);
 	struct output *output = &outputs->items[outputs->count++];
 	*output = (struct output){ .name = name };
-	return sign(r, role, keys, also != NULL ? also : &none, content, &output->text, err);
+	return sign(r, role, keys, also, content, &output->text, err);
+}
+
+/* Those of before, of whom none need sign. */
+static struct keys if_at_hand(const struct keys *old)
+{
+	return (struct keys){ .keys = old->keys, .count = old->count };
 }
 
 /* --- each role --- */
@@ -170,7 +180,7 @@ static int write_root(struct uni_tuf_repository *r, struct outputs *outputs, str
 	uni_buf_printf(&content, "},\"spec_version\":\"%s\",\"version\":%llu}", SPEC,
 		       (unsigned long long)version);
 	return add_output(r, outputs, uni_asprintf("%llu.root.json", (unsigned long long)version),
-			  "root", &r->keys[UNI_TUF_ROOT], &r->old_root, &content, err);
+			  "root", &r->keys[UNI_TUF_ROOT], &r->old[UNI_TUF_ROOT], &content, err);
 }
 
 static void put_role(struct uni_buf *out, const char *name, const struct keys *keys,
@@ -247,8 +257,11 @@ static int write_role(struct uni_tuf_repository *r, struct trole *role, struct o
 	}
 	uni_buf_printf(&content, "},\"version\":%llu}", (unsigned long long)role->version);
 	char *name = uni_asprintf("%llu.%s.json", (unsigned long long)role->version, role->name);
-	int rc = add_output(r, outputs, name, role->name, repository_role_keys(r, role->name), NULL,
-			    &content, err);
+	const struct keys *keys = repository_role_keys(r, role->name);
+	const struct keys old = keys == &r->keys[UNI_TUF_TARGETS]
+					? if_at_hand(&r->old[UNI_TUF_TARGETS])
+					: (struct keys){ .keys = NULL };
+	int rc = add_output(r, outputs, name, role->name, keys, &old, &content, err);
 	if (rc != 0)
 		return rc;
 	const struct uni_buf *text = &outputs->items[outputs->count - 1].text;
@@ -272,6 +285,7 @@ static int write_snapshot(struct uni_tuf_repository *r, struct outputs *outputs,
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
 	const struct trole **sorted UNI_AUTO_FREE =
 		uni_alloc_array(r->role_count + 1, sizeof(*sorted));
+	const struct keys old = if_at_hand(&r->old[UNI_TUF_SNAPSHOT]);
 	uint64_t version = ++r->versions[UNI_TUF_SNAPSHOT];
 	for (size_t i = 0; i < r->role_count; i++)
 		sorted[i] = &r->roles[i];
@@ -287,7 +301,7 @@ static int write_snapshot(struct uni_tuf_repository *r, struct outputs *outputs,
 		       (unsigned long long)version);
 	return add_output(r, outputs,
 			  uni_asprintf("%llu.snapshot.json", (unsigned long long)version),
-			  "snapshot", &r->keys[UNI_TUF_SNAPSHOT], NULL, &content, err);
+			  "snapshot", &r->keys[UNI_TUF_SNAPSHOT], &old, &content, err);
 }
 
 static int write_timestamp(struct uni_tuf_repository *r, struct outputs *outputs,
@@ -296,6 +310,7 @@ static int write_timestamp(struct uni_tuf_repository *r, struct outputs *outputs
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
 	const struct uni_buf *snapshot = &outputs->items[outputs->count - 1].text;
 	struct uni_digest digest = uni_digest_of(snapshot->data, snapshot->size);
+	const struct keys old = if_at_hand(&r->old[UNI_TUF_TIMESTAMP]);
 	uni_buf_puts(&content, "{\"_type\":\"timestamp\",");
 	put_expires(r, UNI_TUF_TIMESTAMP, &content);
 	uni_buf_puts(&content, ",\"meta\":{\"snapshot.json\":");
@@ -303,18 +318,20 @@ static int write_timestamp(struct uni_tuf_repository *r, struct outputs *outputs
 	uni_buf_printf(&content, "},\"spec_version\":\"%s\",\"version\":%llu}", SPEC,
 		       (unsigned long long)++r->versions[UNI_TUF_TIMESTAMP]);
 	return add_output(r, outputs, uni_strdup("timestamp.json"), "timestamp",
-			  &r->keys[UNI_TUF_TIMESTAMP], NULL, &content, err);
+			  &r->keys[UNI_TUF_TIMESTAMP], &old, &content, err);
 }
 
 static int make_outputs(struct uni_tuf_repository *r, struct outputs *outputs, struct uni_err *err)
 {
-	int rc = r->root_dirty ? write_root(r, outputs, err) : 0;
+	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < r->role_count; i++)
 		if (r->roles[i].dirty)
 			rc = write_role(r, &r->roles[i], outputs, err);
 	if (rc == 0)
 		rc = write_snapshot(r, outputs, err);
-	return rc == 0 ? write_timestamp(r, outputs, err) : rc;
+	if (rc == 0)
+		rc = write_timestamp(r, outputs, err);
+	return rc == 0 && r->root_dirty ? write_root(r, outputs, err) : rc;
 }
 
 static int write_outputs(const struct uni_tuf_repository *r, const struct outputs *outputs,
@@ -348,7 +365,8 @@ int uni_tuf_repository_commit(struct uni_tuf_repository *r, const struct uni_sig
 	if (rc != 0)
 		return rc;
 	r->root_dirty = false;
-	keys_free(&r->old_root);
+	for (enum uni_tuf_role role = 0; role < UNI_TUF_ROLES; role++)
+		keys_free(&r->old[role]);
 	for (size_t i = 0; i < r->role_count; i++)
 		r->roles[i].dirty = false;
 	return 0;

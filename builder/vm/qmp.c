@@ -193,9 +193,10 @@ static int send_command(struct uni_qmp *qmp, const char *command, const char *ar
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
 
 	qmp->serial++;
-	uni_buf_printf(&text, "{\"execute\": \"%s\", \"id\": %u", command, qmp->serial);
+	/* Without spaces: the emulator reads a byte at a time. */
+	uni_buf_printf(&text, "{\"execute\":\"%s\",\"id\":%u", command, qmp->serial);
 	if (arguments != NULL)
-		uni_buf_printf(&text, ", \"arguments\": %s", arguments);
+		uni_buf_printf(&text, ",\"arguments\":%s", arguments);
 	uni_buf_puts(&text, "}\n");
 	return send_all(qmp, &text, limit_ns, err);
 }

@@ -33,7 +33,7 @@ int vm_machine_greet(struct uni_machine *machine, struct uni_err *err);
 #define VM_BELL_NODE "bell" /* in the emulator */
 /* The command that rings it: to the size (UNI_BELL_SIZE) that it has. */
 #define VM_BELL_RING "block_resize"
-#define VM_BELL_RING_WITH "{\"node-name\": \"" VM_BELL_NODE "\", \"size\": 17408}"
+#define VM_BELL_RING_WITH "{\"node-name\":\"" VM_BELL_NODE "\",\"size\":17408}"
 
 /* Ports into which disks can be plugged, of a q35 that stays. */
 #define VM_PORT "port"

@@ -12,6 +12,7 @@
 #include <uni/dest/volume.h>
 #include <uni/oci/registry.h>
 #include <uni/source/image.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -120,13 +121,30 @@ static int add_oci(struct uni_volume_source *s, const char *place, struct uni_er
 	return add_artifact(s, address, err);
 }
 
+/* ec2://REGION/NAME or ec2://REGION/snap-...: what a volume of it holds */
+static int add_snapshot(struct uni_volume_source *s, const char *place, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *path = NULL;
+	int rc = volume_source_dir(s, err);
+
+	if (rc != 0)
+		return rc;
+	path = uni_path_join(s->dir, "snapshot");
+	rc = uni_snapshot_pull(place, path, NULL, err);
+	if (rc == 0 && volume_source_local(s, path, err) != 0)
+		rc = uni_err_context(err, "%s", place);
+	/* Its content lies beside it by now. */
+	(void)unlink(path);
+	return rc;
+}
+
 int volume_source_remote(struct uni_volume_source *s, const char *place, struct uni_err *err)
 {
 	if (uni_str_starts(place, GIT))
 		return add_git(s, place, err);
 	if (uni_str_starts(place, OCI))
 		return add_oci(s, place, err);
-	return uni_err_set(err, UNI_E_UNSUPPORTED, "%s: snapshots can be written, not read", place);
+	return add_snapshot(s, place, err);
 }
 
 /* --- the other way --- */

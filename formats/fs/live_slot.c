@@ -334,6 +334,7 @@ static int write_region(struct live_slot *s, struct uni_err *err)
 			rc = live_write(s->io, start + at + i, s->made.data + at + i, BLOCK, err);
 			note_run(s, first + (at + i) / BLOCK, 1);
 			s->count.blocks_written++;
+			s->count.tree_written++;
 		}
 	}
 	return rc;

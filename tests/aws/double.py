@@ -44,6 +44,8 @@ class Account:
         self.lock = threading.RLock()
         self.keys = {"AKIDEXAMPLE": {"secret": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token": None,
                                      "allowed": None}}
+        self.page = 10000  # blocks in a list, at most
+        self.damage = lambda block: block  # of what is read back
         self.snapshots, self.images, self.instances, self.tokens = {}, {}, {}, {}
         self.serial = 0
         self.calls = []
@@ -143,7 +145,7 @@ def allow(user, service, action):
     if user["allowed"] is not None and f"{service}:{action}" not in user["allowed"]:
         raise Refused(400 if service == "ebs" else 403,
                       "AccessDeniedException" if service == "ebs" else "UnauthorizedOperation",
-                      f"not authorized to perform {service}:{action}")
+                      f"User: arn:aws:iam::1:user/u is not authorized to perform: {service}:{action} on resource: *")
 
 
 def tags_of(form, prefix):
@@ -258,11 +260,22 @@ class Ebs:
         return snapshot
 
     def list_blocks(self, region, name, query):
-        blocks = self.sealed(region, name)["blocks"]
-        if not 100 <= int(query["maxResults"]) <= 10000:
+        snapshot = self.sealed(region, name)
+        most = int(query["maxResults"])
+        if not 100 <= most <= 10000 or set(query) - {"maxResults", "pageToken", "startingBlockIndex"}:
             raise Refused(400, "ValidationException", "maxResults")
-        return 200, {"BlockSize": BLOCK, "Blocks": [{"BlockIndex": i, "BlockToken": self.token(name, i)}
-                                                    for i in sorted(blocks)]}
+        indexes = sorted(snapshot["blocks"])
+        at = 0
+        if "pageToken" in query:
+            at = next((i for i, index in enumerate(indexes) if self.token(name, f"page/{index}") == query["pageToken"]), None)
+            if at is None:
+                raise Refused(400, "ValidationException", "pageToken")
+        page, rest = indexes[at:at + min(most, self.account.page)], indexes[at + min(most, self.account.page):]
+        answer = {"BlockSize": BLOCK, "VolumeSize": snapshot["size"], "ExpiryTime": 1767225600.0,
+                  "Blocks": [{"BlockIndex": i, "BlockToken": self.token(name, i)} for i in page]}
+        if rest:
+            answer["NextToken"] = self.token(name, f"page/{rest[0]}")
+        return 200, answer
 
     def get(self, region, name, index, query):
         blocks = self.sealed(region, name)["blocks"]
@@ -512,11 +525,13 @@ class Request:
                                        "json": json.loads(self.body) if self.action == "StartSnapshot" else {},
                                        "map": self.account.is_map(self.action, self.target, self.body)})
         allow(user, self.service, self.action)
+        if any(name.startswith("TagSpecification.") for name in self.form):
+            allow(user, "ec2", "CreateTags")
         if self.service == "ebs":
             status, answer = Ebs(self.account).answer(region, self.method, self.target, self.headers, self.body)
             if not isinstance(answer, bytes):
                 return status, json.dumps(answer).encode(), {"Content-Type": "application/json"}
-            return status, answer, {
+            return status, self.account.damage(answer), {
                 "Content-Type": "application/octet-stream", "x-amz-Data-Length": str(BLOCK),
                 "x-amz-Checksum-Algorithm": "SHA256",
                 "x-amz-Checksum": base64.b64encode(hashlib.sha256(answer).digest()).decode()}
@@ -588,14 +603,33 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
+    def __init__(self, *args):
+        self.open = set()
+        super().__init__(*args)
+
+    def process_request(self, request, client_address):
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def vanish(self):
+        """As if the network were gone: nobody listens, and what is under way is cut."""
+        self.shutdown()
+        self.server_close()
+        for request in list(self.open):
+            request.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request, client_address):
         pass
 
 
-def start(account):
+def start(account, port=0):
     """Serves the account on loopback; the server, whose address is `url`."""
     handler = type("Handler", (Handler,), {"account": account})
-    server = Server(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", port), handler)
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

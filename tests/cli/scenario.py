@@ -55,10 +55,14 @@ class Scenario(unittest.TestCase):
         self.work = self.path("work")
         os.mkdir(self.work)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("UNI_", "XDG_"))}
-        self.env.update(UNI_CACHE=self.path("store"), XDG_STATE_HOME=self.path("state"),
+        self.env.update(UNI_CACHE=self.store(), XDG_STATE_HOME=self.path("state"),
                         XDG_CONFIG_HOME=self.path("config"), HOME=self.path("home"), UNI_INDEX=self.path("no-index"))
         if self.packages:
             self.uni("install", *(self.package(name) for name in self.packages))
+
+    def store(self):
+        """Where the store is."""
+        return self.path("store")
 
     def path(self, *names):
         return os.path.join(self.dir, *names)

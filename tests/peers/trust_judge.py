@@ -18,7 +18,7 @@ from tuf.api.metadata import (DelegatedRole, Delegations, Metadata, MetaFile, Ro
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-TOOL = sys.argv[1]
+TOOL, UNI = sys.argv[1:3]
 NOW = int(time.time())
 
 
@@ -51,6 +51,50 @@ def ours_read_by_them(folder):
     root = Metadata.from_file(repo + "/2.root.json").signed
     assert root.version == 2 and root.roles["root"].threshold == 1
     print("python-tuf reads ours: ok")
+
+
+STORY = (
+    ("key", "new", "one"), ("key", "new", "two"), ("key", "new", "three"), ("key", "new", "online"),
+    ("index", "create", "pub", "-k", "one", "-k", "online", "--online", "online", "--bins", "2"),
+    ("publish", "web-1.0.0-any.unipkg", "--to", "pub", "-k", "one", "-k", "online"),
+    ("index", "delegate", "pub", "team", "tool", "--publisher", "three", "-k", "one", "-k", "three", "-k", "online"),
+    ("publish", "tool-1.0.0-any.unipkg", "--to", "pub", "-k", "three", "-k", "online"),
+    ("key", "rotate", "one", "two", "--index", "pub", "-k", "one", "-k", "two", "-k", "online"),
+    ("key", "rotate", "online", "one", "--index", "pub", "-k", "one", "-k", "two", "-k", "online"),
+    ("publish", "web-1.1.0-any.unipkg", "--to", "pub", "-k", "two", "-k", "one"),
+    ("key", "revoke", "three", "--index", "pub", "-k", "one", "-k", "two"),
+)
+
+
+def an_index_of_ours(folder):
+    """The commands by which an owner makes an index and changes its keys; after each of them python-tuf, which has seen what
+    was before, finds what it should."""
+    env = {"PATH": os.environ["PATH"], "HOME": folder, "XDG_CONFIG_HOME": folder + "/config", "XDG_STATE_HOME": folder + "/state",
+           "UNI_CACHE": folder + "/store", "UNI_INDEX": folder + "/none"}
+
+    def uni(*command):
+        subprocess.run([UNI, *command], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+    for name, version in (("web", "1.0.0"), ("web", "1.1.0"), ("tool", "1.0.0")):
+        os.makedirs(folder + "/src", exist_ok=True)
+        with open(folder + "/src/page", "w", encoding="ascii") as f:
+            f.write(name + version)
+        with open(folder + "/src/package.toml", "w", encoding="ascii") as f:
+            f.write(f'[package]\nname = "{name}"\nversion = "{version}"\nkind = "volume"\narch = "any"\n[[files]]\nsource = "page"\n')
+        uni("pack", "src")
+    repo, state = folder + "/pub", folder + "/owner-state"
+    os.mkdir(state)
+    for command in STORY:
+        uni(*command, *(("--no-passphrase",) if command[:2] == ("key", "new") else ()))
+        if not os.path.isdir(repo):
+            continue
+        with open(repo + "/metadata/1.root.json", "rb") as f:
+            first = f.read()
+        updater = Updater(state, f"file://{repo}/metadata/", folder, f"file://{repo}/targets/", fetcher=Folder(), bootstrap=first)
+        updater.refresh()
+        found = {name for name in ("web", "tool") if updater.get_targetinfo(f"packages/{name}.json") is not None}
+        published = {c[1].split("-")[0] for c in STORY[:STORY.index(command) + 1] if c[0] == "publish"}
+        assert found == (published - {"tool"} if command[1] == "revoke" else published), (command, found)
+    print("python-tuf follows an index through its keys: ok")
 
 
 class Theirs:
@@ -235,6 +279,7 @@ def main():
         ours_read_by_them(folder)
         repo, state = theirs_read_by_us(folder)
         hostile(folder, repo, state)
+        an_index_of_ours(folder)
     finally:
         shutil.rmtree(folder)
 

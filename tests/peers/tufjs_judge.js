@@ -14,7 +14,7 @@ const inside = path.dirname(require.resolve('@tufjs/models'));
 const { DelegatedRole } = require(path.join(inside, 'role.js'));
 const { Delegations } = require(path.join(inside, 'delegations.js'));
 
-const tool = process.argv[2];
+const [tool, uni] = process.argv.slice(2);
 const now = Math.floor(Date.now() / 1000);
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'uni-tufjs-'));
 
@@ -127,7 +127,37 @@ async function theirsReadByUs() {
 	console.log("ours reads tuf-js's: ok");
 }
 
-oursReadByThem().then(theirsReadByUs).finally(() => fs.rmSync(work, { recursive: true })).catch((error) => {
+// An owner changes every key of an index; their client, which has seen what was before, follows.
+async function oursThroughItsKeys() {
+	const folder = path.join(work, 'owner');
+	const env = { PATH: process.env.PATH, HOME: folder, XDG_CONFIG_HOME: folder, XDG_STATE_HOME: folder, UNI_CACHE: folder + '/store',
+		      UNI_INDEX: folder + '/none' };
+	const run = (line) => execFileSync(uni, line.split(' '), { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
+	fs.mkdirSync(path.join(folder, 'src'), { recursive: true });
+	fs.writeFileSync(path.join(folder, 'src/page'), 'x');
+	fs.writeFileSync(path.join(folder, 'src/package.toml'),
+			 '[package]\nname = "web"\nversion = "1.0.0"\nkind = "volume"\narch = "any"\n[[files]]\nsource = "page"\n');
+	for (const line of ['pack src', 'key new one --no-passphrase', 'key new two --no-passphrase', 'key new three --no-passphrase',
+			    'index create pub -k one', 'publish web-1.0.0-any.unipkg --to pub -k one'])
+		run(line);
+	const server = await serve(path.join(folder, 'pub/metadata'));
+	const base = `http://127.0.0.1:${server.address().port}`;
+	const metadataDir = path.join(work, 'owner-state');
+	fs.mkdirSync(metadataDir);
+	fs.copyFileSync(path.join(folder, 'pub/metadata/1.root.json'), path.join(metadataDir, 'root.json'));
+	for (const line of ['publish --to pub -k one', 'key rotate one two --index pub -k one -k two', 'publish --to pub -k two',
+			    'key rotate two three --index pub -k two -k three', 'publish --to pub -k three']) {
+		run(line);
+		const updater = new Updater({ metadataDir, metadataBaseUrl: base, targetDir: work, targetBaseUrl: base,
+					      config: { fetchRetry: 0 } });
+		await updater.refresh();
+		assert(await updater.getTargetInfo('packages/web.json'), line);
+	}
+	server.close();
+	console.log('tuf-js follows an index through its keys: ok');
+}
+
+oursReadByThem().then(theirsReadByUs).then(oursThroughItsKeys).finally(() => fs.rmSync(work, { recursive: true })).catch((error) => {
 	console.error(error);
 	process.exitCode = 1;
 });

@@ -63,14 +63,24 @@ void fs_vec_put(struct fs_vec *v)
 
 int64_t fs_read(struct uk_file *file, struct uk_iter *to, uint64_t *offset)
 {
+	int64_t result;
+
 	if (!fs_can_read(file))
 		return -UK_EBADF;
-	return file->ops->read != NULL ? file->ops->read(file, to, offset) : -UK_EINVAL;
+	result = file->ops->read != NULL ? file->ops->read(file, to, offset) : -UK_EINVAL;
+	if (result > 0)
+		fs_notify(file->dentry, UK_IN_ACCESS);
+	return result;
 }
 
 int64_t fs_write(struct uk_file *file, struct uk_iter *from, uint64_t *offset)
 {
+	int64_t result;
+
 	if (!fs_can_write(file))
 		return -UK_EBADF;
-	return file->ops->write != NULL ? file->ops->write(file, from, offset) : -UK_EINVAL;
+	result = file->ops->write != NULL ? file->ops->write(file, from, offset) : -UK_EINVAL;
+	if (result > 0)
+		fs_notify(file->dentry, UK_IN_MODIFY);
+	return result;
 }

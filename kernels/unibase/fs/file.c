@@ -43,6 +43,9 @@ void uk_file_put(struct uk_file *file)
 		fs_lock_drop_file(file);
 	if (file->ops->release != NULL)
 		file->ops->release(file);
+	if ((file->flags & UK_O_PATH) == 0)
+		fs_notify(file->dentry, fs_can_write(file) ? (uint32_t)UK_IN_CLOSE_WRITE
+							   : (uint32_t)UK_IN_CLOSE_NOWRITE);
 	file_free(file);
 }
 
@@ -132,8 +135,10 @@ struct uk_file *fs_file_open_dentry(struct uk_dentry *dentry, uint32_t flags)
 	if ((flags & UK_O_PATH) != 0)
 		return file;
 	error = open_by_type(file->inode, file);
-	if (error == 0)
+	if (error == 0) {
+		fs_notify(dentry, UK_IN_OPEN);
 		return file;
+	}
 	file_free(file);
 	return uk_err_ptr(error);
 }
@@ -292,6 +297,7 @@ struct uk_file *fs_file_open_at(int dirfd, const char *path, uint32_t flags, uin
 	if (!uk_is_err(file) && (flags & UK_O_TRUNC) != 0 && !created &&
 	    UK_S_IS(file->inode->mode, REG)) {
 		error = fs_truncate(file->inode, 0);
+		fs_notify(file->dentry, UK_IN_MODIFY);
 		if (error != 0) {
 			uk_file_put(file);
 			return uk_err_ptr(error);

@@ -245,6 +245,8 @@ void fs_volume_close(struct fs_volume *volume);
 uint64_t fs_volume_size(const struct fs_volume *volume); /* of the data, bytes */
 bool fs_volume_in_memory(const struct fs_volume *volume);
 const char *fs_volume_name(const struct fs_volume *volume);
+/* Small reads take 2^order pages at once from now on. Before anything was read. */
+void fs_volume_read_ahead(struct fs_volume *volume, unsigned order);
 /* A few bytes, through a cache of the device's pages. */
 int fs_volume_read(struct fs_volume *volume, uint64_t offset, void *data, size_t size);
 /* Many bytes, past the cache: *at points to them, inside `room` (size + 2 pages, on a page) or the
@@ -327,6 +329,7 @@ int64_t fs_pipe_size(struct uk_file *file, bool set, uint32_t size);
 
 /* memfd.c */
 enum { FS_SEAL_SEAL = 1, FS_SEAL_SHRINK = 2, FS_SEAL_GROW = 4, FS_SEAL_WRITE = 8 };
+struct uk_super *fs_memory_super(void); /* a tmpfs that is mounted nowhere; NULL: no memory */
 int64_t fs_memfd_seals(struct uk_file *file, bool add, uint32_t seals);
 
 /* tty.c */
@@ -337,6 +340,29 @@ void fs_tty_start(void);
 /* Monotonic deadline of a timeout in the program's memory (0: UK_FOREVER). */
 int fs_deadline_from_user(uint64_t user, uint64_t *deadline);
 uint64_t fs_deadline_after_ms(int ms); /* negative: UK_FOREVER */
+
+/*
+ * inotify.c: telling those who watch. Any lock of a file system may be held.
+ */
+struct fs_entry { /* of a folder */
+	const char *name;
+	size_t size;
+	bool folder;
+};
+extern uint32_t fs_watches; /* how many there are */
+void fs_notify_watchers(struct uk_dentry *dentry, uint32_t mask);
+void fs_notify_self(struct uk_inode *inode, uint32_t mask);
+void fs_notify_entry(struct uk_inode *dir, const struct fs_entry *entry, uint32_t mask,
+		     uint32_t cookie);
+uint32_t fs_notify_cookie(void);		   /* joins the two ends of a rename */
+void fs_notify_gone(const struct uk_super *super); /* is unmounted: its watches end */
+/* Something was done to what the dentry names (UK_IN_*): to its own watchers, and to those of the
+ * folder. */
+static inline void fs_notify(struct uk_dentry *dentry, uint32_t mask)
+{
+	if (uk_unlikely(fs_watches != 0) && dentry != NULL)
+		fs_notify_watchers(dentry, mask);
+}
 
 /* epoll.c */
 void fs_epoll_forget(struct uk_file *file); /* the watched file goes */

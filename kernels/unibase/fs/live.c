@@ -16,7 +16,12 @@
 #include "fs.h"
 #include "text.h"
 
-enum { SUPERS = 2 };
+enum {
+	SUPERS = 2,
+	/* Order of pages: a block of metadata. What is read more of a new generation is hashed for
+	 * nothing, in the moment when it is waited for. */
+	READ_AHEAD = 1,
+};
 
 /* One generation that is mounted, or was and is still held. */
 struct served {
@@ -119,8 +124,10 @@ static struct served *open_slot(const struct live *l, const struct uni_live_supe
 	served->slot.read_only = true;
 	uk_snprintf(served->slot.name, sizeof(served->slot.name), "%s.%u", l->dev->name, s->slot);
 	error = fs_volume_open(&served->slot, &mount, l->path, &volume);
-	if (error == 0)
+	if (error == 0) {
+		fs_volume_read_ahead(volume, READ_AHEAD);
 		error = fs_squashfs_mount(volume, &served->super);
+	}
 	if (error == 0)
 		return served;
 fail:
@@ -205,6 +212,7 @@ static void serve_newer(struct live *l)
 	       (unsigned long long)newer->generation);
 	__atomic_add_fetch(&changes, 1, __ATOMIC_RELEASE);
 	uk_wake_all(&changes_queue);
+	fs_notify_gone(old->super);
 }
 
 /* Whether one was let go. */

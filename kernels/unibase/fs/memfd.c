@@ -10,7 +10,7 @@ enum { NAME_MAX = 249, SEALS = FS_SEAL_SEAL | FS_SEAL_SHRINK | FS_SEAL_GROW | FS
 static struct uk_mutex making = UK_MUTEX_INIT(making);
 static struct uk_super *memory;
 
-static struct uk_super *memory_super(void)
+struct uk_super *fs_memory_super(void)
 {
 	uk_mutex_lock(&making);
 	if (memory == NULL)
@@ -36,7 +36,7 @@ int64_t uk_sys_memfd_create(const struct uk_sysargs *s)
 	uk_strlcpy(name + 7 + size, " (deleted)", sizeof(name) - 7 - (size_t)size);
 	if (strlen(name) > UK_NAME_MAX)
 		name[UK_NAME_MAX] = '\0';
-	super = memory_super();
+	super = fs_memory_super();
 	inode = super != NULL ? fs_tmpfs_nameless(super, UK_S_IFREG | 0777) : NULL;
 	if (inode == NULL)
 		return -UK_ENOMEM;

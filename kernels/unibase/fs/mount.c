@@ -155,6 +155,7 @@ int fs_mount_remove(struct fs_mount *mount)
 		set_mounted(mount->point, mount);
 		return -UK_EBUSY;
 	}
+	fs_notify_gone(super);
 	uk_mutex_lock(&fs_mounts_lock);
 	uk_list_remove(&mount->item);
 	uk_mutex_unlock(&fs_mounts_lock);

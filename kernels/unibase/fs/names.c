@@ -61,11 +61,21 @@ unlock:
 	return error;
 }
 
+/* Tells who watches the folder what becomes of the name that `walk` ends with. */
+static void tell_entry(const struct fs_walk *walk, bool folder, uint32_t mask, uint32_t cookie)
+{
+	if (uk_unlikely(fs_watches != 0))
+		fs_notify_entry(walk->at->inode,
+				&(struct fs_entry){ walk->last, walk->size, folder }, mask, cookie);
+}
+
 static void make_end(struct fs_walk *walk, struct uk_dentry *name, int error,
 		     struct uk_inode *inode)
 {
-	if (error == 0)
+	if (error == 0) {
 		fs_dentry_fill(name, inode);
+		tell_entry(walk, UK_S_IS(inode->mode, DIR), UK_IN_CREATE, 0);
+	}
 	folder_unlock(walk->at);
 	fs_dentry_put(name);
 	fs_walk_end(walk);
@@ -169,8 +179,10 @@ int fs_make_file(struct fs_walk *walk, uint32_t mode, bool exclusive, struct uk_
 	else {
 		error = dir->ops->create(dir, walk->last, walk->size,
 					 UK_S_IFREG | (mode & UK_S_ALL & ~fs_umask), 0, &inode);
-		if (error == 0)
+		if (error == 0) {
 			fs_dentry_fill(*out, inode);
+			tell_entry(walk, false, UK_IN_CREATE, 0);
+		}
 		*created = error == 0;
 	}
 	if (error == 0)
@@ -206,6 +218,17 @@ static int remove_check(const struct fs_walk *walk, const struct uk_dentry *name
 	return walk->at->inode->ops->unlink == NULL ? -UK_EPERM : 0;
 }
 
+/* A name of it is gone, and perhaps it with that. */
+static void tell_unlinked(struct uk_inode *inode)
+{
+	const bool folder = UK_S_IS(inode->mode, DIR);
+
+	if (!folder)
+		fs_notify_self(inode, UK_IN_ATTRIB);
+	if (folder || inode->nlink == 0)
+		fs_notify_self(inode, UK_IN_DELETE_SELF);
+}
+
 static int remove_locked(struct fs_walk *walk, bool directory)
 {
 	struct uk_inode *dir = walk->at->inode;
@@ -222,8 +245,12 @@ static int remove_locked(struct fs_walk *walk, bool directory)
 		if (directory)
 			uk_mutex_unlock(&name->inode->lock);
 	}
-	if (error == 0)
+	if (error == 0) {
+		if (fs_watches != 0)
+			tell_unlinked(name->inode);
+		tell_entry(walk, directory, UK_IN_DELETE, 0);
 		fs_dentry_drop(name);
+	}
 	fs_dentry_put(name);
 	return error;
 }
@@ -294,6 +321,30 @@ static void rename_names(struct fs_walk *to, struct uk_dentry *old, struct uk_de
 	}
 }
 
+static void tell_moved(const struct fs_walk *from, const struct fs_walk *to, struct uk_inode *inode)
+{
+	const bool folder = UK_S_IS(inode->mode, DIR);
+	const uint32_t cookie = fs_notify_cookie();
+
+	tell_entry(from, folder, UK_IN_MOVED_FROM, cookie);
+	tell_entry(to, folder, UK_IN_MOVED_TO, cookie);
+	fs_notify_self(inode, UK_IN_MOVE_SELF);
+}
+
+static void tell_renamed(const struct fs_walk *from, const struct fs_walk *to,
+			 const struct uk_dentry *old, const struct uk_dentry *new, bool exchange)
+{
+	if (fs_watches == 0)
+		return;
+	tell_moved(from, to, old->inode);
+	if (new->inode == NULL)
+		return;
+	if (exchange)
+		tell_moved(to, from, new->inode);
+	else
+		tell_unlinked(new->inode);
+}
+
 static int rename_locked(struct fs_walk *from, struct fs_walk *to, unsigned flags)
 {
 	bool exchange = (flags & UK_RENAME_EXCHANGE) != 0;
@@ -316,8 +367,10 @@ static int rename_locked(struct fs_walk *from, struct fs_walk *to, unsigned flag
 						     new->inode, exchange);
 		if (folder)
 			uk_mutex_unlock(&new->inode->lock);
-		if (error == 0)
+		if (error == 0) {
+			tell_renamed(from, to, old, new, exchange);
 			rename_names(to, old, new, exchange);
+		}
 	}
 	fs_dentry_put(new);
 put_old:

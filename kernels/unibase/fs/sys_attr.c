@@ -212,6 +212,7 @@ static int64_t change_mode(struct uk_inode *inode, uint32_t mode)
 		inode->mode = (inode->mode & UK_S_IFMT) | (mode & UK_S_ALL);
 		fs_touch(inode, false);
 		uk_mutex_unlock(&inode->lock);
+		fs_notify_self(inode, UK_IN_ATTRIB);
 	}
 	uk_inode_put(inode);
 	return error;
@@ -261,6 +262,7 @@ static int64_t change_owner(struct uk_inode *inode, uint32_t uid, uint32_t gid)
 		}
 		fs_touch(inode, false);
 		uk_mutex_unlock(&inode->lock);
+		fs_notify_self(inode, UK_IN_ATTRIB);
 	}
 	uk_inode_put(inode);
 	return error;
@@ -335,6 +337,7 @@ static int64_t change_times(struct uk_inode *inode, const struct uk_linux_timesp
 		inode->mtime = time_asked(&t[1], now, inode->mtime);
 		fs_touch(inode, false);
 		uk_mutex_unlock(&inode->lock);
+		fs_notify_self(inode, UK_IN_ATTRIB);
 	}
 	uk_inode_put(inode);
 	return error;
@@ -446,6 +449,8 @@ int64_t uk_sys_ftruncate(const struct uk_sysargs *s)
 		return -UK_EBADF;
 	if (file->inode != NULL && UK_S_IS(file->inode->mode, REG) && fs_can_write(file))
 		error = fs_truncate(file->inode, s->a[1]);
+	if (error == 0)
+		fs_notify(file->dentry, UK_IN_MODIFY);
 	uk_file_put(file);
 	return error;
 }

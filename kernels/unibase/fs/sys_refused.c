@@ -27,31 +27,6 @@ int64_t uk_sys_chroot(const struct uk_sysargs *s)
 	return -UK_EPERM;
 }
 
-/* As a kernel without inotify: programs then look by themselves. */
-int64_t uk_sys_inotify_init(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_ENOSYS;
-}
-
-int64_t uk_sys_inotify_init1(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_ENOSYS;
-}
-
-int64_t uk_sys_inotify_add_watch(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_ENOSYS;
-}
-
-int64_t uk_sys_inotify_rm_watch(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_ENOSYS;
-}
-
 /* -EINVAL is what Linux says of descriptors that cannot be spliced: programs fall back. */
 int64_t uk_sys_splice(const struct uk_sysargs *s)
 {

@@ -94,9 +94,9 @@ static int raw_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsi
 	struct uk_page *pages;
 
 	if (v->dev->memory != NULL || v->size < (first + count) << UK_PAGE_SHIFT ||
-	    count != 1u << FILL_ORDER)
+	    count != 1u << inode->fill_order)
 		return raw_fill_one(inode, index);
-	pages = uk_page_alloc(FILL_ORDER, false);
+	pages = uk_page_alloc(inode->fill_order, false);
 	if (pages == NULL)
 		return raw_fill_one(inode, index);
 	uk_page_split(pages);
@@ -192,6 +192,12 @@ fail:
 	fs_verity_close(v->verity);
 	uk_free(v);
 	return error;
+}
+
+void fs_volume_read_ahead(struct fs_volume *v, unsigned order)
+{
+	if (v->dev->memory == NULL)
+		v->raw->fill_order = (uint8_t)order;
 }
 
 void fs_volume_close(struct fs_volume *v)

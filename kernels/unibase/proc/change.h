@@ -27,8 +27,9 @@ void uk_change_clear(struct uk_change *c, uint64_t start, uint64_t end);
 bool uk_change_fits(const struct uk_area *area, uint64_t more);
 void uk_change_resize(struct uk_area *area, uint64_t end);
 void uk_change_remove(struct uk_change *c, struct uk_area *area);
-/* Where a mapping of `size` bytes finds room, near `hint` (0: anywhere); 0: nowhere. */
-uint64_t uk_change_place(uint64_t hint, uint64_t size);
+/* Where a mapping of `size` bytes finds room: at `hint` when that is free, and ending at or under
+ * `below` (0: both do not matter); 0: nowhere. */
+uint64_t uk_change_place(uint64_t hint, uint64_t size, uint64_t below);
 bool uk_range_valid(uint64_t addr, uint64_t size);
 
 #endif

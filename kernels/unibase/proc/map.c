@@ -164,12 +164,15 @@ static bool occupied(uint64_t start, uint64_t end)
 	return area != NULL && area->start < end;
 }
 
-uint64_t uk_change_place(uint64_t hint, uint64_t size)
+uint64_t uk_change_place(uint64_t hint, uint64_t size, uint64_t below)
 {
+	const uint64_t high = below != 0 ? below : UK_USER_END;
+
 	hint = UK_ALIGN_DOWN(hint, UK_PAGE_SIZE);
-	if (hint >= uk_map.low && uk_range_valid(hint, size) && !occupied(hint, hint + size))
+	if (hint >= uk_map.low && size <= high && hint <= high - size &&
+	    !occupied(hint, hint + size))
 		return hint;
-	return uk_area_hole(uk_map.root, size, uk_map.low, uk_map.high);
+	return uk_area_hole(uk_map.root, size, uk_map.low, below != 0 ? below : uk_map.high);
 }
 
 static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, uint64_t size,
@@ -180,8 +183,7 @@ static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, u
 	if (uk_map.count + 2 > UK_AREAS_MAX)
 		return -UK_ENOMEM;
 	if (!r->fixed) {
-		addr = r->below != 0 ? uk_area_hole(uk_map.root, size, uk_map.low, r->below)
-				     : uk_change_place(r->addr, size);
+		addr = uk_change_place(r->addr, size, r->below);
 		if (addr == 0)
 			return -UK_ENOMEM;
 	} else if (r->keep && occupied(addr, addr + size)) {

@@ -76,7 +76,7 @@ static int64_t resize_locked(struct uk_change *c, struct uk_area **fresh, uint64
 		}
 		if (!(flags & MAYMOVE))
 			return -UK_ENOMEM;
-		to = uk_change_place(0, new_size);
+		to = uk_change_place(0, new_size, 0);
 		if (to == 0)
 			return -UK_ENOMEM;
 	}

@@ -11,7 +11,15 @@
 
 enum { CALLS_MAX = 512, TRACE_MAX = 6 };
 
-/* A kernel may be linked without sockets. */
+/* A kernel may be linked without sockets, inotify and System V shared memory. */
+#pragma weak uk_sys_shmget
+#pragma weak uk_sys_shmat
+#pragma weak uk_sys_shmctl
+#pragma weak uk_sys_shmdt
+#pragma weak uk_sys_inotify_init
+#pragma weak uk_sys_inotify_init1
+#pragma weak uk_sys_inotify_add_watch
+#pragma weak uk_sys_inotify_rm_watch
 #pragma weak uk_sys_socket
 #pragma weak uk_sys_socketpair
 #pragma weak uk_sys_bind

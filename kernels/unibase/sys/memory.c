@@ -3,11 +3,11 @@
  * recipe declares that the program compiles code: such a request is refused, and said once on the
  * console, for the program's own message seldom says why.
  */
-#include <uk/io.h>
 #include <uk/log.h>
 #include <uk/map.h>
 #include <uk/mem.h>
 #include <uk/process.h>
+#include <uk/start.h>
 #include <uk/syscall.h>
 #include <uk/user.h>
 #include <uk/vfs.h>

@@ -62,7 +62,10 @@ static int64_t new_process(const char *call)
 	static bool told;
 
 	if (!told)
-		uk_log(UK_LOG_WARN, "%s: refused: a unikernel has one program", call);
+		uk_log(UK_LOG_WARN,
+		       "%s: refused: a unikernel has one program; let it use threads, and give "
+		       "another program a machine of its own",
+		       call);
 	told = true;
 	return -UK_ENOSYS;
 }

@@ -51,6 +51,7 @@ static void test_brk(void)
 static void test_mmap(void)
 {
 	char *p = mmap(NULL, 10 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p32;
 
 	check(p != MAP_FAILED && (uintptr_t)p % PAGE == 0);
 	for (int i = 0; i < 10; i++)
@@ -75,6 +76,13 @@ static void test_mmap(void)
 	check(mmap(p + 7 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
 	      p + 7 * PAGE);
 	check(mmap(p, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != p);
+	/* A hint counts in low memory, too. */
+	p32 = mmap((void *)0x50000000, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1,
+		   0);
+	check(p32 == (char *)0x50000000);
+	p32 = mmap(p32, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	check(p32 != (char *)0x50000000 && (uintptr_t)p32 < 0x80000000u);
+	check(munmap(p32, PAGE) == 0 && munmap((void *)0x50000000, PAGE) == 0);
 	check(munmap(p, 10 * PAGE) == 0 && munmap(p, 10 * PAGE) == 0);
 	fails(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), EINVAL);
 	fails(mmap(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0), EINVAL);

@@ -3,7 +3,8 @@
  * @native no
  * @match system call 425 \(io_uring_setup\) is not there
  * @once io_uring_setup
- * @match refused: a unikernel has one program
+ * @match fork: refused: a unikernel has one program; let it use threads, and give another program
+ * @once a unikernel has one program
  */
 #include "t.h"
 #include <sys/wait.h>

@@ -537,6 +537,65 @@ static void test_killed_anywhere(void **state)
 	}
 }
 
+/* Whoever changes all keys and is killed between any two files leaves what old and new clients
+ * accept, and what his next publication goes on from. */
+static void test_rotation_killed_anywhere(void **state)
+{
+	struct world *w = *state;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_tuf_target target;
+	const struct uni_public_key roots[] = { *public_of(w, ROOT_A), *public_of(w, ROOT_B),
+						*public_of(w, WEB) };
+	const struct uni_tuf_keys root = { roots, 3, 2 }, other = { public_of(w, WEB), 1, 1 };
+	static const char *const written[] = { "2.targets.json", "2.snapshot.json",
+					       "timestamp.json", "2.root.json" };
+	char *before UNI_AUTO_FREE = uni_path_join(w->dir, "before");
+	assert_int_equal(refresh(w, &err), 0);
+	keep(w, "before");
+	keep(w, "mixed");
+	assert_int_equal(uni_tuf_repository_set_keys(w->repository, UNI_TUF_ROOT, &root, &err), 0);
+	for (enum uni_tuf_role role = UNI_TUF_SNAPSHOT; role < UNI_TUF_ROLES; role++)
+		assert_int_equal(uni_tuf_repository_set_keys(w->repository, role, &other, &err), 0);
+	put(w, "packages/b.json", "by others");
+	assert_int_equal(commit(w), 0);
+	serve_from(w, "before");
+	for (size_t count = 0; count <= UNI_COUNT(written); count++) {
+		char *old UNI_AUTO_FREE = w->state;
+		char *fresh UNI_AUTO_FREE = uni_asprintf("%s-%zu", old, count);
+		if (count != 0) {
+			char *from UNI_AUTO_FREE = uni_path_join(w->repo, written[count - 1]);
+			char *to UNI_AUTO_FREE = uni_path_join(before, written[count - 1]);
+			assert_int_equal(uni_file_copy(from, to, 0644, &err), 0);
+		}
+		for (size_t i = 0; i < 2; i++) {
+			w->state = i == 0 ? old : fresh;
+			if (find(w, "packages/a.json", &target, &err) != 0)
+				fail_msg("%zu files: %s", count, err.text);
+			uni_tuf_target_free(&target);
+		}
+		w->state = uni_strdup(old);
+	}
+	assert_int_equal(find(w, "packages/b.json", &target, &err), 0);
+	uni_tuf_target_free(&target);
+	/* A new root in front of what its keys have not signed yet: the next publication signs it
+	 * all. */
+	struct uni_tuf_lifetimes lifetimes = { .now = NOW };
+	char *root_file UNI_AUTO_FREE = uni_path_join(w->repo, "2.root.json");
+	char *mixed UNI_AUTO_FREE = uni_path_join(w->dir, "mixed");
+	char *mixed_root UNI_AUTO_FREE = uni_path_join(mixed, "2.root.json");
+	assert_int_equal(uni_file_copy(root_file, mixed_root, 0644, &err), 0);
+	uni_tuf_repository_free(w->repository);
+	w->repository = NULL;
+	assert_int_equal(uni_tuf_repository_open(&w->repository, mixed, &lifetimes, &err), 0);
+	assert_int_equal(commit(w), 0);
+	serve_from(w, "mixed");
+	free(w->state);
+	w->state = uni_path_join(w->dir, "state-mixed");
+	if (find(w, "packages/a.json", &target, &err) != 0)
+		fail_msg("%s", err.text);
+	uni_tuf_target_free(&target);
+}
+
 int unit_tuf(void)
 {
 #define WORLD_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -553,6 +612,7 @@ int unit_tuf(void)
 		WORLD_TEST(test_publishers),
 		WORLD_TEST(test_bins),
 		WORLD_TEST(test_killed_anywhere),
+		WORLD_TEST(test_rotation_killed_anywhere),
 	};
 	return cmocka_run_group_tests_name("tuf", tests, NULL, NULL);
 }

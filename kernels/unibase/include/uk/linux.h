@@ -280,6 +280,58 @@ struct uk_linux_itimerspec {
 	struct uk_linux_timespec interval, value;
 };
 
+/* System V shared memory. */
+struct uk_linux_ipc_perm {
+	int32_t key;
+	uint32_t uid, gid, cuid, cgid, mode;
+	uint16_t seq, pad;
+	uint32_t pad2;
+	uint64_t unused[2];
+};
+struct uk_linux_shmid_ds {
+	struct uk_linux_ipc_perm perm;
+	uint64_t size;
+	int64_t atime, dtime, ctime;
+	int32_t cpid, lpid;
+	uint64_t nattch, unused[2];
+};
+_Static_assert(sizeof(struct uk_linux_shmid_ds) == 112, "Linux ABI");
+
+/* inotify. */
+enum {
+	UK_IN_ACCESS = 1,
+	UK_IN_MODIFY = 2,
+	UK_IN_ATTRIB = 4,
+	UK_IN_CLOSE_WRITE = 8,
+	UK_IN_CLOSE_NOWRITE = 0x10,
+	UK_IN_OPEN = 0x20,
+	UK_IN_MOVED_FROM = 0x40,
+	UK_IN_MOVED_TO = 0x80,
+	UK_IN_CREATE = 0x100,
+	UK_IN_DELETE = 0x200,
+	UK_IN_DELETE_SELF = 0x400,
+	UK_IN_MOVE_SELF = 0x800,
+	UK_IN_ALL = 0xfff,
+	UK_IN_UNMOUNT = 0x2000,
+	UK_IN_Q_OVERFLOW = 0x4000,
+	UK_IN_IGNORED = 0x8000,
+	UK_IN_ONLYDIR = 0x1000000,
+	UK_IN_DONT_FOLLOW = 0x2000000,
+	UK_IN_EXCL_UNLINK = 0x4000000,
+	UK_IN_MASK_CREATE = 0x10000000,
+	UK_IN_MASK_ADD = 0x20000000,
+	UK_IN_ISDIR = 0x40000000,
+};
+#define UK_IN_ONESHOT 0x80000000u
+/* What a watch may be made with; Linux takes the bits that only events have, too. */
+#define UK_IN_KNOWN (0xf700efffu | UK_IN_ISDIR)
+struct uk_linux_inotify_event {
+	int32_t wd;
+	uint32_t mask, cookie;
+	uint32_t size; /* of the name that follows */
+};
+
+_Static_assert(sizeof(struct uk_linux_inotify_event) == 16, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_flock) == 32, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_stat) == 144, "Linux ABI");
 _Static_assert(sizeof(struct uk_linux_statx) == 256, "Linux ABI");

@@ -126,6 +126,7 @@ struct uk_inode {
 	struct uk_list hash;	    /* fs/inode.c: open inodes by number */
 	struct uk_file_lock *locks; /* fs/locks.c */
 	struct fs_pipe *pipe;	    /* fs/pipe.c: of a FIFO that is open */
+	struct fs_watch *watches;   /* fs/inotify.c */
 	uint8_t seals;		    /* fs/memfd.c */
 };
 /* An inode of `super` with one reference; NULL when memory is out. */

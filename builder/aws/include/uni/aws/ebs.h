@@ -63,7 +63,18 @@ int uni_ebs_upload(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
  */
 int uni_ebs_complete(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
 		     const struct uni_ebs_block *blocks, size_t count, struct uni_err *err);
-/* Appends all blocks of a small one, which has at most `most`, from the first on without a gap. */
+struct uni_ebs_download {
+	uint32_t most; /* blocks, or UNI_E_LIMIT; 0: any number */
+	/* Bytes of the volume, before the first block; or NULL. */
+	int (*size)(void *user, uint64_t size, struct uni_err *err);
+	/* 512 KiB whose checksum is right, in any order; what is not given is zeros. */
+	int (*got)(void *user, uint32_t index, const void *data, struct uni_err *err);
+	void *user;
+};
+/* Several blocks at a time, from the thread that calls. */
+int uni_ebs_download(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot,
+		     const struct uni_ebs_download *download, struct uni_err *err);
+/* The same into `out`, empty at first, of a small one that has at most `most`. */
 int uni_ebs_read(struct uni_aws *aws, const struct uni_ebs_snapshot *snapshot, uint32_t most,
 		 struct uni_buf *out, struct uni_err *err);
 /* SHA-256 over the raw digests in the order of indexes ("LINEAR"). */

@@ -57,6 +57,8 @@ void uni_ec2_snapshots_free(struct uni_ec2_snapshots *snapshots);
 /* The caller's own for which a filter holds. */
 int uni_ec2_snapshots(struct uni_aws *aws, const char *region, const char *filter,
 		      const char *value, struct uni_ec2_snapshots *snapshots, struct uni_err *err);
+/* The one that was started last of those that are complete; NULL: none. */
+const struct uni_ec2_snapshot *uni_ec2_snapshots_newest(const struct uni_ec2_snapshots *snapshots);
 
 /* Registers; `form` has all but Action and Version. */
 int uni_ec2_register(struct uni_aws *aws, const char *region, const struct uni_ec2_form *form,

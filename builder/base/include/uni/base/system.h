@@ -26,7 +26,10 @@ char *uni_dir_self(void); /* folder of the running executable */
 
 /* Set by the command line's signal handler; long loops look at it. */
 extern volatile int uni_cancelled;
-int uni_check_cancel(struct uni_err *err); /* UNI_E_CANCELLED when set */
+/* UNI_E_CANCELLED when set, UNI_E_TIMEOUT when the deadline has passed. */
+int uni_check_cancel(struct uni_err *err);
+/* All that this process does must be done in so many seconds; 0: no limit. Before any thread. */
+void uni_deadline_set(unsigned seconds);
 
 /*
  * Loads `soname` and fills `table`, an array of `count` function pointers, from `names`. Loaded

@@ -10,6 +10,7 @@
 /* Tags of what uni made. */
 #define UNI_AMI_TAG_DIGEST "uni:digest"
 #define UNI_AMI_TAG_NAME "uni:name"
+#define UNI_AMI_TAG_VERSION "uni:version"
 #define UNI_AMI_TAG_VOLUME "uni:volume"	    /* of a snapshot that is no image's */
 #define UNI_AMI_TAG_MAP_NAME "uni:map-name" /* of a snapshot that holds a block map: what of */
 #define UNI_AMI_TAG_MAP_OF "uni:map-of"	    /* and of which snapshot */

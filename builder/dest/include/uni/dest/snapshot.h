@@ -10,4 +10,9 @@
  */
 int uni_snapshot_push(const struct uni_dest_job *job, struct uni_err *err);
 
+/* The newest complete one of that name, or "ec2://REGION/snap-...", into `path`, which is made: of
+ * whole GiB, with holes where the snapshot has nothing. */
+int uni_snapshot_pull(const char *address, const char *path, const struct uni_events *events,
+		      struct uni_err *err);
+
 #endif

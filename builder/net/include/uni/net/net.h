@@ -36,6 +36,7 @@ struct uni_net_options {
 	const struct uni_events *events; /* notes on what is tried again; or NULL */
 	unsigned in_flight;		 /* transfers at once; 0: 16 */
 	unsigned attempts;		 /* of a request; 0: 5 */
+	unsigned first_attempts;	 /* until anything has answered this client; 0: as many */
 	unsigned budget;	 /* repetitions of all requests together, each that went well
 				    gives some back; 0: 50 */
 	unsigned backoff_ms;	 /* of the first repetition, doubled each time; 0: 500 */

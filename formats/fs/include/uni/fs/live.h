@@ -68,6 +68,7 @@ struct uni_live_made {
 	uint64_t generation;
 	uint64_t fs_size;
 	uint64_t blocks_written; /* of 4096 bytes, into the slot, hash tree included */
+	uint64_t tree_written;	 /* of these, of the hash tree */
 	uint64_t blocks_cleared; /* that held something and hold nothing now */
 	uint64_t blocks_kept;	 /* that were already there */
 	bool unchanged;		 /* the current generation, whose content is the same */
