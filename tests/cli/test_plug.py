@@ -153,6 +153,7 @@ class Plug(scenario.Scenario):
         self.write("a/word", "two\n")
         self.uni("volume", "copy", "a", "vm:box/a", "--wait", "--timeout", "60")
         before = self.read("a.vol")
+        self.write("a/word", "three\n")
         self.assertIn("files of generation 1 are still open in box",
                       self.fails("volume", "copy", "a", "vm:box/a", "--timeout", "1"))
         self.assertEqual(self.read("a.vol"), before)
