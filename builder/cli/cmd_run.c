@@ -49,7 +49,7 @@ static const struct cli_option options[] = {
 	{ "detach", 'd', NULL, "leave the machine running: see uni ps, logs and stop" },
 	{ "name", 0, "NAME", "of the machine with --detach (default: the image's)" },
 	{ "timeout", 't', "SECONDS", "end the machine after this time, with status 124" },
-	{ "gdb", 0, NULL, "wait for a debugger on port 1234 before the first instruction" },
+	{ "gdb", 0, NULL, "wait for gdb before the first instruction, and say how to call it" },
 	{ "print", 0, NULL, "print the command line of the emulator instead of running it" },
 	CLI_RECIPE_OPTIONS,
 	CLI_CACHE_OPTIONS,
@@ -183,7 +183,7 @@ static int detach(struct cli *cli, const struct run_target *target, const struct
 	return UNI_EXIT_OK;
 }
 
-static int start(struct cli *cli, const struct run_target *target, const struct uni_vm_spec *spec,
+static int start(struct cli *cli, struct run_target *target, const struct uni_vm_spec *spec,
 		 struct uni_err *err)
 {
 	UNI_AUTO_STRV struct uni_strv argv = { 0 };
@@ -204,6 +204,8 @@ static int start(struct cli *cli, const struct run_target *target, const struct 
 	if (number_option(cli, "timeout", 1000000, &seconds, err) != 0)
 		return cli_fail(cli, err);
 	cli_progress_end(cli);
+	if (spec->wait_for_debugger && run_debugger(cli, target, spec, err) != 0)
+		return cli_fail(cli, err);
 	if (cli_finish_output() != 0)
 		return UNI_EXIT_TROUBLE;
 	if (uni_vm_run(spec, &io, seconds != 0 ? (int)seconds * 1000 : -1, &result, err) != 0)

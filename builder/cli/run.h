@@ -48,6 +48,10 @@ int run_build_recipe(struct cli *cli, struct run_target *target, struct uni_diag
 int run_open_image(struct cli *cli, struct run_target *target, struct uni_err *err);
 char *run_name_of_file(const char *path); /* "out/site.raw" is "site"; the caller frees */
 
+/* For --gdb: symbols, a script for gdb, and a word about both. */
+int run_debugger(struct cli *cli, struct run_target *target, const struct uni_vm_spec *spec,
+		 struct uni_err *err);
+
 /* The runtime record: arguments behind the image, --env, files, --trace. */
 int run_runtime_config(struct cli *cli, struct run_target *target, struct uni_vm_spec *spec,
 		       struct uni_err *err);

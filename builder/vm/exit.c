@@ -53,11 +53,17 @@ static int from_record(const struct uni_exit_record *record, struct uni_buf *tex
 	}
 }
 
-/* isa-debug-exit: the emulator's status is the guest's value times two plus one. */
+/* isa-debug-exit: the emulator's status is the guest's value times two plus one; so 1, by which an
+ * emulator says that it could not start, would be a program's success. Guests that can say that
+ * leave a record. */
 static int from_status(int status, struct uni_buf *text)
 {
 	int value = status >> 1;
 
+	if (status == 1) {
+		uni_buf_puts(text, "the emulator could not run the machine");
+		return STATUS_UNKNOWN;
+	}
 	if (status == 0 || (status & 1) == 0 || status > 255) {
 		uni_buf_printf(text,
 			       "the machine ended without saying how (the emulator's status is %d)",

@@ -354,7 +354,9 @@ int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct
 		add_option(argv, "-fw_cfg", "name=opt/org.uni/config,file=", spec->config, "");
 	add_oem_strings(argv, spec);
 	if (spec->wait_for_debugger) {
-		uni_strv_add(argv, "-s");
+		/* QEMU's own short form listens to the whole network. */
+		uni_strv_add(argv, "-gdb");
+		uni_strv_addf(argv, "tcp:127.0.0.1:%d", UNI_VM_DEBUG_PORT);
 		uni_strv_add(argv, "-S");
 	}
 	return 0;

@@ -47,6 +47,14 @@ foreach(name IN LISTS unibase_kernels)
 		base_file(kernel/${name}.${ending} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${unibase_kernel_${name}}.${ending})
 	endforeach()
 	list(APPEND base_kernel_targets ${unibase_kernel_${name}})
+	# Names and frames for debuggers; lines would be of sources that a package does not bring.
+	set(base_debug ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${unibase_kernel_${name}}.debug.elf)
+	add_custom_command(OUTPUT ${base_dir}/kernel/${name}.symbols
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${base_dir}/kernel
+		COMMAND ${CMAKE_OBJCOPY} --only-keep-debug -R .debug_info -R .debug_abbrev -R .debug_aranges -R .debug_rnglists
+			-R .debug_line -R .debug_line_str -R .debug_str ${base_debug} ${base_dir}/kernel/${name}.symbols
+		DEPENDS ${base_debug} VERBATIM)
+	list(APPEND base_outputs ${base_dir}/kernel/${name}.symbols)
 endforeach()
 base_file(boot/stage1.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage1.bin)
 base_file(boot/stage2.bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/boot/stage2.bin)

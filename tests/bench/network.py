@@ -40,9 +40,9 @@ def pack(tree, out):
                        input="\n".join(sorted(names)).encode())
 
 
-def pages(tree):
+def pages(tree, sizes):
     os.makedirs(os.path.join(tree, "www"))
-    for name, size in SIZES.items():
+    for name, size in sizes.items():
         with open(os.path.join(tree, "www", name), "wb") as f:
             f.write(b"x" * size)
 
@@ -50,7 +50,7 @@ def pages(tree):
 def unibase(folder, server):
     import mkimage
     tree, image = os.path.join(folder, "unibase"), os.path.join(folder, "unibase.elf")
-    pages(tree)
+    pages(tree, SIZES)
     pack(tree, image + ".cpio")
     words = ["--kernel", os.path.join(ROOT, "build/bin/unibase.elf"), "-o", image, "--program", server,
              "--root", image + ".cpio", "--network", f"{GUEST}/24", "--", "server", "-p", "80", "/www"]
@@ -59,9 +59,9 @@ def unibase(folder, server):
     return ["-kernel", image]
 
 
-def linux(folder, server, kernel, modules):
+def linux(folder, server, kernel, modules, sizes=None):
     tree, packed = os.path.join(folder, "linux"), os.path.join(folder, "linux.cpio")
-    pages(tree)
+    pages(tree, sizes or SIZES)
     shutil.copy(server, os.path.join(tree, "server"))
     shutil.copy("/bin/busybox", os.path.join(tree, "busybox"))
     for name in MODULES:
@@ -75,22 +75,33 @@ def linux(folder, server, kernel, modules):
     return ["-kernel", kernel, "-initrd", packed, "-append", "console=ttyS0 quiet panic=-1"]
 
 
+def card():
+    """The guest's network device, at the tap."""
+    return ["-netdev", f"tap,id=n,ifname={TAP},script=no,downscript=no", "-device", "virtio-net-pci,netdev=n,romfile="]
+
+
+def make_tap():
+    for words in (["ip", "link", "set", "lo", "up"], ["ip", "tuntap", "add", TAP, "mode", "tap", "vnet_hdr"],
+                  ["ip", "addr", "add", f"{HOST}/24", "dev", TAP], ["ip", "link", "set", TAP, "up"]):
+        subprocess.run(words, check=True)
+
+
 class Machine:
-    def __init__(self, words):
+    def __init__(self, words, memory=MEMORY):
         self.start = time.monotonic()
         self.qemu = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-M", "q35", "-m", str(MEMORY), "-nodefaults",
-             "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-netdev",
-             f"tap,id=n,ifname={TAP},script=no,downscript=no", "-device", "virtio-net-pci,netdev=n,romfile=", *words],
+            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-M", "q35", "-m", str(memory), "-nodefaults",
+             "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", *card(), *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    def first_answer(self):
+    def first_answer(self, path="/1k", within=60):
         """Seconds from QEMU's start to the first whole answer."""
-        while time.monotonic() - self.start < 60:
+        while time.monotonic() - self.start < within and self.qemu.poll() is None:
             try:
                 c = http.client.HTTPConnection(GUEST, timeout=0.05)
-                c.request("GET", "/1k")
-                if len(c.getresponse().read()) == 1024:
+                c.request("GET", path)
+                answer = c.getresponse()
+                if answer.status == 200 and len(answer.read()) == int(answer.getheader("Content-Length")):
                     return time.monotonic() - self.start
             except (OSError, socket.timeout, http.client.HTTPException):
                 time.sleep(0.002)
@@ -127,9 +138,7 @@ def by_turns(machines, rounds=3, seconds=3):
 
 def serve(folder, kernel, modules, rounds=3, seconds=3):
     """Runs in a network namespace of its own: see inside()."""
-    for words in (["ip", "link", "set", "lo", "up"], ["ip", "tuntap", "add", TAP, "mode", "tap", "vnet_hdr"],
-                  ["ip", "addr", "add", f"{HOST}/24", "dev", TAP], ["ip", "link", "set", TAP, "up"]):
-        subprocess.run(words, check=True)
+    make_tap()
     os.makedirs(folder, exist_ok=True)
     server = program(folder)
     machines = {"unibase": unibase(folder, server)}

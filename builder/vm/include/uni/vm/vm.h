@@ -12,6 +12,8 @@
 #include <uni/abi/exit.h>
 #include <uni/base/text.h>
 
+#define UNI_VM_DEBUG_PORT 1234 /* where debuggers look by habit */
+
 /* A port of this machine that leads to one of the guest's. */
 struct uni_vm_forward {
 	bool udp;
@@ -74,7 +76,7 @@ struct uni_vm_spec {
 	size_t forward_count;
 	const char *tap; /* TAP: name of the device */
 	bool restarts;	 /* the guest's reset starts it again, and does not end the machine */
-	bool wait_for_debugger; /* the machine waits for gdb on its port 1234 */
+	bool wait_for_debugger; /* for gdb, on this machine's UNI_VM_DEBUG_PORT */
 };
 
 /* "virtio", "nvme", ...; NULL-terminated. */
