@@ -5,5 +5,5 @@
 
 int main(void)
 {
-	return unit_forward() + unit_qmp() + unit_machine() + unit_detached();
+	return unit_forward() + unit_qmp() + unit_machine() + unit_detached() + unit_bells();
 }

@@ -12,6 +12,7 @@
 int unit_qmp(void);
 int unit_machine(void);
 int unit_detached(void);
+int unit_bells(void);
 int unit_forward(void);
 
 enum guest_mode {
