@@ -121,23 +121,25 @@ const char *uni_outfile_tmp(const struct uni_outfile *out)
 	return out->tmp;
 }
 
-static int sync_dir(const char *path, struct uni_err *err)
+int uni_dir_sync(const char *dir, struct uni_err *err)
 {
-	char *dir UNI_AUTO_FREE = uni_path_dir(path);
 	int fd UNI_AUTO_CLOSE = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* One that we may write but not list. */
 	if (fd < 0 && errno == EACCES)
 		return 0;
 	/* Some file systems cannot sync a folder, and say so by EINVAL. */
 	if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-		return uni_err_errno(err, "cannot sync the folder of %s", path);
+		return uni_err_errno(err, "cannot sync the folder %s", dir);
 	return 0;
 }
 
-int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err)
+static int flush(struct uni_outfile *out, struct uni_err *err)
 {
-	if (sync && fsync(out->fd) != 0)
-		return uni_err_errno(err, "cannot write %s", out->path);
+	return fsync(out->fd) == 0 ? 0 : uni_err_errno(err, "cannot write %s", out->path);
+}
+
+static int publish(struct uni_outfile *out, struct uni_err *err)
+{
 	int fd = out->fd;
 	out->fd = -1;
 	if (close(fd) != 0)
@@ -147,7 +149,53 @@ int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err)
 	uni_tmp_forget(out->tmp);
 	free(out->tmp);
 	out->tmp = NULL;
-	return sync ? sync_dir(out->path, err) : 0;
+	return 0;
+}
+
+static int sync_folders(struct uni_outfile *const *files, size_t count, struct uni_err *err)
+{
+	char *last UNI_AUTO_FREE = NULL;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		char *dir = uni_path_dir(files[i]->path);
+		if (last == NULL || strcmp(last, dir) != 0)
+			rc = uni_dir_sync(dir, err);
+		free(last);
+		last = dir;
+	}
+	return rc;
+}
+
+/*
+ * Content goes to the disk before the first flush, which then finds nothing but the journal to
+ * write, and writes it for all. What goes wrong here is told by the flush.
+ */
+static void write_out(struct uni_outfile *const *files, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)sync_file_range(files[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	for (size_t i = 0; i < count; i++)
+		(void)sync_file_range(files[i]->fd, 0, 0,
+				      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+					      SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+int uni_outfile_commit_all(struct uni_outfile *const *files, size_t count, bool sync,
+			   struct uni_err *err)
+{
+	int rc = 0;
+	if (sync)
+		write_out(files, count);
+	for (size_t i = 0; rc == 0 && sync && i < count; i++)
+		rc = flush(files[i], err);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = publish(files[i], err);
+	return rc == 0 && sync ? sync_folders(files, count, err) : rc;
+}
+
+int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err)
+{
+	return uni_outfile_commit_all(&out, 1, sync, err);
 }
 
 void uni_outfile_free(struct uni_outfile *out)

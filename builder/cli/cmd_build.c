@@ -19,6 +19,7 @@ static const struct cli_option options[] = {
 	CLI_PASSPHRASE_OPTION,
 	{ "fresh", 0, NULL, "take no result from the store: every step runs" },
 	{ "force", 0, NULL, "replace files of these names that no build left there" },
+	{ "sync", 0, NULL, "return only when the disk has the artifacts" },
 	{ 0 },
 };
 
@@ -94,7 +95,8 @@ static int run(struct cli *cli)
 	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
 	struct uni_build_options how = { .out_dir = cli_value(cli, "output"),
 					 .fresh = cli_flag(cli, "fresh"),
-					 .force = cli_flag(cli, "force") };
+					 .force = cli_flag(cli, "force"),
+					 .sync = cli_flag(cli, "sync") };
 	struct uni_err err = UNI_ERR_INIT;
 	int status;
 

@@ -17,6 +17,7 @@
 #include <uni/base/path.h>
 #include <uni/bundle/form.h>
 #include <uni/fs/live.h>
+#include <unistd.h>
 
 #define MANIFEST_SUFFIX ".manifest.json"
 #define MANIFEST_MAX (64u << 20)
@@ -128,13 +129,19 @@ static int may_replace_folder(const struct handing *h, const char *path, const c
 	return uni_form_may_replace(slash != NULL ? uni_form_find(format) : NULL, top, err);
 }
 
+/* Nobody's work: what a file may be whose name the disk had, and not yet its content. */
+static bool lost_with_power(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_size == 0;
+}
+
 static int may_replace(const struct handing *h, const char *path, const char *name,
 		       struct uni_err *err)
 {
 	struct stat st;
 
-	if (h->b->options->force || lstat(path, &st) != 0 || remembered_as_ours(h, path, name) ||
-	    listed_as_ours(h, path, name))
+	if (h->b->options->force || lstat(path, &st) != 0 || lost_with_power(&st) ||
+	    remembered_as_ours(h, path, name) || listed_as_ours(h, path, name))
 		return 0;
 	if (h->manifest != NULL && uni_str_ends(name, MANIFEST_SUFFIX))
 		return 0;
@@ -254,9 +261,29 @@ static int count_artifact(struct handing *h, struct uni_store_entry *blob, const
 	return 0;
 }
 
-static int write_artifact(struct handing *h, size_t index, const char *path, struct uni_err *err)
+/* Files whole under their temporary names, to be flushed together. */
+struct pending {
+	struct uni_outfile **files;
+	size_t count;
+};
+
+static void pending_free(struct pending *pending)
 {
-	return uni_store_blob_copy(h->b->store, h->blobs[index], path, 0644, err);
+	for (size_t i = 0; i < pending->count; i++)
+		uni_outfile_free(pending->files[i]);
+	free(pending->files);
+}
+
+static int write_artifact(struct handing *h, size_t index, const char *path,
+			  struct pending *pending, struct uni_err *err)
+{
+	struct uni_outfile **out = &pending->files[pending->count];
+	int rc = uni_outfile_open(out, path, 0644, err);
+
+	if (rc != 0)
+		return rc;
+	pending->count++;
+	return uni_store_blob_copy(h->b->store, h->blobs[index], *out, err);
 }
 
 /* Of artifacts from `first` on, how many lie in the same folder of their own; 0: it is a file. */
@@ -279,6 +306,8 @@ static size_t folder_size(const struct handing *h, size_t first, char **folder)
 static int fill_folder(struct handing *h, size_t first, size_t count, const char *folder,
 		       const char *made, struct uni_err *err)
 {
+	struct pending pending = { .files = uni_alloc_array(count, sizeof(*pending.files)) };
+	bool sync = h->b->options->sync;
 	int rc = 0;
 
 	for (size_t i = first; rc == 0 && i < first + count; i++) {
@@ -288,8 +317,13 @@ static int fill_folder(struct handing *h, size_t first, size_t count, const char
 
 		rc = uni_dir_make(parent, 0755, err);
 		if (rc == 0)
-			rc = write_artifact(h, i, path, err);
+			rc = write_artifact(h, i, path, &pending, err);
 	}
+	if (rc == 0)
+		rc = uni_outfile_commit_all(pending.files, pending.count, sync, err);
+	pending_free(&pending);
+	if (rc == 0 && sync)
+		rc = uni_dir_sync(made, err);
 	if (rc == 0 && chmod(made, 0755) != 0)
 		rc = uni_err_errno(err, "%s", made);
 	return rc;
@@ -316,13 +350,12 @@ static int write_folder(struct handing *h, size_t first, size_t count, const cha
 	else
 		(void)uni_dir_remove(made, &ignored);
 	uni_tmp_forget(made);
-	return rc;
+	return rc == 0 && h->b->options->sync ? uni_dir_sync(h->dir, err) : rc;
 }
 
-static int write_all(struct handing *h, struct uni_err *err)
+static int write_files(struct handing *h, struct pending *pending, struct uni_err *err)
 {
 	const struct uni_build_result *result = h->result;
-	size_t skip = strlen(h->dir) + 1;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < result->count;) {
@@ -332,9 +365,45 @@ static int write_all(struct handing *h, struct uni_err *err)
 		if (count != 0)
 			rc = write_folder(h, i, count, folder, err);
 		else if (result->artifacts[i].written)
-			rc = write_artifact(h, i, result->artifacts[i].path, err);
+			rc = write_artifact(h, i, result->artifacts[i].path, pending, err);
 		i += count != 0 ? count : 1;
 	}
+	return rc == 0 ? uni_outfile_commit_all(pending->files, pending->count, h->b->options->sync,
+						err)
+		       : rc;
+}
+
+/* What an earlier build wrote, and maybe did not wait for. */
+static int flush_kept(const struct handing *h, struct uni_err *err)
+{
+	const struct uni_build_result *result = h->result;
+	bool kept = false;
+
+	for (size_t i = 0; i < result->count; i++) {
+		const char *path = result->artifacts[i].path;
+		int fd UNI_AUTO_CLOSE = -1;
+
+		if (result->artifacts[i].written)
+			continue;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || fsync(fd) != 0)
+			return uni_err_errno(err, "cannot write %s", path);
+		kept = true;
+	}
+	return kept ? uni_dir_sync(h->dir, err) : 0;
+}
+
+static int write_all(struct handing *h, struct uni_err *err)
+{
+	const struct uni_build_result *result = h->result;
+	struct pending pending = { .files =
+					   uni_alloc_array(result->count, sizeof(*pending.files)) };
+	size_t skip = strlen(h->dir) + 1;
+	int rc = write_files(h, &pending, err);
+
+	pending_free(&pending);
+	if (rc == 0 && h->b->options->sync)
+		rc = flush_kept(h, err);
 	/* A volume that was kept may hold anything by now. */
 	for (size_t i = 0; rc == 0 && i < result->count; i++)
 		if (result->artifacts[i].written ||

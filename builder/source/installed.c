@@ -371,6 +371,21 @@ int uni_package_open_file(struct uni_store *store, struct uni_installed *install
 	return uni_store_blob_open(store, entry, fd, err);
 }
 
+static int extract_file(struct uni_store *store, struct uni_store_entry *blob, const char *to,
+			unsigned mode, struct uni_err *err)
+{
+	struct uni_outfile *out UNI_AUTO(uni_outfile) = NULL;
+	char *parent UNI_AUTO_FREE = uni_path_dir(to);
+	int rc = uni_dir_make(parent, 0755, err);
+
+	if (rc == 0)
+		rc = uni_outfile_open(&out, to, mode, err);
+	if (rc == 0)
+		rc = uni_store_blob_copy(store, blob, out, err);
+	/* Not flushed: for programs that want files, while a build runs. */
+	return rc == 0 ? uni_outfile_commit(out, false, err) : rc;
+}
+
 int uni_package_extract(struct uni_store *store, struct uni_installed *installed, const char *dir,
 			struct uni_err *err)
 {
@@ -379,12 +394,8 @@ int uni_package_extract(struct uni_store *store, struct uni_installed *installed
 	for (size_t i = 0; rc == 0 && i < installed->package->file_count; i++) {
 		const struct uni_package_file *file = &installed->package->files[i];
 		char *to UNI_AUTO_FREE = uni_path_join(dir, file->path);
-		char *parent UNI_AUTO_FREE = uni_path_dir(to);
 
-		rc = uni_dir_make(parent, 0755, err);
-		if (rc == 0)
-			rc = uni_store_blob_copy(store, &installed->record.entries[i], to,
-						 file->mode, err);
+		rc = extract_file(store, &installed->record.entries[i], to, file->mode, err);
 		if (rc == 0)
 			rc = uni_check_cancel(err);
 	}

@@ -359,20 +359,11 @@ int uni_store_blob_read(struct uni_store *store, struct uni_store_entry *blob, u
 	return rc != 0 ? rc : uni_file_read(path, limit, out, err);
 }
 
-int uni_store_blob_copy(struct uni_store *store, struct uni_store_entry *blob, const char *path,
-			unsigned mode, struct uni_err *err)
+int uni_store_blob_copy(struct uni_store *store, struct uni_store_entry *blob,
+			struct uni_outfile *out, struct uni_err *err)
 {
-	struct uni_outfile *out UNI_AUTO(uni_outfile) = NULL;
 	int from UNI_AUTO_CLOSE = -1;
 	int rc = uni_store_blob_open(store, blob, &from, err);
 
-	if (rc == 0)
-		rc = uni_outfile_open(&out, path, mode, err);
-	if (rc == 0)
-		rc = uni_copy_range(from, 0, uni_outfile_fd(out), 0, blob->size, err);
-	/* Not flushed: what was lost with the power can be had again, and a flush costs more than
-	 * everything else that a small build does. */
-	if (rc == 0)
-		rc = uni_outfile_commit(out, false, err);
-	return rc;
+	return rc != 0 ? rc : uni_copy_range(from, 0, uni_outfile_fd(out), 0, blob->size, err);
 }

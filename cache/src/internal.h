@@ -125,8 +125,15 @@ int store_record_parse(const char *text, size_t size, const char *name,
  * time of use now. */
 int store_record_read(const struct store_place *place, const char *name, bool touch,
 		      struct uni_store_record *record, struct stat *st, struct uni_err *err);
+/* `lasting`: the disk has it, and its blobs, before it has its name. */
 int store_record_write(struct uni_store *store, const char *name,
-		       const struct uni_store_record *record, struct uni_err *err);
+		       const struct uni_store_record *record, bool lasting, struct uni_err *err);
+
+/* flush.c: waits until the disk has all blobs of the record, with their names... */
+int store_flush_blobs(const struct uni_store *store, const struct uni_store_record *record,
+		      struct uni_err *err);
+/* ...or all folders on the way to `name`. */
+int store_flush_name(const struct uni_store *store, const char *name, struct uni_err *err);
 
 /* list.c: calls for each digest-named file below "blobs" or "results" of a place, sorted. `name` is
  * its path in the place. Strange files are given with `digest` NULL. */

@@ -218,7 +218,7 @@ int store_record_read(const struct store_place *place, const char *name, bool to
 }
 
 int store_record_write(struct uni_store *store, const char *name,
-		       const struct uni_store_record *record, struct uni_err *err)
+		       const struct uni_store_record *record, bool lasting, struct uni_err *err)
 {
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	char *tmp UNI_AUTO_FREE = NULL;
@@ -235,11 +235,16 @@ int store_record_write(struct uni_store *store, const char *name,
 	/* Whoever uses it has to be able to note when. */
 	if (rc == 0)
 		store_share_file(&store->places[0], fd);
+	if (rc == 0 && lasting)
+		rc = store_flush_blobs(store, record, err);
+	if (rc == 0 && lasting && fsync(fd) != 0)
+		rc = uni_err_errno(err, "cannot write %s", tmp);
 	if (rc == 0)
 		rc = store_publish(store, tmp, name, err);
 	if (rc != 0) {
 		unlink(tmp);
 		uni_tmp_forget(tmp);
+		return rc;
 	}
-	return rc;
+	return lasting ? store_flush_name(store, name, err) : 0;
 }

@@ -83,7 +83,7 @@ int uni_store_ref_set(struct uni_store *store, const char *name,
 		rc = store_enter(store, err);
 	if (rc != 0)
 		return rc;
-	rc = store_record_write(store, path, record, err);
+	rc = store_record_write(store, path, record, true, err);
 	store_leave(store);
 	return rc != 0 ? uni_err_context(err, "store: %s", name) : 0;
 }

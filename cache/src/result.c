@@ -66,7 +66,7 @@ static int get(struct uni_store *store, const struct store_place *place,
 	if (restamped && place->writable) {
 		struct uni_err ignored = UNI_ERR_INIT;
 
-		(void)store_record_write(store, name, record, &ignored);
+		(void)store_record_write(store, name, record, false, &ignored);
 	}
 	return 1;
 }
@@ -106,7 +106,7 @@ int uni_store_result_put(struct uni_store *store, const struct uni_digest *key,
 		return rc;
 	lease_result(store, key, record);
 	store_result_name(key, name);
-	rc = store_record_write(store, name, record, err);
+	rc = store_record_write(store, name, record, false, err);
 	store_leave(store);
 	return rc != 0 ? uni_err_context(err, "store") : 0;
 }

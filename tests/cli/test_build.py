@@ -135,6 +135,18 @@ int main(int c, char **v)
         self.assertEqual([p["guid"] for p in before["disk"]["partitions"] if p["type"] == "volume"],
                          [p["guid"] for p in after["disk"]["partitions"] if p["type"] == "volume"])
 
+    def test_after_a_loss_of_power(self):
+        """The disk may have had the names of artifacts and not yet their content."""
+        recipe = self.hello()
+        first = self.uni("build", recipe, "-o", "out", "--sync", "-f", "raw,ami")
+        for name in ("hello.raw", "hello.manifest.json"):
+            with open(os.path.join(self.work, "out", name), "w", encoding="ascii"):
+                pass
+        self.assertEqual(self.uni("build", recipe, "-o", "out", "--sync", "-f", "raw,ami"), first)
+        self.assertGreater(os.path.getsize(os.path.join(self.work, "out/hello.raw")), 0)
+        self.write("out/hello.raw", "not a disk")
+        self.assertIn("--force", self.fails("build", recipe, "-o", "out", "--sync"))
+
     def test_plan_forms(self):
         recipe = self.hello()
         self.assertIn("volume", self.uni("plan", recipe))

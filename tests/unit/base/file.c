@@ -80,6 +80,25 @@ static void outfile_onto_a_folder(void **state)
 	assert_int_equal(uni_outfile_open(&out, unit_path(state, "no/f"), 0600, &err), UNI_E_NOENT);
 }
 
+static void outfiles_together(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_outfile *files[2] = { NULL };
+	const char *names[] = { "one", "two" };
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			uni_outfile_open(&files[i], unit_path(state, names[i]), 0600, &err), 0);
+		assert_int_equal(uni_write_full(uni_outfile_fd(files[i]), "x", 1, "f", &err), 0);
+	}
+	assert_int_equal(uni_outfile_commit_all(files, 2, true, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		uni_outfile_free(files[i]);
+		assert_true(uni_file_exists(unit_path(state, names[i])));
+	}
+	assert_int_equal(uni_dir_sync(unit_path(state, "absent"), &err), UNI_E_NOENT);
+}
+
 static void outfile_long_name(void **state)
 {
 	struct uni_err err = UNI_ERR_INIT;
@@ -264,6 +283,7 @@ int unit_file(void)
 		DIR_TEST(empty_file_reads),
 		DIR_TEST(outfile_leaves_nothing),
 		DIR_TEST(outfile_onto_a_folder),
+		DIR_TEST(outfiles_together),
 		DIR_TEST(outfile_long_name),
 		DIR_TEST(dirs),
 		DIR_TEST(remove_follows_no_link),

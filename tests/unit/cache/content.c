@@ -70,13 +70,16 @@ static void file_goes_in_and_out(void **state)
 	struct uni_store *store UNI_AUTO(uni_store) = unit_open(state);
 	char *path UNI_AUTO_FREE = uni_path_join(*state, "in");
 	char *out UNI_AUTO_FREE = uni_path_join(*state, "out");
+	struct uni_outfile *file UNI_AUTO(uni_outfile) = NULL;
 	struct uni_err err = UNI_ERR_INIT;
 	struct uni_store_entry blob;
 	struct stat a, b;
 
 	assert_int_equal(uni_file_write(path, "abc", 3, 0600, &err), 0);
 	assert_int_equal(uni_store_put_file(store, path, &blob, &err), 0);
-	assert_int_equal(uni_store_blob_copy(store, &blob, out, 0644, &err), 0);
+	assert_int_equal(uni_outfile_open(&file, out, 0644, &err), 0);
+	assert_int_equal(uni_store_blob_copy(store, &blob, file, &err), 0);
+	assert_int_equal(uni_outfile_commit(file, true, &err), 0);
 	assert_int_equal(stat(out, &a), 0);
 	assert_int_equal(a.st_mode & 0777, 0644);
 	assert_int_equal(a.st_nlink, 1);

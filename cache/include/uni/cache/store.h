@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include <uni/base/digest.h>
 #include <uni/base/event.h>
+#include <uni/base/file.h>
 #include <uni/base/mem.h>
 #include <uni/base/text.h>
 
@@ -108,9 +109,9 @@ int uni_store_blob_path(struct uni_store *store, struct uni_store_entry *blob, c
 /* Into memory; UNI_E_LIMIT above `limit`. */
 int uni_store_blob_read(struct uni_store *store, struct uni_store_entry *blob, uint64_t limit,
 			struct uni_buf *out, struct uni_err *err);
-/* To a file at `path`, atomically, with `mode`; not flushed to the disk. */
-int uni_store_blob_copy(struct uni_store *store, struct uni_store_entry *blob, const char *path,
-			unsigned mode, struct uni_err *err);
+/* To an empty file that the caller made. */
+int uni_store_blob_copy(struct uni_store *store, struct uni_store_entry *blob,
+			struct uni_outfile *out, struct uni_err *err);
 
 /*
  * Results, by step key. 1: found, with every blob there; 0: none (a damaged blob is dropped with a
@@ -135,7 +136,7 @@ int uni_store_key_lock(struct uni_store *store, const struct uni_digest *key, in
 /*
  * References: names are parts of [A-Za-z0-9._+~-] joined by '/', at most 255 bytes a part, none
  * of them starting with a dot. get: as for results, blobs unchecked (opening one checks it);
- * UNI_E_NOENT when there is none.
+ * UNI_E_NOENT when there is none. set: the disk has it, and its blobs, when it returns.
  */
 int uni_store_ref_get(struct uni_store *store, const char *name, struct uni_store_record *record,
 		      struct uni_err *err);

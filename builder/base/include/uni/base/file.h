@@ -50,6 +50,9 @@ const char *
 uni_outfile_tmp(const struct uni_outfile *out); /* the temporary path, for children that write it */
 /* `sync`: fsync file and folder. Replaces what is there. Consumes nothing: free follows. */
 int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err);
+/* Many, flushed together, which costs little more than one; named in order once all are flushed. */
+int uni_outfile_commit_all(struct uni_outfile *const *files, size_t count, bool sync,
+			   struct uni_err *err);
 void uni_outfile_free(struct uni_outfile *out);
 UNI_AUTO_DEFINE(uni_outfile)
 
@@ -63,6 +66,8 @@ int uni_dir_put(const char *made, const char *folder, struct uni_err *err);
 /* A fresh folder below `parent` (or the system's temporary folder for NULL), removed by
  * uni_tmp_cleanup. */
 int uni_dir_tmp(const char *parent, char **path, struct uni_err *err);
+/* Waits until the disk has the folder's names. */
+int uni_dir_sync(const char *dir, struct uni_err *err);
 /* Names in a folder, sorted by bytes, without "." and "..". */
 int uni_dir_list(const char *path, struct uni_strv *names, struct uni_err *err);
 

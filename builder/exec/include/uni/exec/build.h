@@ -41,6 +41,7 @@ struct uni_build_options {
 	size_t update_count;
 	bool update_all; /* all are */
 	bool offline;	 /* fetch nothing: what is not in the store is an error */
+	bool sync;	 /* return when the disk has the artifacts */
 	bool force;	 /* replace files that no build left there */
 	const struct uni_build_cache *cache; /* or NULL; left alone with `offline` */
 };
