@@ -83,6 +83,32 @@ ended {name} 20
 """
 
 
+# A volume that comes and goes more often than a grant table has room for disks.
+CHURN = """
+xl create -q /guest/{name}.cfg
+home=/local/domain/$(xl domid {name})
+replied() {{
+    for i in $(seq 200); do
+        said=$(xenstore-read $home/data/uni/reply 2>/dev/null)
+        [ "$said" != "$1" ] && break
+        usleep 50000
+    done
+}}
+said=
+while read attach detach; do
+    xl block-attach {name} format=raw,vdev=xvdb,access=ro,target=/guest/extra.img || break
+    before=$said; xenstore-write $home/uni/order/0 $attach; replied "$before"
+    attached="$said"
+    before=$said; xenstore-write $home/uni/order/0 $detach; replied "$before"
+    echo "went ${{attached#* }} ${{said#* }}"
+    xl block-detach {name} xvdb
+done </guest/orders
+xl shutdown {name}
+ended {name} 20
+"""
+TURNS = 40
+
+
 class Guests:
     """Files for dom0 and the script that runs the guests there."""
 
@@ -367,7 +393,40 @@ class Soak(Case):
                    "ended {name} 20\n", more=disks(disk.format("xvda", "rw")))
         guests.add("detach", probe("button"), "start {name}\nsleep 1; xl block-detach {name} xvda && echo detached\n"
                    "xl shutdown {name}; ended {name} 20\n", more=disks(disk.format("xvda", "rw")))
+        cls.churn(guests)
         cls.report = lab.run(guests.script, guests.files, timeout=900, memory=1024, dom0=640)
+
+    @classmethod
+    def churn(cls, guests):
+        build = scenario.Scenario()
+        build.packages = ()
+        build.setUp()
+        try:
+            volume = live_volume.Volume(build.path("volume"), test_live.GUID)
+            volume.commit(test_live.squash(build.path("one"), "one"))
+            build.write("extra/word", "more\n")
+            build.uni("volume", "create", "extra.vol", "--from", "extra", "--size", "4M")
+            orders = [" ".join(build.uni("volume", *words, "--print").strip() for words in
+                               (("attach", "extra.vol", "--mount", "/srv/more"), ("detach", "extra.vol")))
+                      for _ in range(TURNS)]
+            program = build.path("program")
+            subprocess.run(["musl-gcc", "-static", "-O1", "-o", program,
+                            os.path.join(HERE, "../kernel/tools/live.c")], check=True)
+            with open(test_live.image(UNIBASE, program, build.path("elf")), "rb") as f:
+                image = f.read()
+            with open(volume.path, "rb") as f:
+                live = f.read()
+            guests.files["extra.img"] = build.read("extra.vol")
+        finally:
+            build.doCleanups()
+        guests.files["orders"] = ("\n".join(orders) + "\n").encode()
+        guests.add("churn", image, CHURN.format(name="{name}"), memory=64,
+                   more=disks(guests.disk("live.img", live).format("xvda", "ro")))
+
+    def test_churn(self):
+        """As many disks one after the other as there are grants for thirty."""
+        went = re.findall(r"(?m)^went (.*)$", self.report.part["churn"])
+        self.assertEqual(went, ["0  0 "] * TURNS, self.report.whole)
 
     def test_disk(self):
         for name in ("fly", "small"):

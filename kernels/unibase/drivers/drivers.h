@@ -42,8 +42,9 @@ enum uk_pci_command { UK_PCI_IO = 1, UK_PCI_MEMORY = 2, UK_PCI_MASTER = 4, UK_PC
 bool uk_pci_is_there(struct uk_pci_dev *dev);
 /* To the drivers; whether one took it, which has a copy. */
 bool uk_pci_offer(const struct uk_pci_dev *dev);
-/* Sets bits of the command register. */
+/* Sets and clears bits of the command register. */
 void uk_pci_enable(const struct uk_pci_dev *dev, unsigned bits);
+void uk_pci_disable(const struct uk_pci_dev *dev, unsigned bits);
 
 /* The capability behind `after` (0 starts) with this id; 0: none. */
 unsigned uk_pci_capability(const struct uk_pci_dev *dev, uint8_t id, unsigned after);

@@ -182,6 +182,7 @@ static int identify(struct nvme *n, uint32_t what, uint32_t namespace, const voi
 void nvme_stop(struct nvme *n)
 {
 	put32(n, CONTROL, 0);
+	uk_pci_disable(n->pci, UK_PCI_MASTER); /* whether it has heard that, or not */
 }
 
 static int wait_ready(struct nvme *n, uint32_t ready)

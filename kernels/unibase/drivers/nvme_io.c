@@ -51,6 +51,11 @@ static void take_pages(struct uk_turn *turn, uint32_t most, struct pages *p)
 	}
 }
 
+static void stop(struct uk_turns *t)
+{
+	nvme_stop(nvme_of(t));
+}
+
 /* A slot is an entry of the ring: there is room. */
 static int start_turn(struct uk_turns *t, struct uk_turn *turn)
 {
@@ -137,6 +142,7 @@ int nvme_io_start(struct nvme *n)
 	n->lists = uk_page_virt(lists);
 	n->turns.start = start_turn;
 	n->turns.kick = kick;
+	n->turns.stop = stop;
 	/* One entry of a ring stays empty: full and empty would look the same. */
 	return uk_turns_open(&n->turns, n->io.size - 1u);
 }

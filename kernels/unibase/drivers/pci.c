@@ -135,6 +135,11 @@ void uk_pci_enable(const struct uk_pci_dev *d, unsigned bits)
 		uk_pci_write16(d, COMMAND, (uint16_t)(old | bits));
 }
 
+void uk_pci_disable(const struct uk_pci_dev *d, unsigned bits)
+{
+	uk_pci_write16(d, COMMAND, (uint16_t)(uk_pci_read16(d, COMMAND) & ~bits));
+}
+
 unsigned uk_pci_capability(const struct uk_pci_dev *d, uint8_t id, unsigned after)
 {
 	unsigned at;

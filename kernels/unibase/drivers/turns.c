@@ -1,9 +1,17 @@
 /*
  * Transfers and their turns. Whoever waits for a transfer is told when the lock is free again: what
  * he does then may start the next.
+ *
+ * Silence is noticed by a timer that runs while something is under way, and that nothing is asked
+ * of when a turn starts or ends but its period. Disks over a network, as EC2's are, may well be
+ * silent for a minute; one that says nothing for four is taken for lost.
  */
 #include "turns.h"
+#include <uk/log.h>
 #include <uk/mem.h>
+
+#define PERIOD 30000000000ull /* ns */
+enum { SAID_AFTER = 2, LOST_AFTER = 8 /* periods, the first of them in part */ };
 
 int uk_turns_open(struct uk_turns *t, unsigned count)
 {
@@ -49,6 +57,7 @@ void uk_turn_take(struct uk_turn *turn, uint32_t size)
 static void end(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn *turn, int status)
 {
 	turn->req->status = status;
+	turn->under_way = false;
 	uk_list_push_back(&work->ended, &turn->req->item);
 	turn->req = NULL;
 	turn->next = t->free;
@@ -58,11 +67,17 @@ static void end(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn *
 /* A turn; or the slot waits for the device's room; or the transfer ends in an error. */
 static void go_on(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn *turn)
 {
-	struct uk_turn before = *turn;
-	int result = t->dead ? -UK_EIO : t->start(t, turn);
+	struct uk_turn before;
+	int result;
+
+	turn->under_way = false;
+	before = *turn;
+	result = t->dead ? -UK_EIO : t->start(t, turn);
 
 	if (result == 0) {
 		t->started = true;
+		turn->under_way = true;
+		turn->since = t->now;
 	} else if (result == -UK_ENOSPC) {
 		*turn = before;
 		turn->next = t->stuck;
@@ -70,6 +85,55 @@ static void go_on(struct uk_turns *t, struct uk_turns_work *work, struct uk_turn
 	} else {
 		end(t, work, turn, result);
 	}
+}
+
+/* How long the device has been at it; 0: it is not. */
+static uint32_t age_of(const struct uk_turns *t, const struct uk_turn *turn)
+{
+	return turn->req != NULL && turn->under_way ? t->now - turn->since : 0;
+}
+
+/* Whether something is under way still. */
+static bool look_at_all(struct uk_turns *t, struct uk_turns_work *work)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < t->count && !t->dead; i++) {
+		const struct uk_turn *turn = &t->slots[i];
+		uint32_t age = age_of(t, turn);
+
+		any |= turn->req != NULL && turn->under_way;
+		if (age >= SAID_AFTER && !t->warned) {
+			uk_log(UK_LOG_WARN, "%s: does not answer", turn->dev->name);
+			t->warned = true;
+		}
+		if (age >= LOST_AFTER) {
+			uk_log(UK_LOG_ERROR, "%s: is silent, and given up", turn->dev->name);
+			t->stop(t);
+			uk_turns_fail(t, work);
+		}
+	}
+	return any && !t->dead;
+}
+
+static void watch(struct uk_timer *timer)
+{
+	struct uk_turns *t = uk_container(timer, struct uk_turns, watch);
+	struct uk_turns_work work;
+
+	uk_turns_begin(t, &work);
+	t->now++;
+	if (look_at_all(t, &work))
+		uk_timer_arm(timer, uk_time_mono() + PERIOD);
+	uk_turns_finish(t, &work);
+}
+
+static void start_watch(struct uk_turns *t)
+{
+	if (t->stop == NULL || t->watch.armed)
+		return;
+	t->watch.fn = watch;
+	uk_timer_arm(&t->watch, uk_time_mono() + PERIOD);
 }
 
 static void refill(struct uk_turns *t, struct uk_turns_work *work)
@@ -103,8 +167,10 @@ void uk_turns_begin(struct uk_turns *t, struct uk_turns_work *work)
 void uk_turns_finish(struct uk_turns *t, struct uk_turns_work *work)
 {
 	refill(t, work);
-	if (t->started)
+	if (t->started) {
 		t->kick(t);
+		start_watch(t);
+	}
 	t->started = false;
 	uk_spin_unlock(&t->lock, work->state);
 	while (!uk_list_empty(&work->ended)) {

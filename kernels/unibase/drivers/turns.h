@@ -8,6 +8,7 @@
 
 #include <uk/block.h>
 #include <uk/lock.h>
+#include <uk/thread.h>
 
 struct uk_turn {
 	struct uk_block_req *req; /* NULL: the slot is free */
@@ -15,6 +16,8 @@ struct uk_turn {
 	uint64_t done;	   /* bytes that turns have covered */
 	uint32_t seg_done; /* of them in the segment */
 	unsigned seg;
+	bool under_way; /* the device has it */
+	uint32_t since; /* then */
 	struct uk_turn *next;
 };
 
@@ -26,6 +29,12 @@ struct uk_turns {
 	 */
 	int (*start)(struct uk_turns *t, struct uk_turn *turn);
 	void (*kick)(struct uk_turns *t); /* tells the device of what was started */
+	/* The device is silent for too long: it is to touch no memory any more. NULL: it is waited
+	 * for, however long it takes. */
+	void (*stop)(struct uk_turns *t);
+	struct uk_timer watch;
+	uint32_t now; /* in periods of it */
+	bool warned;
 	struct uk_spinlock lock;
 	bool dead; /* nothing is started any more: transfers end in -UK_EIO */
 	bool started;

@@ -45,6 +45,7 @@ struct response {
 _Static_assert(sizeof(struct response) == 16, "public/io/blkif.h");
 
 struct frame {
+	struct uk_page *page; /* NULL: given back */
 	uint8_t *data;
 	uint32_t grant;
 };
@@ -68,6 +69,7 @@ struct disk {
 	uint64_t begun;		/* bytes of that one whose turns are under way */
 	struct slot slots[SLOTS];
 	struct frame frames[FRAMES_MAX];
+	unsigned frame_count;
 	uint16_t free[FRAMES_MAX]; /* frames */
 	unsigned free_count;
 };
@@ -274,18 +276,20 @@ static bool make_frames(struct disk *d)
 {
 	unsigned wanted = uk_mem_total() < (32ull << 20) ? FRAMES_SMALL : FRAMES_MAX;
 
-	while (d->free_count < wanted) {
+	while (d->frame_count < wanted) {
+		struct frame *f = &d->frames[d->frame_count];
 		struct uk_page *page = uk_page_alloc(0, false);
 		int grant = page != NULL ? uk_xen_grant(d->dev->backend_id, page) : -UK_ENOMEM;
 
-		if (grant < 0)
+		if (grant < 0) {
+			if (page != NULL)
+				uk_page_put(page);
 			break;
-		d->frames[d->free_count].data = uk_page_virt(page);
-		d->frames[d->free_count].grant = (uint32_t)grant;
-		d->free[d->free_count] = (uint16_t)d->free_count;
-		d->free_count++;
+		}
+		*f = (struct frame){ page, uk_page_virt(page), (uint32_t)grant };
+		d->free[d->free_count++] = (uint16_t)d->frame_count++;
 	}
-	return d->free_count >= SEGMENTS;
+	return d->frame_count >= SEGMENTS;
 }
 
 static int blk_open(struct uk_xen_dev *dev)
@@ -338,13 +342,41 @@ static void name_disk(struct disk *d)
 		uk_snprintf(d->block.name + at, sizeof(d->block.name) - (size_t)at, "%u", part);
 }
 
-/* Nothing is in flight. What the backend may know of stays: it is told to go when the toolstack
- * takes the disk away. */
+/* Nothing is in flight. What the backend may know of stays until it has closed the device, which
+ * it does when the toolstack takes the disk away. */
 static void blk_remove(struct uk_block_dev *block)
 {
 	struct disk *d = block->driver;
 
 	d->gone = true;
+	d->dev->in_use = false;
+	uk_xen_bus_wake();
+}
+
+static bool blk_release(struct uk_xen_dev *dev)
+{
+	struct disk *d = dev->data;
+	bool whole;
+
+	if (d->port != 0)
+		uk_xen_event_close(d->port);
+	d->port = 0;
+	whole = uk_xen_ring_close(&d->ring);
+	for (unsigned i = 0; i < d->frame_count; i++) {
+		struct frame *f = &d->frames[i];
+
+		if (f->page == NULL)
+			continue;
+		if (!uk_xen_grant_end(f->grant)) {
+			whole = false;
+			continue;
+		}
+		uk_page_put(f->page);
+		f->page = NULL;
+	}
+	if (whole)
+		uk_free(d);
+	return whole;
 }
 
 static int blk_connect(struct uk_xen_dev *dev)
@@ -363,6 +395,7 @@ static int blk_connect(struct uk_xen_dev *dev)
 	d->block.driver = d;
 	d->block.remove = dev->plugged ? blk_remove : NULL;
 	name_disk(d);
+	dev->in_use = true;
 	uk_block_register(&d->block);
 	return 0;
 }
@@ -394,4 +427,5 @@ const struct uk_xen_driver uk_xen_blk = { .name = "vbd",
 					  .opened = UK_XEN_INITIALISED,
 					  .open = blk_open,
 					  .connect = blk_connect,
-					  .changed = blk_changed };
+					  .changed = blk_changed,
+					  .release = blk_release };

@@ -8,6 +8,7 @@
 #include <uk/log.h>
 
 #define PATIENCE 10000000000ull /* ns for a backend to get ready */
+#define AGAIN 1000000000ull	/* ns until what a backend still has mapped is asked for again */
 #define DEVICES_MAX 64		/* of one kind */
 
 static const struct uk_xen_driver *const drivers[] = { &uk_xen_blk, &uk_xen_net };
@@ -59,9 +60,14 @@ static int find_backend(struct uk_xen_dev *dev)
 	return uk_xen_watch(dev->backend, "state", &dev->watch);
 }
 
-static void complain(const struct uk_xen_dev *dev, int result)
+/* Its pages stay until the backend has closed it too, for that one may know them. */
+static void give_up(struct uk_xen_dev *dev, int result)
 {
 	uk_log(UK_LOG_WARN, "%s does not start: error %d", dev->path, -result);
+	(void)uk_xen_write(dev->path, "state", "%d", UK_XEN_CLOSED);
+	dev->stage = UK_XEN_ENDING;
+	dev->changed = true;
+	uk_xen_bus_wake();
 }
 
 static void open_device(const struct uk_xen_driver *driver, const char *name)
@@ -81,6 +87,7 @@ static void open_device(const struct uk_xen_driver *driver, const char *name)
 		uk_free(dev);
 		return;
 	}
+	uk_list_push_back(&devices, &dev->item);
 	result = find_backend(dev);
 	if (result == 0)
 		result = wait_for(dev, ready);
@@ -88,23 +95,25 @@ static void open_device(const struct uk_xen_driver *driver, const char *name)
 		result = driver->open(dev);
 	if (result == 0)
 		result = uk_xen_write(dev->path, "state", "%d", driver->opened);
-	if (result == 0)
-		uk_list_push_back(&devices, &dev->item);
-	else
-		complain(dev, result); /* its watch and its pages stay: the backend may know them */
+	if (result != 0)
+		give_up(dev, result);
 }
 
 static void connect_device(struct uk_xen_dev *dev)
 {
-	int result = wait_for(dev, 1u << UK_XEN_CONNECTED);
+	int result;
 
+	if (dev->stage != UK_XEN_OPENING)
+		return;
+	result = wait_for(dev, 1u << UK_XEN_CONNECTED);
 	if (result == 0)
 		result = dev->driver->connect(dev);
 	if (result == 0 && dev->driver->opened != UK_XEN_CONNECTED)
 		result = uk_xen_write(dev->path, "state", "%d", UK_XEN_CONNECTED);
 	if (result != 0)
-		complain(dev, result);
-	dev->running = result == 0;
+		give_up(dev, result);
+	else
+		dev->stage = UK_XEN_RUNNING;
 }
 
 static bool is_open(const struct uk_xen_driver *driver, const char *name)
@@ -115,7 +124,7 @@ static bool is_open(const struct uk_xen_driver *driver, const char *name)
 	uk_list_each (item, &devices) {
 		const struct uk_xen_dev *dev = uk_list_entry(item, struct uk_xen_dev, item);
 
-		if (dev->running && strcmp(dev->path, path) == 0)
+		if (dev->stage == UK_XEN_RUNNING && strcmp(dev->path, path) == 0)
 			return true;
 	}
 	return false;
@@ -136,34 +145,63 @@ static void open_all(const struct uk_xen_driver *driver, char *names)
 	}
 }
 
+/* A stage is left when all was said of it. */
 static void look(struct uk_xen_dev *dev)
 {
 	uint64_t state;
 
-	if (!dev->changed || !dev->running)
+	if (!dev->changed || (dev->stage != UK_XEN_RUNNING && dev->stage != UK_XEN_ENDING))
 		return;
 	dev->changed = false;
 	state = uk_xen_read_number(dev->backend, "state", UK_XEN_CLOSED);
-	dev->driver->changed(dev, (enum uk_xen_state)UK_MIN(state, 8));
-	if (state == UK_XEN_CLOSING || state == UK_XEN_CLOSED) {
-		dev->running = false;
+	if (dev->stage == UK_XEN_RUNNING)
+		dev->driver->changed(dev, (enum uk_xen_state)UK_MIN(state, 8));
+	if (state != UK_XEN_CLOSING && state != UK_XEN_CLOSED)
+		return;
+	if (dev->stage == UK_XEN_RUNNING)
 		(void)uk_xen_write(dev->path, "state", "%d", UK_XEN_CLOSED);
-	}
+	dev->stage = UK_XEN_ENDING;
+	if (state == UK_XEN_CLOSING || dev->driver->release == NULL)
+		return;
+	uk_xen_unwatch(dev->backend, "state", &dev->watch);
+	dev->stage = UK_XEN_ENDED;
 }
 
-/* Those that were opened now are at the list's end. */
+/* Takes away what has ended; whether some of it is to be asked for again. Does not sleep: another
+ * thread may walk the list and sleep at a device that has not ended. */
+static bool release_ended(void)
+{
+	bool again = false;
+
+	for (struct uk_list *at = devices.next, *next; at != &devices; at = next) {
+		struct uk_xen_dev *dev = uk_list_entry(at, struct uk_xen_dev, item);
+
+		next = at->next;
+		if (dev->stage != UK_XEN_ENDED || dev->in_use)
+			continue;
+		if (dev->data != NULL && !dev->driver->release(dev)) {
+			again = true;
+			continue;
+		}
+		uk_list_remove(&dev->item);
+		uk_free(dev);
+	}
+	return again;
+}
+
 void uk_xen_disks_look(void)
 {
 	char *names = store_ready ? uk_alloc(UK_XEN_VALUE_MAX + 1) : NULL;
-	struct uk_list *last = devices.prev;
 
 	if (names == NULL)
 		return;
 	open_all(&uk_xen_blk, names);
 	uk_free(names);
-	for (struct uk_list *item = last->next; item != &devices; item = item->next) {
+	uk_list_each (item, &devices) {
 		struct uk_xen_dev *dev = uk_list_entry(item, struct uk_xen_dev, item);
 
+		if (dev->stage != UK_XEN_OPENING)
+			continue;
 		dev->plugged = true;
 		connect_device(dev);
 	}
@@ -171,13 +209,16 @@ void uk_xen_disks_look(void)
 
 static void attend(void *arg)
 {
+	uint64_t until = UK_FOREVER;
+
 	(void)arg;
 	for (;;) {
-		(void)uk_wait_event(&woken, due, UK_FOREVER, false);
+		(void)uk_wait_event(&woken, due, until, false);
 		due = false;
 		uk_xen_orders_look();
 		uk_list_each (item, &devices)
 			look(uk_list_entry(item, struct uk_xen_dev, item));
+		until = release_ended() ? uk_time_mono() + AGAIN : UK_FOREVER;
 	}
 }
 

@@ -12,7 +12,13 @@
 #define PORTS_MAX 128 /* Xen gives the lowest free number */
 #define CALLBACK_BY_VECTOR (2ull << 56)
 
-enum { EVENT_BIND_VIRQ = 1, EVENT_SEND = 4, EVENT_ALLOC_UNBOUND = 6, EVENT_UNMASK = 9 };
+enum {
+	EVENT_BIND_VIRQ = 1,
+	EVENT_CLOSE = 3,
+	EVENT_SEND = 4,
+	EVENT_ALLOC_UNBOUND = 6,
+	EVENT_UNMASK = 9
+};
 enum { HVM_SET_UPCALL_VECTOR = 23 };
 enum { VCPU_STOP_PERIODIC = 7, VCPU_SET_SINGLESHOT = 8, VCPU_STOP_SINGLESHOT = 9 };
 enum { VIRQ_TIMER = 0 };
@@ -119,6 +125,12 @@ int uk_xen_event_new(uint16_t domain, void (*fn)(void *arg), void *arg)
 void uk_xen_event_send(uint32_t port)
 {
 	uk_xen_hypercall(UK_XEN_EVENT, EVENT_SEND, (uintptr_t)&port, 0);
+}
+
+void uk_xen_event_close(uint32_t port)
+{
+	handlers[port].fn = NULL;
+	uk_xen_hypercall(UK_XEN_EVENT, EVENT_CLOSE, (uintptr_t)&port, 0);
 }
 
 const void *uk_xen_clock(void)

@@ -21,9 +21,13 @@ int uk_xen_ring_open(struct uk_xen_ring *ring, struct uk_xen_dev *dev, uint32_t 
 	if (page == NULL)
 		return -UK_ENOMEM;
 	reference = uk_xen_grant(dev->backend_id, page);
-	if (reference < 0)
+	if (reference < 0) {
+		uk_page_put(page);
 		return reference;
+	}
 	ring->dev = dev;
+	ring->page = page;
+	ring->grant = (uint32_t)reference;
 	ring->stride = stride;
 	for (ring->size = 1; ring->size * 2 * stride <= UK_PAGE_SIZE - sizeof(*ring->shared);)
 		ring->size *= 2;
@@ -31,6 +35,17 @@ int uk_xen_ring_open(struct uk_xen_ring *ring, struct uk_xen_dev *dev, uint32_t 
 	ring->shared->request_event = 1;
 	ring->shared->response_event = 1;
 	return uk_xen_write(dev->path, node, "%d", reference);
+}
+
+bool uk_xen_ring_close(struct uk_xen_ring *ring)
+{
+	if (ring->page != NULL && !uk_xen_grant_end(ring->grant))
+		return false;
+	if (ring->page != NULL)
+		uk_page_put(ring->page);
+	ring->page = NULL;
+	ring->shared = NULL;
+	return true;
 }
 
 void uk_xen_ring_put(struct uk_xen_ring *ring, const void *request, size_t size)

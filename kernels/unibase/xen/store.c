@@ -10,7 +10,15 @@
 #define RING 1024u
 #define PATIENCE 200000 /* turns in which others may run, for the last word */
 
-enum { TYPE_LIST = 1, TYPE_READ = 2, TYPE_WATCH = 4, TYPE_WRITE = 11, TYPE_FIRED = 15, TYPE_ERROR };
+enum {
+	TYPE_LIST = 1,
+	TYPE_READ = 2,
+	TYPE_WATCH = 4,
+	TYPE_UNWATCH = 5,
+	TYPE_WRITE = 11,
+	TYPE_FIRED = 15,
+	TYPE_ERROR
+};
 
 struct interface {
 	uint8_t out[RING], in[RING];
@@ -248,23 +256,46 @@ int uk_xen_write(const char *directory, const char *node, const char *format, ..
 	return UK_MIN(result, 0);
 }
 
-int uk_xen_watch(const char *directory, const char *node, struct uk_xen_watch *watch)
+/* A watch is known to the other side by its path and its number. */
+static int ask_watch(uint32_t type, const char *directory, const char *node,
+		     const struct uk_xen_watch *watch)
 {
 	char path[PATH_MAX], token[16];
+	size_t size = 1 + (size_t)uk_snprintf(token, sizeof(token), "%u", watch->number);
+
+	return ask(type, path, join(path, sizeof(path), directory, node), token, size);
+}
+
+int uk_xen_watch(const char *directory, const char *node, struct uk_xen_watch *watch)
+{
 	uint64_t state;
-	size_t size;
 	int result;
 
 	uk_mutex_lock(&mutex);
 	watch->number = watch_count++;
-	size = 1 + (size_t)uk_snprintf(token, sizeof(token), "%u", watch->number);
 	state = uk_spin_lock(&lock);
 	watch->next = watches;
 	watches = watch;
 	uk_spin_unlock(&lock, state);
-	result = ask(TYPE_WATCH, path, join(path, sizeof(path), directory, node), token, size);
+	result = ask_watch(TYPE_WATCH, directory, node, watch);
 	answer_read();
 	return UK_MIN(result, 0);
+}
+
+void uk_xen_unwatch(const char *directory, const char *node, struct uk_xen_watch *watch)
+{
+	uint64_t state;
+
+	uk_mutex_lock(&mutex);
+	state = uk_spin_lock(&lock);
+	for (struct uk_xen_watch **at = &watches; *at != NULL; at = &(*at)->next)
+		if (*at == watch) {
+			*at = watch->next;
+			break;
+		}
+	uk_spin_unlock(&lock, state);
+	(void)ask_watch(TYPE_UNWATCH, directory, node, watch);
+	answer_read();
 }
 
 void uk_xen_write_last(const char *node, const char *text)

@@ -56,10 +56,13 @@ bool uk_xen_event_bind(uint32_t port, void (*fn)(void *arg), void *arg);
 /* A new channel that `domain` may bind to: the port, or negative errno. */
 int uk_xen_event_new(uint16_t domain, void (*fn)(void *arg), void *arg);
 void uk_xen_event_send(uint32_t port);
+/* A new channel's end; `fn` is not called any more. */
+void uk_xen_event_close(uint32_t port);
 
-/* grant.c: a frame that `domain` may map from now on, for ever: the reference, or negative errno.
- */
+/* grant.c: a frame that `domain` may map from now on: the reference, or negative errno. */
 int uk_xen_grant(uint16_t domain, const struct uk_page *page);
+/* Takes it back; false, and nothing has changed, while the domain has the frame mapped. */
+bool uk_xen_grant_end(uint32_t reference);
 
 /* console.c */
 void uk_xen_console_start(void);
@@ -79,6 +82,8 @@ struct uk_xen_watch {
 	unsigned number;
 };
 int uk_xen_watch(const char *directory, const char *node, struct uk_xen_watch *watch);
+/* With the same names; it may be freed then. */
+void uk_xen_unwatch(const char *directory, const char *node, struct uk_xen_watch *watch);
 /* A last word, with interrupts off: as uk_xen_write, or not at all. */
 void uk_xen_write_last(const char *node, const char *text);
 
@@ -97,6 +102,12 @@ enum uk_xen_state {
 	UK_XEN_CLOSING = 5,
 	UK_XEN_CLOSED = 6,
 };
+enum uk_xen_stage {
+	UK_XEN_OPENING,
+	UK_XEN_RUNNING,
+	UK_XEN_ENDING, /* not used any more; the backend may still have our frames */
+	UK_XEN_ENDED,  /* the backend has closed it */
+};
 struct uk_xen_dev {
 	struct uk_list item;
 	const struct uk_xen_driver *driver;
@@ -106,9 +117,10 @@ struct uk_xen_dev {
 	uint32_t number; /* 51712 */
 	struct uk_xen_watch watch;
 	volatile bool changed; /* the backend's state may have */
-	bool running;
+	enum uk_xen_stage stage;
 	bool plugged; /* while the machine runs: it may go again */
-	void *data;   /* the driver's */
+	bool in_use;  /* by the rest of the kernel; the driver's to say */
+	void *data;   /* the driver's; NULL before it opened */
 };
 /* Each returns 0 or a negative errno, with which the device is left alone. */
 struct uk_xen_driver {
@@ -117,6 +129,10 @@ struct uk_xen_driver {
 	int (*open)(struct uk_xen_dev *dev);	/* the backend waits: rings are made and told */
 	int (*connect)(struct uk_xen_dev *dev); /* the backend is connected */
 	void (*changed)(struct uk_xen_dev *dev, enum uk_xen_state backend); /* later */
+	/* Gives back all that it has, of a device that is not in use and whose backend closed it;
+	 * false: later, for that one has some of it mapped. Does not sleep. NULL: its devices stay.
+	 */
+	bool (*release)(struct uk_xen_dev *dev);
 };
 extern const struct uk_xen_driver uk_xen_blk, uk_xen_net;
 void uk_xen_bus_wake(void); /* any context */
@@ -128,6 +144,8 @@ void uk_xen_bus_wake(void); /* any context */
 struct uk_xen_ring {
 	struct uk_xen_dev *dev;
 	volatile struct uk_xen_shared_ring *shared;
+	struct uk_page *page;
+	uint32_t grant;
 	uint32_t size;	 /* entries, a power of two */
 	uint32_t stride; /* bytes of one */
 	uint32_t filled; /* requests written */
@@ -138,6 +156,8 @@ struct uk_xen_ring {
 /* The page, granted; its reference is written to `node` of the device. 0 or negative errno. */
 int uk_xen_ring_open(struct uk_xen_ring *ring, struct uk_xen_dev *dev, uint32_t stride,
 		     const char *node);
+/* Gives its page back; false, and nothing has changed, while the backend has it mapped. */
+bool uk_xen_ring_close(struct uk_xen_ring *ring);
 static inline uint32_t uk_xen_ring_room(const struct uk_xen_ring *ring)
 {
 	return ring->size - (ring->filled - ring->seen);

@@ -15,6 +15,8 @@
 struct uk_block_dev *machine_partition[PARTITIONS_MAX];
 unsigned machine_partitions;
 unsigned machine_log_lines;
+static uint64_t machine_now;
+static struct uk_timer *machine_timer;
 
 struct uk_boot uk_boot;
 
@@ -152,6 +154,7 @@ uint8_t *machine_pages(unsigned count)
 void machine_clear(void)
 {
 	machine_partitions = 0;
+	machine_timer = NULL;
 	while (allocation_count != 0)
 		free(allocations[--allocation_count]);
 	free(allocations);
@@ -210,6 +213,38 @@ void uk_pci_enable(const struct uk_pci_dev *dev, unsigned bits)
 {
 	(void)dev;
 	(void)bits;
+}
+
+void uk_pci_disable(const struct uk_pci_dev *dev, unsigned bits)
+{
+	uk_pci_enable(dev, bits);
+}
+
+uint64_t uk_time_mono(void)
+{
+	return machine_now;
+}
+
+void uk_timer_arm(struct uk_timer *timer, uint64_t deadline)
+{
+	if (machine_timer != NULL && machine_timer != timer)
+		machine_fail("more timers than there are");
+	machine_timer = timer;
+	timer->armed = true;
+	timer->deadline = deadline;
+}
+
+bool machine_pass(uint64_t ns)
+{
+	struct uk_timer *timer = machine_timer;
+
+	machine_now += ns;
+	if (timer == NULL || timer->deadline > machine_now)
+		return false;
+	machine_timer = NULL;
+	timer->armed = false;
+	timer->fn(timer);
+	return true;
 }
 
 int uk_pci_msix_start(struct uk_pci_dev *dev)

@@ -30,6 +30,8 @@ void machine_play(const struct machine_device *device);
 void machine_fail(const char *what);
 /* Zeroed pages in one piece, until machine_clear. */
 uint8_t *machine_pages(unsigned count);
+/* Time passes, and a timer that is due runs; whether one did. */
+bool machine_pass(uint64_t ns);
 /* Frees what drivers and tests have allocated, and forgets what they registered. */
 void machine_clear(void);
 

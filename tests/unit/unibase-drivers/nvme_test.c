@@ -167,6 +167,50 @@ static void test_many_and_wrong(void **state)
 	model_end();
 }
 
+/* Slow is not lost; lost is said twice, ends everything, and stops the controller. */
+static void test_silence(void **state)
+{
+	const uint64_t period = 30000000000ull;
+	struct uk_block_dev *dev = start_sound();
+	struct uk_block_seg segs[2] = { { machine_pages(1), 512 }, { machine_pages(1), 512 } };
+	struct uk_block_req reqs[2];
+	unsigned lines;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		reqs[i] = (struct uk_block_req){
+			.op = UK_BLOCK_READ, .segs = &segs[i], .seg_count = 1, .done = land
+		};
+	landed = 0;
+	model.hold = true;
+	dev->ops->submit(dev, &reqs[0]);
+	lines = machine_log_lines;
+	for (unsigned i = 0; i < 7; i++)
+		assert_true(machine_pass(period));
+	assert_int_equal(landed, 0);
+	assert_int_equal(machine_log_lines, lines + 1);
+	model_complete(0, 0);
+	model.interrupt(model.interrupt_arg);
+	assert_int_equal(landed, 1);
+	assert_int_equal(landed_status, 0);
+	assert_true(machine_pass(period)); /* sees that nothing is under way */
+	assert_false(machine_pass(period));
+	dev->ops->submit(dev, &reqs[0]);
+	assert_true(machine_pass(period));
+	dev->ops->submit(dev, &reqs[1]);
+	for (unsigned i = 0; i < 6; i++)
+		assert_true(machine_pass(period));
+	assert_int_equal(landed, 1);
+	assert_true(model.enabled);
+	assert_true(machine_pass(period));
+	assert_int_equal(landed, 3);
+	assert_int_equal(landed_status, -UK_EIO);
+	assert_int_equal(machine_log_lines, lines + 2);
+	assert_false(model.enabled);
+	assert_false(machine_pass(period));
+	model_end();
+}
+
 static void refused(int result)
 {
 	assert_int_equal(model_start(), result);
@@ -249,6 +293,7 @@ int nvme_tests(void)
 		cmocka_unit_test(test_flush),	       cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_many_and_wrong), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_other_kinds),    cmocka_unit_test(test_identify),
+		cmocka_unit_test(test_silence),
 	};
 
 	return cmocka_run_group_tests_name("nvme", tests, NULL, NULL);

@@ -241,6 +241,23 @@ static void is_taken_away(void **state)
 	expect_given_up();
 }
 
+static void gives_everything_back(void **state)
+{
+	(void)state;
+	submit(&transfers[0], UK_BLOCK_READ, 0, UK_BLOCK_SEGS);
+	serve();
+	uk_xen_blk.changed(&host.dev, UK_XEN_CLOSING);
+	assert_true(host.grants != 0 && host.grants == host.pages);
+	host.maps = true;
+	assert_false(uk_xen_blk.release(&host.dev));
+	assert_true(host.grants != 0 && host.grants == host.pages);
+	assert_null(host.event);
+	host.maps = false;
+	assert_true(uk_xen_blk.release(&host.dev));
+	assert_int_equal(host.grants, 0);
+	assert_int_equal(host.pages, 0);
+}
+
 static void names_disks(void **state)
 {
 	static const struct {
@@ -269,6 +286,7 @@ int blk_tests(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(refuses_the_same_number_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(is_taken_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(gives_everything_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_disks, set_up, tear_down),
 	};
 

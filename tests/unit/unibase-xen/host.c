@@ -56,6 +56,7 @@ struct uk_page *uk_page_alloc(unsigned order, bool zero)
 		fail("out of pages");
 	memset(memory, zero ? 0 : 0xaa, UK_PAGE_SIZE);
 	page_memory[page_count] = memory;
+	host.pages++;
 	return &pages[page_count++];
 }
 
@@ -99,12 +100,32 @@ int uk_xen_grant(uint16_t domain, const struct uk_page *page)
 {
 	(void)domain;
 	granted[grant_count] = (unsigned)(page - pages);
+	host.grants++;
 	return (int)grant_count++;
+}
+
+bool uk_xen_grant_end(uint32_t reference)
+{
+	if (reference >= grant_count || granted[reference] == PAGES_MAX)
+		fail("the end of a grant that was not given");
+	if (host.maps)
+		return false;
+	granted[reference] = PAGES_MAX;
+	host.grants--;
+	return true;
+}
+
+void uk_page_put(struct uk_page *page)
+{
+	for (unsigned i = 0; i < grant_count; i++)
+		if (granted[i] == (unsigned)(page - pages))
+			fail("a page given back that the backend may map");
+	host.pages--;
 }
 
 uint8_t *host_granted(uint32_t reference)
 {
-	if (reference >= grant_count)
+	if (reference >= grant_count || granted[reference] == PAGES_MAX)
 		fail("a grant that was not given");
 	return page_memory[granted[reference]];
 }
@@ -122,6 +143,17 @@ void uk_xen_event_send(uint32_t port)
 	if (port != 5)
 		fail("an event by no port of ours");
 	host.sent++;
+}
+
+void uk_xen_event_close(uint32_t port)
+{
+	if (port != 5 || host.event == NULL)
+		fail("the end of no channel of ours");
+	host.event = NULL;
+}
+
+void uk_xen_bus_wake(void)
+{
 }
 
 void host_event(void)

@@ -36,7 +36,9 @@ struct host {
 	uint32_t frame_size, frame_pieces;
 	bool frame_good;
 	uint8_t frame[65536];
-	bool hold; /* received pieces are kept, not freed */
+	bool hold;		/* received pieces are kept, not freed */
+	bool maps;		/* the backend has all that was granted mapped */
+	unsigned grants, pages; /* that there are */
 };
 extern struct host host;
 
