@@ -24,6 +24,11 @@ set(features_network vdso bus smp smbios disk squashfs unix inotify shm gzip ip)
 set(features_server vdso bus smp smbios disk squashfs unix inotify shm gzip ip ext4 live)
 set(features_full ${unibase_features})
 
+# Which of them are optimized as a whole: the small ones, which programs take that start often and end soon.
+set(whole_bare WHOLE)
+set(whole_volumes WHOLE)
+set(whole_network WHOLE)
+
 # The lines of package.toml for one file.
 function(unibase_package_file file out)
 	set(${out} "${${out}}[[files]]\nsource = \"${file}\"\nto = \"${file}\"\nmode = \"0644\"\n\n" PARENT_SCOPE)
@@ -53,7 +58,7 @@ foreach(name IN LISTS unibase_kernels)
 		set(target unibase)
 	endif()
 	unibase_kernel_table(${name} table words)
-	unibase_kernel(${target} FEATURES ${features_${name}} WORDS ${words})
+	unibase_kernel(${target} ${whole_${name}} FEATURES ${features_${name}} WORDS ${words})
 	set(unibase_kernel_${name} ${target} PARENT_SCOPE)
 	unibase_package_file(kernel/${name}.elf unibase_kernel_files)
 	unibase_package_file(kernel/${name}.lz4 unibase_kernel_files)

@@ -16,7 +16,8 @@
 
 #define FRAMES_MAX 24
 
-void __stack_chk_fail(void) UK_NORETURN;
+/* The compiler makes up its calls last. */
+void __stack_chk_fail(void) __attribute__((noreturn, used));
 
 static const char *const trap_names[32] = {
 	[UK_TRAP_DIVIDE] = "divide error",

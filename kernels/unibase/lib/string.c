@@ -4,10 +4,13 @@
  */
 #include <uk/types.h>
 
+/* Calls that the compiler makes up last. */
+#define KEPT __attribute__((used))
+
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
 typedef uint32_t __attribute__((may_alias, aligned(1))) half;
 
-void *memcpy(void *to, const void *from, size_t size)
+KEPT void *memcpy(void *to, const void *from, size_t size)
 {
 	uint8_t *d = to;
 	const uint8_t *s = from;
@@ -35,7 +38,7 @@ void *memcpy(void *to, const void *from, size_t size)
 	return to;
 }
 
-void *memmove(void *to, const void *from, size_t size)
+KEPT void *memmove(void *to, const void *from, size_t size)
 {
 	uint8_t *d = to;
 	const uint8_t *s = from;
@@ -51,7 +54,7 @@ void *memmove(void *to, const void *from, size_t size)
 	return to;
 }
 
-void *memset(void *to, int byte, size_t size)
+KEPT void *memset(void *to, int byte, size_t size)
 {
 	uint8_t *d = to;
 	uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
@@ -76,7 +79,7 @@ void *memset(void *to, int byte, size_t size)
 	return to;
 }
 
-int memcmp(const void *a, const void *b, size_t size)
+KEPT int memcmp(const void *a, const void *b, size_t size)
 {
 	const uint8_t *x = a, *y = b;
 
