@@ -11,6 +11,7 @@
 #include <uk/vfs.h>
 
 #define SPAN_MAX (1ull << 40)
+#define AT_ONCE (4 * UK_PAGE_SIZE) /* of a segment: what is wanted first is spared its faults */
 
 uint64_t uk_elf_moved;
 
@@ -35,13 +36,27 @@ struct image {
 	char interpreter[256]; /* "": none */
 };
 
+/* From the pages that are about to be mapped. */
 static int read_exact(struct uk_file *file, void *to, size_t size, uint64_t offset)
 {
-	int64_t got = uk_file_read_kernel(file, to, size, offset);
+	uint8_t *out = to;
 
-	if (got < 0)
-		return (int)got;
-	return (size_t)got == size ? 0 : -UK_ENOEXEC;
+	if (offset > file->inode->size || size > file->inode->size - offset)
+		return -UK_ENOEXEC;
+	while (size != 0) {
+		uint64_t in = offset & UK_PAGE_MASK, part = UK_MIN(size, UK_PAGE_SIZE - in);
+		struct uk_page *page;
+		int result = uk_file_page(file, offset >> UK_PAGE_SHIFT, &page);
+
+		if (result != 0)
+			return result;
+		memcpy(out, (const uint8_t *)uk_page_virt(page) + in, part);
+		uk_page_put(page);
+		out += part;
+		offset += part;
+		size -= part;
+	}
+	return 0;
 }
 
 static int check_header(struct image *im, struct complaint *c)
@@ -144,6 +159,8 @@ static int map_segment(struct image *im, const struct uk_elf_segment *s)
 
 	if (s->filesz != 0) {
 		result = uk_map_add(&r);
+		if (result >= 0)
+			result = uk_map_populate(r.addr, UK_MIN(r.size, AT_ONCE));
 		if (result < 0)
 			return (int)result;
 		/* What the file has behind the segment must not show in .bss. */

@@ -156,7 +156,9 @@ static int map_stack(void)
 	};
 	int64_t result = uk_map_add(&r);
 
-	return result < 0 ? (int)result : 0;
+	/* Its top is filled at once, and spared a fault. */
+	return result < 0 ? (int)result
+			  : uk_map_fault(r.addr + r.size - UK_PAGE_SIZE, UK_ACCESS_WRITE);
 }
 
 int64_t uk_stack_fill(const struct uk_loaded *loaded)

@@ -8,6 +8,7 @@
 
 #include "../../../kernels/unibase/proc/proc.h"
 #include <uk/map.h>
+#include <uk/mem.h>
 #include <uk/user.h>
 #include <uk/vfs.h>
 
@@ -84,6 +85,32 @@ int64_t uk_file_read_kernel(struct uk_file *file, void *to, size_t size, uint64_
 		size = node.size - offset;
 	memcpy(to, bytes + offset, size);
 	return (int64_t)size;
+}
+/* One page is looked at at a time; behind the file's end it is zeros. */
+static char page_memory[UK_PAGE_SIZE];
+
+uk_paddr_t uk_page_paddr(const struct uk_page *page)
+{
+	(void)page;
+	return (uintptr_t)page_memory - UK_DIRECT_BASE;
+}
+int uk_file_page(struct uk_file *file, uint64_t index, struct uk_page **page)
+{
+	memset(page_memory, 0, sizeof(page_memory));
+	*page = NULL;
+	must(index < UK_ALIGN_UP(node.size, UK_PAGE_SIZE) / UK_PAGE_SIZE);
+	return uk_file_read_kernel(file, page_memory, UK_PAGE_SIZE, index * UK_PAGE_SIZE) > 0
+		       ? 0
+		       : -UK_EIO;
+}
+void uk_page_put(struct uk_page *page)
+{
+	must(page == NULL);
+}
+int uk_map_populate(uint64_t addr, uint64_t size)
+{
+	must((addr & UK_PAGE_MASK) == 0 && size != 0 && (size & UK_PAGE_MASK) == 0);
+	return 0;
 }
 int64_t uk_map_add(const struct uk_map_request *r)
 {
