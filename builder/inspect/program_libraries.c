@@ -9,6 +9,7 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/io/secret.h>
+#include <unistd.h>
 
 #include "internal.h"
 
