@@ -20,8 +20,8 @@ BUILD = sys.argv[1]
 UNI = os.path.join(BUILD, "bin/uni")
 PACKAGES = os.path.join(ROOT, "build/packages/out")
 REGION, BLOCK = "eu-central-1", 524288
-SETUP_CALLS = 4  # made by the test before moto asks for signatures
-POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["ec2:*", "ebs:*"], "Resource": "*"}]}'
+SETUP_CALLS = 12  # made by the test before moto asks for signatures
+POLICY = os.path.join(ROOT, "docs/ec2-policy.json")
 RECIPE = """[image]
 name = "judged"
 version = "2.1.0"
@@ -63,13 +63,19 @@ def start_moto(folder):
     raise SystemExit("moto_server does not start")
 
 
-def make_user(url):
+def make_user(url, name, without=None):
+    """One who may do what the documentation's policy says, but for one action. moto knows no names of EBS's resources."""
     iam = boto3.client("iam", region_name=REGION, endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b")
-    iam.create_user(UserName="pusher")
-    arn = iam.create_policy(PolicyName="push", PolicyDocument=POLICY)["Policy"]["Arn"]
-    iam.attach_user_policy(UserName="pusher", PolicyArn=arn)
-    key = iam.create_access_key(UserName="pusher")["AccessKey"]
-    return key["AccessKeyId"], key["SecretAccessKey"]
+    with open(POLICY, encoding="ascii") as f:
+        policy = json.load(f)
+    for statement in policy["Statement"]:
+        statement["Resource"] = "*"
+        statement["Action"] = [action for action in statement["Action"] if action != without]
+    iam.create_user(UserName=name)
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))["Policy"]["Arn"]
+    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
 def build(work, env):
@@ -152,19 +158,24 @@ def main():
     work = tempfile.mkdtemp(prefix="uni-ec2-")
     server, url = start_moto(work)
     try:
-        access, secret = make_user(url)
+        user = make_user(url, "pusher")
+        lesser = {action: make_user(url, action.split(":")[1], action) for action in ("ec2:RegisterImage", "ebs:PutSnapshotBlock")}
         env = {k: v for k, v in os.environ.items() if not k.startswith(("UNI_", "XDG_", "AWS_"))}
-        env.update(UNI_CACHE=work + "/store", UNI_INDEX=work + "/no-index", XDG_STATE_HOME=work + "/state", HOME=work + "/home", no_proxy="127.0.0.1",
-                   AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret,
-                   AWS_EC2_METADATA_DISABLED="true")
+        env.update(UNI_CACHE=work + "/store", UNI_INDEX=work + "/no-index", XDG_STATE_HOME=work + "/state",
+                   HOME=work + "/home", no_proxy="127.0.0.1",
+                   AWS_ENDPOINT_URL=url, AWS_EC2_METADATA_DISABLED="true", **user)
         build(work, env)
         judge_families(work, env)
         push = [UNI, "push", "out/judged.ami", f"ec2://{REGION}/", "--wait"]
-        wrong = subprocess.run(push, check=False, cwd=work, env={**env, "AWS_SECRET_ACCESS_KEY": secret[::-1]},
-                               capture_output=True, text=True)
-        assert wrong.returncode == 1 and "not accepted" in wrong.stderr, wrong.stderr
+        secret = user["AWS_SECRET_ACCESS_KEY"]
+        refused = [({"AWS_SECRET_ACCESS_KEY": secret[::-1]}, "not accepted")]
+        refused += [(keys, f"the permission {action} is missing") for action, keys in lesser.items()]
+        for keys, said in refused:
+            done = subprocess.run(push, check=False, cwd=work, env={**env, **keys}, capture_output=True, text=True)
+            assert done.returncode == 1 and said in done.stderr, done.stderr
         out = subprocess.run(push, check=True, cwd=work, env=env, capture_output=True, text=True).stdout
-        keys = {"region_name": REGION, "endpoint_url": url, "aws_access_key_id": access, "aws_secret_access_key": secret}
+        keys = {"region_name": REGION, "endpoint_url": url, "aws_access_key_id": user["AWS_ACCESS_KEY_ID"],
+                "aws_secret_access_key": secret}
         images = boto3.client("ec2", **keys).describe_images(Owners=["self"])["Images"]
         assert [i["Name"] for i in images if i["ImageId"] in out] and images[0]["Name"].startswith("judged-2.1.0-"), images
         # moto computes another signature than boto3 for a query; ours has none. Reading back needs no judge of that.
