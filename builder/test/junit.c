@@ -24,6 +24,12 @@ static void add_escaped(struct uni_buf *out, const char *text)
 	}
 }
 
+/* U+FFFE and U+FFFF are characters of UTF-8, but not of XML. */
+static bool is_no_character(const char *at)
+{
+	return uni_str_starts(at, "\xef\xbf\xbe") || uni_str_starts(at, "\xef\xbf\xbf");
+}
+
 /* As UTF-8, which the sources of these texts need not be. */
 static void add_text(struct uni_buf *out, const char *text)
 {
@@ -32,7 +38,10 @@ static void add_text(struct uni_buf *out, const char *text)
 
 		while (width < 4 && at[width] != '\0' && !uni_utf8_valid(at, width))
 			width++;
-		if (uni_utf8_valid(at, width)) {
+		if (is_no_character(at)) {
+			uni_buf_puts(out, "\xef\xbf\xbd");
+			at += width;
+		} else if (uni_utf8_valid(at, width)) {
 			UNI_AUTO_FREE char *character = uni_strndup(at, width);
 
 			add_escaped(out, character);

@@ -284,6 +284,24 @@ class Tests(scenario.Scenario):
         self.assertEqual(case[0].tag, "failure")
         self.assertIn("status 8", case[0].text)
 
+    def test_a_report_that_others_read(self):
+        """By a reader of JUnit's form that is not ours; with what no XML can hold on the console."""
+        self.recipe(STEP.format("passes", 'args = ["end"]\nexit-status = 7', "60s") +
+                    STEP.format("fails", 'args = ["end", "<&]]>\\u001b\\ufffe\\u00e9"]\nexit-status = 8', "60s"))
+        self.uni("test", "recipe.toml", "-j", "2", "--junit", "out.xml", status=1)
+        told = self.tool("/usr/bin/python3", "-c", """if True:
+            from junitparser import JUnitXml, Failure
+            suite = JUnitXml.fromfile("out.xml")
+            print(suite.name, suite.tests, suite.failures, suite.errors, suite.time > 0)
+            for case in suite:
+                print(case.classname, "|", case.name, "|", case.is_passed, [type(r) is Failure for r in case.result])
+                print([r.message for r in case.result], "argument end" in case.system_out)
+                print([line for line in case.system_out.splitlines() if "]]>" in line])
+        """)
+        self.assertEqual(told.splitlines(), [
+            "tested 2 1 0 True", "tested | passes (raw, q35) | True []", "[] True", "[]",
+            "tested | fails (raw, q35) | False [True]", "['exit status'] True", "['argument <&]]>\\\\x1b\ufffd\u00e9']"])
+
     def test_http_that_differs(self):
         for lines, what, expected, came in (
                 ('[[test.http]]\npath = "/none"', "GET /none on port 80: status", "200", "404\nGET /none"),

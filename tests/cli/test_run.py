@@ -1,0 +1,90 @@
+"""uni run as its user meets it: the stock site in a browser, and what of this machine stands in the way, said."""
+
+import os
+import socket
+import subprocess
+import time
+
+import scenario
+
+SITE = os.path.join(scenario.ROOT, "recipes/stock/site/recipe.toml")
+NUMBERS_C = """#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+int main(void)
+{
+	cpu_set_t set;
+	sched_getaffinity(0, sizeof(set), &set);
+	printf("%d processors\\n", CPU_COUNT(&set));
+	return 0;
+}
+"""
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+class Run(scenario.Scenario):
+    def serving(self):
+        port = free_port()
+        self.uni("run", SITE, "--detach", "--name", "site", "--port", f"{port}:80")
+        self.addCleanup(self.run_uni, "stop", "site")
+        for _ in range(300):
+            if "site: serving" in self.uni("logs", "site"):
+                return f"http://127.0.0.1:{port}"
+            time.sleep(0.1)
+        return self.fail(self.uni("logs", "site"))
+
+    def test_curl_and_a_browser(self):
+        at = self.serving()
+        self.assertIn("<h1>It serves.</h1>", self.tool("curl", "-sS", "--max-time", "60", "--http1.1", "--compressed", at + "/"))
+        page = self.tool("w3m", "-dump", at + "/", env={**self.env, "HOME": self.path("home")}, timeout=60)
+        self.assertIn("It serves.", page)
+        self.assertNotIn("<h1>", page)
+        head = self.tool("w3m", "-dump_head", at + "/style.css", env={**self.env, "HOME": self.path("home")}, timeout=60)
+        self.assertRegex(head, r"(?i)HTTP/1\.[01] 200 OK\n(?:.*\n)*content-type: text/css")
+        for way, status in (("save", "200"), ("compare", "304")):
+            self.assertEqual(self.tool("curl", "-sS", "--max-time", "60", "-o", os.devnull, "-w", "%{http_code}",
+                                       f"--etag-{way}", "etag", at + "/style.css"), status)
+        self.uni("stop", "site")
+
+    def test_a_port_that_is_taken(self):
+        """Which one is said, before the machine is started; the other address of the same port is free."""
+        self.hello()
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+            said = self.fails("run", "recipe.toml", "--port", f"{free_port()}:81", "--port", f"{port}:80", status=125)
+            self.assertRegex(said, rf"port {port} of this machine \(127\.0\.0\.1, tcp\) is taken")
+            self.assertNotIn("qemu", said)
+            self.uni("run", "recipe.toml", "--port", f"127.0.0.2:{port}:80", "-t", "60", status=7)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+            self.assertRegex(self.fails("run", "recipe.toml", "--port", f"{port}:53/udp", status=125),
+                             rf"port {port} of this machine \(127\.0\.0\.1, udp\) is taken")
+
+    def test_an_emulator_that_cannot_start_the_machine(self):
+        """Its status is not the program's."""
+        self.hello()
+        emulator = self.write("emulator", '#!/bin/sh\nexec qemu-system-x86_64 "$@" -device abacus\n', 0o755)
+        said = self.fails("run", "recipe.toml", "--qemu", emulator, "--accel", "tcg", "-t", "60", status=125)
+        self.assertIn("abacus", said)
+        self.assertIn("the emulator could not run the machine", said)
+        self.assertIn("nowhere", self.fails("run", "recipe.toml", "--qemu", "/nowhere/qemu", status=125))
+
+    def test_processors(self):
+        self.write("numbers.c", NUMBERS_C)
+        recipe = '[image]\nname = "numbers"\n[app]\nsources = ["numbers.c"]\n'
+        self.write("recipe.toml", recipe)
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"), "1 processors\n")
+        self.write("recipe.toml", recipe + "[machine]\nprocessors = 2\n")
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"), "2 processors\n")
+        self.assertRegex(self.uni("run", "recipe.toml", "--print"), r" -smp (cpus=)?2")
+        self.assertEqual(subprocess.run(self.uni("run", "recipe.toml", "--print").rstrip("\n") + " > printed", shell=True,
+                                        cwd=self.work, env=self.env, timeout=60, check=False).returncode, 1)
+
+
+if __name__ == "__main__":
+    scenario.main()
