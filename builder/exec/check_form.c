@@ -17,11 +17,16 @@ static void check_entry(struct build *b, const struct uni_base *base, const char
 		base_complain(b, pos, &why);
 }
 
-static bool drives(const struct uni_base *base, const char *device)
+/* What the kernel drives that an AMI takes; where there is none, that is said elsewhere. */
+static const struct uni_strv *ami_devices(const struct build *b, const struct uni_base *base)
 {
+	const char *place = uni_plan_place(b->recipe, base, "ami");
+	const struct uni_base_kernel *kernel = NULL;
 	struct uni_err ignored = UNI_ERR_INIT;
 
-	return uni_base_need_device(base, device, &ignored) == 0;
+	return uni_plan_kernel(b->recipe, base, place, &kernel, &ignored) == 0
+		       ? &kernel->can.devices
+		       : &base->can.devices;
 }
 
 static size_t count_beside(const struct uni_recipe *recipe)
@@ -59,14 +64,15 @@ static void warn_types(struct build *b, struct uni_pos pos, const struct uni_ami
 static void check_ami(struct build *b, const struct uni_base *base, struct uni_pos pos)
 {
 	const struct uni_recipe *recipe = b->recipe;
+	const struct uni_strv *devices = ami_devices(b, base);
 	const struct uni_ami_needs image = {
 		.bios = recipe->boot.bios,
 		.uefi = recipe->boot.uefi,
 		.network = recipe->config.networks.count != 0,
-		.nvme = drives(base, "nvme"),
-		.ena = drives(base, "ena"),
-		.xen_disk = drives(base, "xen-blkfront"),
-		.xen_network = drives(base, "xen-netfront"),
+		.nvme = uni_strv_has(devices, "nvme"),
+		.ena = uni_strv_has(devices, "ena"),
+		.xen_disk = uni_strv_has(devices, "xen-blkfront"),
+		.xen_network = uni_strv_has(devices, "xen-netfront"),
 	};
 	bool on_xen = uni_ami_starts(&image, "t2", NULL);
 	struct uni_err why = UNI_ERR_INIT;

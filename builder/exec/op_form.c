@@ -35,11 +35,20 @@ static int end_file(void *user, const char *name, const struct uni_digest *known
 	return rc;
 }
 
-static void fill_machine(struct build *b, const struct uni_base *base,
+/* The kernel that is on the disk of this form. */
+static int form_kernel(const struct build *b, const struct uni_base *base,
+		       const struct uni_form *form, const struct uni_base_kernel **kernel,
+		       struct uni_err *err)
+{
+	const char *place = uni_plan_place(b->recipe, base, form->name);
+
+	return uni_plan_kernel(b->recipe, base, place, kernel, err);
+}
+
+static void fill_machine(const struct build *b, const struct uni_base_kernel *kernel,
 			 struct uni_form_machine *machine)
 {
 	const struct uni_recipe *recipe = b->recipe;
-	struct uni_err ignored = UNI_ERR_INIT;
 
 	*machine = (struct uni_form_machine){
 		.name = recipe->image.name,
@@ -49,7 +58,7 @@ static void fill_machine(struct build *b, const struct uni_base *base,
 		.bios = recipe->boot.bios,
 		.uefi = recipe->boot.uefi,
 		.network = recipe->config.networks.count != 0,
-		.ena = uni_base_need_device(base, "ena", &ignored) == 0,
+		.ena = uni_strv_has(&kernel->can.devices, "ena"),
 	};
 }
 
@@ -109,16 +118,19 @@ int form_write(struct build *b, const struct uni_step *step, const struct uni_fo
 	struct sink sink = { .b = b, .record = record };
 	const struct uni_form_out out = { .begin = begin_file, .end = end_file, .user = &sink };
 	struct uni_form_machine machine;
+	const struct uni_base_kernel *kernel = NULL;
 	const struct uni_base *base;
 	int rc = base_open(b, &base, err);
 
+	if (rc == 0)
+		rc = form_kernel(b, base, form, &kernel, err);
 	if (rc == 0)
 		rc = uni_disk_open_layout(&source, layout, form->grain, result, err);
 	if (rc == 0)
 		rc = beside_open(b, step, form, &beside, err);
 	if (rc != 0)
 		return rc;
-	fill_machine(b, base, &machine);
+	fill_machine(b, kernel, &machine);
 	machine.volumes = beside.items;
 	machine.volume_count = beside.count;
 	rc = form->write(source, &machine, &out, err);

@@ -25,12 +25,14 @@ static const struct place places[] = {
 	  .always = WORDS("xen-console", "xen-clock"),
 	  .disks = WORDS("xen-blkfront"),
 	  .networks = WORDS("xen-netfront") },
-	/* Nitro shows disks as NVMe and the network as ENA, and nothing else. */
+	/* Nitro shows disks as NVMe and the network as ENA, and nothing else; and it starts no
+	 * image that does not say to drive ENA, whether the image has a network or not. Older types
+	 * show both as Xen does. */
 	{ .name = "ec2",
 	  .forms = WORDS("ami"),
-	  .always = WORDS("nvme"),
-	  .disks = WORDS("nvme"),
-	  .networks = WORDS("ena") },
+	  .always = WORDS("nvme", "ena", "xen-blkfront"),
+	  .disks = WORDS("nvme", "xen-blkfront"),
+	  .networks = WORDS("ena", "xen-netfront") },
 	/* The disk in all its forms: whoever takes it chooses the controller. */
 	{ .name = "",
 	  .always = WORDS("uart"),
