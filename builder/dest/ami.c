@@ -67,7 +67,8 @@ int uni_ami_check_type(const struct uni_ec2_image *image, const char *type, stru
 		return 0;
 	uni_err_set(err, UNI_E_UNSUPPORTED, "%s does not start on %s: %s", image->id, type, why);
 	uni_ami_types_text(&needs, &types);
-	return uni_err_hint(err, "instance types that remain: %s", uni_buf_text(&types));
+	return uni_err_hint(err, "instance types that remain: %s",
+			    types.size != 0 ? uni_buf_text(&types) : "none");
 }
 
 /* A snapshot, and the block maps that are kept of it. */

@@ -72,6 +72,11 @@ class Images(ec2.Ec2):
                       self.fails("run", f"ec2://eu-central-1/{self.only_image()[0]}", status=125))
         self.assertEqual(self.account.instances, {})
         self.uni("run", f"ec2://eu-central-1/{self.only_image()[0]}", "--type", "t2.nano")
+        # Nothing of EC2 starts this one, wherever it comes from.
+        image = self.only_image()[1]
+        image["form"] = {**image["form"], "BootMode": "uefi"}
+        self.assertIn("instance types that remain: none",
+                      self.fails("run", f"ec2://eu-central-1/{self.only_image()[0]}", "--type", "t2.nano", status=125))
         self.request(BootMode="uefi")
         before = len(self.account.calls)
         self.assertIn("no instance type of EC2 starts it", self.push_fails())

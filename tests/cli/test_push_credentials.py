@@ -109,6 +109,16 @@ printf '{{"Version": 1, "AccessKeyId": "AKID%d", "SecretAccessKey": "s%d", "Expi
         self.only_image()
         self.assertEqual(self.read("count"), b"2\n")
 
+    def test_keys_that_have_expired(self):
+        """Those of the environment cannot be renewed: nothing is sent with them, and nothing left."""
+        self.env.update(AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SESSION_TOKEN="t",
+                        AWS_SECRET_ACCESS_KEY="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+        self.account.keys["AKIDEXAMPLE"].update(expires=0, token="t")
+        said = self.push_fails()
+        self.assertIn("RequestExpired: the keys have expired", said)
+        self.assertIn("the credentials from environment are not accepted", said)
+        self.assertEqual(self.account.snapshots, {})
+
     def test_keys_that_nobody_knows(self):
         self.env.update(AWS_ACCESS_KEY_ID="AKIDOTHER", AWS_SECRET_ACCESS_KEY="x")
         done = self.refused()
