@@ -46,12 +46,12 @@ struct uni_image {
 	int fd;
 	uint64_t size;
 	struct uni_digest digest;
-	bool mapped;	       /* the digest is one of uni/base/mapdigest.h */
-	struct uni_ami *ami;   /* of a folder NAME.ami, or NULL */
-	const char *form;      /* DISK: "raw", "qcow2", ... */
-	uint64_t disk_size;    /* DISK: bytes that a machine sees */
-	struct uni_disk *disk; /* DISK; NULL when it has no GPT */
-	const char **holds;    /* DISK with a GPT: what each partition holds, NULL: not known */
+	bool mapped;		  /* the digest is one of uni/base/mapdigest.h */
+	struct uni_ami *ami;	  /* of a folder NAME.ami, or NULL */
+	const char *form;	  /* DISK: "raw", "qcow2", ... */
+	uint64_t disk_size;	  /* DISK: bytes that a machine sees */
+	struct uni_disk *disk;	  /* DISK; NULL when it has no GPT */
+	const char **holds;	  /* DISK with a GPT: what each partition holds, NULL: not known */
 	struct uni_disk_mbr *mbr; /* DISK: its older table, or NULL */
 	const char *whole;	  /* DISK without any table: what it holds; NULL: not known */
 	int disk_fd; /* DISK: the file itself, or what kernel and volumes were unpacked into */
