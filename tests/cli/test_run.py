@@ -21,14 +21,9 @@ int main(void)
 """
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
 class Run(scenario.Scenario):
     def serving(self):
-        port = free_port()
+        port = scenario.free_port()
         self.uni("run", SITE, "--detach", "--name", "site", "--port", f"{port}:80")
         self.addCleanup(self.run_uni, "stop", "site")
         for _ in range(300):
@@ -55,7 +50,7 @@ class Run(scenario.Scenario):
         self.hello()
         with socket.create_server(("127.0.0.1", 0)) as s:
             port = s.getsockname()[1]
-            said = self.fails("run", "recipe.toml", "--port", f"{free_port()}:81", "--port", f"{port}:80", status=125)
+            said = self.fails("run", "recipe.toml", "--port", f"{scenario.free_port()}:81", "--port", f"{port}:80", status=125)
             self.assertRegex(said, rf"port {port} of this machine \(127\.0\.0\.1, tcp\) is taken")
             self.assertNotIn("qemu", said)
             self.uni("run", "recipe.toml", "--port", f"127.0.0.2:{port}:80", "-t", "60", status=7)
