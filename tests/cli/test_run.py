@@ -1,13 +1,14 @@
 """uni run as its user meets it: the stock site in a browser, and what of this machine stands in the way, said."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
 
 import scenario
 
-SITE = os.path.join(scenario.ROOT, "recipes/stock/site/recipe.toml")
+SITE = os.path.join(scenario.ROOT, "recipes/stock/site")
 NUMBERS_C = """#define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ int main(void)
 class Run(scenario.Scenario):
     def serving(self):
         port = scenario.free_port()
-        self.uni("run", SITE, "--detach", "--name", "site", "--port", f"{port}:80")
+        shutil.copytree(SITE, self.path("work", "site"), ignore=shutil.ignore_patterns("*.lock"))
+        self.uni("run", "site/recipe.toml", "--detach", "--name", "site", "--port", f"{port}:80")
         self.addCleanup(self.run_uni, "stop", "site")
         for _ in range(300):
             if "site: serving" in self.uni("logs", "site"):
