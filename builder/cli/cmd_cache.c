@@ -9,7 +9,7 @@
 #include "list.h"
 
 static const struct cli_option ls_options[] = {
-	{ "all", 'a', NULL, "blobs too" },
+	{ "all", 'a', NULL, "blobs too, and notes of what was found out about inputs" },
 	{ 0 },
 };
 
@@ -18,40 +18,61 @@ struct listing {
 	bool all;
 };
 
-static const char *kind_name(enum uni_store_kind kind)
+/* A result without content is what a build found out and would otherwise look up again. */
+static bool is_note(const struct uni_store_item *item)
+{
+	return item->kind == UNI_STORE_RESULT && item->record != NULL && item->record->count == 0;
+}
+
+static const char *kind_name(const struct uni_store_item *item)
 {
 	static const char *const names[] = { "blob", "result", "reference" };
 
-	return names[kind];
+	return is_note(item) ? "note" : names[item->kind];
+}
+
+/* What a result's first blob was made as, or NULL. */
+static const char *what_of(const struct uni_store_item *item)
+{
+	return item->kind == UNI_STORE_RESULT && item->record != NULL && item->record->count != 0
+		       ? item->record->entries[0].name
+		       : NULL;
+}
+
+static void list_text(struct uni_buf *out, const struct uni_store_item *item, const char *date)
+{
+	uni_buf_printf(out, "%-9s  %10s  %s  %s", kind_name(item), uni_size_text(item->size), date,
+		       item->name);
+	if (what_of(item) != NULL)
+		uni_buf_printf(out, "  (%s)", what_of(item));
+	uni_buf_putc(out, '\n');
+}
+
+static void list_json(struct uni_buf *out, const struct uni_store_item *item, const char *date)
+{
+	uni_buf_printf(out, "{\"kind\": \"%s\", \"size\": %llu, \"used\": \"%s\", \"name\": ",
+		       kind_name(item), (unsigned long long)item->size, date);
+	uni_json_string(out, item->name);
+	if (what_of(item) != NULL) {
+		uni_buf_puts(out, ", \"what\": ");
+		uni_json_string(out, what_of(item));
+	}
+	uni_buf_putc(out, '}');
 }
 
 static int list_item(void *user, const struct uni_store_item *item, struct uni_err *err)
 {
 	struct listing *listing = user;
-	struct uni_buf *out;
 	time_t when = (time_t)item->used;
 	struct tm day;
 	char date[32] = "-";
 
 	(void)err;
-	if (item->kind == UNI_STORE_BLOB && !listing->all)
+	if ((item->kind == UNI_STORE_BLOB || is_note(item)) && !listing->all)
 		return 0;
 	if (gmtime_r(&when, &day) != NULL)
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &day);
-	out = cli_list_item(&listing->list);
-	if (!listing->list.json) {
-		uni_buf_printf(out, "%-9s  %10s  %s  %s", kind_name(item->kind),
-			       uni_size_text(item->size), date, item->name);
-		if (item->kind == UNI_STORE_RESULT && item->record != NULL &&
-		    item->record->count != 0)
-			uni_buf_printf(out, "  (%s)", item->record->entries[0].name);
-		uni_buf_putc(out, '\n');
-		return 0;
-	}
-	uni_buf_printf(out, "{\"kind\": \"%s\", \"size\": %llu, \"used\": \"%s\", \"name\": ",
-		       kind_name(item->kind), (unsigned long long)item->size, date);
-	uni_json_string(out, item->name);
-	uni_buf_putc(out, '}');
+	(listing->list.json ? list_json : list_text)(cli_list_item(&listing->list), item, date);
 	return 0;
 }
 

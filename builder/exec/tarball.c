@@ -72,7 +72,7 @@ static int unpack_all(struct build *b, struct uni_tar_reader *tar, const char *n
 static int unpack(struct build *b, struct item *archive, struct uni_files *files,
 		  struct uni_err *err)
 {
-	static const struct uni_tar_limits limits = UNI_TAR_LIMITS_INIT;
+	struct uni_tar_limits limits = UNI_TAR_LIMITS_INIT;
 	struct uni_source *source UNI_AUTO(uni_source) = NULL;
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) = NULL;
 	int fd UNI_AUTO_CLOSE = -1;
@@ -84,6 +84,7 @@ static int unpack(struct build *b, struct item *archive, struct uni_files *files
 		rc = uni_archive_source(&source, fd, archive->name, err);
 	if (rc != 0)
 		return rc;
+	limits.size = uni_archive_most(archive->blob.size);
 	tar = uni_tar_reader_new(source, &limits, archive->name);
 	return unpack_all(b, tar, archive->name, files, err);
 }

@@ -11,8 +11,6 @@
 
 #define INDEXES_MAX 4
 /* What a layer may unpack to: so much, and so much for each byte that came. */
-#define UNPACKED_LEAST (UINT64_C(256) << 20)
-#define UNPACKED_RATIO 200
 #define ENTRIES_MAX 400000
 
 struct image {
@@ -147,7 +145,7 @@ static bool media_type_known(const char *type)
 static int unpack_layer(struct layers *layers, int fd, const struct image_part *part,
 			struct uni_digest *diff, struct uni_err *err)
 {
-	const uint64_t most = UNPACKED_LEAST + part->size * UNPACKED_RATIO;
+	const uint64_t most = uni_archive_most(part->size);
 	const struct uni_tar_limits limits = { .entries = ENTRIES_MAX,
 					       .size = most,
 					       .path_size = UNI_TREE_PATH_MAX };

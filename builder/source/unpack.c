@@ -9,6 +9,8 @@
 #include <uni/base/system.h>
 
 #define CHUNK (1u << 16)
+#define MOST_LEAST (UINT64_C(256) << 20)
+#define MOST_RATIO 200
 
 #define FNS(X)                                                                                     \
 	X(archive_read_new)                                                                        \
@@ -61,6 +63,12 @@ static void unpacked_free(struct uni_source *source)
 }
 
 static const struct uni_source_ops ops = { .read = unpacked_read, .free = unpacked_free };
+
+uint64_t uni_archive_most(uint64_t packed)
+{
+	return packed > (UINT64_MAX - MOST_LEAST) / MOST_RATIO ? UINT64_MAX
+							       : MOST_LEAST + packed * MOST_RATIO;
+}
 
 int uni_archive_source(struct uni_source **source, int fd, const char *name, struct uni_err *err)
 {

@@ -28,7 +28,7 @@ def content(path):
 def build(work, boot):
     """The stock recipe with a static address; its disk, and its ELF."""
     folder, out = work.path(f"site-{boot}"), work.path(f"out-{boot}")
-    shutil.copytree(os.path.join(ROOT, "recipes/stock/site"), folder)
+    shutil.copytree(os.path.join(ROOT, "recipes/stock/site"), folder, ignore=shutil.ignore_patterns("*.lock"))
     recipe = os.path.join(folder, "recipe.toml")
     with open(recipe, encoding="utf-8") as f:
         text = f.read().replace('network = "dhcp"', f'network = "{network.GUEST}/24"')

@@ -8,17 +8,11 @@ import time
 import scenario
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Registry(scenario.Scenario):
     def setUp(self):
         super().setUp()
         self.env["no_proxy"] = "127.0.0.1,localhost"
-        self.host = f"127.0.0.1:{free_port()}"
+        self.host = f"127.0.0.1:{scenario.free_port()}"
         config = self.path("registry.yml")
         with open(config, "w", encoding="ascii") as f:
             f.write("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: " + self.path("registry") +

@@ -90,6 +90,17 @@ class Cache(scenario.Scenario):
         self.assertIn('"kind": "header", "name": "inc1/part.h"', manifest)
         self.assertNotIn("inc2/part.h", manifest)
 
+    def test_list(self):
+        """Results say what they are; what has no content is told apart, and only when all is asked for."""
+        self.uni("build", self.hello(), "-o", "out")
+        shown = self.uni_json("cache", "ls", "--json")
+        self.assertEqual({item["kind"] for item in shown}, {"result", "reference"})
+        self.assertTrue(all(item["what"] for item in shown if item["kind"] == "result"))
+        everything = self.uni_json("cache", "ls", "--all", "--json")
+        self.assertEqual({item["kind"] for item in everything}, {"result", "reference", "note", "blob"})
+        self.assertTrue(all(item["size"] == 0 for item in everything if item["kind"] == "note"))
+        self.assertEqual(len(self.uni("cache", "ls").splitlines()), len(shown))
+
     def test_plan_tells_before(self):
         self.assertNotIn("cached", self.uni("plan", "recipe.toml").replace(" 0 cached", ""))
         self.built()

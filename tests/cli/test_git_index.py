@@ -145,7 +145,7 @@ class GitIndex(scenario.Scenario):
         os.makedirs(home + "/.ssh", 0o700)
         for name in ("host", home + "/.ssh/id_ed25519"):
             self.tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", name)
-        port = free_port()
+        port = scenario.free_port()
         with open(home + "/.ssh/id_ed25519.pub", encoding="ascii") as f:
             self.write("authorized", f.read(), 0o600)
         self.write("sshd_config", f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {self.work}/host\n"
@@ -206,12 +206,6 @@ class GitIndex(scenario.Scenario):
         self.assertIn("is no index", self.fails("publish", "--to", f"git+file://{self.repository}", "-k", "me"))
         self.fails("publish", "--to", "typo", "-k", "me")
         self.assertFalse(os.path.exists(os.path.join(self.work, "typo")))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(port):

@@ -19,21 +19,28 @@ source = "site"
 formats = ["xen", "firecracker", "libvirt", "elf"]
 """
 
-# From firecracker.yaml of its API: what an object may have, and what it must.
-BOOT_SOURCE = ({"kernel_image_path", "boot_args", "initrd_path"}, {"kernel_image_path"})
-DRIVE = ({"drive_id", "path_on_host", "is_root_device", "is_read_only", "partuuid", "cache_type", "rate_limiter", "io_engine",
-          "socket"}, {"drive_id", "is_root_device"})
-MACHINE = ({"vcpu_count", "mem_size_mib", "smt", "cpu_template", "track_dirty_pages", "huge_pages"}, {"vcpu_count", "mem_size_mib"})
-INTERFACE = ({"iface_id", "host_dev_name", "guest_mac", "rx_rate_limiter", "tx_rate_limiter"}, {"iface_id", "host_dev_name"})
-TOP = ({"boot-source", "drives", "machine-config", "network-interfaces", "cpu-config", "balloon", "logger", "metrics",
-        "mmds-config", "vsock", "entropy"}, {"boot-source", "drives"})
+# The definitions of Firecracker's published schema (src/firecracker/swagger/firecracker.yaml, version 1.17.0-dev) that the
+# file is made of: of each object its properties with their types, and which of them must be there.
+BOOT_SOURCE = ({"kernel_image_path": str, "boot_args": str, "initrd_path": str}, {"kernel_image_path"})
+DRIVE = ({"drive_id": str, "path_on_host": str, "is_root_device": bool, "is_read_only": bool, "partuuid": str, "cache_type": str,
+          "rate_limiter": dict, "io_engine": str, "socket": str},
+         {"drive_id", "is_root_device",
+          "is_read_only", "path_on_host"})  # these two by their descriptions, for virtio-block
+MACHINE = ({"vcpu_count": int, "mem_size_mib": int, "smt": bool, "cpu_template": str, "track_dirty_pages": bool,
+            "huge_pages": str}, {"vcpu_count", "mem_size_mib"})
+INTERFACE = ({"iface_id": str, "host_dev_name": str, "guest_mac": str, "mtu": int, "rx_rate_limiter": dict,
+              "tx_rate_limiter": dict}, {"iface_id", "host_dev_name"})
+TOP = ({"boot-source": dict, "drives": list, "machine-config": dict, "network-interfaces": list, "cpu-config": dict,
+        "balloon": dict, "logger": dict, "metrics": dict, "memory-hotplug": dict, "mmds-config": dict, "pmem": list,
+        "vsock": dict, "entropy": dict}, {"boot-source", "drives"})
 
 
 class Machines(scenario.Scenario):
     def assertObject(self, value, rule):
         may, must = rule
-        self.assertLessEqual(set(value), may)
         self.assertLessEqual(must, set(value))
+        for name, item in value.items():
+            self.assertIs(type(item), may.get(name), name)
 
     def build(self, more=""):
         self.hello(RECIPE + more)
@@ -75,6 +82,7 @@ class Machines(scenario.Scenario):
         self.assertObject(config["boot-source"], BOOT_SOURCE)
         self.assertObject(config["machine-config"], MACHINE)
         self.assertEqual((config["machine-config"]["vcpu_count"], config["machine-config"]["mem_size_mib"]), (2, 24))
+        self.assertIn(config["machine-config"]["vcpu_count"], range(1, 33))
         self.assertEqual(len(config["drives"]), 2)
         for drive in config["drives"]:
             self.assertObject(drive, DRIVE)

@@ -1,13 +1,14 @@
 """uni run as its user meets it: the stock site in a browser, and what of this machine stands in the way, said."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
 
 import scenario
 
-SITE = os.path.join(scenario.ROOT, "recipes/stock/site/recipe.toml")
+SITE = os.path.join(scenario.ROOT, "recipes/stock/site")
 NUMBERS_C = """#define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
@@ -21,15 +22,11 @@ int main(void)
 """
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
 class Run(scenario.Scenario):
     def serving(self):
-        port = free_port()
-        self.uni("run", SITE, "--detach", "--name", "site", "--port", f"{port}:80")
+        port = scenario.free_port()
+        shutil.copytree(SITE, self.path("work", "site"), ignore=shutil.ignore_patterns("*.lock"))
+        self.uni("run", "site/recipe.toml", "--detach", "--name", "site", "--port", f"{port}:80")
         self.addCleanup(self.run_uni, "stop", "site")
         for _ in range(300):
             if "site: serving" in self.uni("logs", "site"):
@@ -55,7 +52,7 @@ class Run(scenario.Scenario):
         self.hello()
         with socket.create_server(("127.0.0.1", 0)) as s:
             port = s.getsockname()[1]
-            said = self.fails("run", "recipe.toml", "--port", f"{free_port()}:81", "--port", f"{port}:80", status=125)
+            said = self.fails("run", "recipe.toml", "--port", f"{scenario.free_port()}:81", "--port", f"{port}:80", status=125)
             self.assertRegex(said, rf"port {port} of this machine \(127\.0\.0\.1, tcp\) is taken")
             self.assertNotIn("qemu", said)
             self.uni("run", "recipe.toml", "--port", f"127.0.0.2:{port}:80", "-t", "60", status=7)

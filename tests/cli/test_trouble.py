@@ -99,18 +99,18 @@ class Trouble(scenario.Scenario):
             child = subprocess.Popen([scenario.UNI, "build", "recipe.toml", "-o", "out"], cwd=self.work, env=env,
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(random.random() * 0.15)
-            child.send_signal(random.choice((signal.SIGKILL, signal.SIGINT, signal.SIGTERM)))
+            child.send_signal(random.choice((signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
             child.wait()
             self.uni("build", "recipe.toml", "-o", "out", env=env)
             self.assertEqual(self.read("out/hello.raw"), expected)
 
     def test_interrupt_leaves_nothing(self):
-        for delay in (0.005, 0.02, 0.05, 0.1):
+        for delay, number in ((0.005, signal.SIGINT), (0.02, signal.SIGHUP), (0.05, signal.SIGTERM), (0.1, signal.SIGHUP)):
             child = subprocess.Popen([scenario.UNI, "build", "recipe.toml", "-o", "out", "--fresh"], cwd=self.work,
                                      env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(delay)
-            child.send_signal(signal.SIGINT)
-            self.assertIn(child.wait(), (0, 130, -signal.SIGINT))
+            child.send_signal(number)
+            self.assertIn(child.wait(), (0, 130, -number))
             self.assertNothingLeft(self.path("work/out"))
 
     def test_two_builds_at_once(self):

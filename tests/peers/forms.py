@@ -6,8 +6,10 @@
 
 import os
 import random
+import struct
 import sys
 import tempfile
+import zlib
 
 from peers import check, need, run
 
@@ -109,6 +111,59 @@ def read_theirs(maker, raw, tmp):
     check("stands on another image" in said, said)
 
 
+def stream_vmdk(raw, out, grain):
+    """A streamOptimized VMDK ("Virtual Disk Format 5.0") of grains that no tool here writes; `grain` in sectors."""
+    entries, sectors = 512, os.path.getsize(raw) // 512
+    descriptor = ('# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="streamOptimized"\n\n'
+                  f'RW {sectors} SPARSE "theirs.vmdk"\n\nddb.adapterType = "ide"\n').encode()
+
+    def header(directory):
+        return struct.pack("<4sIIQQQQIQQQB4sH", b"KDMV", 3, 0x30001, sectors, grain, 1, 20, entries, 0, directory, 128, 0,
+                           b"\n \r\n", 1).ljust(512, b"\0")
+
+    def marker(count, kind):
+        return struct.pack("<QII", count, 0, kind).ljust(512, b"\0")
+
+    with open(raw, "rb") as source, open(out, "wb") as f:
+        def put(data):
+            at = f.tell() // 512
+            f.write(data + bytes(-len(data) % 512))
+            return at
+
+        put((header((1 << 64) - 1) + descriptor).ljust(128 * 512, b"\0"))
+        directory = []
+        for first in range(0, sectors, grain * entries):
+            table = []
+            for lba in range(first, min(first + grain * entries, sectors), grain):
+                data = source.read(grain * 512).ljust(grain * 512, b"\0")
+                packed = zlib.compress(data)
+                table.append(put(struct.pack("<QI", lba, len(packed)) + packed) if any(data) else 0)
+            table += [0] * (entries - len(table))
+            if any(table):
+                put(marker(entries * 4 // 512, 1))
+            directory.append(put(struct.pack(f"<{entries}I", *table)) if any(table) else 0)
+        packed = struct.pack(f"<{len(directory)}I", *directory)
+        put(marker((len(packed) + 511) // 512, 2))
+        at = put(packed)
+        put(marker(1, 3) + header(at) + bytes(512))
+
+
+def read_other_grains(maker, raw, tmp):
+    theirs, back = os.path.join(tmp, "theirs.vmdk"), os.path.join(tmp, "back")
+    for grain in (8, 32, 256):
+        stream_vmdk(raw, theirs, grain)
+        said = run("qemu-img", "compare", "-f", "raw", "-F", "vmdk", raw, theirs)
+        check("Images are identical" in said, f"what this test writes, of {grain} sectors: {said}")
+        run(maker, "form", "raw", theirs, back)
+        check(same(raw, back), f"streamOptimized of {grain} sectors: our reader differs")
+        description = os.path.join(tmp, "theirs.ovf")
+        with open(description, "w", encoding="utf-8") as f:
+            f.write("<Envelope/>")
+        run("tar", "-C", tmp, "--format=ustar", "-cf", os.path.join(tmp, "theirs.ova"), "theirs.ovf", "theirs.vmdk")
+        run(maker, "form", "raw", os.path.join(tmp, "theirs.ova"), back)
+        check(same(raw, back), f"OVA of {grain} sectors: our reader differs")
+
+
 def main():
     need("qemu-img")
     maker = os.path.abspath(sys.argv[1])
@@ -120,6 +175,7 @@ def main():
             os.remove(raw)
         make_disk(raw, 100 << 20)
         read_theirs(maker, raw, tmp)
+        read_other_grains(maker, raw, tmp)
 
 
 if __name__ == "__main__":

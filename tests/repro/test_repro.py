@@ -42,14 +42,14 @@ embed = true
 compression = "lz4"
 [output]
 boot = ["bios", "uefi"]
-formats = ["raw", "elf", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", "gcp", "ova", "containerdisk",
+formats = ["raw", "elf", "qcow2", "vmdk", "vhd", "vhdx", "vdi", "iso", "gcp", "ova", "ami", "containerdisk",
            "xen", "firecracker", "libvirt"]
 qcow2.compression = "zstd"
 vmdk.variant = "streamOptimized"
 vhd.variant = "dynamic"
 """
 
-FORMS = ["containerdisk", "elf", "firecracker.json", "gcp.tar.gz", "iso", "libvirt.xml", "manifest.json", "ova", "qcow2",
+FORMS = ["ami", "containerdisk", "elf", "firecracker.json", "gcp.tar.gz", "iso", "libvirt.xml", "manifest.json", "ova", "qcow2",
          "raw", "vdi", "vhd", "vhdx", "vmdk", "www.raw", "xen.elf", "xl.cfg"]
 
 MAIN_C = """#include <stdio.h>

@@ -3,7 +3,6 @@ ELF by PVH, on every machine."""
 
 import http.client
 import os
-import socket
 import sys
 import time
 import unittest
@@ -16,11 +15,6 @@ MEMORY = "8M"
 STARTS = [("--machine", machine) for machine in ("q35", "pc")] + \
          [("--kernel", "--machine", machine) for machine in ("microvm", "q35", "pc")]
 SEEKS_NAME = "SELECT name FROM character WHERE code = '1F984'"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 class Least(scenario.Scenario):
@@ -65,7 +59,7 @@ class Least(scenario.Scenario):
         for start in STARTS:
             image = self.path("out", "site.elf" if "--kernel" in start else "site.raw")
             with self.subTest(start=start):
-                port = free_port()
+                port = scenario.free_port()
                 self.uni("run", image, "--memory", MEMORY, *start, "--detach", "--name", "site", "--port", f"{port}:80")
                 try:
                     self.assertIn(b"It serves.", self.page(port))

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import sys
 import time
 import unittest
@@ -16,11 +15,6 @@ import scenario  # noqa: E402 # found by the line above
 
 STOCK = os.path.join(scenario.ROOT, "recipes/stock")
 HOST = "10.0.2.2"  # this machine, as guests of QEMU's own network see it
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 class Pair(scenario.Scenario):
@@ -67,7 +61,7 @@ class Pair(scenario.Scenario):
         return first["visits"], *(self.ask_php(cookie=cookie)[1]["visits"] for _ in range(3))
 
     def test_the_two(self):
-        self.php, self.port = free_port(), free_port()
+        self.php, self.port = scenario.free_port(), scenario.free_port()
         backend = self.write("php.conf", f"server {HOST}:{self.php} max_fails=0;\n")
         self.start_php()
         self.start("nginx-php", "--port", f"{self.port}:80", "--file", f"/etc/nginx/php.conf={backend}")

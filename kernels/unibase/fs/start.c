@@ -22,7 +22,7 @@ static void must(int error, const char *what, const char *path)
 static struct uk_dentry *make_name(struct uk_dentry *dir, const char *name, size_t size,
 				   uint32_t mode)
 {
-	struct uk_inode *parent = dir->inode, *inode;
+	struct uk_inode *parent = dir->inode, *inode = NULL;
 	struct uk_dentry *made;
 
 	must(fs_lookup(dir, name, size, &made), "make", name);

@@ -154,7 +154,7 @@ int uk_net_option_mtu(int level, int name, const ip_addr_t *peer, void *value)
 		return -UK_ENOTCONN;
 	mtu = (int32_t)interface_mtu(netif);
 	if (level == UK_IPPROTO_IP)
-		mtu = UK_MIN(mtu, UINT16_MAX); /* of one packet */
+		mtu = UK_MIN(mtu, (int32_t)UINT16_MAX); /* of one packet */
 	memcpy(value, &mtu, sizeof(mtu));
 	return (int)sizeof(mtu);
 }

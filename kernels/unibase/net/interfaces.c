@@ -162,7 +162,7 @@ static int ask_one(unsigned what, uint64_t arg)
 	request.name[UK_IFNAME - 1] = '\0';
 	uk_net_lock();
 	if (what == GET_NAME) {
-		netif = request.number > 0 && request.number <= UINT8_MAX
+		netif = request.number > 0 && request.number <= (int32_t)UINT8_MAX
 				? netif_get_by_index((u8_t)request.number)
 				: NULL;
 		if (netif != NULL)

@@ -326,7 +326,7 @@ static int find_link(struct writer *w, const uint8_t *body, uint32_t size)
 	if (size < sizeof(link))
 		return -UK_EINVAL;
 	memcpy(&link, body, sizeof(link));
-	if (link.number > 0 && link.number <= UINT8_MAX)
+	if (link.number > 0 && link.number <= (int32_t)UINT8_MAX)
 		netif = netif_get_by_index((u8_t)link.number);
 	for (uint32_t at = sizeof(link); netif == NULL && size - at >= sizeof(head);) {
 		memcpy(head, body + at, sizeof(head));

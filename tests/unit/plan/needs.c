@@ -113,7 +113,7 @@ void forms_of_other_places_have_kernels_of_their_own(void **state)
 	expect(network, "ami", "ec2", "full");
 	/* The same kernel, so the same image. */
 	expect(volume, "vmdk", "", "volumes");
-	expect(volume, "ami", "", "volumes");
+	expect(volume, "ami", "ec2", "full"); /* Nitro wants ENA of every image */
 	expect(network, "ova", "", "network");
 	expect(RECIPE "[base]\ndevices = [\"ena\"]\n", "ami", "", "full");
 }

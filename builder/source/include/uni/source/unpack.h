@@ -9,4 +9,8 @@
 /* The bytes in `fd` (borrowed) as they were before they were compressed, if they were. */
 int uni_archive_source(struct uni_source **source, int fd, const char *name, struct uni_err *err);
 
+/* How many bytes of files an archive that is `packed` bytes long may hold: more is no archive that
+ * somebody made for its content. */
+uint64_t uni_archive_most(uint64_t packed);
+
 #endif
