@@ -283,7 +283,8 @@ static int write_artifact(struct handing *h, size_t index, const char *path,
 	if (rc != 0)
 		return rc;
 	pending->count++;
-	return uni_store_blob_copy(h->b->store, h->blobs[index], *out, err);
+	rc = uni_store_blob_copy(h->b->store, h->blobs[index], *out, err);
+	return rc != 0 ? uni_err_context(err, "%s", path) : 0;
 }
 
 /* Of artifacts from `first` on, how many lie in the same folder of their own; 0: it is a file. */
@@ -474,6 +475,7 @@ int build_hand_out(struct build *b, const char *out_dir, struct uni_build_result
 	struct uni_store_record before UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
 	struct uni_digest key = outputs_key(out_dir, b->recipe->image.name);
 	struct handing h = { .b = b, .dir = out_dir, .result = result };
+	bool made = !b->options->no_output && !uni_file_exists(out_dir);
 	int rc = b->options->no_output ? 0 : uni_dir_make(out_dir, 0755, err);
 
 	if (rc == 0)
@@ -485,6 +487,9 @@ int build_hand_out(struct build *b, const char *out_dir, struct uni_build_result
 	uni_buf_free(&h.looks);
 	uni_json_free(h.manifest);
 	free(h.blobs);
+	/* Nothing is left behind, unless something stands in it. */
+	if (rc != 0 && made)
+		(void)rmdir(out_dir);
 	return rc != 0 ? uni_err_context(err, "write the artifacts") : 0;
 }
 

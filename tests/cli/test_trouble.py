@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import time
+import unittest
 
 import scenario
 
@@ -88,6 +89,24 @@ class Trouble(scenario.Scenario):
             self.fails("build", "recipe.toml", "-o", "out", preexec_fn=full)
             self.assertEqual(before, {n: self.read(f"out/{n}") for n in os.listdir(self.path("work/out"))})
         self.uni("build", "recipe.toml", "-o", "out")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can mount a disk that is full")
+    def test_no_space_left(self):
+        """The artifact is named, and a folder that was made for it goes; temporary folders may be full."""
+        small = self.path("small")
+        os.mkdir(small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            self.skipTest("this machine lets nobody mount")
+        self.addCleanup(subprocess.run, ["umount", small], check=True)
+        text = self.fails("build", "recipe.toml", "-o", os.path.join(small, "out"))
+        self.assertIn("small/out/hello.raw", text)
+        self.assertIn("No space left on device", text)
+        self.assertEqual(os.listdir(small), [])
+        with open(os.path.join(small, "full"), "wb") as f:
+            f.write(bytes(64 << 10))
+        self.uni("build", "recipe.toml", "-o", "out", "--fresh", env={**self.env, "TMPDIR": small})
+        self.assertEqual(os.listdir(small), ["full"])
 
     def test_killed_at_any_moment(self):
         self.uni("build", "recipe.toml", "-o", "clean")
