@@ -85,11 +85,25 @@ def judge_pressure(kernel, tools, folder):
         run("/sbin/e2fsck", "-fn", disk)
 
 
+def judge_orphans(kernel, tools, folder):
+    """Threads that remove files and close them all at once."""
+    disk, image = os.path.join(folder, "disk"), os.path.join(folder, "image.elf")
+    make_image(kernel, os.path.join(tools, "orphans"), "/data", image, args=("/data",))
+    for processors in 1, 2:
+        make_disk(disk, 32, "-b", "4096")
+        end = boot(image, memory=64, extra=plain(disk) + ["-smp", str(processors)])
+        said = end.console.decode(errors="replace").replace("\r", "")
+        if (end.kind, end.status) != ("status", 0) or said != "all gone\n":
+            fail(f"orphans: the guest ended: {end}\n{said[-1500:]}")
+        run("/sbin/e2fsck", "-fn", disk)
+
+
 def main():
     kernel, programs, tools = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         judge_programs(kernel, programs, folder)
         judge_pressure(kernel, tools, folder)
+        judge_orphans(kernel, tools, folder)
     sys.exit(failures != 0)
 
 

@@ -12,7 +12,6 @@ enum {
 	BUF_MIN = 256,
 	BUF_MAX = 4096,
 	GROUPS_MAX = 1 << 20,
-	SETTLE_TRIES = 100,
 	SETTLE_NS = 1000000,
 };
 
@@ -224,19 +223,24 @@ static int e4_stop(struct uk_super *super)
 	return error;
 }
 
+void e4_pause(void)
+{
+	struct uk_waitq nobody = UK_WAITQ_INIT(nobody);
+
+	(void)uk_wait_event(&nobody, false, uk_time_mono() + SETTLE_NS, false);
+}
+
 /* Files that were deleted and nobody has open are on their way out: no other change begins, and
  * they are waited for a moment, so that a copy does not have half of one. Takes the lock. */
 static void settle(struct e4 *fs)
 {
-	struct uk_waitq nobody = UK_WAITQ_INIT(nobody);
-
 	fs->freezing = true;
 	for (unsigned try = 0;; try++) {
 		uk_mutex_lock(&fs->lock);
-		if (fs->disk->last_orphan == 0 || try == SETTLE_TRIES)
+		if (fs->disk->last_orphan == 0 || try == E4_SETTLE_TRIES)
 			break;
 		uk_mutex_unlock(&fs->lock);
-		(void)uk_wait_event(&nobody, false, uk_time_mono() + SETTLE_NS, false);
+		e4_pause();
 	}
 	fs->freezing = false;
 	uk_wake_all(&fs->thawed);
@@ -328,6 +332,7 @@ static struct e4 *e4_new(struct uk_block_dev *dev, bool read_only)
 	uk_list_init(&fs->txn);
 	uk_list_init(&fs->home);
 	uk_list_init(&fs->dirty);
+	uk_list_init(&fs->orphans);
 	uk_waitq_init(&fs->wake);
 	uk_waitq_init(&fs->thawed);
 	super->ops = &super_ops;

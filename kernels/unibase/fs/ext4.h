@@ -19,6 +19,7 @@ enum {
 	E4_BUCKETS = 256,
 	E4_FREED_MAX = 256,
 	E4_OP_FREED = 64, /* pieces that one change may free */
+	E4_SETTLE_TRIES = 100,
 	E4_CREDITS = 96,  /* blocks that one change may mark */
 	E4_RUNS_MAX = 16, /* pieces of a file that one look-up gives */
 	E4_GONE = 117,	  /* EUCLEAN: what is on the disk is not sound */
@@ -84,7 +85,8 @@ struct e4_node { /* inode->data */
 	bool attributes; /* changed in memory alone */
 	int error;	 /* of writing in the background, for the next who asks */
 	struct uk_inode *inode;
-	struct uk_list dirty; /* of fs->dirty, with a reference */
+	struct uk_list dirty;	/* of fs->dirty, with a reference */
+	struct uk_list orphans; /* of fs->orphans while `orphan` */
 };
 
 struct e4_journal {
@@ -139,6 +141,9 @@ struct e4 {
 	struct uk_mutex flushing;
 	/* Before a freeze nothing begins but what frees deleted files. */
 	volatile bool freezing;
+	/* The list that the disk has, newest first: a file on its way out is found by number no
+	 * more, and is still in the list. Under `lock`. */
+	struct uk_list orphans;
 	volatile uint32_t releasing; /* files that are being freed */
 	struct uk_waitq thawed;
 };
@@ -236,6 +241,7 @@ int e4_inode_new(struct uk_inode *dir, uint32_t mode, uint64_t rdev, struct uk_i
 int e4_inode_write(struct uk_inode *inode); /* inside a change */
 int e4_orphan_add(struct uk_inode *inode);  /* inside a change */
 int e4_orphan_remove(struct uk_inode *inode);
+void e4_pause(void);		   /* for a moment, in which others go on */
 int e4_orphans(struct e4 *fs);	   /* at mount */
 int e4_orphans_end(struct e4 *fs); /* the machine goes off: those that are open go now */
 void e4_release(struct uk_inode *inode);

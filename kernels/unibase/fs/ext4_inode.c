@@ -193,6 +193,7 @@ static struct uk_inode *inode_alloc(struct e4 *fs, uint32_t ino)
 	}
 	node->inode = inode;
 	uk_list_init(&node->dirty);
+	uk_list_init(&node->orphans);
 	inode->ino = ino;
 	inode->data = node;
 	return inode;
@@ -385,54 +386,45 @@ int e4_orphan_add(struct uk_inode *inode)
 	if (node->orphan)
 		return 0;
 	node->orphan = true;
+	uk_list_push_front(&fs->orphans, &node->orphans);
 	node->deleted = fs->disk->last_orphan;
 	fs->disk->last_orphan = (uint32_t)inode->ino;
 	e4_buf_dirty(fs, fs->super_buf);
 	return e4_inode_write(inode);
 }
 
-static int skip_orphan(struct e4 *fs, uint32_t before, uint32_t ino, uint32_t next, bool *found)
+/* Whoever pointed to this one on the disk points to the one behind it. */
+static int orphan_skip(struct e4 *fs, const struct e4_node *node)
 {
-	struct uk_inode *inode = fs_inode_find(fs->super, before);
-	int error = 0;
+	const uint32_t ino = (uint32_t)node->inode->ino;
+	struct e4_node *before;
 
-	*found = false;
-	if (inode == NULL)
-		return e4_bad(fs, "the list of orphans");
-	if (e4_node_of(inode)->deleted == ino) {
-		e4_node_of(inode)->deleted = next;
-		*found = true;
-		error = e4_inode_write(inode);
+	if (fs->disk->last_orphan == ino) {
+		fs->disk->last_orphan = node->deleted;
+		e4_buf_dirty(fs, fs->super_buf);
+		return 0;
 	}
-	if (error == 0 && !*found)
-		error = (int)e4_node_of(inode)->deleted; /* the next to look at */
-	/* Not the last reference: orphans are open. */
-	uk_inode_put(inode);
-	return error;
+	if (node->orphans.prev == &fs->orphans)
+		return e4_bad(fs, "the list of orphans");
+	before = uk_list_entry(node->orphans.prev, struct e4_node, orphans);
+	if (before->deleted != ino)
+		return e4_bad(fs, "the list of orphans");
+	before->deleted = node->deleted;
+	return e4_inode_write(before->inode);
 }
 
 int e4_orphan_remove(struct uk_inode *inode)
 {
-	struct e4 *fs = e4_of(inode);
 	struct e4_node *node = e4_node_of(inode);
-	uint32_t ino = (uint32_t)inode->ino, at = fs->disk->last_orphan;
-	bool found = false;
+	int error;
 
 	if (!node->orphan)
 		return 0;
+	error = orphan_skip(e4_of(inode), node);
 	node->orphan = false;
-	if (at == ino) {
-		fs->disk->last_orphan = node->deleted;
-		e4_buf_dirty(fs, fs->super_buf);
-		found = true;
-	}
-	for (uint32_t steps = 0; !found && steps < fs->inodes; steps++) {
-		int result = skip_orphan(fs, at, ino, node->deleted, &found);
-
-		if (result < 0 || (!found && result == 0))
-			return e4_bad(fs, "the list of orphans");
-		at = (uint32_t)result;
-	}
+	uk_list_remove(&node->orphans);
+	if (error != 0)
+		return error;
 	node->deleted = 0;
 	return e4_inode_write(inode);
 }
@@ -474,6 +466,9 @@ void e4_release(struct uk_inode *inode)
 		if (destroy(inode) != 0)
 			uk_log(UK_LOG_WARN, "ext4 %s: inode %llu could not be freed", fs->name,
 			       (unsigned long long)inode->ino);
+		uk_mutex_lock(&fs->lock);
+		uk_list_remove(&e4_node_of(inode)->orphans); /* where that failed early */
+		uk_mutex_unlock(&fs->lock);
 		__atomic_sub_fetch(&fs->releasing, 1, __ATOMIC_SEQ_CST);
 	}
 	uk_free(e4_node_of(inode));
@@ -483,15 +478,16 @@ int e4_orphans_end(struct e4 *fs)
 {
 	int error = 0;
 
-	for (uint32_t steps = 0; steps < fs->inodes && fs->disk->last_orphan != 0; steps++) {
+	for (unsigned waits = 0; error == 0 && fs->disk->last_orphan != 0;) {
 		struct uk_inode *inode = fs_inode_find(fs->super, fs->disk->last_orphan);
 
-		if (inode == NULL)
-			return e4_bad(fs, "the list of orphans");
-		error = inode->nlink == 0 ? destroy(inode) : -UK_EBUSY;
+		if (inode != NULL && inode->nlink == 0)
+			error = destroy(inode);
+		else if (waits++ < E4_SETTLE_TRIES)
+			e4_pause(); /* somebody else is about to free it, or to cut it */
+		else
+			error = inode == NULL ? e4_bad(fs, "the list of orphans") : -UK_EBUSY;
 		uk_inode_put(inode);
-		if (error != 0)
-			break;
 	}
 	return error;
 }
@@ -509,6 +505,7 @@ int e4_orphans(struct e4 *fs)
 		if (error != 0)
 			return error;
 		e4_node_of(inode)->orphan = true;
+		uk_list_push_front(&fs->orphans, &e4_node_of(inode)->orphans);
 		if (inode->nlink != 0) {
 			error = e4_cut(inode, inode->size);
 			if (error == 0)
