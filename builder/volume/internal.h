@@ -23,7 +23,8 @@ struct uni_volume_source {
 	struct uni_tree *tree;
 	char *dir; /* temporary, or NULL */
 	struct uni_statcache *known;
-	struct uni_store *store; /* whose files the tree has, or NULL */
+	struct uni_store *store;	/* whose files the tree has, or NULL */
+	struct uni_volume_source *part; /* whose files it has as well, or NULL */
 };
 
 /* source.c: a temporary folder, one for each source. */

@@ -27,6 +27,7 @@ void uni_volume_source_free(struct uni_volume_source *s)
 	uni_tree_free(s->tree);
 	uni_statcache_free(s->known);
 	uni_store_free(s->store);
+	uni_volume_source_free(s->part);
 	if (s->dir != NULL) {
 		(void)uni_dir_remove(s->dir, &ignored);
 		uni_tmp_forget(s->dir);
@@ -240,6 +241,55 @@ int volume_source_file(struct uni_volume_source **out, const char *name, const c
 	return 0;
 }
 
+struct graft {
+	struct uni_tree *to;
+	const char *at;
+};
+
+/* Where its content lies: of a file from a walked folder that folder is known, which was added at
+ * the root. */
+static char *content_path(const struct uni_tree_entry *entry)
+{
+	struct stat st;
+
+	return stat(entry->source, &st) == 0 && S_ISDIR(st.st_mode)
+		       ? uni_path_join(entry->source, entry->meta.path)
+		       : uni_strdup(entry->source);
+}
+
+static int graft_entry(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
+{
+	const struct graft *g = user;
+	UNI_AUTO_FREE char *at = uni_path_join(g->at, entry->meta.path);
+	UNI_AUTO_FREE char *path = NULL;
+	const struct uni_tree_rules rules = { .mtime = volume_rules.mtime,
+					      .file_mode = entry->meta.mode,
+					      .dir_mode = entry->meta.mode };
+
+	if (entry->meta.type == UNI_ENTRY_DIR)
+		return uni_tree_add_dir(g->to, at, &rules, err);
+	if (entry->meta.type == UNI_ENTRY_SYMLINK)
+		return uni_tree_add_symlink(g->to, at, entry->meta.target, &rules, err);
+	path = content_path(entry);
+	return uni_tree_add_file(g->to, at, path, entry->digest, &rules, err);
+}
+
+/* A file under the name `at`, or all that a place holds below it. */
+static int add_part(struct uni_volume_source *s, const char *at, const char *place,
+		    struct uni_err *err)
+{
+	struct graft graft = { s->tree, at };
+	struct stat st;
+	int rc;
+
+	if (!volume_is_remote(place) && stat(place, &st) == 0)
+		return S_ISDIR(st.st_mode)
+			       ? uni_tree_add_folder(s->tree, at, place, &volume_rules, err)
+			       : uni_tree_add_file(s->tree, at, place, NULL, &volume_rules, err);
+	rc = uni_volume_source_open(&s->part, place, err);
+	return rc == 0 ? uni_tree_each(s->part->tree, graft_entry, &graft, err) : rc;
+}
+
 int volume_source_replace(struct uni_volume_source **out, const struct uni_volume *volume,
 			  const char *inside, const char *with, struct uni_err *err)
 {
@@ -247,7 +297,7 @@ int volume_source_replace(struct uni_volume_source **out, const struct uni_volum
 	UNI_AUTO_FREE char *to = NULL;
 	UNI_AUTO_FREE char *part = NULL;
 	UNI_AUTO_FREE char *above = NULL;
-	struct stat st;
+	struct uni_digest digest;
 	int rc = uni_dir_tmp(NULL, &s->dir, err);
 
 	if (rc != 0)
@@ -263,17 +313,10 @@ int volume_source_replace(struct uni_volume_source **out, const struct uni_volum
 	rc = uni_dir_remove(above, err);
 	if (rc == 0)
 		rc = uni_tree_add_folder(s->tree, ".", to, &volume_rules, err);
-	if (rc == 0 && stat(with, &st) != 0)
-		rc = uni_err_errno(err, "%s", with);
-	if (rc == 0 && S_ISDIR(st.st_mode))
-		rc = uni_tree_add_folder(s->tree, part, with, &volume_rules, err);
-	else if (rc == 0)
-		rc = uni_tree_add_file(s->tree, part, with, NULL, &volume_rules, err);
-	if (rc == 0) {
-		struct uni_digest digest;
-
+	if (rc == 0)
+		rc = add_part(s, part, with, err);
+	if (rc == 0)
 		rc = uni_tree_digest(s->tree, NULL, 0, &digest, err);
-	}
 	if (rc != 0)
 		return rc;
 	*out = s;

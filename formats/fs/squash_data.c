@@ -138,7 +138,9 @@ static int put_block(void *user, uint64_t tag, const void *data, uint32_t word, 
 		extent = &image->extents[entry->extent];
 		spool_back(c, extent->from);
 		image->word_count = extent->word;
-		image->extent_count--;
+		/* It stays in the list, empty: others may have come behind it. */
+		extent->size = 0;
+		extent->words = 0;
 		entry->extent = SQUASH_NONE;
 		return 0;
 	}
@@ -223,15 +225,12 @@ static bool known_before(struct collect *c, uint32_t entry)
 		.from = b->start,
 		.to = b->start,
 		.size = b->stored,
-		.word = image->word_count,
+		/* Not into the image's list: blocks of a content before it may be in the pipe. */
+		.kept = &c->previous->words[b->word],
 		.words = b->words,
 		.previous = true,
 	};
 	e->extent = (uint32_t)image->extent_count++;
-	for (uint32_t i = 0; i < b->words; i++) {
-		UNI_PUSH_ROOM(image->words, image->word_count, image->word_room);
-		image->words[image->word_count++] = c->previous->words[b->word + i];
-	}
 	return true;
 }
 

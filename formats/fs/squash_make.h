@@ -47,11 +47,12 @@ UNI_AUTO_DEFINE(squash_pipe)
 
 /* Blocks of one content, one behind the other. */
 struct squash_extent {
-	uint64_t from; /* in the spool, or in the image before */
-	uint64_t to;   /* in the image */
-	uint64_t size; /* bytes */
-	uint64_t wish; /* where the content that it takes the place of lay; 0: none */
-	size_t word;   /* first of its words in the image's list */
+	uint64_t from;	      /* in the spool, or in the image before */
+	uint64_t to;	      /* in the image */
+	uint64_t size;	      /* bytes */
+	uint64_t wish;	      /* where the content that it takes the place of lay; 0: none */
+	size_t word;	      /* first of its words in the image's list; */
+	const uint32_t *kept; /* those of the image before, or NULL */
 	uint32_t words;
 	bool previous;
 };

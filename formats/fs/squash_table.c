@@ -112,14 +112,21 @@ static void add_head(struct tables *t, uint32_t index, bool extended)
 	add32(&t->inodes, (uint64_t)index + 1);
 }
 
+static const uint32_t *words_of(const struct uni_squash_image *image,
+				const struct squash_extent *extent)
+{
+	return extent->kept != NULL ? extent->kept : &image->words[extent->word];
+}
+
 static uint64_t sparse_bytes(const struct uni_squash_image *image, const struct squash_entry *e,
 			     const struct squash_extent *extent)
 {
+	const uint32_t *words = words_of(image, extent);
 	uint64_t bytes = 0;
 	uint32_t block = image->options.block_size;
 
 	for (uint32_t i = 0; i < extent->words; i++)
-		if (image->words[extent->word + i] == 0)
+		if (words[i] == 0)
 			bytes += e->size - (uint64_t)i * block < block
 					 ? e->size - (uint64_t)i * block
 					 : block;
@@ -151,7 +158,7 @@ static void add_file(struct tables *t, uint32_t index)
 		add32(&t->inodes, e->size);
 	}
 	if (extent != NULL)
-		stream_add(&t->inodes, &t->image->words[extent->word],
+		stream_add(&t->inodes, words_of(t->image, extent),
 			   extent->words * sizeof(uint32_t));
 }
 

@@ -219,7 +219,7 @@ def main(work, tables):
         return
     rate = int(os.environ.get("UNI_BENCH_RATE", "1000"))
     found = replace(work.path("live"), int(os.environ.get("UNI_BENCH_MACHINES", "100")), rate,
-                    int(os.environ.get("UNI_BENCH_MOST", "0")))
+                    int(os.environ.get("UNI_BENCH_MOST", "2000")))
     one, many, machines = found["one"], found["many"], found["machines"]
     table.row("one machine: from the command to its answer that it serves", ms(one["command"]), "below 50 ms",
               one["command"] < 0.05)

@@ -19,8 +19,22 @@ TO = "ec2://eu-central-1/"
 CONTENT = os.urandom(3 << 20) + bytes(2 << 20) + os.urandom(1 << 20)
 
 
-class Ec2(scenario.Scenario):
-    """An account at the double, and an image with data and zeros in it. A file's tests share a store: what is built for
+class Account(scenario.Scenario):
+    """An account at the double."""
+
+    def setUp(self):
+        super().setUp()
+        self.account = double.Account()
+        self.server = double.start(self.account)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+        self.env.update(AWS_ENDPOINT_URL=self.server.url, AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
+                        AWS_SECRET_ACCESS_KEY="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                        AWS_EC2_METADATA_DISABLED="true", no_proxy="127.0.0.1")
+
+
+class Ec2(Account):
+    """An account, and an image with data and zeros in it. A file's tests share a store: what is built for
     one of them need not be built for the next."""
 
     @classmethod
@@ -46,13 +60,6 @@ source = "site"
 
     def setUp(self):
         super().setUp()
-        self.account = double.Account()
-        self.server = double.start(self.account)
-        self.addCleanup(self.server.server_close)
-        self.addCleanup(self.server.shutdown)
-        self.env.update(AWS_ENDPOINT_URL=self.server.url, AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
-                        AWS_SECRET_ACCESS_KEY="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                        AWS_EC2_METADATA_DISABLED="true", no_proxy="127.0.0.1")
         self.write("site/data", CONTENT)
         self.recipe()
         self.image()

@@ -127,6 +127,10 @@ class Scenario(unittest.TestCase):
         with open(os.path.join(self.work, name), "rb") as f:
             return f.read()
 
+    def fsck(self, path):
+        """An ext4 that e2fsck finds nothing wrong with."""
+        self.tool("/sbin/e2fsck", "-fn", path)
+
     def assertNothingLeft(self, folder):
         """No temporary file in a folder of artifacts."""
         left = [n for n in os.listdir(folder) if n.startswith(".") or n.endswith(".tmp")] if os.path.isdir(folder) else []

@@ -99,8 +99,7 @@ class Backup(scenario.Scenario):
         self.assertIn("db", self.uni("ps"))
 
     def check(self, copy):
-        done = subprocess.run(["/sbin/e2fsck", "-fn", copy], capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout)
+        self.fsck(copy)
         self.assertEqual(self.uni("volume", "cat", f"{copy}:/kept"), "from the start\n")
 
     def test_frozen(self):

@@ -1,7 +1,6 @@
 """Volumes come to a machine that runs and go again: live, read-only and written ones, and one whose files are open."""
 
 import os
-import subprocess
 import time
 
 import scenario
@@ -94,10 +93,6 @@ class Plug(scenario.Scenario):
             self.assertLess(time.monotonic(), end, f"{words!r} does not come:\n" + self.uni("logs", "box"))
             time.sleep(0.05)
         self.seen = self.uni("logs", "box").index(words, self.seen) + len(words)
-
-    def fsck(self, path):
-        done = subprocess.run(["/sbin/e2fsck", "-fn", path], capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_come_and_go(self):
         self.start()

@@ -1,28 +1,18 @@
 """Volumes that become snapshots in EC2, and content that comes from there, against a strict double."""
 
 import os
-import sys
 
+import ec2
 import scenario
 
-sys.path.insert(0, os.path.join(scenario.ROOT, "tests/aws"))
-import double  # noqa: E402
-
-AT = "ec2://eu-central-1/"
+AT = ec2.TO
 
 
-class VolumeEc2(scenario.Scenario):
+class VolumeEc2(ec2.Account):
     packages = ()
 
     def setUp(self):
         super().setUp()
-        self.account = double.Account()
-        self.server = double.start(self.account)
-        self.addCleanup(self.server.server_close)
-        self.addCleanup(self.server.shutdown)
-        self.env.update(AWS_ENDPOINT_URL=self.server.url, AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
-                        AWS_SECRET_ACCESS_KEY="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                        AWS_EC2_METADATA_DISABLED="true", no_proxy="127.0.0.1")
         self.write("site/page", "one\n")
         self.write("site/large", os.urandom(5 << 20))
 
@@ -49,6 +39,21 @@ class VolumeEc2(scenario.Scenario):
         self.uni("volume", "copy", AT + first, "out.tar")
         self.assertIn("large", self.tool("tar", "tf", "out.tar"))
         self.assertNothingLeft(self.work)
+
+    def test_into_a_path(self):
+        self.uni("volume", "create", "site.vol", "--from", "site", "--size", "40M")
+        self.uni("volume", "push", "site.vol", AT + "site")
+        self.write("other/about", "about\n")
+        self.write("other/run", "#!/bin/sh\n", 0o755)
+        self.uni("volume", "create", "other.vol", "--from", "other", "--size", "40M")
+        self.uni("volume", "copy", AT + "site", "other.vol:/from-ec2")
+        self.assertEqual(self.show("other.vol:/from-ec2/page"), "one\n")
+        self.assertEqual(self.show("other.vol:/about"), "about\n")
+        self.uni("volume", "copy", "other.vol:/", "site.vol:/below/it")
+        self.uni("volume", "copy", "site.vol", "out/")
+        self.assertTrue(os.access(self.path("work/out/below/it/run"), os.X_OK))
+        self.assertEqual(self.read("out/below/it/from-ec2/page"), b"one\n")
+        self.assertIn("nowhere", self.fails("volume", "copy", "nowhere", "site.vol:/x"))
 
     def test_other_formats(self):
         for name, size in (("ext4", ("--size", "20M")), ("squashfs", ())):
