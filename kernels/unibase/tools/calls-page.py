@@ -28,6 +28,21 @@ processors of the machine. Code, heap, mappings and stack are at random places a
 """
 
 
+TAIL = """
+## Programs
+
+Besides the stock recipes these were tried by hand, as their packages hold them, through `uni import`:
+
+| program | |
+|---|---|
+| Python 3.11, Perl 5.36, Ruby 3.1, LuaJIT | run scripts, with threads, files and sockets where these have them; starting other programs is refused |
+| SBCL, Guile 3, Node.js 20 | need `[app] jit = true`; Node.js ran scripts, timers and workers, but one that fetched from its own server did not come to an end |
+| etcd 3.4 | elects itself and serves |
+| InfluxDB 1.6, Mosquitto, Unbound, iperf3, beanstalkd | start and listen; no more was asked of them |
+| PostgreSQL | not tried: its server refuses user 0 and makes a process for each connection |
+"""
+
+
 def rows():
     with open(TABLE) as f:
         lines = [line.strip() for line in f if line.startswith("UK_CALL(")]
@@ -51,7 +66,7 @@ def page():
         some = [(number, name, missing) for number, name, s, missing in calls if s == state]
         text += f"\n## {title} ({len(some)})\n\n| number | call | |\n|---|---|---|\n"
         text += "".join(f"| {number} | `{name}` | {missing} |\n" for number, name, missing in some)
-    return text
+    return text + TAIL
 
 
 def table():
