@@ -81,6 +81,8 @@ compression = "none"
 
     def image(self):
         self.uni("build", "recipe.toml", "-o", "out", "--format", "ami,raw", "--force")
+        # The raw form of the recipe may have a smaller kernel.
+        self.uni("convert", "out/hello.ami", "raw", "-o", "disk.raw", "--force")
         return "out/hello.ami"
 
     def push(self, *more, to=TO, source="out/hello.ami"):
@@ -94,14 +96,14 @@ compression = "none"
         return next(iter(self.account.images.items()))
 
     def assert_snapshot_is_the_disk(self, snapshot):
-        """Block by block, against the raw disk; what lies behind it but for the moved backup table is zeros."""
-        with open(os.path.join(self.work, "out/hello.raw"), "rb") as f:
-            raw = f.read()
+        """Block by block, against the raw disk."""
         blocks = self.account.snapshots[snapshot]["blocks"]
         self.assertEqual(self.account.snapshots[snapshot]["size"], 1)
-        whole = len(raw) // double.BLOCK
-        for i in range(1, whole):
-            self.assertEqual(blocks.get(i, bytes(double.BLOCK)), raw[i * double.BLOCK:(i + 1) * double.BLOCK], i)
+        with open(os.path.join(self.work, "disk.raw"), "rb") as f:
+            for i in range(2048):
+                f.seek(i * double.BLOCK)
+                raw = f.read(double.BLOCK)
+                self.assertTrue(blocks.get(i, bytes(double.BLOCK)) == raw, i)
         self.assertEqual(max(blocks), 2047)
         self.assertEqual(blocks[2047][-512:-504], b"EFI PART")
 
