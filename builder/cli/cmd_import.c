@@ -122,7 +122,7 @@ static int check_absent(const struct cli *cli, const char *path, struct uni_err 
 	return uni_err_hint(err, "--force replaces it, -o writes elsewhere");
 }
 
-/* The folder is wholly of this program. */
+/* What the user put beside them, plugins or data, stays. */
 static int write_libraries(const struct cli *cli, const struct uni_program_look *look,
 			   const char *recipe, struct uni_err *err)
 {
@@ -131,7 +131,7 @@ static int write_libraries(const struct cli *cli, const struct uni_program_look 
 
 	if (look->libraries.count == 0)
 		return 0;
-	if (check_absent(cli, folder, err) != 0 || uni_dir_remove(folder, err) != 0)
+	if (check_absent(cli, folder, err) != 0)
 		return err->code;
 	return uni_program_collect(look, folder, err);
 }
