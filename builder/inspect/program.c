@@ -94,6 +94,56 @@ static char *remarks(const struct uni_calls *table, const struct uni_elf_calls *
 	return uni_buf_take(&text);
 }
 
+static void say_starting(struct uni_program_look *look, const char *base, const char *names)
+{
+	program_finding(
+		look, UNI_PROGRAM_MAY,
+		uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
+			     "program in a machine",
+			     names, base),
+		"look for a setting that keeps it in one process: foreground, no workers, no "
+		"helper "
+		"programs");
+}
+
+static int see_starting(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err)
+{
+	static const char *const starters[] = { "fork",	   "vfork",	  "_Fork",	 "daemon",
+						"execv",   "execve",	  "execvp",	 "execvpe",
+						"execl",   "execle",	  "execlp",	 "fexecve",
+						"system",  "popen",	  "posix_spawn", "forkpty",
+						"wordexp", "posix_spawnp" };
+	struct uni_strv *names = user;
+
+	(void)err;
+	for (size_t i = 0; !symbol->defined && i < UNI_COUNT(starters); i++)
+		if (uni_str_eq(symbol->name, starters[i]) && !uni_strv_has(names, symbol->name))
+			uni_strv_add(names, symbol->name);
+	return 0;
+}
+
+/* A dynamic program's calls are its C library's; which of its functions it wants, it says itself.
+ */
+static int look_at_imports(const struct uni_elf *elf, const char *base,
+			   struct uni_program_look *look, struct uni_err *err)
+{
+	UNI_AUTO_STRV struct uni_strv names = { .items = NULL };
+	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
+
+	if (uni_elf_dynamic_symbols(elf, see_starting, &names, err) != 0)
+		return err->code;
+	uni_strv_sort(&names);
+	for (size_t i = 0; i < names.count; i++)
+		uni_buf_printf(&text, "%s%s",
+			       i == 0		      ? ""
+			       : i + 1 == names.count ? " and "
+						      : ", ",
+			       names.items[i]);
+	if (names.count != 0)
+		say_starting(look, base, text.data);
+	return 0;
+}
+
 static void look_at_starting(struct uni_program_look *look, const char *base,
 			     const struct uni_calls *table, struct uni_elf_calls *made)
 {
@@ -110,16 +160,8 @@ static void look_at_starting(struct uni_program_look *look, const char *base,
 		made->made[number] = false;
 	}
 	made->forks = false;
-	if (!uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
-		return;
-	program_finding(
-		look, UNI_PROGRAM_MAY,
-		uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
-			     "program in a machine",
-			     names.data, base),
-		"look for a setting that keeps it in one process: foreground, no workers, no "
-		"helper "
-		"programs");
+	if (uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
+		say_starting(look, base, names.data);
 }
 
 static void look_at_calls(struct uni_program_look *look, const char *base,
@@ -185,6 +227,8 @@ static int look_at(const struct uni_elf *elf, const char *base, const struct uni
 	if (uni_elf_calls(elf, &made, err) != 0)
 		return err->code;
 	look_at_calls(look, base, table, &made);
+	if (elf->interpreter != NULL && look_at_imports(elf, base, look, err) != 0)
+		return err->code;
 	/* A dynamic program's calls are its libraries'. */
 	look->network |= elf->needed.count != 0;
 	look_at_go(elf, look);

@@ -94,6 +94,13 @@ class Import(scenario.Scenario):
         self.assertEqual(self.collected("greet"), {"/lib/ld-musl-x86_64.so.1"})
         self.assertEqual(self.uni("run", "recipe.toml", "-t", "60", status=4), "shared\n")
 
+    def test_a_dynamic_program_that_forks(self):
+        """What it wants of its C library says so."""
+        self.compile("forks", '#include <stdlib.h>\n#include <unistd.h>\n'
+                     'int main(void) { return system("x") + (fork() == 0 ? execv("/x", 0) : 0); }', "-s")
+        _, found = self.findings("forks")
+        self.assertRegex(found["may"], r"^it can start other processes \(execv, fork and system\), which unibase refuses")
+
     def test_libraries_of_its_own(self):
         """By run paths, one needed by another, given as a volume of another place; and one that is missing."""
         self.write("far.c", "int far(void) { return 5; }")

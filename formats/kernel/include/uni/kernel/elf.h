@@ -70,6 +70,9 @@ typedef int uni_elf_symbol_fn(void *user, const struct uni_elf_symbol *symbol, s
 /* Every symbol of the symbol table (.symtab); none is no error. */
 int uni_elf_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
 		    struct uni_err *err);
+/* The same of what its loader looks at (.dynsym), which a stripped program has, too. */
+int uni_elf_dynamic_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
+			    struct uni_err *err);
 
 /*
  * Whether a program will run on a base of the Linux ABI: x86-64, executable, nothing writable and
