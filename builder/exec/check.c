@@ -81,21 +81,12 @@ static struct uni_calls *open_calls(struct build *b)
 static void check_calls(struct build *b, const struct uni_elf *elf, struct uni_pos pos,
 			struct uni_err *err)
 {
-	static const char *const starters[] = { "fork", "vfork", "execve", "execveat" };
 	UNI_AUTO(uni_calls) struct uni_calls *table = open_calls(b);
 	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
-	struct uni_elf_calls made, starts = { .computed = 0 };
+	struct uni_elf_calls made;
 
-	if (table == NULL || uni_elf_calls(elf, &made, err) != 0)
-		return;
-	starts.forks = made.forks;
-	for (size_t i = 0; i < UNI_COUNT(starters); i++) {
-		int number = uni_calls_find(table, starters[i]);
-
-		if (number >= 0)
-			starts.made[number] = made.made[number];
-	}
-	if (!uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
+	if (table == NULL || uni_elf_calls(elf, &made, err) != 0 ||
+	    !uni_calls_starting(table, elf, &made, &names))
 		return;
 	uni_diags_warning(b->diags, b->recipe->path, pos,
 			  "%s can start other processes (%s), which base %s refuses", elf->name,

@@ -94,85 +94,34 @@ static char *remarks(const struct uni_calls *table, const struct uni_elf_calls *
 	return uni_buf_take(&text);
 }
 
-static void say_starting(struct uni_program_look *look, const char *base, const char *names)
+static void look_at_starting(struct uni_program_look *look, const char *base,
+			     const struct uni_calls *table, const struct uni_elf *elf,
+			     struct uni_elf_calls *made)
 {
+	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
+
+	if (!uni_calls_starting(table, elf, made, &names))
+		return;
 	program_finding(
 		look, UNI_PROGRAM_MAY,
 		uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
 			     "program in a machine",
-			     names, base),
+			     names.data, base),
 		"look for a setting that keeps it in one process: foreground, no workers, no "
 		"helper "
 		"programs");
 }
 
-static int see_starting(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err)
-{
-	static const char *const starters[] = { "fork",	   "vfork",	  "_Fork",	 "daemon",
-						"execv",   "execve",	  "execvp",	 "execvpe",
-						"execl",   "execle",	  "execlp",	 "fexecve",
-						"system",  "popen",	  "posix_spawn", "forkpty",
-						"wordexp", "posix_spawnp" };
-	struct uni_strv *names = user;
-
-	(void)err;
-	for (size_t i = 0; !symbol->defined && i < UNI_COUNT(starters); i++)
-		if (uni_str_eq(symbol->name, starters[i]) && !uni_strv_has(names, symbol->name))
-			uni_strv_add(names, symbol->name);
-	return 0;
-}
-
-/* A dynamic program's calls are its C library's; which of its functions it wants, it says itself.
- */
-static int look_at_imports(const struct uni_elf *elf, const char *base,
-			   struct uni_program_look *look, struct uni_err *err)
-{
-	UNI_AUTO_STRV struct uni_strv names = { .items = NULL };
-	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
-
-	if (uni_elf_dynamic_symbols(elf, see_starting, &names, err) != 0)
-		return err->code;
-	uni_strv_sort(&names);
-	for (size_t i = 0; i < names.count; i++)
-		uni_buf_printf(&text, "%s%s",
-			       i == 0		      ? ""
-			       : i + 1 == names.count ? " and "
-						      : ", ",
-			       names.items[i]);
-	if (names.count != 0)
-		say_starting(look, base, text.data);
-	return 0;
-}
-
-static void look_at_starting(struct uni_program_look *look, const char *base,
-			     const struct uni_calls *table, struct uni_elf_calls *made)
-{
-	static const char *const starters[] = { "fork", "vfork", "execve", "execveat" };
-	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
-	struct uni_elf_calls starts = { .forks = made->forks };
-
-	for (size_t i = 0; i < UNI_COUNT(starters); i++) {
-		int number = uni_calls_find(table, starters[i]);
-
-		if (number < 0)
-			continue;
-		starts.made[number] = made->made[number];
-		made->made[number] = false;
-	}
-	made->forks = false;
-	if (uni_calls_name(table, &starts, UNI_CALL_REFUSED, &names))
-		say_starting(look, base, names.data);
-}
-
 static void look_at_calls(struct uni_program_look *look, const char *base,
-			  const struct uni_calls *table, struct uni_elf_calls *made)
+			  const struct uni_calls *table, const struct uni_elf *elf,
+			  struct uni_elf_calls *made)
 {
 	UNI_AUTO_BUF struct uni_buf refused = UNI_BUF_INIT, absent = UNI_BUF_INIT;
 	UNI_AUTO_BUF struct uni_buf partial = UNI_BUF_INIT;
 	UNI_AUTO_FREE char *why = NULL;
 
 	look->network = makes(table, made, "socket");
-	look_at_starting(look, base, table, made);
+	look_at_starting(look, base, table, elf, made);
 	why = remarks(table, made, UNI_CALL_REFUSED);
 	if (uni_calls_name(table, made, UNI_CALL_REFUSED, &refused))
 		program_finding(look, UNI_PROGRAM_MAY,
@@ -226,9 +175,7 @@ static int look_at(const struct uni_elf *elf, const char *base, const struct uni
 		return 0;
 	if (uni_elf_calls(elf, &made, err) != 0)
 		return err->code;
-	look_at_calls(look, base, table, &made);
-	if (elf->interpreter != NULL && look_at_imports(elf, base, look, err) != 0)
-		return err->code;
+	look_at_calls(look, base, table, elf, &made);
 	/* A dynamic program's calls are its libraries'. */
 	look->network |= elf->needed.count != 0;
 	look_at_go(elf, look);

@@ -196,6 +196,11 @@ static bool in_state(const struct uni_calls *table, const struct uni_elf_calls *
 	return (is == UNI_CALL_UNLISTED ? UNI_CALL_ABSENT : is) == state;
 }
 
+static const char *separator(size_t place, size_t count)
+{
+	return place == 0 ? "" : place + 1 == count ? " and " : ", ";
+}
+
 bool uni_calls_name(const struct uni_calls *table, const struct uni_elf_calls *made,
 		    enum uni_call_state state, struct uni_buf *out)
 {
@@ -206,8 +211,7 @@ bool uni_calls_name(const struct uni_calls *table, const struct uni_elf_calls *m
 	for (size_t i = 0; i < UNI_CALLS_MAX; i++) {
 		if (!in_state(table, made, i, state))
 			continue;
-		uni_buf_puts(out, done == 0 ? "" : done + 1 == count ? " and " : ", ");
-		done++;
+		uni_buf_puts(out, separator(done++, count));
 		if (table->items[i].name != NULL)
 			uni_buf_puts(out, table->items[i].name);
 		else
@@ -216,4 +220,56 @@ bool uni_calls_name(const struct uni_calls *table, const struct uni_elf_calls *m
 			uni_buf_puts(out, " to fork");
 	}
 	return count != 0;
+}
+
+static int see_starting(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err)
+{
+	static const char *const starters[] = {
+		"fork",	   "vfork",  "_Fork",	    "daemon", "forkpty", "execv",
+		"execve",  "execvp", "execvpe",	    "execl",  "execle",	 "execlp",
+		"fexecve", "system", "posix_spawn", "popen",  "wordexp", "posix_spawnp",
+	};
+	struct uni_strv *names = user;
+
+	(void)err;
+	for (size_t i = 0; !symbol->defined && i < UNI_COUNT(starters); i++)
+		if (uni_str_eq(symbol->name, starters[i]) && !uni_strv_has(names, symbol->name))
+			uni_strv_add(names, symbol->name);
+	return 0;
+}
+
+static bool starting_functions(const struct uni_elf *elf, struct uni_buf *out)
+{
+	UNI_AUTO_STRV struct uni_strv names = { .items = NULL };
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	(void)uni_elf_dynamic_symbols(elf, see_starting, &names, &ignored);
+	uni_strv_sort(&names);
+	for (size_t i = 0; i < names.count; i++) {
+		uni_buf_puts(out, separator(i, names.count));
+		uni_buf_puts(out, names.items[i]);
+	}
+	return names.count != 0;
+}
+
+bool uni_calls_starting(const struct uni_calls *table, const struct uni_elf *elf,
+			struct uni_elf_calls *made, struct uni_buf *out)
+{
+	static const char *const starters[] = { "fork", "vfork", "execve", "execveat" };
+	struct uni_elf_calls starts = { .forks = made->forks };
+	bool refused = false;
+
+	made->forks = false;
+	for (size_t i = 0; i < UNI_COUNT(starters); i++) {
+		int number = uni_calls_find(table, starters[i]);
+
+		if (number < 0)
+			continue;
+		starts.made[number] = made->made[number];
+		made->made[number] = false;
+		refused |= table->items[number].state == UNI_CALL_REFUSED;
+	}
+	if (uni_calls_name(table, &starts, UNI_CALL_REFUSED, out))
+		return true;
+	return refused && elf->interpreter != NULL && starting_functions(elf, out);
 }

@@ -100,6 +100,8 @@ class Import(scenario.Scenario):
                      'int main(void) { return system("x") + (fork() == 0 ? execv("/x", 0) : 0); }', "-s")
         _, found = self.findings("forks")
         self.assertRegex(found["may"], r"^it can start other processes \(execv, fork and system\), which unibase refuses")
+        self.assertIn("warning: forks can start other processes (execv, fork and system)",
+                      self.run_uni("check", "recipe.toml").stderr.decode())
 
     def test_libraries_of_its_own(self):
         """By run paths, one needed by another, given as a volume of another place; and one that is missing."""

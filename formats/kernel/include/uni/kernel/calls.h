@@ -58,4 +58,12 @@ int uni_elf_calls(const struct uni_elf *elf, struct uni_elf_calls *calls, struct
 bool uni_calls_name(const struct uni_calls *table, const struct uni_elf_calls *made,
 		    enum uni_call_state state, struct uni_buf *out);
 
+/*
+ * The same of the calls that start other processes, as far as the table refuses them; they are
+ * taken out of `made`. A dynamic program's own code makes none: of that, the functions that it
+ * wants of its C library are named.
+ */
+bool uni_calls_starting(const struct uni_calls *table, const struct uni_elf *elf,
+			struct uni_elf_calls *made, struct uni_buf *out);
+
 #endif
