@@ -45,18 +45,7 @@ class Ec2(Account):
     def store(self):
         return os.path.join(self.common, "store")
 
-    BESIDE = """[[volume]]
-name = "state"
-mount = "/state"
-format = "ext4"
-mode = "rw"
-size = "8M"
-[[volume]]
-name = "www"
-mount = "/www"
-format = "live"
-source = "site"
-"""
+    BESIDE = scenario.OWN_DISKS.format("site")
 
     def setUp(self):
         super().setUp()

@@ -44,6 +44,20 @@ mount = "/srv"
 source = "site"
 """
 
+# Volumes that become disks of their own; with the folder that the live one holds.
+OWN_DISKS = """[[volume]]
+name = "state"
+mount = "/state"
+format = "ext4"
+mode = "rw"
+size = "8M"
+[[volume]]
+name = "www"
+mount = "/www"
+format = "live"
+source = "{}"
+"""
+
 
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as s:

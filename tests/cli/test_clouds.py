@@ -48,19 +48,7 @@ class Clouds(scenario.Scenario):
 
     def test_ami_with_volumes_of_its_own(self):
         self.write("www/index", "live\n")
-        self.hello(scenario.HELLO_RECIPE + self.base("nvme") + """
-[[volume]]
-name = "state"
-mount = "/state"
-format = "ext4"
-mode = "rw"
-size = "8M"
-[[volume]]
-name = "www"
-mount = "/www"
-format = "live"
-source = "www"
-[output]
+        self.hello(scenario.HELLO_RECIPE + self.base("nvme") + "\n" + scenario.OWN_DISKS.format("www") + """[output]
 formats = ["ami", "raw"]
 """)
         self.uni("build", "recipe.toml", "-o", "out")

@@ -16,6 +16,9 @@ import boto3
 import moto.ec2
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests/cli"))
+import scenario  # noqa: E402
+
 BUILD = sys.argv[1]
 UNI = os.path.join(BUILD, "bin/uni")
 PACKAGES = os.path.join(ROOT, "build/packages/out")
@@ -32,18 +35,7 @@ name = "data"
 mount = "/srv"
 source = "data"
 compression = "none"
-[[volume]]
-name = "state"
-mount = "/state"
-format = "ext4"
-mode = "rw"
-size = "8M"
-[[volume]]
-name = "www"
-mount = "/www"
-format = "live"
-source = "data"
-"""
+""" + scenario.OWN_DISKS.format("data")
 
 
 def start_moto(folder):
