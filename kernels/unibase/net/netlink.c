@@ -332,6 +332,8 @@ static int find_link(struct writer *w, const uint8_t *body, uint32_t size)
 		memcpy(head, body + at, sizeof(head));
 		if (head[0] < sizeof(head) || head[0] > size - at)
 			return -UK_EINVAL;
+		if (head[1] == LINK_NAME && head[0] == sizeof(head))
+			return -UK_ERANGE;
 		if (head[1] == LINK_NAME && body[at + head[0] - 1] == '\0')
 			netif = interface_named((const char *)body + at + sizeof(head));
 		at += UK_MIN(padded(head[0]), size - at);

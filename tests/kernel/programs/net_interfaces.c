@@ -16,7 +16,7 @@ struct nl_header {
 	uint16_t type, flags;
 	uint32_t sequence, port;
 };
-enum { REQUEST = 1, ACK = 4, GET_LINK = 18, ROUTE = 0 };
+enum { REQUEST = 1, ACK = 4, GET_LINK = 18, LINK_NAME = 3, ROUTE = 0 };
 #ifndef IPV6_MTU
 #define IPV6_MTU 24
 #endif
@@ -113,7 +113,10 @@ static void test_netlink(void)
 		uint16_t type;
 		int32_t interface;
 		uint32_t flags, change;
-	} ask = { .head = { sizeof(ask), GET_LINK, REQUEST | ACK, 7, 0 }, .interface = 1 };
+		uint16_t name[2]; /* an attribute: its size and type, and no name */
+	} ask = { .head = { sizeof(ask) - sizeof(ask.name), GET_LINK, REQUEST | ACK, 7, 0 },
+		  .interface = 1,
+		  .name = { sizeof(ask.name), LINK_NAME } };
 	struct {
 		struct nl_header head;
 		int32_t error;
@@ -139,6 +142,11 @@ static void test_netlink(void)
 	try(send(fd, &ask, sizeof(ask), 0));
 	check(recv(fd, &answer, sizeof(answer), 0) > 0);
 	printf("none: type %d, error %d\n", answer.head.type, answer.error);
+	ask.interface = 0;
+	ask.head.size = sizeof(ask);
+	try(send(fd, &ask, sizeof(ask), 0));
+	check(recv(fd, &answer, sizeof(answer), 0) > 0);
+	printf("no name: type %d, error %d\n", answer.head.type, answer.error);
 	ask.head.size = 5000;
 	try(send(fd, &ask, sizeof(ask), 0));
 	fails(recv(fd, &answer, sizeof(answer), MSG_DONTWAIT), EAGAIN);
