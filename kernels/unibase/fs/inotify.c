@@ -52,15 +52,16 @@ static struct uk_list instances = UK_LIST_INIT(instances);
 
 /* -- the queue; under the lock -- */
 
-static bool repeats(const struct instance *in, const struct change *new)
+static bool repeats(const struct instance *in, const struct change *change)
 {
 	const struct change *last;
 
 	if (uk_list_empty(&in->changes))
 		return false;
 	last = uk_list_entry(in->changes.prev, struct change, item);
-	return last->wd == new->wd && last->mask == new->mask && last->cookie == new->cookie &&
-	       last->size == new->size &&memcmp(last->name, new->name, new->size) == 0;
+	return last->wd == change->wd && last->mask == change->mask &&
+	       last->cookie == change->cookie && last->size == change->size &&
+	       memcmp(last->name, change->name, change->size) == 0;
 }
 
 static void enqueue(struct instance *in, int wd, const struct telling *t)
