@@ -119,12 +119,15 @@ uint64_t squash_place(struct uni_squash_image *image, bool pack)
 	uint64_t end = SQUASH_BLOCK_MIN;
 
 	find_gaps(image, pack, &gaps);
-	for (size_t i = 0; i < image->extent_count; i++) {
-		struct squash_extent *e = &image->extents[i];
+	/* By entries: what stays and what is new came into the list as the threads had it done. */
+	for (size_t i = 0; i < image->count; i++) {
+		const struct squash_entry *entry = &image->entries[i];
+		struct squash_extent *e;
 
-		if (e->size == 0)
-			e->to = SQUASH_BLOCK_MIN;
-		else if (e->previous && !pack)
+		if (entry->same_as != SQUASH_NONE || entry->extent == SQUASH_NONE)
+			continue;
+		e = &image->extents[entry->extent];
+		if (e->previous && !pack)
 			e->to = e->from;
 		else
 			e->to = find_place(&gaps, pack ? 0 : e->wish, round_up(e->size));
