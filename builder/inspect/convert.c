@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,6 +68,17 @@ static int refuse_elf(struct uni_disk_source *source, const char *image, struct 
 	return rc;
 }
 
+/* Anything is a raw disk by its content; but not of any length. */
+static int refuse_odd(struct uni_disk_source *source, const char *image, struct uni_err *err)
+{
+	if (source->size != 0 && source->size % UNI_DISK_SECTOR == 0)
+		return 0;
+	uni_err_set(err, UNI_E_INVAL, "%s: has %" PRIu64 " bytes, which is no disk", image,
+		    source->size);
+	return uni_err_hint(err, "a disk has whole sectors of %u bytes; was the file cut off?",
+			    UNI_DISK_SECTOR);
+}
+
 static int open_source(struct converting *c, struct uni_err *err)
 {
 	struct stat st;
@@ -87,6 +99,8 @@ static int open_source(struct converting *c, struct uni_err *err)
 	}
 	if (rc == 0)
 		rc = refuse_elf(c->source, c->how->image, err);
+	if (rc == 0)
+		rc = refuse_odd(c->source, c->how->image, err);
 	if (rc != 0)
 		return rc;
 	c->done->from = c->source->form;

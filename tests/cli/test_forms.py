@@ -128,6 +128,9 @@ class Forms(scenario.Scenario):
         self.assertIn("cannot be converted", self.fails("convert", "out/hello.raw", "floppy", status=2))
         self.assertIn("not a disk", self.fails("convert", "out/hello.elf", "raw"))
         self.assertIn("No such file", self.fails("convert", "nothing", "raw"))
+        for length in (0, 193):
+            self.write("notes", "n" * length)
+            self.assertIn(f"has {length} bytes, which is no disk", self.fails("convert", "notes", "qcow2"))
         self.fails("convert", "out/hello.raw", "raw", "-o", "no/such/folder")
         self.assertNothingLeft(self.work)
 
