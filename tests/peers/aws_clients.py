@@ -60,10 +60,4 @@ class JavaScript:
         self.process.stdout.close()
 
 
-def at_hand():
-    """Those that run here: the SDK for JavaScript wants Node 20, of which Debian 12 has an older one."""
-    version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
-    if int(version.lstrip("v").split(".")[0]) >= 20:
-        return Boto3, JavaScript
-    print(f"SKIPPED: {JavaScript.name}, since Node is {version.strip()}")
-    return (Boto3,)
+ALL = (Boto3, JavaScript)

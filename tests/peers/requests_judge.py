@@ -174,7 +174,7 @@ def main():
         uni.story()
         calls = [*folder_calls(uni), *other_calls(uni)]
         asked = {call["action"] for call in uni.account.calls}
-        for client in aws_clients.at_hand():
+        for client in aws_clients.ALL:
             compared = compare(uni, client, calls)
             assert set(compared) == asked, set(compared) ^ asked
             print(f"{sum(compared.values())} requests of {len(compared)} actions have the fields of {client.name}")
