@@ -165,6 +165,7 @@ static void add_image(void *list, const struct aws_xml *item)
 {
 	struct uni_ec2_images *images = list;
 	struct uni_ec2_image *image;
+	const char *ena = aws_xml_text(item, "enaSupport");
 
 	UNI_PUSH_ROOM(images->items, images->count, images->room);
 	image = &images->items[images->count++];
@@ -173,8 +174,8 @@ static void add_image(void *list, const struct aws_xml *item)
 					 .state = ec2_copy_text(item, "imageState"),
 					 .created = ec2_copy_text(item, "creationDate"),
 					 .boot_mode = ec2_copy_text(item, "bootMode"),
-					 .ena = uni_str_eq(aws_xml_text(item, "enaSupport"),
-							   "true") };
+					 .ena = uni_str_eq(ena, "true"),
+					 .ena_known = ena != NULL };
 	add_tags(&image->tags, item);
 	for (const struct aws_xml *x = aws_xml_get(item, "blockDeviceMapping/item"); x != NULL;
 	     x = aws_xml_next(x))

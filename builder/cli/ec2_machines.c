@@ -84,8 +84,8 @@ int cli_ec2_run(struct cli *cli)
 	};
 
 	rc = uni_ami_check_type(&images.items[0], start.type, &err);
-	if (rc == 0)
-		rc = uni_ec2_run(e.aws, e.region, &start, id, &err);
+	if (rc == 0 && uni_ec2_run(e.aws, e.region, &start, id, &err) != 0)
+		rc = uni_ami_refused(&images.items[0], &err);
 	if (rc != 0)
 		return cli_fail(cli, &err);
 	cli_out("ec2://%s/%s\n", e.region, id);

@@ -57,18 +57,33 @@ int uni_ami_find(struct uni_aws *aws, const char *region, const char *image,
 	return rc;
 }
 
+static int hint_types(const struct uni_ami_needs *needs, const char *which, struct uni_err *err)
+{
+	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	uni_ami_types_text(needs, &types);
+	return uni_err_hint(err, "%s: %s", which, types.size != 0 ? uni_buf_text(&types) : "none");
+}
+
 int uni_ami_check_type(const struct uni_ec2_image *image, const char *type, struct uni_err *err)
 {
-	const struct uni_ami_needs needs = ami_needs(image->boot_mode, image->ena);
-	struct uni_buf types UNI_AUTO_BUF = UNI_BUF_INIT;
+	const struct uni_ami_needs needs =
+		ami_needs(image->boot_mode, image->ena || !image->ena_known);
 	const char *why;
 
 	if (uni_ami_starts(&needs, type, &why))
 		return 0;
 	uni_err_set(err, UNI_E_UNSUPPORTED, "%s does not start on %s: %s", image->id, type, why);
-	uni_ami_types_text(&needs, &types);
-	return uni_err_hint(err, "instance types that remain: %s",
-			    types.size != 0 ? uni_buf_text(&types) : "none");
+	return hint_types(&needs, "instance types that remain", err);
+}
+
+int uni_ami_refused(const struct uni_ec2_image *image, struct uni_err *err)
+{
+	const struct uni_ami_needs needs = ami_needs(image->boot_mode, false);
+
+	if (image->ena_known || err->code != UNI_E_INVAL)
+		return err->code;
+	return hint_types(&needs, "instance types that start it without ENA", err);
 }
 
 /* A snapshot, and the block maps that are kept of it. */

@@ -327,9 +327,10 @@ class Ec2:
                 image["wait"] -= 1
             mappings = "".join(f"<item><deviceName>{device}</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs>"
                                "</item>" for device, snapshot in image["mappings"].items())
+            ena = f"<enaSupport>{image['form']['EnaSupport']}</enaSupport>" if "EnaSupport" in image["form"] else ""
             items += (f"<item><imageId>{name}</imageId><name>{escape(image['name'])}</name>"
-                      f"<bootMode>{image['form']['BootMode']}</bootMode><enaSupport>{image['form']['EnaSupport']}"
-                      f"</enaSupport><imageState>{'pending' if image['wait'] else 'available'}</imageState>"
+                      f"<bootMode>{image['form']['BootMode']}</bootMode>{ena}"
+                      f"<imageState>{'pending' if image['wait'] else 'available'}</imageState>"
                       "<creationDate>2026-01-01T00:00:00.000Z</creationDate><blockDeviceMapping>"
                       f"{mappings}</blockDeviceMapping>{tag_xml(image['tags'])}</item>")
         if "ImageId.1" in form and not items:
@@ -420,7 +421,11 @@ class Ec2:
         return "<return>true</return>"
 
     def run_instances(self, region, form):
-        self.image(region, form["ImageId"])
+        image, kind = self.image(region, form["ImageId"]), form["InstanceType"]
+        if image["form"].get("EnaSupport") != "true" and kind.startswith("t3."):
+            raise Refused(400, "InvalidParameterCombination",
+                          f"Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{kind}' "
+                          "instance type. Ensure that you are using an AMI that is enabled for ENA.")
         if form.get("MinCount") != "1" or form.get("MaxCount") != "1" or form.get("MetadataOptions.HttpTokens") != "required":
             raise Refused(400, "InvalidParameterValue", "counts, or IMDSv1")
         token = form.get("ClientToken")

@@ -72,8 +72,13 @@ class Images(ec2.Ec2):
                       self.fails("run", f"ec2://eu-central-1/{self.only_image()[0]}", status=125))
         self.assertEqual(self.account.instances, {})
         self.uni("run", f"ec2://eu-central-1/{self.only_image()[0]}", "--type", "t2.nano")
-        # Nothing of EC2 starts this one, wherever it comes from.
+        # Where EC2 does not say it beforehand, it is asked, and the types are told with its answer.
         image = self.only_image()[1]
+        del image["form"]["EnaSupport"]
+        said = self.fails("run", f"ec2://eu-central-1/{self.only_image()[0]}", status=125)
+        self.assertRegex(said, r"(?s)InvalidParameterCombination: .*that start it without ENA: c1, .*t2")
+        image["form"]["EnaSupport"] = "false"
+        # Nothing of EC2 starts this one, wherever it comes from.
         image["form"] = {**image["form"], "BootMode": "uefi"}
         self.assertIn("instance types that remain: none",
                       self.fails("run", f"ec2://eu-central-1/{self.only_image()[0]}", "--type", "t2.nano", status=125))

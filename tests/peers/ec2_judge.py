@@ -146,6 +146,30 @@ def judge_families(work, env):
                if t.get("Hypervisor") != "xen"), "a Nitro type without ENA or NVMe"
 
 
+def images_of(out):
+    """The ids that a push printed."""
+    return [line.split()[2] for line in out.split("\n") if line.startswith("image")]
+
+
+def judge_machine(ec2, env, image):
+    """A machine from the image, of which moto says neither how it starts nor whether it has ENA."""
+    def uni(*words):
+        return subprocess.run([UNI, *words], check=True, env=env, capture_output=True, text=True).stdout
+
+    machine = uni("run", f"ec2://{REGION}/{image}", "--type", "t3.nano").strip()
+    name = machine.removeprefix(f"ec2://{REGION}/")
+
+    def there():
+        return ec2.describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
+
+    made = there()
+    assert (made["ImageId"], made["InstanceType"], made["State"]["Name"]) == (image, "t3.nano", "running"), made
+    assert json.loads(uni("ps", f"ec2://{REGION}", "--json"))[0]["id"] == name
+    assert uni("logs", machine).startswith("Linux version"), "what moto says of every machine's console"
+    uni("stop", machine)
+    assert there()["State"]["Name"] == "terminated" and name not in uni("ps", f"ec2://{REGION}")
+
+
 def main():
     work = tempfile.mkdtemp(prefix="uni-ec2-")
     server, url = start_moto(work)
@@ -168,8 +192,9 @@ def main():
         out = subprocess.run(push, check=True, cwd=work, env=env, capture_output=True, text=True).stdout
         keys = {"region_name": REGION, "endpoint_url": url, "aws_access_key_id": user["AWS_ACCESS_KEY_ID"],
                 "aws_secret_access_key": secret}
+        judge_machine(boto3.client("ec2", **keys), env, images_of(out)[0])
         images = boto3.client("ec2", **keys).describe_images(Owners=["self"])["Images"]
-        assert [i["Name"] for i in images if i["ImageId"] in out] and images[0]["Name"].startswith("judged-2.1.0-"), images
+        assert [i["Name"] for i in images if i["ImageId"] in images_of(out)] and images[0]["Name"].startswith("judged-2.1.0-"), images
         # moto computes another signature than boto3 for a query; ours has none. Reading back needs no judge of that.
         urllib.request.urlopen(urllib.request.Request(url + "/moto-api/reset-auth", data=b"1000000",
                                                       headers={"Content-Type": "text/plain"})).close()
@@ -183,7 +208,7 @@ def main():
         server.kill()
         server.wait()
         shutil.rmtree(work, ignore_errors=True)
-    print("moto_server took the push, and boto3 read the disk back")
+    print("moto_server took the push and started the image, and boto3 read the disk back")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ struct uni_ec2_image {
 	char *id, *name, *state, *created;
 	char *boot_mode;	   /* "legacy-bios", "uefi", "uefi-preferred"; "": the type's own */
 	bool ena;		   /* its kernel drives ENA */
+	bool ena_known;		   /* EC2 says one or the other: it need not */
 	struct uni_strv tags;	   /* "KEY=VALUE" */
 	struct uni_strv snapshots; /* of its mappings */
 };

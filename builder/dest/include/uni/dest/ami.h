@@ -23,8 +23,12 @@ int uni_ami_list(struct uni_aws *aws, const char *region, struct uni_ec2_images 
 /* One, by its id ("ami-...") or its name; UNI_E_NOENT. The only item of `images`. */
 int uni_ami_find(struct uni_aws *aws, const char *region, const char *image,
 		 struct uni_ec2_images *images, struct uni_err *err);
-/* Whether a machine of this type can be started from it: UNI_E_UNSUPPORTED names those that can. */
+/* Whether a machine of this type can be started from it, as far as EC2 says what the image needs:
+ * UNI_E_UNSUPPORTED names those that can. */
 int uni_ami_check_type(const struct uni_ec2_image *image, const char *type, struct uni_err *err);
+/* EC2 refused to start one (`err` says how): the hint names the types that remain where that may
+ * have been for want of ENA, of which EC2 said nothing before. */
+int uni_ami_refused(const struct uni_ec2_image *image, struct uni_err *err);
 /* The image, then its snapshots. */
 int uni_ami_remove(struct uni_aws *aws, const char *region, const char *image, struct uni_err *err);
 /* A copy in another region, under the same name and tags. */
