@@ -117,7 +117,7 @@ static void look_at_calls(struct uni_program_look *look, const char *base,
 			  struct uni_elf_calls *made)
 {
 	UNI_AUTO_BUF struct uni_buf refused = UNI_BUF_INIT, absent = UNI_BUF_INIT;
-	UNI_AUTO_BUF struct uni_buf partial = UNI_BUF_INIT;
+	UNI_AUTO_BUF struct uni_buf partial = UNI_BUF_INIT, needless = UNI_BUF_INIT;
 	UNI_AUTO_FREE char *why = NULL;
 
 	look->network = makes(table, made, "socket");
@@ -136,6 +136,11 @@ static void look_at_calls(struct uni_program_look *look, const char *base,
 		program_finding(look, UNI_PROGRAM_NOTE,
 				uni_asprintf("calls that %s has in part: %s", base, partial.data),
 				"docs/linux-abi.md says what of each is missing");
+	if (uni_calls_name(table, made, UNI_CALL_NEEDLESS, &needless))
+		program_finding(look, UNI_PROGRAM_NOTE,
+				uni_asprintf("calls that %s refuses, which is expected: %s", base,
+					     needless.data),
+				"programs do without, as on older kernels of Linux");
 	if (made->computed > 1)
 		program_finding(
 			look, UNI_PROGRAM_NOTE,

@@ -19,7 +19,9 @@
 
 static bool parse_state(const char *word, size_t size, enum uni_call_state *state)
 {
-	static const char *const words[] = { "", "full", "partial", "refused", "absent" };
+	static const char *const words[] = {
+		"", "full", "partial", "refused", "needless", "absent",
+	};
 
 	for (size_t i = 1; i < UNI_COUNT(words); i++) {
 		if (strlen(words[i]) == size && memcmp(words[i], word, size) == 0) {

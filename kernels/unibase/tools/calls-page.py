@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(HERE, "../sys/table.def")
 PAGE = os.path.join(HERE, "../../../docs/linux-abi.md")
 NUMBERS = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
-ROW = re.compile(r'UK_CALL\((\d+), (\w+), "\w*", (FULL|PARTIAL|REFUSED), "([^"]*)"\)')
+ROW = re.compile(r'UK_CALL\((\d+), (\w+), "\w*", (FULL|PARTIAL|REFUSED|NEEDLESS), "([^"]*)"\)')
 
 HEAD = """# The Linux system calls of unibase
 
@@ -62,7 +62,7 @@ def page():
     full = [name for _, name, state, _ in calls if state == "FULL"]
     text = HEAD + f"\n## As on Linux ({len(full)})\n\n"
     text += ", ".join(f"`{name}`" for name in full) + "\n"
-    for state, title in (("PARTIAL", "In part"), ("REFUSED", "Refused")):
+    for state, title in (("PARTIAL", "In part"), ("REFUSED", "Refused"), ("NEEDLESS", "Refused, and not missed")):
         some = [(number, name, missing) for number, name, s, missing in calls if s == state]
         text += f"\n## {title} ({len(some)})\n\n| number | call | |\n|---|---|---|\n"
         text += "".join(f"| {number} | `{name}` | {missing} |\n" for number, name, missing in some)

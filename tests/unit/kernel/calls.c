@@ -73,7 +73,8 @@ void test_calls_forks(void **state)
 void test_calls_table(void **state)
 {
 	static const char text[] = "# calls\n0 read full\n56 clone partial threads only\n"
-				   "57 fork refused there is one process\n\n101 ptrace absent";
+				   "57 fork refused there is one process\n\n101 ptrace absent\n"
+				   "334 rseq needless";
 	UNI_AUTO(uni_calls) struct uni_calls *table = NULL;
 	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
 	struct uni_elf_calls made = { .computed = 0 };
@@ -87,7 +88,8 @@ void test_calls_table(void **state)
 	assert_int_equal(table->items[101].state, UNI_CALL_ABSENT);
 	assert_int_equal(table->items[1].state, UNI_CALL_UNLISTED);
 	assert_false(uni_calls_name(table, &made, UNI_CALL_REFUSED, &names));
-	made.made[0] = made.made[56] = made.made[57] = made.made[101] = made.made[500] = true;
+	made.made[0] = made.made[56] = made.made[57] = made.made[101] = made.made[334] =
+		made.made[500] = true;
 	assert_true(uni_calls_name(table, &made, UNI_CALL_REFUSED, &names));
 	assert_string_equal(names.data, "fork");
 	made.forks = true;
@@ -97,6 +99,9 @@ void test_calls_table(void **state)
 	uni_buf_clear(&names);
 	assert_true(uni_calls_name(table, &made, UNI_CALL_ABSENT, &names));
 	assert_string_equal(names.data, "ptrace and call 500");
+	uni_buf_clear(&names);
+	assert_true(uni_calls_name(table, &made, UNI_CALL_NEEDLESS, &names));
+	assert_string_equal(names.data, "rseq");
 }
 
 void test_calls_refused(void **state)

@@ -3,7 +3,8 @@
  * what a base's kernel makes of each, as its table of calls tells.
  *
  * The table is text, a call a line: "NUMBER NAME STATE REMARK...", STATE one of full, partial,
- * refused, absent; the remark says what is missing or what to do instead. '#' starts a comment.
+ * refused, needless (refused, which programs expect), absent; the remark says what is missing or
+ * what to do instead. '#' starts a comment.
  */
 #ifndef UNI_KERNEL_CALLS_H
 #define UNI_KERNEL_CALLS_H
@@ -19,6 +20,7 @@ enum uni_call_state {
 	UNI_CALL_FULL,
 	UNI_CALL_PARTIAL,
 	UNI_CALL_REFUSED,
+	UNI_CALL_NEEDLESS,
 	UNI_CALL_ABSENT,
 };
 
