@@ -260,6 +260,8 @@ static int send_company(struct oci_push *p, const struct uni_oci_descriptor *mad
 	}
 	if (rc == 0 && p->job->signer != NULL)
 		rc = uni_oci_sign(p->oci, &p->reference, &made->digest, p->job->signer, err);
+	if (rc == 0 && p->job->signer != NULL)
+		rc = uni_oci_sign_bundle(p->oci, made, p->job->signer, err);
 	return rc;
 }
 

@@ -2,6 +2,7 @@
  * Signatures beside manifests, as `cosign sign --key` leaves them and `cosign verify --key` reads
  * them. The payload names the manifest's digest; its signature is an annotation of its layer.
  */
+#include "bundle.h"
 #include "descriptors.h"
 #include <uni/dest/attach.h>
 
@@ -117,6 +118,17 @@ int uni_oci_sign(struct uni_oci *oci, const struct uni_oci_reference *reference,
 	return rc != 0 ? uni_err_context(err, "sign") : 0;
 }
 
+int uni_oci_sign_bundle(struct uni_oci *oci, const struct uni_oci_descriptor *manifest,
+			const struct uni_oci_signer *signer, struct uni_err *err)
+{
+	struct uni_buf bundle UNI_AUTO_BUF = UNI_BUF_INIT;
+	int rc = bundle_sign(&manifest->digest, signer, &bundle, err);
+
+	if (rc == 0)
+		rc = bundle_attach(oci, manifest, &bundle, err);
+	return rc != 0 ? uni_err_context(err, "sign") : 0;
+}
+
 /* --- verifying --- */
 
 /* Whether the payload, which is signed, speaks of this manifest. */
@@ -160,26 +172,40 @@ static int check(struct uni_oci *oci, const struct uni_oci_descriptor *layer,
 	return rc;
 }
 
-int uni_oci_verify(struct uni_oci *oci, const struct uni_digest *manifest,
-		   const struct uni_pem *key, struct uni_err *err)
+/* Whether one of those under the tag is the key's; how many there are. */
+static int find_in_tag(struct uni_oci *oci, const struct uni_digest *manifest,
+		       const struct uni_pem *key, bool *valid, size_t *count, struct uni_err *err)
 {
 	struct descriptors layers AUTO_DESCRIPTORS = { .items = NULL };
 	struct uni_json *json UNI_AUTO(uni_json) = NULL;
-	char text[UNI_DIGEST_TEXT];
 	int rc = read_signatures(oci, manifest, &json, &layers, err);
 
-	for (size_t i = 0; rc == 0 && i < layers.count; i++) {
-		bool valid = false;
+	*valid = false;
+	for (size_t i = 0; rc == 0 && !*valid && i < layers.count; i++)
+		rc = check(oci, &layers.items[i], manifest, key, valid, err);
+	*count = layers.count;
+	return rc;
+}
 
-		rc = check(oci, &layers.items[i], manifest, key, &valid, err);
-		if (rc == 0 && valid)
-			return 0;
-	}
-	if (rc != 0)
+int uni_oci_verify(struct uni_oci *oci, const struct uni_digest *manifest,
+		   const struct uni_pem *key, struct uni_err *err)
+{
+	size_t tagged = 0, bundles = 0;
+	char text[UNI_DIGEST_TEXT];
+	bool valid;
+	/* What is no key is said before anybody is asked. */
+	int rc = uni_pem_verify(key, "", 0, "", 0, &valid, err);
+
+	if (rc == 0)
+		rc = find_in_tag(oci, manifest, key, &valid, &tagged, err);
+	if (rc == 0 && !valid)
+		rc = bundle_find(oci, manifest, key, &valid, &bundles, err);
+	if (rc != 0 || valid)
 		return rc;
 	uni_digest_text(manifest, text);
 	return uni_err_set(err, UNI_E_AUTH,
-			   layers.count != 0 ? "%s: none of its signatures is by the key %s"
-					     : "%s has no signature; wanted is one by the key %s",
+			   tagged + bundles != 0
+				   ? "%s: none of its signatures is by the key %s"
+				   : "%s has no signature; wanted is one by the key %s",
 			   text, key->name);
 }

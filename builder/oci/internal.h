@@ -53,6 +53,21 @@ int oci_has(struct uni_oci *oci, const char *url, bool *has, struct uni_err *err
 /* seen.c: a repository of the same registry that may have it, or NULL; owned by the caller. */
 char *oci_seen_elsewhere(struct uni_oci *oci, const struct uni_digest *digest);
 void oci_seen_here(struct uni_oci *oci, const struct uni_digest *digest);
+/* resume.c: an upload that may be gone on with. A folder that cannot be written keeps nothing. */
+struct oci_resume {
+	int fd; /* holds the lock; -1: nothing is kept */
+	char *path, *key;
+	char *location; /* where another process got to, or NULL */
+};
+#define OCI_RESUME_INIT                                                                            \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+void oci_resume_open(struct oci_resume *resume, const struct uni_oci *oci,
+		     const struct uni_digest *digest);
+void oci_resume_note(struct oci_resume *resume, const char *location);
+void oci_resume_done(struct oci_resume *resume); /* nothing is left to go on with */
+void oci_resume_free(struct oci_resume *resume);
 /* upload.c */
 char *oci_blob_url(const struct uni_oci *oci, const struct uni_digest *digest);
 

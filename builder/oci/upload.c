@@ -99,29 +99,45 @@ static int ask_offset(struct uni_oci *oci, char **location, uint64_t *done, stru
 	return 0;
 }
 
-/* Sends all but the last piece by PATCH; `*done` is where it got to. */
-static int send_chunks(struct uni_oci *oci, const struct uni_net_body *whole, char **location,
-		       uint64_t *done, struct uni_err *err)
+/* On its way to the registry. */
+struct upload {
+	const struct uni_net_body *whole;
+	struct oci_resume resume;
+	char *location;
+	uint64_t done;
+	bool resumed;
+};
+
+static void upload_end(struct upload *u)
 {
+	oci_resume_free(&u->resume);
+	free(u->location);
+}
+
+/* Sends all but the last piece by PATCH. */
+static int send_chunks(struct uni_oci *oci, struct upload *u, struct uni_err *err)
+{
+	const struct uni_net_body *whole = u->whole;
 	unsigned tries = 0;
 
-	while (whole->size - *done > CHUNK) {
+	while (whole->size - u->done > CHUNK) {
 		struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
 		struct uni_net_body part = *whole;
 		char *range UNI_AUTO_FREE =
-			uni_asprintf("Content-Range: %llu-%llu", (unsigned long long)*done,
-				     (unsigned long long)(*done + CHUNK - 1));
+			uni_asprintf("Content-Range: %llu-%llu", (unsigned long long)u->done,
+				     (unsigned long long)(u->done + CHUNK - 1));
 		int rc;
 
-		part.offset += *done;
+		part.offset += u->done;
 		part.size = CHUNK;
-		rc = send_part(oci, "PATCH", *location, range, &part, &answer, err);
+		rc = send_part(oci, "PATCH", u->location, range, &part, &answer, err);
 		if (rc == 0 && answer.status == 202) {
-			*done += CHUNK;
+			u->done += CHUNK;
 			tries = 0;
-			rc = take_location(oci, &answer, location, err);
+			rc = take_location(oci, &answer, &u->location, err);
 			if (rc != 0)
 				return rc;
+			oci_resume_note(&u->resume, u->location);
 			continue;
 		}
 		if (rc == 0 && answer.status < 500 && answer.status != 416 && answer.status != 429)
@@ -132,10 +148,10 @@ static int send_chunks(struct uni_oci *oci, const struct uni_net_body *whole, ch
 		if (rc == UNI_E_CANCELLED || ++tries >= CHUNK_TRIES)
 			return rc != 0 ? rc : uni_net_check(&answer, err);
 		uni_err_clear(err);
-		rc = ask_offset(oci, location, done, err);
+		rc = ask_offset(oci, &u->location, &u->done, err);
 		if (rc != 0)
 			return rc;
-		if (*done > whole->size)
+		if (u->done > whole->size)
 			return uni_err_set(err, UNI_E_NETWORK,
 					   "the registry has more than was sent");
 	}
@@ -156,38 +172,80 @@ static int mount_or_begin(struct uni_oci *oci, const struct uni_digest *digest, 
 	return begin_upload(oci, digest, NULL, location, err);
 }
 
-static int upload_once(struct uni_oci *oci, const struct uni_digest *digest,
-		       const struct uni_net_body *whole, struct uni_err *err)
+/* What another process has begun: true when the registry still knows of it. */
+static bool go_on(struct uni_oci *oci, struct upload *u)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (u->resume.location == NULL)
+		return false;
+	u->location = uni_strdup(u->resume.location);
+	u->resumed =
+		ask_offset(oci, &u->location, &u->done, &ignored) == 0 && u->done <= u->whole->size;
+	if (!u->resumed)
+		u->done = 0;
+	return u->resumed;
+}
+
+/* 1: mounted, nothing is left to send. */
+static int begin(struct uni_oci *oci, const struct uni_digest *digest, bool may_resume,
+		 struct upload *u, struct uni_err *err)
+{
+	int rc;
+
+	/* What goes in one piece is no use in part. */
+	if (u->whole->size > CHUNK)
+		oci_resume_open(&u->resume, oci, digest);
+	if (may_resume && go_on(oci, u))
+		return 0;
+	rc = mount_or_begin(oci, digest, &u->location, err);
+	if (rc == 0)
+		oci_resume_note(&u->resume, u->location);
+	return rc;
+}
+
+static int finish(struct uni_oci *oci, const struct uni_digest *digest, const struct upload *u,
+		  struct uni_err *err)
 {
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char *location UNI_AUTO_FREE = NULL;
+	struct uni_net_body rest = *u->whole;
 	char *url UNI_AUTO_FREE = NULL;
-	struct uni_net_body rest = *whole;
 	char text[UNI_DIGEST_TEXT];
-	uint64_t done = 0;
-	int rc = mount_or_begin(oci, digest, &location, err);
+	int rc;
 
-	if (rc == 1)
-		return 1;
-	if (rc == 0)
-		rc = send_chunks(oci, whole, &location, &done, err);
-	if (rc != 0)
-		return rc;
 	uni_digest_text(digest, text);
-	url = uni_asprintf("%s%sdigest=%s", location, strchr(location, '?') != NULL ? "&" : "?",
-			   text);
-	rest.offset += done;
-	rest.size -= done;
+	url = uni_asprintf("%s%sdigest=%s", u->location,
+			   strchr(u->location, '?') != NULL ? "&" : "?", text);
+	rest.offset += u->done;
+	rest.size -= u->done;
 	rc = send_part(oci, "PUT", url, NULL, &rest, &answer, err);
 	if (rc == 0 && answer.status != 201)
 		rc = uni_net_check(&answer, err);
 	return rc;
 }
 
+/* 1: mounted. `*resumed`: what is wrong may be with what was there. */
+static int upload_once(struct uni_oci *oci, const struct uni_digest *digest,
+		       const struct uni_net_body *whole, bool *resumed, struct uni_err *err)
+{
+	struct upload upload __attribute__((cleanup(upload_end))) = { .whole = whole,
+								      .resume = OCI_RESUME_INIT };
+	int rc = begin(oci, digest, *resumed, &upload, err);
+
+	*resumed = upload.resumed;
+	if (rc == 0)
+		rc = send_chunks(oci, &upload, err);
+	if (rc == 0)
+		rc = finish(oci, digest, &upload, err);
+	if (rc >= 0)
+		oci_resume_done(&upload.resume);
+	return rc;
+}
+
 static int put(struct uni_oci *oci, const struct uni_digest *digest,
 	       const struct uni_net_body *whole, bool *sent, struct uni_err *err)
 {
-	bool has = false;
+	bool has = false, resume = true;
 	int rc = uni_oci_has_blob(oci, digest, &has, err);
 
 	*sent = false;
@@ -197,8 +255,10 @@ static int put(struct uni_oci *oci, const struct uni_digest *digest,
 		return rc;
 	for (unsigned tries = 0; tries < CHUNK_TRIES; tries++) {
 		uni_err_clear(err);
-		rc = upload_once(oci, digest, whole, err);
-		if (rc != UNI_E_NETWORK && rc != UNI_E_TIMEOUT && rc != UNI_E_NOENT)
+		resume = resume && tries == 0;
+		rc = upload_once(oci, digest, whole, &resume, err);
+		if (rc >= 0 || rc == UNI_E_CANCELLED ||
+		    (!resume && rc != UNI_E_NETWORK && rc != UNI_E_TIMEOUT && rc != UNI_E_NOENT))
 			break;
 	}
 	*sent = rc == 0;

@@ -6,6 +6,7 @@
 #include <uni/trust/dsse.h>
 
 #define SIGNATURES_MAX 64
+#define SIGNATURE_MAX 512 /* bytes */
 
 void uni_dsse_pae(const char *type, const void *payload, size_t size, struct uni_buf *out)
 {
@@ -16,82 +17,106 @@ void uni_dsse_pae(const char *type, const void *payload, size_t size, struct uni
 static void put_base64(struct uni_buf *out, const void *data, size_t size)
 {
 	char *text UNI_AUTO_FREE = uni_alloc(UNI_BASE64_ROOM(size));
+
 	uni_base64(data, size, text);
 	uni_buf_puts(out, text);
 }
 
-int uni_dsse_sign(const char *type, const void *payload, size_t size,
-		  const struct uni_signer *const *signers, size_t count, struct uni_buf *out,
-		  struct uni_err *err)
+void uni_dsse_json(const char *type, const void *payload, size_t size,
+		   const struct uni_dsse_signature *signatures, size_t count, struct uni_buf *out)
 {
-	struct uni_buf pae UNI_AUTO_BUF = UNI_BUF_INIT;
-	uni_dsse_pae(type, payload, size, &pae);
 	uni_buf_puts(out, "{\"payload\":\"");
 	put_base64(out, payload, size);
 	uni_buf_puts(out, "\",\"payloadType\":");
 	uni_json_string(out, type);
 	uni_buf_puts(out, ",\"signatures\":[");
 	for (size_t i = 0; i < count; i++) {
-		uint8_t signature[UNI_SIGNATURE_SIZE];
-		char id[UNI_KEY_ID_TEXT];
-		int rc = uni_signer_sign(signers[i], pae.data, pae.size, signature, err);
-		if (rc != 0)
-			return rc;
-		uni_public_key_id(uni_signer_public(signers[i]), id);
-		uni_buf_printf(out, "%s{\"keyid\":\"%s\",\"sig\":\"", i != 0 ? "," : "", id);
-		put_base64(out, signature, sizeof(signature));
+		uni_buf_puts(out, i != 0 ? ",{" : "{");
+		if (signatures[i].key_id != NULL) {
+			uni_buf_puts(out, "\"keyid\":");
+			uni_json_string(out, signatures[i].key_id);
+			uni_buf_putc(out, ',');
+		}
+		uni_buf_puts(out, "\"sig\":\"");
+		put_base64(out, signatures[i].bytes, signatures[i].size);
 		uni_buf_puts(out, "\"}");
 	}
 	uni_buf_puts(out, "]}");
+}
+
+/* What a signer leaves. */
+struct signed_by {
+	uint8_t bytes[UNI_SIGNATURE_SIZE];
+	char id[UNI_KEY_ID_TEXT];
+};
+
+int uni_dsse_sign(const char *type, const void *payload, size_t size,
+		  const struct uni_signer *const *signers, size_t count, struct uni_buf *out,
+		  struct uni_err *err)
+{
+	struct signed_by *by UNI_AUTO_FREE = uni_alloc_array(count + 1, sizeof(*by));
+	struct uni_dsse_signature *signatures UNI_AUTO_FREE =
+		uni_alloc_array(count + 1, sizeof(*signatures));
+	struct uni_buf pae UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	uni_dsse_pae(type, payload, size, &pae);
+	for (size_t i = 0; i < count; i++) {
+		int rc = uni_signer_sign(signers[i], pae.data, pae.size, by[i].bytes, err);
+
+		if (rc != 0)
+			return rc;
+		uni_public_key_id(uni_signer_public(signers[i]), by[i].id);
+		signatures[i] = (struct uni_dsse_signature){ .key_id = by[i].id,
+							     .bytes = by[i].bytes,
+							     .size = sizeof(by[i].bytes) };
+	}
+	uni_dsse_json(type, payload, size, signatures, count, out);
 	return 0;
 }
 
-/* Signatures name keys only as a hint: each is tried with each key. */
-static size_t count_signers(const struct uni_json *signatures, const struct uni_buf *pae,
-			    const struct uni_public_key *keys, size_t count)
+/* Signatures name keys only as a hint: each is tried. */
+static int any_by(const struct uni_json *signatures, const struct uni_pem *key,
+		  const struct uni_buf *pae, bool *valid, struct uni_err *err)
 {
-	size_t found = 0;
-	for (size_t k = 0; k < count; k++) {
-		bool doubled = false, signed_by = false;
-		for (size_t j = 0; j < k; j++)
-			doubled |= uni_public_key_eq(&keys[j], &keys[k]);
-		for (size_t i = 0; !doubled && !signed_by && i < uni_json_count(signatures); i++) {
-			const char *text =
-				uni_json_text(uni_json_get(uni_json_item(signatures, i), "sig"));
-			uint8_t signature[UNI_SIGNATURE_SIZE + 3];
-			size_t size;
-			signed_by = text != NULL &&
-				    uni_unbase64(text, signature, sizeof(signature), &size) &&
-				    size == UNI_SIGNATURE_SIZE &&
-				    uni_signature_valid(&keys[k], pae->data, pae->size, signature);
-		}
-		found += signed_by;
+	int rc = 0;
+
+	*valid = false;
+	for (size_t i = 0; rc == 0 && !*valid && i < uni_json_count(signatures); i++) {
+		const char *text = uni_json_text(uni_json_get(uni_json_item(signatures, i), "sig"));
+		uint8_t bytes[SIGNATURE_MAX];
+		size_t size;
+
+		if (text != NULL && uni_unbase64(text, bytes, sizeof(bytes), &size))
+			rc = uni_pem_verify(key, pae->data, pae->size, bytes, size, valid, err);
 	}
-	return found;
+	return rc;
 }
 
-int uni_dsse_open(const void *envelope, size_t size, const char *type,
-		  const struct uni_public_key *keys, size_t count, size_t threshold,
+int uni_dsse_open(const struct uni_json *envelope, const char *type, const struct uni_pem *key,
 		  struct uni_buf *payload, struct uni_err *err)
 {
-	struct uni_json *json UNI_AUTO(uni_json) = NULL;
+	const char *text = uni_json_text(uni_json_get(envelope, "payload"));
+	const struct uni_json *signatures = uni_json_get(envelope, "signatures");
 	struct uni_buf pae UNI_AUTO_BUF = UNI_BUF_INIT;
-	int rc = uni_json_parse(&json, "envelope", envelope, size, err);
-	if (rc != 0)
-		return rc;
-	const char *text = uni_json_text(uni_json_get(json, "payload"));
-	const struct uni_json *signatures = uni_json_get(json, "signatures");
+	uint8_t *bytes UNI_AUTO_FREE = NULL;
+	size_t room, got;
+	bool valid;
+	int rc;
+
 	if (text == NULL || uni_json_count(signatures) > SIGNATURES_MAX)
 		return uni_err_set(err, UNI_E_PARSE, "not a DSSE envelope");
-	if (!uni_str_eq(uni_json_text(uni_json_get(json, "payloadType")), type))
+	if (!uni_str_eq(uni_json_text(uni_json_get(envelope, "payloadType")), type))
 		return uni_err_set(err, UNI_E_AUTH, "the envelope is not of type %s", type);
-	size_t room = strlen(text), got;
-	uint8_t *bytes UNI_AUTO_FREE = uni_alloc(room + 1);
-	if (!uni_unbase64(text, bytes, room + 1, &got))
+	room = strlen(text) + 1;
+	bytes = uni_alloc(room);
+	if (!uni_unbase64(text, bytes, room, &got))
 		return uni_err_set(err, UNI_E_PARSE, "the envelope's payload is not base64");
 	uni_dsse_pae(type, bytes, got, &pae);
-	if (threshold == 0 || count_signers(signatures, &pae, keys, count) < threshold)
-		return uni_err_set(err, UNI_E_AUTH, "the envelope is not signed by those who must");
-	uni_buf_add(payload, bytes, got);
-	return 0;
+	rc = any_by(signatures, key, &pae, &valid, err);
+	if (rc == 0 && !valid)
+		rc = uni_err_set(err, UNI_E_AUTH, "the envelope is not signed by the key %s",
+				 key->name);
+	if (rc == 0)
+		uni_buf_add(payload, bytes, got);
+	return rc;
 }

@@ -124,6 +124,46 @@ class Hostile(Registry):
         self.uni("pull", self.place, "-o", "back")
         self.tool("cmp", "large", "back/large")
 
+    def killed_in(self, patch, most):
+        """A push that dies in the midst of a chunk, of which the registry has got so many bytes."""
+        there = threading.Event()
+        left = [patch]
+
+        def stuck(handler):
+            left[0] -= handler.command == "PATCH"
+            if handler.command != "PATCH" or left[0] != 0:
+                return False
+            if most:
+                handler.hand_on(most)
+            there.set()
+            return handler.cut()
+        self.handler.faults[:] = [stuck]
+        push = subprocess.Popen([scenario.UNI, "push", "large", self.place], cwd=self.work, env=self.env,
+                                stderr=subprocess.DEVNULL)
+        self.assertTrue(there.wait(60))
+        push.kill()
+        push.wait()
+        self.handler.faults.clear()
+        self.handler.seen.clear()
+
+    def test_an_upload_that_was_killed_goes_on(self):
+        """Where the registry says; where it does not know any more, from the beginning."""
+        def pushed():
+            self.uni("push", "large", self.place)
+            self.uni("pull", self.place, "-o", "back", "--force")
+            self.tool("cmp", "large", "back/large")
+            self.assertEqual(os.listdir(self.path("state/uni/registries/uploads")), [])
+            return [int(h["Content-Range"].split("-")[0]) for h in self.requests("PATCH", "/blobs/uploads/")]
+        self.large(140)
+        self.killed_in(2, 0)
+        self.assertEqual(len(os.listdir(self.path("state/uni/registries/uploads"))), 1)
+        self.assertEqual(pushed(), [64 << 20])
+        # docker-registry does not tell of a chunk that it has in part.
+        self.large(141)
+        self.killed_in(2, 10 << 20)
+        self.assertEqual(pushed(), [0, 64 << 20])
+        self.assertEqual([path for m, path, _ in self.handler.seen if m == "GET" and "/blobs/uploads/" in path][1:], [])
+
     def test_a_download_that_is_cut_goes_on(self):
         self.large(30)
         self.uni("push", "large", self.place)

@@ -11,6 +11,10 @@ import scenario
 from registry import Registry
 
 PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+EMPTY = "application/vnd.oci.empty.v1+json"
 COSIGN = os.environ.get("UNI_COSIGN") or shutil.which("cosign")
 
 
@@ -25,6 +29,36 @@ class Signatures(Registry):
         manifest = json.loads(self.get(f"{name}/manifests/{digest.replace(':', '-')}.sig"))
         return [layer for layer in manifest["layers"] if layer["mediaType"] == PAYLOAD]
 
+    def bundles(self, name, digest):
+        index = json.loads(self.get(f"{name}/manifests/{digest.replace(':', '-')}", INDEX))
+        manifests = [json.loads(self.get(f"{name}/manifests/{e['digest']}")) for e in index["manifests"]]
+        return [json.loads(self.get(f"{name}/blobs/{m['layers'][0]['digest']}")) for m in manifests if m["artifactType"] == BUNDLE]
+
+    @staticmethod
+    def pae(kind, payload):
+        """What DSSE signs."""
+        return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+
+    def judge_bundle(self, digest, public, bundle):
+        """By the specification of bundles, of DSSE, and of in-toto."""
+        self.assertEqual(bundle["mediaType"], BUNDLE)
+        self.assertIn("publicKey", bundle["verificationMaterial"])
+        envelope = bundle["dsseEnvelope"]
+        self.assertEqual(envelope["payloadType"], "application/vnd.in-toto+json")
+        payload = base64.b64decode(envelope["payload"])
+        statement = json.loads(payload)
+        self.assertEqual(statement["_type"], "https://in-toto.io/Statement/v1")
+        self.assertEqual(statement["predicateType"], "https://sigstore.dev/cosign/sign/v1")
+        self.assertEqual(["sha256:" + s["digest"]["sha256"] for s in statement["subject"]], [digest])
+        self.openssl_verify(public, self.pae(envelope["payloadType"], payload), envelope["signatures"][0]["sig"])
+
+    def openssl_verify(self, public, data, signature):
+        self.write("payload", data)
+        self.write("signature", base64.b64decode(signature))
+        how = ("-rawin",) if "ED25519" in self.tool("openssl", "pkey", "-pubin", "-in", public, "-noout", "-text") else \
+              ("-rawin", "-digest", "sha256")
+        self.tool("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, *how, "-in", "payload", "-sigfile", "signature")
+
     def judge(self, name, digest, public, layer):
         """By the specification: the payload is signed, and it names the manifest."""
         payload = self.get(f"{name}/blobs/{layer['digest']}").encode()
@@ -33,11 +67,7 @@ class Signatures(Registry):
         self.assertEqual(said["image"]["docker-manifest-digest"], digest)
         self.assertEqual(said["identity"]["docker-reference"], f"{self.host}/{name}")
         self.assertEqual(said["type"], "cosign container image signature")
-        self.write("payload", payload)
-        self.write("signature", base64.b64decode(layer["annotations"]["dev.cosignproject.cosign/signature"]))
-        how = ("-rawin",) if "ED25519" in self.tool("openssl", "pkey", "-pubin", "-in", public, "-noout", "-text") else \
-              ("-rawin", "-digest", "sha256")
-        self.tool("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, *how, "-in", "payload", "-sigfile", "signature")
+        self.openssl_verify(public, payload, layer["annotations"]["dev.cosignproject.cosign/signature"])
 
     def keys(self):
         self.tool("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ec.raw")
@@ -76,6 +106,68 @@ class Signatures(Registry):
         self.assertIn("holds no private key", self.fails("push", "notes.txt", f"oci://{self.host}/n:1", "--sign", "ec.pub"))
         self.assertIn("passphrase", self.fails("push", "notes.txt", f"oci://{self.host}/n:1", "--sign", "ec.pem"))
         self.assertFalse(os.path.exists(os.path.join(self.work, "no/notes.txt")))
+
+    def attach_bundle(self, name, digest, key, predicate="https://sigstore.dev/cosign/sign/v1", of=None):
+        """As cosign 3 leaves it in a registry that keeps no account of subjects, which lists the configuration's type."""
+        kind = "application/vnd.in-toto+json"
+        statement = json.dumps({"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": (of or digest)[7:]}}],
+                                "predicateType": predicate, "predicate": {}}).encode()
+        self.write("signed", self.pae(kind, statement))
+        self.tool("openssl", "dgst", "-sha256", "-sign", key, "-out", "signature", "signed")
+        bundle = json.dumps({
+            "mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": "x"}},
+            "dsseEnvelope": {"payload": base64.b64encode(statement).decode(), "payloadType": kind,
+                             "signatures": [{"sig": base64.b64encode(self.read("signature")).decode()}]}}).encode()
+
+        def put(path, data, media):
+            self.write("body", data)
+            self.tool("curl", "-sS", "-f", "--noproxy", "*", "-X", "PUT", "-H", f"Content-Type: {media}", "--data-binary", "@body", path)
+            return {"mediaType": media, "size": len(data), "digest": "sha256:" + hashlib.sha256(data).hexdigest()}
+
+        def blob(data, media):
+            where = self.tool("curl", "-sS", "-f", "--noproxy", "*", "-X", "POST", "-o", "/dev/null", "-w", "%header{location}",
+                              f"http://{self.host}/v2/{name}/blobs/uploads/")
+            made = put(f"{where}&digest=sha256:{hashlib.sha256(data).hexdigest()}", data, "application/octet-stream")
+            return {**made, "mediaType": media}
+        subject = {"mediaType": MANIFEST, "size": 1, "digest": digest}
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": BUNDLE, "config": blob(b"{}", EMPTY),
+                               "layers": [blob(bundle, BUNDLE)], "subject": subject}).encode()
+        tag = f"http://{self.host}/v2/{name}/manifests/"
+        entry = put(tag + "sha256:" + hashlib.sha256(manifest).hexdigest(), manifest, MANIFEST)
+        try:
+            index = json.loads(self.get(f"{name}/manifests/{digest.replace(':', '-')}", INDEX))
+        except AssertionError:
+            index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+        index["manifests"].append({**entry, "artifactType": EMPTY})
+        put(tag + digest.replace(":", "-"), json.dumps(index).encode(), INDEX)
+
+    def test_bundles(self):
+        """What cosign 3 reads and writes: ours judged by openssl, and another's beside it accepted for what it says."""
+        self.write("notes.txt", "some words\n")
+        self.keys()
+        for public, key in (("me.pub", "me"), ("ed.pub", "ed.pem")):
+            digest = self.push("notes:1", "--sign", key)
+            self.judge_bundle(digest, public, self.bundles("notes", digest)[-1])
+        digest = self.push("notes:1", "--sign", "me")
+        self.assertEqual(len(self.bundles("notes", digest)), 2)
+        self.attach_bundle("notes", digest, "ec.raw")
+        place = f"oci://{self.host}/notes:1"
+        for public in ("ec.pub", "me.pub"):
+            self.uni("pull", place, "-o", "back", "--force", "--verify", "./" + public)
+        self.push("notes:1", "--sign", "ed.pem")
+        self.assertEqual(len(self.bundles("notes", digest)), 3)
+        # By a bundle alone; not by one that says something else, or of something else.
+        self.write("notes.txt", "other words\n")
+        other = self.push("notes:2")
+        place = f"oci://{self.host}/notes:2"
+        refused = ("pull", place, "-o", "no", "--verify", "ec.pub")
+        self.assertIn("has no signature", self.fails(*refused))
+        self.attach_bundle("notes", other, "ec.raw", predicate="https://slsa.dev/provenance/v1")
+        self.attach_bundle("notes", other, "ec.raw", of=digest)
+        self.assertIn("none of its signatures", self.fails(*refused))
+        self.assertFalse(os.path.exists(os.path.join(self.work, "no/notes.txt")))
+        self.attach_bundle("notes", other, "ec.raw")
+        self.uni("pull", place, "-o", "back", "--force", "--verify", "ec.pub")
 
     @unittest.skipUnless(COSIGN, "cosign is not on this machine")
     def test_cosign_verifies(self):
