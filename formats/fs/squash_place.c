@@ -127,7 +127,9 @@ uint64_t squash_place(struct uni_squash_image *image, bool pack)
 		if (entry->same_as != SQUASH_NONE || entry->extent == SQUASH_NONE)
 			continue;
 		e = &image->extents[entry->extent];
-		if (e->previous && !pack)
+		if (e->size == 0)
+			e->to = SQUASH_BLOCK_MIN;
+		else if (e->previous && !pack)
 			e->to = e->from;
 		else
 			e->to = find_place(&gaps, pack ? 0 : e->wish, round_up(e->size));
