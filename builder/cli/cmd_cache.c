@@ -237,7 +237,10 @@ const struct cli_command cli_cmd_cache_limit = {
 		"what\n"
 		"was used longest ago on, down to four fifths. Installed packages stay, and what a "
 		"running\n"
-		"build uses. The limit belongs to the store: it holds for all who use it.",
+		"build uses. The limit belongs to the store: it holds for all who use it. Where "
+		"none "
+		"was set\n"
+		"it is 20 GiB.",
 	.least = 0,
 	.most = 1,
 	.examples = limit_examples,

@@ -74,7 +74,7 @@ int uni_store_limit_get(struct uni_store *store, uint64_t *limit, struct uni_err
 	const struct store_place *place = &store->places[store->place_count - 1];
 	int fd UNI_AUTO_CLOSE = openat(place->fd, "limit", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	*limit = 0;
+	*limit = UNI_STORE_LIMIT_DEFAULT;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : uni_err_errno(err, "store: %s/limit", place->path);
 	if (read_number(fd, limit) == 0)
@@ -92,10 +92,6 @@ int uni_store_limit_set(struct uni_store *store, uint64_t limit, struct uni_err 
 	if (store->place_count > 1)
 		return uni_err_set(err, UNI_E_DENIED, "the store %s cannot be written",
 				   store->path);
-	if (limit == 0)
-		return unlinkat(place->fd, "limit", 0) == 0 || errno == ENOENT
-			       ? 0
-			       : uni_err_errno(err, "store: %s/limit", place->path);
 	rc = store_tmp(store, &tmp, &fd, err);
 	if (rc != 0)
 		return rc;
@@ -126,6 +122,7 @@ void store_limit_keep(struct uni_store *store)
 	how.limit = limit - limit / 5;
 	if (store_collect(store, &how, false, &report, &err) == 0)
 		uni_event_note(store->events,
-			       "the store was beyond its limit: %" PRIu64 " results, %s, went",
+			       "the store was beyond its limit (\"uni cache limit\"): %" PRIu64
+			       " results, %s, went",
 			       report.results, uni_size_text(report.bytes));
 }

@@ -49,6 +49,9 @@ static int make_layout(const struct store_place *place, struct uni_err *err)
 			rc = make_folder(place, name, err);
 		}
 	}
+	/* It need not be counted. */
+	if (rc == 0)
+		store_usage_set(place, 0);
 	return rc;
 }
 
@@ -168,9 +171,10 @@ void uni_store_free(struct uni_store *store)
 {
 	if (store == NULL)
 		return;
+	/* With the lease, so that what was used just now stays, however large it is. */
+	store_limit_keep(store);
 	store_lease_end(store);
 	uni_close_fd(&store->lock_fd);
-	store_limit_keep(store);
 	for (size_t i = 0; i < store->place_count || i < 1; i++)
 		place_free(&store->places[i]);
 	if (store->scratch != NULL) {

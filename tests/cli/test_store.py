@@ -20,6 +20,8 @@ class Limit(scenario.Scenario):
 
     def test_a_store_keeps_to_its_limit(self):
         self.hello()
+        self.assertEqual(self.uni_json("cache", "limit", "--json")["limit"], 20 << 30)
+        self.uni("cache", "limit", "none")
         self.assertIn("no limit", self.uni("cache", "limit"))
         self.build(900)
         floor = self.used()

@@ -169,7 +169,7 @@ static void limit_is_kept(void **state)
 	uint64_t limit;
 
 	assert_int_equal(uni_store_limit_get(store, &limit, &err), 0);
-	assert_int_equal(limit, 0);
+	assert_int_equal(limit, UNI_STORE_LIMIT_DEFAULT);
 	assert_int_equal(uni_store_limit_set(store, 10 * 8192, &err), 0);
 	assert_int_equal(uni_store_limit_get(store, &limit, &err), 0);
 	assert_int_equal(limit, 10 * 8192);
@@ -192,6 +192,8 @@ static void limit_is_kept(void **state)
 	publish(state, 'c', 8192);
 	assert_int_equal(unit_count(state, "blobs"), 10);
 	assert_int_equal(uni_store_limit_set(user, 0, &err), 0);
+	assert_int_equal(uni_store_limit_get(user, &limit, &err), 0);
+	assert_int_equal(limit, 0);
 	for (char key = 'd'; key <= 'h'; key++)
 		publish(state, key, 8192);
 	assert_int_equal(unit_count(state, "blobs"), 15);
@@ -219,6 +221,12 @@ static void limit_without_a_count(void **state)
 	publish(state, '9', 2 * 8192);
 	assert_false(kept(state, '0'));
 	assert_true(kept(state, '9'));
+	/* What was made just now stays until something newer is made, were it larger than all. */
+	publish(state, 'b', 5 * 8192);
+	assert_true(kept(state, 'b'));
+	assert_false(kept(state, '9'));
+	publish(state, '9', 2 * 8192);
+	assert_false(kept(state, 'b'));
 	assert_int_equal(uni_file_write(limit_path, "much", 4, 0644, &err), 0);
 	publish(state, 'a', 8 * 8192);
 	assert_true(kept(state, '9'));

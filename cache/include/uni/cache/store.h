@@ -187,10 +187,13 @@ int uni_store_gc(struct uni_store *store, const struct uni_store_gc_options *opt
 		 struct uni_store_gc_report *report, struct uni_err *err);
 
 /*
- * How much blobs may take, for all who use the store; 0: whatever they need. One who has published
+ * How much blobs may take, for all who use the store; 0: whatever they need. Where nothing was set
+ * it is UNI_STORE_LIMIT_DEFAULT: enough for some hundred images, and no disk is full of what was
+ * built last year. One who has published
  * something collects when he frees the store and it has grown beyond that, down to four fifths, so
  * that not every build does. What living processes lease stays, and so does what references hold.
  */
+#define UNI_STORE_LIMIT_DEFAULT (20ull << 30)
 int uni_store_limit_get(struct uni_store *store, uint64_t *limit, struct uni_err *err);
 int uni_store_limit_set(struct uni_store *store, uint64_t limit, struct uni_err *err);
 
