@@ -7,6 +7,7 @@ After each trouble the guest must still answer what is in order.
 """
 import random
 import re
+import socket
 import struct
 import sys
 import time
@@ -14,6 +15,8 @@ import time
 import ether
 from ether import ACK, FIN, IP6, GUEST6, RST, SYN, Client, Wire
 from guest import Guest, expect
+
+IGMP = 2
 
 
 def leave(wire, client):
@@ -219,6 +222,62 @@ def link_goes(guest):
     in_order(guest, 8100, "link")
 
 
+def multicast(guest):
+    """Groups are joined, reported when asked for, heard, told and left; others are not heard."""
+    wire, group, group6 = guest.wire, socket.inet_aton("239.9.9.9"), socket.inet_pton(socket.AF_INET6, "ff02::9:9")
+    other, all4, all6 = socket.inet_aton("239.9.9.8"), socket.inet_aton("224.0.0.1"), b"\xff\2" + bytes(13) + b"\1"
+
+    def send4(protocol, payload, to):
+        wire.send(ether.ether(ether.IPV4, ether.ip4(protocol, payload, to=to, ttl=1)[14:],
+                              b"\x01\0\x5e" + bytes([to[1] & 0x7F]) + to[2:]))
+
+    def heard(to):
+        """Whether a datagram to the group is answered."""
+        data = struct.pack(">HHHH", 3400, 7, 12, 0) + b"news"
+        if len(to) == 4:
+            send4(ether.UDP, ether.transport(ether.UDP, data, ether.IP, to), to)
+        else:
+            wire.send(ether.packet(ether.UDP, data, IP6, to, mac=b"\x33\x33" + to[12:]))
+        wire.send(ether.udp(3402, 7, b"behind it", *((ether.IP, ether.GUEST) if len(to) == 4 else (IP6, GUEST6))))
+        ports = []
+        wire.payload(ether.UDP, lambda d: ports.append(struct.unpack_from(">H", d, 2)[0]) or ports[-1] == 3402)
+        return 3400 in ports
+
+    def reported(kind, kind6):
+        """IGMP's and MLD's word for the two groups, in whatever order."""
+        seen = set()
+        for frame in wire.frames(5.0):
+            if frame[12:14] == b"\x08\0" and frame[23] == IGMP:
+                seen.add((frame[38], frame[42:46]))
+            elif frame[12:14] == b"\x86\xdd" and frame[20] == 0 and frame[54] == ether.ICMP6:
+                seen.add((frame[62], frame[70:86]))
+            if {(kind, group), (kind6, group6)} <= seen:
+                return True
+        return False
+    expect(not heard(group) and not heard(group6), "heard without having joined")
+    wire.send(ether.udp(3401, 7, b"join"))
+    expect(reported(0x16, 131), "joining is not reported")
+    expect(heard(group) and heard(group6), "groups are not heard")
+    expect(not heard(other), "another group is heard")
+    query = struct.pack(">BBH", 0x11, 10, 0) + bytes(4)
+    send4(IGMP, query[:2] + struct.pack(">H", ether.checksum(query)) + query[4:], all4)
+    wire.send(ether.packet(ether.ICMP6, struct.pack(">BBHHH", 130, 0, 0, 1000, 0) + bytes(16), IP6, all6, hops=1,
+                           mac=b"\x33\x33\0\0\0\1"))
+    expect(reported(0x16, 131), "who asks for members gets no answer")
+    wire.send(ether.udp(3401, 7, b"tell"))
+    told = []
+    for frame in wire.frames():
+        told += [frame] if b"told" in frame else []
+        if frame[34:38] == struct.pack(">HH", 7, 3401):
+            break
+    expect([(f[:6], f[22] if f[12] == 8 else f[21]) for f in told] ==
+           [(b"\x01\0\x5e\x09\x09\x09", 1), (b"\x33\x33\0\x09\0\x09", 1)], f"told: {told}")
+    wire.send(ether.udp(3401, 7, b"leav"))
+    expect(reported(0x17, 132), "leaving is not reported")
+    expect(not heard(group) and not heard(group6), "heard after leaving")
+    in_order(guest, 4800, "groups")
+
+
 def idle(guest):
     """A machine with connections and nothing to do takes no interrupts: one may end the program's own sleep."""
     wire = guest.wire
@@ -304,7 +363,7 @@ SCENARIOS = {
     "ping": (ping, {}), "syn_flood": (syn_flood, {"memory": 16}), "half_open": (half_open, {"memory": 16}),
     "fragments": (fragments, {"memory": 16}), "fuzz": (fuzz, {}), "stops_reading": (stops_reading, {"memory": 24}),
     "too_many": (too_many, {"memory": 12}), "link_goes": (link_goes, {"machine": "q35"}),
-    "idle": (idle, {}), "dhcp": (dhcp, {"network": ("dhcp",)}),
+    "idle": (idle, {}), "multicast": (multicast, {}), "dhcp": (dhcp, {"network": ("dhcp",)}),
     "services": (services, {"options": ("--time-server", "10.9.0.1", "--syslog", "10.9.0.1")}),
 }
 

@@ -65,7 +65,7 @@ int uk_lwip_address(const struct uk_socket *sock, const struct uk_sockaddr *name
 	}
 	ip_addr_set_zero_ip6(address);
 	memcpy(ip_2_ip6(address)->addr, name->in6.address, sizeof(name->in6.address));
-	if (ip6_addr_islinklocal(ip_2_ip6(address)) && name->in6.scope != 0)
+	if (ip6_addr_has_scope(ip_2_ip6(address), IP6_UNKNOWN) && name->in6.scope != 0)
 		ip6_addr_set_zone(ip_2_ip6(address), (u8_t)name->in6.scope);
 	return 0;
 }

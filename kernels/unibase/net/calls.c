@@ -7,6 +7,8 @@
 
 #include "sockfile.h"
 
+enum { GIVEN_MAX = 136 }; /* of an option's value: struct group_req */
+
 int uk_name_from_user(uint64_t from, uint64_t size, struct uk_sockaddr *name)
 {
 	memset(name, 0, sizeof(*name));
@@ -283,16 +285,25 @@ static int set_buffer(uint32_t *buffer, int value, size_t size)
 	return 0;
 }
 
-static int set_simple(struct uk_socket *sock, int level, int option, int value, size_t size)
+static int set_simple(struct uk_socket *sock, int level, int option, const void *given, size_t size)
 {
+	int32_t value;
+
 	if (size == 0)
 		return -UK_EINVAL;
+	memcpy(&value, given, sizeof(value));
 	if (level == UK_SOL_SOCKET) {
 		/* There is no limit that only some may pass. */
 		if (option == UK_SO_SNDBUF || option == UK_SO_SNDBUFFORCE)
 			return set_buffer(&sock->send_buffer, value, size);
 		if (option == UK_SO_RCVBUF || option == UK_SO_RCVBUFFORCE)
 			return set_buffer(&sock->receive_buffer, value, size);
+	}
+	if (sock->ops->option_given != NULL) {
+		int status = sock->ops->option_given(sock, level, option, given, size);
+
+		if (status != -UK_ENOPROTOOPT)
+			return status;
 	}
 	return uk_option_set(sock, level, option, value, size);
 }
@@ -302,7 +313,7 @@ int64_t uk_sys_setsockopt(const struct uk_sysargs *s)
 	struct uk_socket *sock;
 	int level = (int)s->a[1], option = (int)s->a[2], status;
 	uint64_t size = (uint32_t)s->a[4];
-	int32_t value = 0;
+	uint8_t given[GIVEN_MAX] __attribute__((aligned(8))) = { 0 };
 	struct uk_file *file = uk_socket_get((int)s->a[0], &sock, &status);
 
 	if (file == NULL)
@@ -314,11 +325,11 @@ int64_t uk_sys_setsockopt(const struct uk_sysargs *s)
 		status = set_timeout(s->a[3], size,
 				     option == UK_SO_RCVTIMEO ? &sock->receive_timeout
 							      : &sock->send_timeout);
-	} else if (uk_copy_from_user(&value, s->a[3], UK_MIN(size, sizeof(value))) != 0) {
+	} else if (uk_copy_from_user(given, s->a[3], UK_MIN(size, sizeof(given))) != 0) {
 		status = -UK_EFAULT;
 	} else {
 		uk_net_lock();
-		status = set_simple(sock, level, option, value, size);
+		status = set_simple(sock, level, option, given, UK_MIN(size, sizeof(given)));
 		uk_net_unlock();
 	}
 	uk_file_put(file);

@@ -25,6 +25,8 @@ void *uk_lwip_calloc(size_t count, size_t size);
 
 #define LWIP_IPV4 1
 #define LWIP_IPV6 1
+#define LWIP_IGMP 1
+#define LWIP_LOOPIF_MULTICAST 1
 #define LWIP_ARP 1
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 48 /* the fragments of a large datagram wait together */

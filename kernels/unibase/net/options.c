@@ -14,7 +14,7 @@ enum {
 	ALL = INET | UNIX | NETLINK
 };
 enum { IPV6_LEAST_MTU = 1280, TCP_LEAST_SEGMENT = 88 };
-enum { FLAG = 1 }; /* anything but 0 is 1 */
+enum { FLAG = 1, FIRST = 2 }; /* anything but 0 is 1; -1 is the value that it starts with */
 
 struct rule {
 	uint8_t level;
@@ -34,7 +34,7 @@ static const struct rule rules[UK_OPT_COUNT] = {
 	[UK_OPT_RECEIVE_LOW] = { UK_SOL_SOCKET, UK_SO_RCVLOWAT, ALL, 0, 0, INT32_MAX, 1 },
 	[UK_OPT_DONT_ROUTE] = { UK_SOL_SOCKET, UK_SO_DONTROUTE, ALL, FLAG, 0, 0, 0 },
 	[UK_OPT_DEBUG] = { UK_SOL_SOCKET, UK_SO_DEBUG, ALL, FLAG, 0, 0, 0 },
-	[UK_OPT_TTL] = { UK_IPPROTO_IP, UK_IP_TTL, INET, 0, 1, 255, 64 },
+	[UK_OPT_TTL] = { UK_IPPROTO_IP, UK_IP_TTL, INET, FIRST, 1, 255, 64 },
 	[UK_OPT_TOS] = { UK_IPPROTO_IP, UK_IP_TOS, INET, 0, 0, 255, 0 },
 	[UK_OPT_MTU_DISCOVER] = { UK_IPPROTO_IP, UK_IP_MTU_DISCOVER, INET, 0, 0, 5, 1 },
 	[UK_OPT_RECEIVE_ERRORS] = { UK_IPPROTO_IP, UK_IP_RECVERR, INET, FLAG, 0, 0, 0 },
@@ -43,15 +43,22 @@ static const struct rule rules[UK_OPT_COUNT] = {
 	[UK_OPT_RECEIVE_TOS] = { UK_IPPROTO_IP, UK_IP_RECVTOS, INET, FLAG, 0, 0, 0 },
 	[UK_OPT_BIND_NO_PORT] = { UK_IPPROTO_IP, UK_IP_BIND_ADDRESS_NO_PORT, INET, FLAG, 0, 0, 0 },
 	[UK_OPT_FREE_BIND] = { UK_IPPROTO_IP, UK_IP_FREEBIND, INET, FLAG, 0, 0, 0 },
+	[UK_OPT_MULTICAST_TTL] = { UK_IPPROTO_IP, UK_IP_MULTICAST_TTL, UDP, FIRST, 0, 255, 1 },
+	[UK_OPT_MULTICAST_LOOP] = { UK_IPPROTO_IP, UK_IP_MULTICAST_LOOP, INET, FLAG, 0, 0, 1 },
+	[UK_OPT_MULTICAST_ALL] = { UK_IPPROTO_IP, UK_IP_MULTICAST_ALL, INET, 0, 0, 1, 1 },
 	[UK_OPT_V6_ONLY] = { UK_IPPROTO_IPV6, UK_IPV6_V6ONLY, INET6, FLAG, 0, 0, 0 },
-	[UK_OPT_V6_HOPS] = { UK_IPPROTO_IPV6, UK_IPV6_UNICAST_HOPS, INET6, 0, 1, 255, 64 },
-	[UK_OPT_V6_CLASS] = { UK_IPPROTO_IPV6, UK_IPV6_TCLASS, INET6, 0, 0, 255, 0 },
+	[UK_OPT_V6_HOPS] = { UK_IPPROTO_IPV6, UK_IPV6_UNICAST_HOPS, INET6, FIRST, 1, 255, 64 },
+	[UK_OPT_V6_CLASS] = { UK_IPPROTO_IPV6, UK_IPV6_TCLASS, INET6, FIRST, 0, 255, 0 },
 	[UK_OPT_V6_MTU_DISCOVER] = { UK_IPPROTO_IPV6, UK_IPV6_MTU_DISCOVER, INET6, 0, 0, 5, 1 },
 	[UK_OPT_V6_MTU] = { UK_IPPROTO_IPV6, UK_IPV6_MTU, INET6, 0, 0, UINT16_MAX, 0 },
 	[UK_OPT_V6_RECEIVE_ERRORS] = { UK_IPPROTO_IPV6, UK_IPV6_RECVERR, INET6, FLAG, 0, 0, 0 },
 	[UK_OPT_V6_PACKET_INFO] = { UK_IPPROTO_IPV6, UK_IPV6_RECVPKTINFO, INET6, FLAG, 0, 0, 0 },
 	[UK_OPT_V6_RECEIVE_HOPS] = { UK_IPPROTO_IPV6, UK_IPV6_RECVHOPLIMIT, INET6, FLAG, 0, 0, 0 },
 	[UK_OPT_V6_RECEIVE_CLASS] = { UK_IPPROTO_IPV6, UK_IPV6_RECVTCLASS, INET6, FLAG, 0, 0, 0 },
+	[UK_OPT_V6_MULTICAST_HOPS] = { UK_IPPROTO_IPV6, UK_IPV6_MULTICAST_HOPS, UDP6, FIRST, 0, 255,
+				       1 },
+	[UK_OPT_V6_MULTICAST_LOOP] = { UK_IPPROTO_IPV6, UK_IPV6_MULTICAST_LOOP, INET6, 0, 0, 1, 1 },
+	[UK_OPT_V6_MULTICAST_ALL] = { UK_IPPROTO_IPV6, UK_IPV6_MULTICAST_ALL, INET6, 0, 0, 1, 1 },
 	[UK_OPT_NO_DELAY] = { UK_IPPROTO_TCP, UK_TCP_NODELAY, TCP, FLAG, 0, 0, 0 },
 	[UK_OPT_CORK] = { UK_IPPROTO_TCP, UK_TCP_CORK, TCP, FLAG, 0, 0, 0 },
 	[UK_OPT_MAX_SEGMENT] = { UK_IPPROTO_TCP, UK_TCP_MAXSEG, TCP, 0, 0, 32767, 0 },
@@ -89,6 +96,8 @@ static int check(const struct rule *rule, const struct uk_socket *sock, int valu
 	/* Short values are a habit of IP's options alone. */
 	if (size < sizeof(int32_t) && rule->level != UK_IPPROTO_IP)
 		return -UK_EINVAL;
+	if (rule->form == FIRST && value == -1)
+		return 0;
 	if (rule->form != FLAG && (value < rule->least || value > rule->most))
 		return -UK_EINVAL;
 	if (rule == &rules[UK_OPT_V6_ONLY] && sock->bound)
@@ -112,11 +121,17 @@ int uk_option_set(struct uk_socket *sock, int level, int name, int value, size_t
 		status = check(rule, sock, value, size);
 		if (status != 0)
 			return status;
-		sock->option[i] = rule->form == FLAG ? value != 0 : value;
+		sock->option[i] = rule->form == FLAG		       ? value != 0
+				  : rule->form == FIRST && value == -1 ? rule->first
+								       : value;
 		return sock->ops->option_set != NULL
 			       ? sock->ops->option_set(sock, (enum uk_option)i)
 			       : 0;
 	}
+	/* As Linux with net.ipv4.tcp_fastopen = 0: servers may say that they would. */
+	if (sock->type == UK_SOCK_STREAM && level == UK_IPPROTO_TCP &&
+	    name == UK_TCP_FASTOPEN_CONNECT)
+		return -UK_EOPNOTSUPP;
 	return sock->family == UK_AF_UNIX && level != UK_SOL_SOCKET ? -UK_EOPNOTSUPP
 								    : -UK_ENOPROTOOPT;
 }

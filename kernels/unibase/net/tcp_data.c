@@ -254,8 +254,11 @@ static bool holds_back(const struct tcp_sock *tcp, const struct uk_message *mess
 int64_t tcp_sock_send(struct uk_socket *sock, struct uk_message *message)
 {
 	struct tcp_sock *tcp = tcp_of(sock);
-	int64_t done = 0, status = send_state(tcp);
+	int64_t done = 0, status;
 
+	if ((message->flags & UK_MSG_FASTOPEN) != 0) /* options.c says why */
+		return -UK_EOPNOTSUPP;
+	status = send_state(tcp);
 	if (status != 0)
 		return status;
 	if (message->data->left == 0)

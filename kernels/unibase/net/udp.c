@@ -5,7 +5,8 @@
 #include <uk/mem.h>
 #include <uk/vfs.h>
 
-#include "stack.h"
+#include "interfaces.h"
+#include "multicast.h"
 
 #include "lwip/udp.h"
 
@@ -25,6 +26,7 @@ struct datagram {
 struct udp_sock {
 	struct uk_socket base;
 	struct udp_pcb *pcb;
+	struct multicast multicast;
 	struct uk_list queue;
 	uint64_t queued; /* bytes */
 	bool connected;
@@ -74,6 +76,16 @@ static struct udp_sock *share_of(struct udp_sock *udp, const ip_addr_t *from, ui
 	return nth_beside(udp, (unsigned)(uk_net_hash(words, UK_COUNT(words)) % count));
 }
 
+/* Whether a datagram to this address is for the socket: it may want only its own groups. */
+static bool takes(const struct udp_sock *udp, const ip_addr_t *to)
+{
+	const int32_t *option = udp->base.option;
+
+	return !ip_addr_ismulticast(to) ||
+	       option[IP_IS_V6(to) ? UK_OPT_V6_MULTICAST_ALL : UK_OPT_MULTICAST_ALL] != 0 ||
+	       multicast_is_member(&udp->multicast, to, netif_get_index(ip_current_input_netif()));
+}
+
 static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
 			u16_t port)
 {
@@ -81,7 +93,8 @@ static void on_received(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
 	struct datagram *datagram = NULL;
 
 	(void)pcb;
-	if (!udp->read_shut && udp->queued + p->tot_len <= udp->base.receive_buffer)
+	if (!udp->read_shut && takes(udp, ip_current_dest_addr()) &&
+	    udp->queued + p->tot_len <= udp->base.receive_buffer)
 		datagram = uk_alloc(sizeof(*datagram));
 	if (datagram == NULL) {
 		pbuf_free(p);
@@ -125,7 +138,8 @@ static int op_bind(struct uk_socket *sock, const struct uk_sockaddr *name, uint3
 		return status;
 	if (sock->bound)
 		return -UK_EINVAL;
-	if (!sock->option[UK_OPT_FREE_BIND] && !uk_net_is_own(&address))
+	if (!sock->option[UK_OPT_FREE_BIND] && !uk_net_is_own(&address) &&
+	    !ip_addr_ismulticast(&address))
 		return -UK_EADDRNOTAVAIL;
 	if (IP_IS_V6(&address) && ip6_addr_isany(ip_2_ip6(&address)) &&
 	    !sock->option[UK_OPT_V6_ONLY])
@@ -224,14 +238,37 @@ static int destination(struct uk_socket *sock, const struct uk_message *message,
 	    (ip_2_ip4(address)->addr == IPADDR_BROADCAST ||
 	     (netif_default != NULL && ip4_addr_isbroadcast(ip_2_ip4(address), netif_default))))
 		return -UK_EACCES;
-	return uk_net_reachable(address) ? 0 : -UK_ENETUNREACH;
+	return ip_addr_ismulticast(address) || uk_net_reachable(address) ? 0 : -UK_ENETUNREACH;
+}
+
+/* The interface for a datagram to a group, and how it goes. What loopback sends comes back anyway.
+ */
+static struct netif *to_group(struct udp_sock *udp, ip_addr_t *group,
+			      const struct uk_message *message)
+{
+	const int32_t *option = udp->base.option;
+	uint32_t wanted = message->info.family != 0 ? message->info.interface : 0;
+	struct netif *netif = multicast_way(&udp->multicast, group, wanted);
+	bool six = IP_IS_V6(group);
+
+	if (netif == NULL)
+		return NULL;
+	udp_set_multicast_ttl(udp->pcb,
+			      (u8_t)option[six ? UK_OPT_V6_MULTICAST_HOPS : UK_OPT_MULTICAST_TTL]);
+	if (option[six ? UK_OPT_V6_MULTICAST_LOOP : UK_OPT_MULTICAST_LOOP] != 0 &&
+	    !interface_is_loopback(netif))
+		udp_set_flags(udp->pcb, UDP_FLAGS_MULTICAST_LOOP);
+	else
+		udp_clear_flags(udp->pcb, UDP_FLAGS_MULTICAST_LOOP);
+	return netif;
 }
 
 /* A datagram that will be cut up is summed here: the device sees only its pieces. */
-static err_t send_out(struct udp_sock *udp, struct pbuf *p, const ip_addr_t *address, uint16_t port,
+static err_t send_out(struct udp_sock *udp, struct pbuf *p, ip_addr_t *address, uint16_t port,
 		      const struct uk_message *message)
 {
-	struct netif *netif = ip_route(&udp->pcb->local_ip, address);
+	struct netif *netif = ip_addr_ismulticast(address) ? to_group(udp, address, message)
+							   : ip_route(&udp->pcb->local_ip, address);
 	ip_addr_t source;
 	bool pieces;
 	err_t error;
@@ -245,7 +282,7 @@ static err_t send_out(struct udp_sock *udp, struct pbuf *p, const ip_addr_t *add
 	if (message->info.family != 0 && uk_net_info_source(&message->info, &source))
 		error = udp_sendto_if_src(udp->pcb, p, address, port, netif, &source);
 	else
-		error = udp_sendto(udp->pcb, p, address, port);
+		error = udp_sendto_if(udp->pcb, p, address, port, netif);
 	if (pieces)
 		uk_net_device_sums(netif);
 	return error;
@@ -384,11 +421,20 @@ static int op_option_set(struct uk_socket *sock, enum uk_option option)
 	return 0;
 }
 
+static int op_option_given(struct uk_socket *sock, int level, int name, const void *value,
+			   size_t size)
+{
+	return multicast_set(&udp_of(sock)->multicast, level, name, value, size);
+}
+
 static int op_option_made(struct uk_socket *sock, int level, int name, void *value, size_t room)
 {
 	const struct udp_sock *udp = udp_of(sock);
+	int size = multicast_get(&udp->multicast, level, name, value);
 
 	(void)room;
+	if (size != -UK_ENOPROTOOPT)
+		return size;
 	return uk_net_option_mtu(level, name, udp->connected ? &udp->pcb->remote_ip : NULL, value);
 }
 
@@ -411,6 +457,7 @@ static void op_release(struct uk_socket *sock)
 {
 	struct udp_sock *udp = udp_of(sock);
 
+	multicast_leave_all(&udp->multicast);
 	udp_remove(udp->pcb);
 	while (!uk_list_empty(&udp->queue))
 		drop_first(udp);
@@ -425,6 +472,7 @@ static const struct uk_socket_ops udp_ops = {
 	.receive = op_receive,
 	.shutdown = op_shutdown,
 	.option_set = op_option_set,
+	.option_given = op_option_given,
 	.option_made = op_option_made,
 	.poll = op_poll,
 	.readable = op_readable,

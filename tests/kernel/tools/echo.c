@@ -3,7 +3,7 @@
  * IPv6; port 9 takes connections, never reads, and asks in silence whether they are there; port 19
  * sends without end; port 20 sends the program's own file some times. A datagram "quit" ends it,
  * "idle" is answered after a while with the interrupts of some idle seconds, "open" with the number
- * of connections.
+ * of connections; "join" and "leav" are for two groups, to which "tell" sends what it says.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +21,9 @@
 #include <unistd.h>
 
 enum { ECHO = 7, DISCARD = 9, CHARGEN = 19, COPIES = 20, TIMES = 64, FILES = 65536 };
+
+#define GROUP "239.9.9.9"
+#define GROUP6 "ff02::9:9"
 
 static unsigned short port_of[FILES]; /* 0: no connection */
 static bool listens[FILES];
@@ -117,6 +120,44 @@ static long interrupts_while_idle(void)
 	return interrupts() - before;
 }
 
+static void join(int fd, bool joins)
+{
+	struct ip_mreqn four = { .imr_multiaddr.s_addr = inet_addr(GROUP) };
+	struct ipv6_mreq six = { .ipv6mr_interface = 0 };
+	int off = 0; /* it would echo to itself for ever */
+
+	inet_pton(AF_INET6, GROUP6, &six.ipv6mr_multiaddr);
+	if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &off, sizeof(off)) != 0 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &off, sizeof(off)) != 0 ||
+	    setsockopt(fd, IPPROTO_IP, joins ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &four,
+		       sizeof(four)) != 0 ||
+	    setsockopt(fd, IPPROTO_IPV6, joins ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &six,
+		       sizeof(six)) != 0)
+		fail("group");
+}
+
+static void tell(int fd)
+{
+	static const char *const groups[] = { "::ffff:" GROUP, GROUP6 };
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(ECHO) };
+
+	for (int i = 0; i < 2; i++) {
+		inet_pton(AF_INET6, groups[i], &to.sin6_addr);
+		if (sendto(fd, "told", 4, 0, (struct sockaddr *)&to, sizeof(to)) != 4)
+			fail("tell");
+	}
+}
+
+static void command(int fd, const char word[4])
+{
+	if (memcmp(word, "quit", 4) == 0)
+		exit(0);
+	if (memcmp(word, "join", 4) == 0 || memcmp(word, "leav", 4) == 0)
+		join(fd, *word == 'j');
+	if (memcmp(word, "tell", 4) == 0)
+		tell(fd);
+}
+
 static void datagram(int fd)
 {
 	struct sockaddr_in6 from;
@@ -125,8 +166,8 @@ static void datagram(int fd)
 
 	while ((got = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &size)) >=
 	       0) {
-		if (got == 4 && memcmp(buffer, "quit", 4) == 0)
-			exit(0);
+		if (got == 4)
+			command(fd, buffer);
 		if (got == 4 && memcmp(buffer, "idle", 4) == 0)
 			got = sprintf(buffer, "%ld", interrupts_while_idle());
 		if (got == 4 && memcmp(buffer, "open", 4) == 0)

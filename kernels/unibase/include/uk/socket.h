@@ -57,6 +57,9 @@ enum uk_option {
 	UK_OPT_RECEIVE_TOS,
 	UK_OPT_BIND_NO_PORT,
 	UK_OPT_FREE_BIND,
+	UK_OPT_MULTICAST_TTL,
+	UK_OPT_MULTICAST_LOOP,
+	UK_OPT_MULTICAST_ALL,
 	UK_OPT_V6_ONLY,
 	UK_OPT_V6_HOPS,
 	UK_OPT_V6_CLASS,
@@ -66,6 +69,9 @@ enum uk_option {
 	UK_OPT_V6_PACKET_INFO,
 	UK_OPT_V6_RECEIVE_HOPS,
 	UK_OPT_V6_RECEIVE_CLASS,
+	UK_OPT_V6_MULTICAST_HOPS,
+	UK_OPT_V6_MULTICAST_LOOP,
+	UK_OPT_V6_MULTICAST_ALL,
 	UK_OPT_NO_DELAY,
 	UK_OPT_CORK,
 	UK_OPT_MAX_SEGMENT,
@@ -94,8 +100,11 @@ struct uk_socket_ops {
 	int (*shutdown)(struct uk_socket *sock, int how);
 	/* The option was set: what follows from it now. NULL: nothing ever does. */
 	int (*option_set)(struct uk_socket *sock, enum uk_option option);
-	/* Options that are not simply kept: bytes written to `value`, -UK_ENOPROTOOPT. May be NULL.
+	/* Options that are not simply kept; -UK_ENOPROTOOPT where it is none of these. May be NULL.
 	 */
+	int (*option_given)(struct uk_socket *sock, int level, int name, const void *value,
+			    size_t size);
+	/* The same, asked for: bytes written to `value`. */
 	int (*option_made)(struct uk_socket *sock, int level, int name, void *value, size_t room);
 	unsigned (*poll)(struct uk_socket *sock);    /* POLLIN ... that hold now */
 	int64_t (*readable)(struct uk_socket *sock); /* bytes, for FIONREAD */
