@@ -135,6 +135,8 @@ void model_app(struct model *m)
 		return;
 	check_choice(m, table);
 	app->jit = model_bool(table, "jit", false);
+	app->user = (uint32_t)model_size(table, "user", 0);
+	app->group = (uint32_t)model_size(table, "group", app->user);
 	model_inputs(m, "[app]: source", model_get(table, "sources"), INPUT_REGULAR, &app->sources);
 	check_sources(m, &app->sources);
 	model_inputs(m, "[app]: include", model_get(table, "include"), INPUT_FOLDER,

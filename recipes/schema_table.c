@@ -10,6 +10,8 @@
 
 /* squashfs has 32 bits for a time. */
 #define EPOCH_MOST 4294967295
+/* Above it stands what setuid(2) takes for "as it is". */
+#define ID_MOST 4294967294
 
 static const struct schema_key image_keys[] = {
 	{ .name = "name",
@@ -142,6 +144,21 @@ static const struct schema_key app_keys[] = {
 	  .fallback = "false",
 	  .means = "The program compiles code while it runs: it may have memory that is writable "
 		   "and executable at once, which is refused to all others." },
+	{ .name = "user",
+	  .takes = TAKES_INTEGER,
+	  .least = 0,
+	  .most = ID_MOST,
+	  .fallback = "0",
+	  .means =
+		  "Number of the user whom the program is, for servers that refuse to be root (0). "
+		  "What it makes belongs to this user, and so does what a writable volume starts "
+		  "with. Nothing is forbidden by it: there is one program." },
+	{ .name = "group",
+	  .takes = TAKES_INTEGER,
+	  .least = 0,
+	  .most = ID_MOST,
+	  .fallback = "(as `user`)",
+	  .means = "Number of its group." },
 };
 static const struct schema_table app_table = {
 	.title = "[app]",

@@ -130,6 +130,8 @@ struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe)
 	config->epoch = recipe->image.epoch;
 	config->log_level = from->log_level;
 	config->jit = recipe->app.jit ? 1 : 0;
+	config->user = recipe->app.user;
+	config->group = recipe->app.group;
 	config->grace_ms = from->grace_ms;
 	for (size_t i = 0; i < from->runtime_count; i++)
 		uni_boot_config_runtime(config, (enum uni_config_type)from->runtime[i]);

@@ -73,6 +73,10 @@ int options_volume(const struct uni_recipe *recipe, const struct uni_recipe_volu
 	line_number(out, "verity", options.verity);
 	if (volume->format == UNI_FS_EXT4)
 		line_number(out, "writable", options.writable);
+	if (options.owner != 0 || options.group != 0) {
+		line_number(out, "owner", options.owner);
+		line_number(out, "group", options.group);
+	}
 	if (options.image != NULL || options.size != 0) {
 		line_text(out, "image", options.image);
 		line_number(out, "size", options.size);
@@ -98,6 +102,8 @@ void uni_plan_fs_options(const struct uni_recipe *recipe, const struct uni_recip
 		.epoch = volume->epoch,
 		.verity = volume->verity,
 		.writable = volume->writable,
+		.owner = volume->writable ? recipe->app.user : 0,
+		.group = volume->writable ? recipe->app.group : 0,
 	};
 }
 

@@ -50,6 +50,7 @@ struct ext4_shape {
 	bool journal;
 	bool ext2; /* inodes of 128 bytes, block maps, nothing newer */
 	int64_t epoch;
+	uint32_t owner, group; /* not 0: whose all of it is */
 	char label[17];
 };
 

@@ -182,8 +182,8 @@ static int fill_node(struct ext4 *fs, const struct uni_entry *entry, struct ext4
 {
 	node->type = (uint8_t)entry->type;
 	node->mode = mode_of(entry->type) | (entry->mode & 07777);
-	node->uid = entry->uid;
-	node->gid = entry->gid;
+	node->uid = fs->shape.owner != 0 ? fs->shape.owner : entry->uid;
+	node->gid = fs->shape.group != 0 ? fs->shape.group : entry->gid;
 	node->mtime = entry->mtime;
 	node->links = entry->type == UNI_ENTRY_DIR ? 2 : 1;
 	if (entry->type == UNI_ENTRY_HARDLINK)

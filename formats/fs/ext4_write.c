@@ -217,6 +217,8 @@ static int write_format(const struct uni_fs_format *format, bool ext2, const str
 		.fs = { .shape = { .size = options->size,
 				   .journal = options->writable,
 				   .ext2 = ext2,
+				   .owner = options->owner,
+				   .group = options->group,
 				   .epoch = options->epoch } },
 	};
 	int rc;

@@ -43,6 +43,8 @@ static const struct field fields[] = {
 	FIELD(UNI_CONFIG_LOG_LEVEL, FORM_U32, false, log_level, UINT32_MAX),
 	FIELD(UNI_CONFIG_TRACE, FORM_U32, false, trace, 0),
 	FIELD(UNI_CONFIG_JIT, FORM_U32, false, jit, 0),
+	FIELD(UNI_CONFIG_USER, FORM_U32, false, user, 0),
+	FIELD(UNI_CONFIG_GROUP, FORM_U32, false, group, 0),
 	FIELD(UNI_CONFIG_GRACE, FORM_U32, false, grace_ms, UINT32_MAX),
 };
 

@@ -21,7 +21,7 @@ CFG = {
     "arg": 1, "env": 2, "program": 3, "cwd": 4, "hostname": 5, "host": 6, "resolver": 7,
     "mount": 8, "network": 9, "limit": 10, "on_exit": 11, "on_fault": 12, "epoch": 13,
     "log_level": 14, "trace": 15, "runtime": 16, "grace": 17, "file": 18, "time_server": 19, "syslog": 20,
-    "jit": 21,
+    "jit": 21, "user": 22, "group": 23,
 }
 ACTION = {"off": 0, "reboot": 1, "restart": 2}
 LIMIT = {"files": 1, "stack": 2, "memory": 3}
@@ -184,6 +184,8 @@ def options():
     p.add_argument("--log", type=int, help="0 errors to 3 debug")
     p.add_argument("--trace", action="store_true")
     p.add_argument("--jit", action="store_true")
+    p.add_argument("--user", type=int)
+    p.add_argument("--group", type=int)
     p.add_argument("--time-server", action="append", default=[])
     p.add_argument("--syslog")
     p.add_argument("args", nargs="*", help="argv, argv[0] first (the program's name)")
@@ -229,6 +231,9 @@ def build(o):
         config.add("trace", 1)
     if o.jit:
         config.add("jit", 1)
+    for key in ("user", "group"):
+        if getattr(o, key) is not None:
+            config.add(key, getattr(o, key))
     if o.root:
         with open(o.root, "rb") as f:
             parts.append(("root", f.read(), bytes(16)))

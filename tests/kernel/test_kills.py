@@ -7,6 +7,7 @@ A guest changes files and syncs them, a step at a time; QEMU is killed at a mome
 mounted by a guest again, on the others e2fsck replays the journal and every file must be as was acknowledged, or as the
 step under way leaves it. UNI_SOAK=1 kills some hundreds. What the disk loses besides is test_crash.py's business.
 """
+import contextlib
 import os
 import random
 import subprocess
@@ -27,7 +28,9 @@ def steps_until_killed(image, disk, folder, chance):
     last, delay = chance.randrange(1, 25), chance.random() * 0.02
     steps, files, done = [], {}, 0
     command = boot.command(image, "microvm", 64, os.path.join(folder, "record"), plain(disk))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as qemu:
+    # An answer may meet a machine that is gone already, here or when the pipe is closed.
+    with contextlib.suppress(BrokenPipeError), \
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as qemu:
         late = threading.Timer(120, qemu.kill)
         late.start()
         try:
@@ -41,8 +44,6 @@ def steps_until_killed(image, disk, folder, chance):
                     done += 1
                     steps[-1].end = done
                     qemu.stdin.write("\n")
-        except BrokenPipeError:
-            pass
         finally:
             late.cancel()
             qemu.kill()

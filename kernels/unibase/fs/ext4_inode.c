@@ -348,10 +348,7 @@ int e4_inode_new(struct uk_inode *dir, uint32_t mode, uint64_t rdev, struct uk_i
 	inode->ops = ops_of(mode);
 	inode->rdev = rdev;
 	inode->nlink = UK_S_IS(mode, DIR) ? 2 : 1;
-	if ((dir->mode & UK_S_ISGID) != 0) {
-		inode->gid = dir->gid;
-		inode->mode |= UK_S_IS(mode, DIR) ? UK_S_ISGID : 0;
-	}
+	fs_inode_own(inode, dir);
 	inode->atime = inode->mtime = inode->ctime = node->crtime = uk_time_real();
 	node->extra = fs->inode_size > UNI_EXT4_INODE_MIN ? UNI_EXT4_EXTRA_ISIZE : 0;
 	uk_random(&node->generation, sizeof(node->generation));

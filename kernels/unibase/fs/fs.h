@@ -35,6 +35,8 @@ size_t fs_cache_shrink(size_t wanted);
 struct uk_inode *fs_inode_find(const struct uk_super *super, uint64_t ino);
 /* Makes an inode to be found by number; when another came first, that one instead of it. */
 struct uk_inode *fs_inode_share(struct uk_inode *inode);
+/* A new one belongs to the process, or by the folder `dir` (NULL: none) to that one's group. */
+void fs_inode_own(struct uk_inode *inode, const struct uk_inode *dir);
 
 /*
  * Names. A dentry is one name in one folder (or the root of a file system): positive, or the

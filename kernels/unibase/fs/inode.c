@@ -3,6 +3,7 @@
  * that two names of one file share its pages and its locks.
  */
 #include <uk/log.h>
+#include <uk/process.h>
 #include <uk/vfs.h>
 
 #include "fs.h"
@@ -43,6 +44,16 @@ struct uk_inode *uk_inode_new(struct uk_super *super, const struct uk_inode_ops 
 	uk_list_init(&inode->hash);
 	uk_list_init(&inode->pages.dirty_list);
 	return inode;
+}
+
+void fs_inode_own(struct uk_inode *inode, const struct uk_inode *dir)
+{
+	inode->uid = uk_process.uid.fs;
+	inode->gid = uk_process.gid.fs;
+	if (dir != NULL && (dir->mode & UK_S_ISGID) != 0) {
+		inode->gid = dir->gid;
+		inode->mode |= UK_S_IS(inode->mode, DIR) ? UK_S_ISGID : 0;
+	}
 }
 
 void uk_inode_get(struct uk_inode *inode)

@@ -279,11 +279,7 @@ static int folder_create(struct uk_inode *dir, const char *name, size_t size, ui
 
 	if (inode == NULL)
 		return -UK_ENOSPC;
-	if ((dir->mode & UK_S_ISGID) != 0) {
-		inode->gid = dir->gid;
-		if (UK_S_IS(mode, DIR))
-			inode->mode |= UK_S_ISGID;
-	}
+	fs_inode_own(inode, dir);
 	error = entry_add(dir, name, size, inode);
 	if (error != 0) {
 		uk_inode_put(inode);
@@ -544,8 +540,10 @@ struct uk_inode *fs_tmpfs_nameless(struct uk_super *super, uint32_t mode)
 {
 	struct uk_inode *inode = node_new(super, mode, 0);
 
-	if (inode != NULL)
-		inode->nlink = 0;
+	if (inode == NULL)
+		return NULL;
+	inode->nlink = 0;
+	fs_inode_own(inode, NULL);
 	return inode;
 }
 

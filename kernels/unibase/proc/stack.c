@@ -113,10 +113,10 @@ static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t rando
 	aux(AT_BASE, l->base);
 	aux(AT_FLAGS, 0);
 	aux(AT_ENTRY, l->program);
-	aux(AT_UID, 0);
-	aux(AT_EUID, 0);
-	aux(AT_GID, 0);
-	aux(AT_EGID, 0);
+	aux(AT_UID, uk_process.uid.real);
+	aux(AT_EUID, uk_process.uid.effective);
+	aux(AT_GID, uk_process.gid.real);
+	aux(AT_EGID, uk_process.gid.effective);
 	aux(AT_SECURE, 0);
 	aux(AT_RANDOM, random);
 	aux(AT_HWCAP2, 0);

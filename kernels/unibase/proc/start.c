@@ -56,6 +56,15 @@ static void set_limits(void)
 	uk_fd_set_limit(files);
 }
 
+static void set_user(void)
+{
+	uint32_t user = uk_config_u32(UNI_CONFIG_USER, 0);
+	uint32_t group = uk_config_u32(UNI_CONFIG_GROUP, 0);
+
+	uk_process.uid = (struct uk_ids){ user, user, user, user };
+	uk_process.gid = (struct uk_ids){ group, group, group, group };
+}
+
 static void give_up(const char *text) UK_NORETURN;
 static void give_up(const char *text)
 {
@@ -109,6 +118,7 @@ void uk_process_start(void)
 	uk_map_start();
 	uk_futex_start();
 	set_limits();
+	set_user();
 	uk_layout_start();
 	uk_process.program = open_program();
 	name = strrchr(uk_process.path, '/');

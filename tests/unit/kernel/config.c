@@ -37,6 +37,8 @@ static struct uni_boot_config *sample(void)
 	c->on_fault = UNI_ACTION_REBOOT;
 	c->grace_ms = 0;
 	c->jit = 1;
+	c->user = 999;
+	c->group = 33;
 	return c;
 }
 
@@ -58,6 +60,8 @@ void test_config_round(void **state)
 	assert_int_equal(d->grace_ms, 0);
 	assert_int_equal(d->log_level, 1);
 	assert_int_equal(d->jit, 1);
+	assert_int_equal(d->user, 999);
+	assert_int_equal(d->group, 33);
 	assert_int_equal(d->on_fault, UNI_ACTION_REBOOT);
 	assert_int_equal(d->mount_count, 1);
 	assert_string_equal(d->mounts[0].path, "/data");

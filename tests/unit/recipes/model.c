@@ -37,6 +37,7 @@ static const char full[] = "[image]\n"
 			   "env = { ZED = \"1\", ALPHA = \"\" }\n"
 			   "cwd = \"/srv\"\n"
 			   "jit = true\n"
+			   "user = 999\n"
 			   "[ca]\n"
 			   "bundle = \"pkg:ca-certificates\"\n"
 			   "[config]\n"
@@ -125,6 +126,8 @@ static void app_is_read(void **state)
 	assert_string_equal(app->env[1].value, "1");
 	assert_string_equal(app->cwd, "/srv");
 	assert_true(app->jit);
+	assert_int_equal(app->user, 999);
+	assert_int_equal(app->group, 999);
 	assert_string_equal(recipe->ca.package, "ca-certificates");
 }
 
@@ -262,7 +265,7 @@ static void error_has_place(void **state)
 	assert_int_equal(uni_recipe_error(recipe, recipe->volumes[0].source.pos, UNI_E_LIMIT, &err,
 					  "volume \"%s\": too large", recipe->volumes[0].name),
 			 UNI_E_LIMIT);
-	assert_string_equal(err.text, "site.toml:47:10: volume \"content\": too large");
+	assert_string_equal(err.text, "site.toml:48:10: volume \"content\": too large");
 }
 
 static void first_error_is_told(void **state)

@@ -117,6 +117,7 @@ struct uni_recipe_app {
 	size_t env_count;
 	char *cwd; /* absolute, normalised; "/" when absent */
 	bool jit;  /* may have memory that is writable and executable at once */
+	uint32_t user, group; /* whom it runs as */
 	struct uni_pos pos;
 };
 

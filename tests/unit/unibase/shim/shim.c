@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <uk/io.h>
 #include <uk/map.h>
+#include <uk/process.h>
 #include <uk/signal.h>
 #include <uk/start.h>
 #include <uk/user.h>
@@ -18,6 +19,7 @@
 #include "shim.h"
 
 enum uk_log_level uk_log_max = UK_LOG_DEBUG;
+struct uk_process uk_process;
 static char log_line[512];
 
 const char *shim_log(void)

@@ -26,6 +26,7 @@ struct uni_fs_options {
 	bool verity;		 /* hash tree behind the file system */
 	uint64_t size;		 /* ext4: bytes of the volume; 0: what the content needs */
 	bool writable;		 /* ext4: room for more, and a journal */
+	uint32_t owner, group;	 /* of a writable one: whose all of it is */
 	const char *image;	 /* of a writable one: with `volume` it decides the UUID */
 	bool undigested;	 /* without the result's digest, which costs a pass over the file */
 	unsigned threads;	 /* 0: all processors; never changes bytes */

@@ -42,7 +42,9 @@ struct uni_boot_config {
 	uint32_t on_fault;
 	int64_t epoch;
 	uint32_t log_level;
-	uint32_t jit; /* 1: the program writes code into executable memory */
+	uint32_t jit;  /* 1: the program writes code into executable memory */
+	uint32_t user; /* whom the program is, and its group */
+	uint32_t group;
 	uint32_t trace;
 	uint32_t grace_ms;
 	uint32_t *runtime; /* enum uni_config_type */

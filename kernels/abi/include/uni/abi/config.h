@@ -63,7 +63,9 @@ enum uni_config_type {
 	UNI_CONFIG_SYSLOG = 20,	     /* string: address of a host that takes the log (RFC 5426) */
 	UNI_CONFIG_JIT = 21, /* uint32_t: 1 lets the program have memory that is writable and
 				executable at once. Never given at start. */
-	UNI_CONFIG_LAST = UNI_CONFIG_JIT,
+	UNI_CONFIG_USER = 22,  /* uint32_t: whom the program is; 0 where it is not given */
+	UNI_CONFIG_GROUP = 23, /* uint32_t: its group */
+	UNI_CONFIG_LAST = UNI_CONFIG_GROUP,
 };
 
 enum { UNI_CONFIG_OPTIONAL = 1 }; /* entry flag: a reader that does not know the type skips it */
