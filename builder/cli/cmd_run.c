@@ -43,6 +43,8 @@ static const struct cli_option options[] = {
 	  "a live volume that the image mounts (default: the .vol file beside the image); "
 	  "repeats" },
 	{ "tap", 0, "NAME", "connect the guest to this tap device" },
+	{ "capture", 0, "FILE",
+	  "write what goes over the guest's network there, for tshark (pcap)" },
 	{ "type", 0, "NAME", "in EC2: the kind of machine (default: t3.nano)" },
 	{ "subnet", 0, "ID", "in EC2: where it is connected (default: the account's)" },
 	{ "security-group", 0, "ID", "in EC2: what may reach it; repeats" },
@@ -99,6 +101,13 @@ static int make_network(struct cli *cli, struct run_target *target, struct uni_v
 		spec->network = UNI_VM_NETWORK_TAP;
 	else if (target->forward_count != 0 || target->wants_network)
 		spec->network = UNI_VM_NETWORK_USER;
+	if (cli_value(cli, "capture") == NULL)
+		return 0;
+	if (spec->network == UNI_VM_NETWORK_NONE)
+		return uni_err_set(err, UNI_E_USAGE, "--capture: the image asks for no network");
+	/* A detached machine has a folder of its own. */
+	target->capture = uni_path_absolute(cli_value(cli, "capture"));
+	spec->capture = target->capture;
 	return 0;
 }
 
@@ -244,6 +253,8 @@ static const struct cli_example examples[] = {
 	{ "uni run recipe.toml --port 8080:80",
 	  "this machine's port 8080 leads to the guest's 80" },
 	{ "uni run recipe.toml --detach --port 8080:80", "the same, and it stays" },
+	{ "uni run recipe.toml --port 8080:80 --capture site.pcap",
+	  "for tshark -r site.pcap afterwards" },
 	{ "uni run recipe.toml --print", "the command line, to run by hand" },
 	{ 0 },
 };

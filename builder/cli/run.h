@@ -35,6 +35,7 @@ struct run_target {
 	struct uni_boot_config *config; /* the image's, for the files it names; NULL: not known */
 	struct uni_vm_forward *forwards;
 	size_t forward_count;
+	char *capture;
 	struct uni_volume_list volumes; /* live ones */
 };
 

@@ -29,6 +29,7 @@ void run_target_free(struct run_target *target)
 	free(target->kernel);
 	free(target->argv0);
 	free(target->forwards);
+	free(target->capture);
 	uni_volume_list_clear(&target->volumes);
 	uni_strv_free(&target->env);
 	uni_strv_free(&target->writable);

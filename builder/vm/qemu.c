@@ -146,6 +146,9 @@ static void add_network(struct uni_strv *argv, const struct uni_vm_spec *spec)
 	}
 	uni_strv_add(argv, "-netdev");
 	uni_strv_take(argv, uni_buf_take(&net));
+	if (spec->capture != NULL)
+		add_option(argv, "-object",
+			   "filter-dump,id=capture,netdev=net0,file=", spec->capture, "");
 	uni_strv_add(argv, "-device");
 	uni_strv_addf(argv, "%s,netdev=net0%s",
 		      uni_str_eq(spec->machine, "microvm") ? "virtio-net-device" : "virtio-net-pci",

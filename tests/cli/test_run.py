@@ -23,10 +23,10 @@ int main(void)
 
 
 class Run(scenario.Scenario):
-    def serving(self):
+    def serving(self, *more):
         port = scenario.free_port()
         shutil.copytree(SITE, self.path("work", "site"), ignore=shutil.ignore_patterns("*.lock"))
-        self.uni("run", "site/recipe.toml", "--detach", "--name", "site", "--port", f"{port}:80")
+        self.uni("run", "site/recipe.toml", "--detach", "--name", "site", "--port", f"{port}:80", *more)
         self.addCleanup(self.run_uni, "stop", "site")
         for _ in range(300):
             if "site: serving" in self.uni("logs", "site"):
@@ -34,8 +34,13 @@ class Run(scenario.Scenario):
             time.sleep(0.1)
         return self.fail(self.uni("logs", "site"))
 
+    def captured(self, which, *more):
+        return subprocess.run(["tshark", "-r", "site,1.pcap", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
+                               "-Y", which, *more], cwd=self.work, env={**self.env, "HOME": self.path("home")}, check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
     def test_curl_and_a_browser(self):
-        at = self.serving()
+        at = self.serving("--capture", "site,1.pcap")
         self.assertIn("<h1>It serves.</h1>", self.tool("curl", "-sS", "--max-time", "60", "--http1.1", "--compressed", at + "/"))
         page = self.tool("w3m", "-dump", at + "/", env={**self.env, "HOME": self.path("home")}, timeout=60)
         self.assertIn("It serves.", page)
@@ -46,6 +51,14 @@ class Run(scenario.Scenario):
             self.assertEqual(self.tool("curl", "-sS", "--max-time", "60", "-o", os.devnull, "-w", "%{http_code}",
                                        f"--etag-{way}", "etag", at + "/style.css"), status)
         self.uni("stop", "site")
+        asked = self.captured("http.request", "-T", "fields", "-e", "http.request.method", "-e", "http.request.uri")
+        self.assertEqual(sorted(asked.splitlines()), ["GET\t/", "GET\t/", "GET\t/style.css", "GET\t/style.css", "HEAD\t/style.css"])
+        self.assertEqual(self.captured("_ws.malformed || tcp.analysis.lost_segment || ip.checksum.status == 0 || "
+                                       "tcp.checksum.status == 0"), "")
+
+    def test_nothing_to_capture(self):
+        self.hello()
+        self.assertIn("asks for no network", self.fails("run", "recipe.toml", "--capture", "a.pcap", status=2))
 
     def test_a_port_that_is_taken(self):
         """Which one is said, before the machine is started; the other address of the same port is free."""

@@ -74,8 +74,9 @@ struct uni_vm_spec {
 	enum uni_vm_network network;
 	const struct uni_vm_forward *forwards; /* USER */
 	size_t forward_count;
-	const char *tap; /* TAP: name of the device */
-	bool restarts;	 /* the guest's reset starts it again, and does not end the machine */
+	const char *tap;     /* TAP: name of the device */
+	const char *capture; /* a file for what goes over that network, as pcap; NULL: none */
+	bool restarts;	     /* the guest's reset starts it again, and does not end the machine */
 	bool wait_for_debugger; /* for gdb, on this machine's UNI_VM_DEBUG_PORT */
 };
 
