@@ -15,6 +15,8 @@ static const struct cli_option options[] = {
 	{ "compression", 0, "NAME", "of qcow2: none, zlib or zstd" },
 	{ "level", 0, "N", "of the compression" },
 	{ "size", 0, "SIZE", "make the disk at least as large as this" },
+	{ "ena", 0, NULL,
+	  "of ami: its kernel drives EC2's network adapter (default: what it says)" },
 	{ "force", 0, NULL, "replace what stands there" },
 	{ 0 },
 };
@@ -60,6 +62,7 @@ static int run(struct cli *cli)
 		.format = cli->args[1],
 		.output = cli_value(cli, "output"),
 		.force = cli_flag(cli, "force"),
+		.ena = cli_flag(cli, "ena"),
 		.options = { .variant = cli_value(cli, "variant"),
 			     .compression = cli_value(cli, "compression") },
 	};
@@ -69,6 +72,12 @@ static int run(struct cli *cli)
 
 	if (rc == 0)
 		rc = uni_image_convert(&convert, &converted, &err);
+	if (rc == 0 && converted.ena_unknown)
+		uni_event_warning(
+			&cli->events,
+			"%s: the kernel does not say what it drives, so the AMI is without "
+			"ENA, which all newer instance types want; --ena says that it has it",
+			converted.path);
 	if (rc == 0)
 		print(cli, &convert, &converted);
 	free(converted.path);
@@ -85,8 +94,10 @@ const struct cli_command cli_cmd_convert = {
 	.name = "convert",
 	.arguments = "IMAGE FORMAT",
 	.summary = "Write an image that exists in another form",
-	.text = "Reads raw, qcow2, VMDK, VHD, VHDX and VDI, by content and whoever made them, and "
-		"writes\n"
+	.text = "Reads raw, qcow2, VMDK, VHD, VHDX, VDI, ISO, OVA, Google Cloud's archives, "
+		"NAME.ami "
+		"and\n"
+		"container disks, by content and whoever made them, and writes\n"
 		"the same disk in another form; the same disk gives the same bytes. Holes stay "
 		"holes. An\n"
 		"image that stands on another one is refused. Prints size and path.",

@@ -76,6 +76,31 @@ static void mbr_json(const struct uni_disk_mbr *mbr, struct uni_buf *out)
 	uni_buf_puts(out, "]}");
 }
 
+static void path_json(const char *key, const char *path, struct uni_buf *out)
+{
+	uni_buf_printf(out, ", \"%s\": ", key);
+	uni_json_string(out, path);
+}
+
+static void machine_json(const struct uni_machine_found *machine, struct uni_buf *out)
+{
+	uni_buf_printf(out,
+		       ",\n  \"machine\": {\"format\": \"%s\", \"memory\": %" PRIu64
+		       ", \"processors\": %" PRIu64 ", \"networks\": %" PRIu64,
+		       machine->format->name, machine->memory, machine->processors,
+		       machine->networks);
+	path_json("name", machine->name, out);
+	path_json("kernel", machine->kernel, out);
+	uni_buf_puts(out, ", \"disks\": [");
+	for (size_t i = 0; i < machine->disk_count; i++) {
+		uni_buf_printf(out, "%s{\"writable\": %s", i != 0 ? ", " : "",
+			       machine->disks[i].writable ? "true" : "false");
+		path_json("file", machine->disks[i].file, out);
+		uni_buf_putc(out, '}');
+	}
+	uni_buf_puts(out, "]}");
+}
+
 static void disk_json(const struct uni_image *image, struct uni_buf *out)
 {
 	char guid[UNI_UUID_TEXT];
@@ -193,6 +218,8 @@ static int image_json(const struct uni_image *image, struct uni_buf *out, struct
 		       uni_image_kind_name(image->kind), image->size, digest);
 	if (image->kind == UNI_IMAGE_DISK)
 		disk_json(image, out);
+	if (image->machine != NULL)
+		machine_json(image->machine, out);
 	if (image->elf_fd >= 0)
 		kernel_json(image, out);
 	uni_buf_puts(out, ",\n  \"volumes\": [");
@@ -222,6 +249,24 @@ static void mbr_text(const struct uni_disk_mbr *mbr, struct uni_buf *out)
 			       entry->offset, entry->size, entry->active ? "  active" : "",
 			       entry->beyond ? "  ENDS BEHIND THE DISK" : "");
 	}
+}
+
+static void machine_text(const struct uni_machine_found *machine, struct uni_buf *out)
+{
+	uni_buf_printf(out, "%s machine %s", machine->format->name,
+		       machine->name != NULL ? machine->name : "without a name");
+	if (machine->memory != 0)
+		uni_buf_printf(out, ", %" PRIu64 " MiB", machine->memory >> 20);
+	if (machine->processors != 0)
+		uni_buf_printf(out, ", %" PRIu64 " processor%s", machine->processors,
+			       machine->processors != 1 ? "s" : "");
+	uni_buf_printf(out, ", %" PRIu64 " network%s\n", machine->networks,
+		       machine->networks != 1 ? "s" : "");
+	if (machine->kernel != NULL)
+		uni_buf_printf(out, "  kernel  %s\n", machine->kernel);
+	for (size_t i = 0; i < machine->disk_count; i++)
+		uni_buf_printf(out, "  disk    %s%s\n", machine->disks[i].file,
+			       machine->disks[i].writable ? ", writable" : "");
 }
 
 static void disk_text(const struct uni_image *image, struct uni_buf *out)
@@ -333,6 +378,8 @@ static int image_text(const struct uni_image *image, struct uni_buf *out, struct
 	uni_buf_printf(out, "%s  %" PRIu64 "  %s\n", digest, image->size, image->path);
 	if (image->kind == UNI_IMAGE_DISK)
 		disk_text(image, out);
+	if (image->machine != NULL)
+		machine_text(image->machine, out);
 	if (image->elf_fd >= 0)
 		kernel_text(image, out);
 	for (size_t i = 0; i < image->volume_count; i++)

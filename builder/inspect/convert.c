@@ -2,6 +2,8 @@
  * Converting: one pass from a reader to a writer. Output is made in a temporary folder beside its
  * final place, since a form may be several files, and moved when it is whole.
  */
+#include "internal.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -81,22 +83,14 @@ static int refuse_odd(struct uni_disk_source *source, const char *image, struct 
 
 static int open_source(struct converting *c, struct uni_err *err)
 {
+	struct uni_digest digest;
 	struct stat st;
-	int rc = 0;
+	int rc;
 
-	if (stat(c->how->image, &st) == 0 && S_ISDIR(st.st_mode)) {
-		rc = uni_ami_open(&c->ami, c->how->image, err);
-		if (rc == UNI_E_NOENT) {
-			uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a folder, and no image",
-				    c->how->image);
-			return uni_err_hint(err, "the one kind of folder that is an image is a "
-						 "NAME.ami");
-		}
-		if (rc == 0)
-			c->source = uni_ami_source(&c->ami->disk);
-	} else {
+	if (stat(c->how->image, &st) == 0 && S_ISDIR(st.st_mode))
+		rc = image_open_folder(c->how->image, &c->ami, &c->source, &digest, err);
+	else
 		rc = uni_disk_open_image(&c->source, c->how->image, err);
-	}
 	if (rc == 0)
 		rc = refuse_elf(c->source, c->how->image, err);
 	if (rc == 0)
@@ -152,6 +146,24 @@ static int write_format(struct converting *c, struct uni_err *err)
 	return rc != 0 ? rc : end_file(c, c->format->extension, NULL, err);
 }
 
+/* EC2 starts a machine with its network adapter for those images alone that are said to drive it.
+ */
+static int see_what_it_drives(struct converting *c, const struct uni_disk *disk,
+			      struct uni_form_machine *machine, struct uni_err *err)
+{
+	struct uni_strv words UNI_AUTO_STRV = { .items = NULL };
+	int rc = 0;
+
+	machine->ena = c->how->ena;
+	if (machine->ena || !uni_str_eq(c->form->name, "ami"))
+		return 0;
+	if (disk != NULL)
+		rc = image_kernel_words(c->source, disk, c->how->image, &words, err);
+	machine->ena = uni_strv_has(&words, "ena");
+	c->done->ena_unknown = words.count == 0;
+	return rc;
+}
+
 /* An image without a partition table starts by its boot sector, if at all. */
 static int see_how_it_starts(struct converting *c, struct uni_form_machine *machine,
 			     struct uni_err *err)
@@ -163,7 +175,7 @@ static int see_how_it_starts(struct converting *c, struct uni_form_machine *mach
 	if (rc == UNI_E_UNSUPPORTED) {
 		uni_err_clear(err);
 		machine->bios = true;
-		return 0;
+		return see_what_it_drives(c, NULL, machine, err);
 	}
 	if (rc != 0)
 		return rc;
@@ -172,14 +184,12 @@ static int see_how_it_starts(struct converting *c, struct uni_form_machine *mach
 	for (size_t i = 0; i < disk->count; i++)
 		if (memcmp(disk->entries[i].type.bytes, esp.bytes, sizeof(esp.bytes)) == 0)
 			machine->uefi = true;
-	return 0;
+	return see_what_it_drives(c, disk, machine, err);
 }
 
 static int write_form(struct converting *c, struct uni_err *err)
 {
-	struct uni_form_machine machine = {
-		.name = c->name, .memory = MEMORY, .processors = 1, .ena = true
-	};
+	struct uni_form_machine machine = { .name = c->name, .memory = MEMORY, .processors = 1 };
 	const struct uni_form_out out = { .begin = begin_file, .end = end_file, .user = c };
 	uint64_t grain = c->form->grain != 0 ? c->form->grain : UNI_DISK_SECTOR;
 	int rc = see_how_it_starts(c, &machine, err);

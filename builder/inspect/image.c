@@ -17,7 +17,7 @@
 
 const char *uni_image_kind_name(enum uni_image_kind kind)
 {
-	static const char *const names[] = { "disk", "kernel", "volume" };
+	static const char *const names[] = { "disk", "kernel", "volume", "machine" };
 
 	return names[kind];
 }
@@ -39,8 +39,8 @@ const char *uni_image_part_name(enum uni_part_kind kind)
 	return "unknown";
 }
 
-static struct uni_image_volume *add_volume(struct uni_image *image, const char *name, int fd,
-					   uint64_t offset, uint64_t size)
+struct uni_image_volume *image_add_volume(struct uni_image *image, const char *name, int fd,
+					  uint64_t offset, uint64_t size)
 {
 	struct uni_image_volume *volume;
 
@@ -74,7 +74,7 @@ static const struct uni_boot_mount *mount_of(const struct uni_image *image,
 	return NULL;
 }
 
-static void set_mount(struct uni_image_volume *volume, const struct uni_boot_mount *mount)
+void image_set_mount(struct uni_image_volume *volume, const struct uni_boot_mount *mount)
 {
 	if (mount == NULL)
 		return;
@@ -93,7 +93,7 @@ static int read_config(struct uni_image *image, uint64_t offset, uint64_t size, 
 	return uni_boot_config_decode(&image->config, record, size, err);
 }
 
-static int read_kernel(struct uni_image *image, struct uni_err *err)
+int image_read_kernel(struct uni_image *image, struct uni_err *err)
 {
 	const struct uni_kernel_image *kernel = &image->kernel;
 
@@ -108,19 +108,19 @@ static int read_kernel(struct uni_image *image, struct uni_err *err)
 		struct uni_image_volume *volume;
 
 		if (kernel->parts[i].kind == UNI_PART_ROOT) {
-			volume = add_volume(image, "root", image->elf_fd, kernel->parts[i].offset,
-					    kernel->parts[i].size);
+			volume = image_add_volume(image, "root", image->elf_fd,
+						  kernel->parts[i].offset, kernel->parts[i].size);
 			volume->mount = uni_strdup("/");
 			volume->embedded = true;
 		} else if (kernel->parts[i].kind == UNI_PART_VOLUME) {
 			const struct uni_boot_mount *mount =
 				mount_of(image, &kernel->parts[i].uuid);
 
-			volume = add_volume(
+			volume = image_add_volume(
 				image, mount != NULL ? uni_path_base(mount->path) : "volume",
 				image->elf_fd, kernel->parts[i].offset, kernel->parts[i].size);
 			volume->embedded = true;
-			set_mount(volume, mount);
+			image_set_mount(volume, mount);
 		}
 	}
 	return 0;
@@ -140,7 +140,7 @@ static int unpack_box(struct uni_image *image, const struct uni_disk_entry *entr
 	if (uni_box_unpack(image->disk_fd, entry->offset, entry->size, image->path, image->elf_fd,
 			   err) != 0)
 		return err->code;
-	return read_kernel(image, err);
+	return image_read_kernel(image, err);
 }
 
 static int read_disk(struct uni_image *image, struct uni_err *err)
@@ -163,9 +163,9 @@ static int read_disk(struct uni_image *image, struct uni_err *err)
 		if (same_uuid(&entry->type, esp_type.bytes))
 			image_read_loader(image, entry);
 		if (same_uuid(&entry->type, volume_type.bytes))
-			set_mount(add_volume(image, entry->name, image->disk_fd, entry->offset,
-					     entry->size),
-				  mount_of(image, &entry->guid));
+			image_set_mount(image_add_volume(image, entry->name, image->disk_fd,
+							 entry->offset, entry->size),
+					mount_of(image, &entry->guid));
 	}
 	return 0;
 }
@@ -221,35 +221,21 @@ static void look_at_partitions(struct uni_image *image, struct uni_disk_source *
 						 image->disk->entries[i].size);
 }
 
-static int open_disk(struct uni_image *image, struct uni_disk_source **source, struct uni_err *err)
-{
-	int rc = 0;
-
-	if (image->ami != NULL)
-		*source = uni_ami_source(&image->ami->disk);
-	else
-		rc = uni_disk_open_fd(source, image->fd, image->size, image->path, err);
-	if (rc != 0)
-		return rc;
-	image->kind = UNI_IMAGE_DISK;
-	image->form = (*source)->form;
-	image->disk_size = (*source)->size;
-	return 0;
-}
-
 static bool is_raw(const struct uni_image *image)
 {
 	return uni_str_eq(image->form, "raw");
 }
 
-static int recognise_disk(struct uni_image *image, struct uni_err *err)
+static int recognise_disk(struct uni_image *image, struct uni_disk_source *source,
+			  struct uni_err *err)
 {
-	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
-	int rc = open_disk(image, &source, err);
+	int rc;
 
-	if (rc == 0)
-		rc = uni_disk_read_source(&image->disk, source, image->path, err);
-	if (rc == UNI_E_UNSUPPORTED && source != NULL) {
+	image->kind = UNI_IMAGE_DISK;
+	image->form = source->form;
+	image->disk_size = source->size;
+	rc = uni_disk_read_source(&image->disk, source, image->path, err);
+	if (rc == UNI_E_UNSUPPORTED) {
 		uni_err_clear(err);
 		return look_without_gpt(image, source, err);
 	}
@@ -280,47 +266,54 @@ static int recognise_volume(struct uni_image *image, struct uni_err *err)
 		return status;
 	uni_fs_reader_free(reader);
 	image->kind = UNI_IMAGE_VOLUME;
-	add_volume(image, uni_path_base(image->path), image->fd, 0, image->size)->mount =
+	image_add_volume(image, uni_path_base(image->path), image->fd, 0, image->size)->mount =
 		uni_strdup("/");
 	return 0;
 }
 
 static int recognise(struct uni_image *image, struct uni_err *err)
 {
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
 	int status;
 
 	if (is_elf(image)) {
 		image->kind = UNI_IMAGE_KERNEL;
 		image->elf_fd = image->fd;
 		image->elf_size = image->size;
-		return read_kernel(image, err);
+		return image_read_kernel(image, err);
 	}
-	status = recognise_disk(image, err);
+	/* Before disks: what is text to the end is none. */
+	status = image_read_machine(image, err);
+	if (status != UNI_E_UNSUPPORTED)
+		return status;
+	uni_err_clear(err);
+	status = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
+	if (status == 0)
+		status = recognise_disk(image, source, err);
 	if (status != 0 || image->disk != NULL || image->mbr != NULL || !is_raw(image))
 		return status;
 	status = recognise_volume(image, err);
 	if (status != UNI_E_UNSUPPORTED)
 		return status;
-	if (image->whole != NULL) {
-		uni_err_clear(err);
+	uni_err_clear(err);
+	if (image->whole != NULL)
 		return 0;
-	}
 	uni_err_set(err, status, "%s: is no image that uni knows", image->path);
-	return uni_err_hint(err, "disk images, bootable ELF files, volumes and packages can be "
-				 "inspected");
+	return uni_err_hint(err, "disk images, bootable ELF files, volumes, descriptions of "
+				 "machines and packages can be inspected");
 }
 
-static int open_ami(struct uni_image *image, struct uni_err *err)
+static int recognise_folder(struct uni_image *image, struct uni_err *err)
 {
-	int rc = uni_ami_open(&image->ami, image->path, err);
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+	int rc = image_open_folder(image->path, &image->ami, &source, &image->digest, err);
 
 	if (rc != 0)
-		return uni_err_context(err, "%s: is a folder, so it should be NAME.ami",
-				       image->path);
-	image->size = (uint64_t)image->ami->disk.map->count * UNI_AMI_BLOCK;
-	image->digest = image->ami->disk.map->digest;
-	image->mapped = true;
-	return recognise_disk(image, err);
+		return rc;
+	image->mapped = image->ami != NULL;
+	image->size = image->mapped ? (uint64_t)image->ami->disk.map->count * UNI_AMI_BLOCK
+				    : source->size;
+	return recognise_disk(image, source, err);
 }
 
 int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err)
@@ -335,7 +328,7 @@ int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err
 	if (image->fd < 0 || fstat(image->fd, &st) != 0)
 		return uni_err_errno(err, "%s", path);
 	if (S_ISDIR(st.st_mode)) {
-		if (open_ami(image, err) != 0)
+		if (recognise_folder(image, err) != 0)
 			return err->code;
 		*out = image;
 		image = NULL;
@@ -359,6 +352,8 @@ void uni_image_free(struct uni_image *image)
 	if (image == NULL)
 		return;
 	for (size_t i = 0; i < image->volume_count; i++) {
+		if (image->volumes[i].own)
+			uni_close_fd(&image->volumes[i].fd);
 		free(image->volumes[i].name);
 		free(image->volumes[i].mount);
 	}
@@ -374,6 +369,7 @@ void uni_image_free(struct uni_image *image)
 	if (image->fd >= 0)
 		close(image->fd);
 	uni_ami_free(image->ami);
+	uni_machine_found_free(image->machine);
 	free(image->path);
 	free(image);
 }

@@ -61,28 +61,27 @@ static int choose_platform(const struct uni_json *list, struct image_part *part,
 			   known.size != 0 ? ", but for " : "", uni_buf_text(&known));
 }
 
-static int read_manifest(struct image *image, struct uni_err *err)
+int image_manifest(struct image_place *place, const struct uni_digest *wanted,
+		   struct uni_json **manifest, struct uni_digest *digest, struct uni_err *err)
 {
 	struct image_part part = { .size = 0 };
-	const struct uni_digest *wanted =
-		image->place.image->has_digest ? &image->place.image->digest : NULL;
 
 	for (unsigned depth = 0; depth < INDEXES_MAX; depth++) {
 		struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 		struct uni_json *json UNI_AUTO(uni_json) = NULL;
 		const struct uni_json *list;
 		struct uni_digest found;
-		int rc = image_place_manifest(&image->place, wanted, &text, &found, err);
+		int rc = image_place_manifest(place, wanted, &text, &found, err);
 
 		if (rc == 0)
 			rc = uni_json_parse(&json, "manifest", uni_buf_text(&text), text.size, err);
 		if (rc != 0)
 			return rc;
 		if (depth == 0)
-			image->digest = found;
+			*digest = found;
 		list = uni_json_get(json, "manifests");
 		if (!uni_json_is_array(list)) {
-			image->manifest = json;
+			*manifest = json;
 			json = NULL;
 			return 0;
 		}
@@ -92,6 +91,14 @@ static int read_manifest(struct image *image, struct uni_err *err)
 		wanted = &part.digest;
 	}
 	return uni_err_set(err, UNI_E_LIMIT, "indexes of indexes, more than %d deep", INDEXES_MAX);
+}
+
+static int read_manifest(struct image *image, struct uni_err *err)
+{
+	const struct uni_image_source *source = image->place.image;
+
+	return image_manifest(&image->place, source->has_digest ? &source->digest : NULL,
+			      &image->manifest, &image->digest, err);
 }
 
 static int read_config(struct image *image, struct uni_err *err)

@@ -46,6 +46,10 @@ void image_place_close(struct image_place *place);
 /* The manifest or index of that digest, or, for NULL, of the image's tag. */
 int image_place_manifest(struct image_place *place, const struct uni_digest *digest,
 			 struct uni_buf *json, struct uni_digest *found, struct uni_err *err);
+/* The manifest of the platform's image in that or, for NULL, in what the image's tag means, through
+ * indexes; *digest is that of the first document. */
+int image_manifest(struct image_place *place, const struct uni_digest *wanted,
+		   struct uni_json **manifest, struct uni_digest *digest, struct uni_err *err);
 /* Into the store, unless it is there. */
 int image_place_blob(struct image_place *place, const struct image_part *part,
 		     struct uni_store_entry *blob, struct uni_err *err);

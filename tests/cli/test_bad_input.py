@@ -223,7 +223,7 @@ class BadInput(scenario.Scenario):
             text = self.fails("build", "recipe.toml", "-o", "out", "--fresh")
         finally:
             writer.kill()
-            writer.wait()
+            writer.communicate()
         self.assertRegex(text, r"site/moving.*changed")
         self.assertFalse(os.path.exists(self.path("work/out")))
         self.uni("build", "recipe.toml", "-o", "out")

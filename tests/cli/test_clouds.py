@@ -93,6 +93,23 @@ formats = ["ami", "raw"]
         self.assertIn("--force", self.fails("build", "recipe.toml", "-o", "out"))
         self.uni("build", "recipe.toml", "-o", "out", "--force")
 
+    def test_ami_of_a_kernel_that_is_not_known(self):
+        """Ours says what it drives; of another's only its owner can say it."""
+        def ena(*options):
+            done = self.run_uni("convert", "disk.raw", "ami", "-o", "disk.ami", "--force", *options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return (json.loads(self.read("disk.ami/register-image.json"))["EnaSupport"],
+                    b"warning" in done.stderr and b"--ena" in done.stderr)
+
+        self.write("disk.raw", bytes(1 << 20))
+        self.assertEqual(ena(), (False, True))
+        self.assertEqual(ena("--ena"), (True, False))
+        for devices in ["ena", "nvme"], ["nvme"]:
+            self.hello(scenario.HELLO_RECIPE + f'[base]\nname = "unibase"\ndevices = {json.dumps(devices)}\n')
+            self.uni("build", "recipe.toml", "-o", "out")
+            shutil.copy(self.at("out/hello.raw"), self.at("disk.raw"))
+            self.assertEqual(ena(), ("ena" in devices, False))
+
     def test_damaged_ami(self):
         self.hello(scenario.HELLO_RECIPE + self.base("nvme") + '[output]\nformats = ["ami"]\n')
         self.uni("build", "recipe.toml", "-o", "out")
@@ -136,7 +153,31 @@ formats = ["ami", "raw"]
         self.assertRegex(listing, r"(?m)^-r--r----- 107/107 .* disk/hello.qcow2$")
         self.uni("convert", "out/hello.raw", "containerdisk", "-o", "again")
         self.tool("skopeo", "inspect", "oci:again:latest")
+        self.read_containerdisk()
         self.assertIn("the same, 6 artifacts", self.uni("verify", "out/hello.manifest.json"))
+
+    def read_containerdisk(self):
+        """Ours, and what others make of it; the image is known by its manifest."""
+        seen = self.uni_json("inspect", "--json", "out/hello.containerdisk")
+        self.assertEqual((seen["kind"], seen["form"]), ("disk", "containerdisk"))
+        index = json.loads(self.read("out/hello.containerdisk/index.json"))
+        self.assertEqual(seen["digest"], index["manifests"][0]["digest"])
+        self.assertEqual(self.uni("inspect", "out/hello.containerdisk", "cat", "/srv/page"), "from the volume\n")
+        self.tool("skopeo", "copy", "-q", "--dest-compress", "oci:out/hello.containerdisk:1.2.3", "oci:packed:1")
+        layer = json.loads(self.tool("skopeo", "inspect", "--raw", "oci:packed:1"))["layers"][0]
+        self.assertIn("gzip", layer["mediaType"])
+        for image in ("out/hello.containerdisk", "packed"):
+            self.uni("convert", image, "raw", "-o", "back.raw", "--force")
+            self.assertEqual(self.read("back.raw"), self.read("out/hello.raw"))
+        blob = "packed/blobs/sha256/" + layer["digest"].split(":")[1]
+        data = self.read(blob)
+        self.write(blob, data[:-9] + b"!" + data[-8:])
+        self.assertIn("not what its digest says", self.fails("inspect", "packed"))
+        os.unlink(self.at(blob))
+        self.assertIn("has no blobs", self.fails("convert", "packed", "raw", "-o", "none"))
+        self.tool("umoci", "init", "--layout", "empty")
+        self.tool("umoci", "new", "--image", "empty:1")
+        self.assertIn("without a disk", self.fails("inspect", "empty"))
 
     def test_gcp(self):
         self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["gcp", "raw"]\n')

@@ -98,6 +98,41 @@ class Machines(scenario.Scenario):
             self.skipTest("no virt-xml-validate")
         self.assertIn("validates", self.tool("virt-xml-validate", "out/hello.libvirt.xml", "domain"))
 
+    def test_inspect(self):
+        """A description tells the machine; what stands beside it is looked into as in any image."""
+        self.build('[config]\nnetwork = "dhcp"\n')
+        for ending, form, folder in (("xl.cfg", "xen", "/var/lib/xen/images/"), ("firecracker.json", "firecracker", ""),
+                                     ("libvirt.xml", "libvirt", "/var/lib/libvirt/images/")):
+            path = f"out/hello.{ending}"
+            seen = self.uni_json("inspect", "--json", path)
+            self.assertEqual((seen["kind"], seen["machine"]["format"]), ("machine", form))
+            self.assertEqual([seen["machine"][key] for key in ("memory", "processors", "networks")], [24 << 20, 2, 1])
+            self.assertEqual([(d["file"], d["writable"]) for d in seen["machine"]["disks"]],
+                             [(f"{folder}hello.{name}.raw", False) for name in ("site", "more-data")])
+            self.assertEqual({v.get("mount") for v in seen["volumes"]}, {"/", "/srv", "/data"})
+            self.assertEqual(self.uni("inspect", path, "cat", "/srv/page"), "from the volume\n")
+            # Alone, it tells what it says.
+            shutil.copy(os.path.join(self.work, path), os.path.join(self.work, "alone"))
+            self.assertIn(f"{folder}hello.site.raw\n", self.uni("inspect", "alone"))
+
+    def test_inspect_of_what_others_wrote(self):
+        for text, words in (
+                ("# a guest\nname='web'; type = \"pv\"\nmemory=512 # MiB\n"
+                 "disk = [ '/dev/vg/web,raw,xvda,w',\n  'file.iso,,hdc,ro' ]\nvif=['']\n",
+                 ("xen machine web, 512 MiB, 1 network\n", "/dev/vg/web, writable\n", "file.iso\n")),
+                ("<?xml version='1.0'?><domain type='kvm'><name>a&amp;b</name><memory>2048</memory><devices>"
+                 "<disk type='block' device='cdrom'><source dev='/dev/sr0'/></disk></devices></domain>",
+                 ("libvirt machine a&b, 2 MiB, 0 networks\n", "/dev/sr0\n")),
+                ('{"boot-source": {"kernel_image_path": "vmlinux"}, "drives": []}', ("kernel  vmlinux\n",))):
+            self.write("theirs", text)
+            said = self.uni("inspect", "theirs")
+            for word in words:
+                self.assertIn(word, said)
+        for text in ("", "name", "name = ", "name = [\"x\"", "a poem\nof two lines\n", "{}", "{", "<domain>",
+                     "<!DOCTYPE x [<!ENTITY a 'b'>]><domain><name>&a;</name></domain>", "<other><name>x</name></other>"):
+            self.write("theirs", text)
+            self.fails("inspect", "theirs")
+
     def test_refused(self):
         self.hello(RECIPE + "[[volume]]\nname = \"bare\"\nmount = \"/bare\"\nsource = \"site\"\nverity = false\n")
         text = self.fails("build", "recipe.toml")

@@ -18,6 +18,7 @@ struct uni_convert {
 	const char
 		*output; /* NULL: the image's name with the form's ending, in the working folder */
 	bool force;	 /* replace what stands there */
+	bool ena; /* its kernel drives EC2's network adapter; else that is asked of the kernel */
 };
 
 struct uni_converted {
@@ -25,6 +26,7 @@ struct uni_converted {
 	const char *from;   /* form of the image */
 	uint64_t size;	    /* bytes of the file */
 	uint64_t disk_size; /* bytes that a machine sees */
+	bool ena_unknown;   /* an AMI was written of a kernel that does not say what it drives */
 };
 
 /* UNI_E_EXIST when the output is there; it is kept unless `force`. */

@@ -10,15 +10,17 @@
 #include <stdint.h>
 #include <uni/base/digest.h>
 #include <uni/bundle/ami.h>
+#include <uni/bundle/machine.h>
 #include <uni/disk/disk.h>
 #include <uni/fs/read.h>
 #include <uni/kernel/config.h>
 #include <uni/kernel/kernel.h>
 
 enum uni_image_kind {
-	UNI_IMAGE_DISK,	  /* disk with a partition table, in any form */
-	UNI_IMAGE_KERNEL, /* bootable ELF */
-	UNI_IMAGE_VOLUME, /* a file system by itself */
+	UNI_IMAGE_DISK,	   /* disk with a partition table, in any form */
+	UNI_IMAGE_KERNEL,  /* bootable ELF */
+	UNI_IMAGE_VOLUME,  /* a file system by itself */
+	UNI_IMAGE_MACHINE, /* a description for Xen, Firecracker or libvirt */
 };
 
 /* The UEFI loader on a disk. */
@@ -34,7 +36,8 @@ struct uni_image_volume {
 			part */
 	char *mount; /* where the guest sees it; NULL when the configuration does not mount it */
 	const struct uni_config_mount *wire; /* of the configuration, or NULL */
-	int fd;				     /* borrowed from the image */
+	int fd;				     /* the image's, or: */
+	bool own;			     /* a file of its own */
 	uint64_t offset;
 	uint64_t size;
 	bool embedded;
@@ -46,11 +49,12 @@ struct uni_image {
 	int fd;
 	uint64_t size;
 	struct uni_digest digest;
-	bool mapped;		  /* the digest is one of uni/base/mapdigest.h */
-	struct uni_ami *ami;	  /* of a folder NAME.ami, or NULL */
-	const char *form;	  /* DISK: "raw", "qcow2", ... */
-	uint64_t disk_size;	  /* DISK: bytes that a machine sees */
-	struct uni_disk *disk;	  /* DISK; NULL when it has no GPT */
+	bool mapped;			   /* the digest is one of uni/base/mapdigest.h */
+	struct uni_ami *ami;		   /* of a folder NAME.ami, or NULL */
+	struct uni_machine_found *machine; /* MACHINE */
+	const char *form;		   /* DISK: "raw", "qcow2", ... */
+	uint64_t disk_size;		   /* DISK: bytes that a machine sees */
+	struct uni_disk *disk;		   /* DISK; NULL when it has no GPT */
 	const char **holds;	  /* DISK with a GPT: what each partition holds, NULL: not known */
 	struct uni_disk_mbr *mbr; /* DISK: its older table, or NULL */
 	const char *whole;	  /* DISK without any table: what it holds; NULL: not known */
@@ -69,7 +73,9 @@ struct uni_image {
 
 /*
  * Kernel and volumes of a disk that is not raw are unpacked into a temporary file, and nothing else
- * of it. UNI_E_UNSUPPORTED when it is nothing of these; UNI_E_CORRUPT names what is damaged. */
+ * of it. Those of a machine are the files of the names that it says, where they stand beside the
+ * description. UNI_E_UNSUPPORTED when it is nothing of these; UNI_E_CORRUPT names what is damaged.
+ */
 int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err);
 void uni_image_free(struct uni_image *image);
 UNI_AUTO_DEFINE(uni_image)

@@ -6,6 +6,7 @@
 #ifndef UNI_SOURCE_IMAGE_H
 #define UNI_SOURCE_IMAGE_H
 
+#include <uni/disk/source.h>
 #include <uni/source/fetch.h>
 #include <uni/source/files.h>
 
@@ -29,5 +30,10 @@ int uni_fetch_image(const struct uni_fetch *fetch, const struct uni_image_source
 /* Its configuration: JSON, as "OCI Image Configuration" describes it. */
 int uni_fetch_image_config(const struct uni_fetch *fetch, const struct uni_image_source *image,
 			   struct uni_buf *json, struct uni_err *err);
+
+/* The disk in an image layout's folder, one for KubeVirt (containerDisk), whatever its form.
+ * Nothing goes into the store. `digest` gets that of the image's manifest. */
+int uni_containerdisk_open(struct uni_disk_source **source, const char *path,
+			   struct uni_digest *digest, struct uni_err *err);
 
 #endif

@@ -43,4 +43,28 @@ struct uni_machine_format {
 extern const struct uni_machine_format *const uni_machine_formats[]; /* NULL-terminated */
 const struct uni_machine_format *uni_machine_find(const char *name);
 
+/* A description that exists, of ours or another's: what it says of kernel and disks. */
+struct uni_machine_found_disk {
+	char *file; /* its path on the host */
+	bool writable;
+};
+struct uni_machine_found {
+	const struct uni_machine_format *format;
+	char *name;	     /* NULL: it has none */
+	char *kernel;	     /* path on the host; NULL: it starts by firmware */
+	uint64_t memory;     /* bytes; 0: not said */
+	uint64_t processors; /* 0: not said */
+	struct uni_machine_found_disk *disks;
+	size_t disk_count, disk_room;
+	uint64_t networks;
+};
+/* `name` is the file in messages. UNI_E_UNSUPPORTED: it is none of them. What is not asked for
+ * above is skipped. */
+int uni_machine_read(struct uni_machine_found **found, const char *name, const char *text,
+		     size_t size, struct uni_err *err);
+void uni_machine_found_free(struct uni_machine_found *found);
+UNI_AUTO_DEFINE(uni_machine_found)
+
+#define UNI_MACHINE_TEXT_MAX (1u << 20) /* bytes of a description */
+
 #endif
