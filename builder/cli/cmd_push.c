@@ -31,13 +31,7 @@ static const struct cli_option options[] = {
 
 static void print_note(void *user, const struct uni_dest_note *note)
 {
-	struct cli_list *list = user;
-
-	if (list->json)
-		cli_note_json(list, note);
-	else if (uni_str_eq(note->what, "request"))
-		cli_note_request(note);
-	else
+	if (!cli_notes_take(user, note))
 		cli_out("%s  %s  %s  %s\n", note->what, note->where, note->id, note->text);
 }
 
@@ -83,7 +77,7 @@ static void take_repeats(const struct cli *cli, struct uni_dest_job *job)
 
 static int push(struct cli *cli, const struct uni_dest *dest, struct uni_dest_job *job)
 {
-	struct cli_list notes CLI_AUTO_LIST = cli_list_new(cli);
+	struct cli_notes notes CLI_AUTO_NOTES = cli_notes_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
 	int rc;
 
@@ -91,7 +85,7 @@ static int push(struct cli *cli, const struct uni_dest *dest, struct uni_dest_jo
 	job->user = &notes;
 	rc = dest->push(job, &err);
 	cli_progress_end(cli);
-	cli_list_print(&notes);
+	cli_notes_end(&notes);
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
 }
 

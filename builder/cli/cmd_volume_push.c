@@ -17,13 +17,9 @@ static const struct cli_option options[] = {
 
 static void print_note(void *user, const struct uni_dest_note *note)
 {
-	struct cli_list *list = user;
-
-	if (list->json)
-		cli_note_json(list, note);
-	else if (uni_str_eq(note->what, "request"))
-		cli_note_request(note);
-	else if (note->id != NULL)
+	if (cli_notes_take(user, note))
+		return;
+	if (note->id != NULL)
 		cli_out("%s  %s\n", note->where, note->id);
 	else
 		cli_out("%llu %s, %s\n", (unsigned long long)note->calls, note->text,
@@ -32,7 +28,7 @@ static void print_note(void *user, const struct uni_dest_note *note)
 
 static int run(struct cli *cli)
 {
-	struct cli_list notes CLI_AUTO_LIST = cli_list_new(cli);
+	struct cli_notes notes CLI_AUTO_NOTES = cli_notes_new(cli);
 	struct uni_dest_job job = { .source = cli->args[0],
 				    .address = cli->args[1],
 				    .profile = cli_value(cli, "profile"),
@@ -52,7 +48,7 @@ static int run(struct cli *cli)
 						    : uni_snapshot_push(&job, &err);
 	uni_strv_free(&job.tags);
 	cli_progress_end(cli);
-	cli_list_print(&notes);
+	cli_notes_end(&notes);
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
 }
 

@@ -9,13 +9,18 @@
 
 #define DEADLINE_MAX 604800u /* a week */
 
-void cli_note_request(const struct uni_dest_note *note)
+struct cli_notes cli_notes_new(const struct cli *cli)
 {
-	cli_out("%-26s %6" PRIu64 " calls  %10s  %s\n", note->where, note->calls,
-		uni_size_text(note->bytes), note->text);
+	return (struct cli_notes){ .list = cli_list_new(cli) };
 }
 
-void cli_note_json(struct cli_list *list, const struct uni_dest_note *note)
+static void print_request(const char *call, uint64_t calls, uint64_t bytes, const char *text)
+{
+	cli_out("%-26s %6" PRIu64 " %-5s  %10s%s%s\n", call, calls, calls == 1 ? "call" : "calls",
+		uni_size_text(bytes), *text != '\0' ? "  " : "", text);
+}
+
+static void add_object(struct cli_list *list, const struct uni_dest_note *note)
 {
 	struct uni_buf *out = cli_list_item(list);
 
@@ -27,6 +32,29 @@ void cli_note_json(struct cli_list *list, const struct uni_dest_note *note)
 	uni_json_string(out, note->text);
 	uni_buf_printf(out, ", \"calls\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", note->calls,
 		       note->bytes);
+}
+
+bool cli_notes_take(struct cli_notes *notes, const struct uni_dest_note *note)
+{
+	bool request = uni_str_eq(note->what, "request");
+
+	if (notes->list.json) {
+		add_object(&notes->list, note);
+		return true;
+	}
+	if (request) {
+		print_request(note->where, note->calls, note->bytes, note->text);
+		notes->calls += note->calls;
+		notes->bytes += note->bytes;
+	}
+	return request;
+}
+
+void cli_notes_end(struct cli_notes *notes)
+{
+	if (notes->calls != 0)
+		print_request("all", notes->calls, notes->bytes, "");
+	cli_list_print(&notes->list);
 }
 
 int cli_push_deadline(struct cli *cli)

@@ -8,9 +8,25 @@
 
 #include "list.h"
 
-/* A request that would be made: call, how often, bytes, what for. */
-void cli_note_request(const struct uni_dest_note *note);
-void cli_note_json(struct cli_list *list, const struct uni_dest_note *note);
+/* The notes of one push. */
+struct cli_notes {
+	struct cli_list list;
+	uint64_t calls, bytes; /* of the requests that would be made */
+};
+
+static inline void cli_notes_release(struct cli_notes *notes)
+{
+	cli_list_release(&notes->list);
+}
+#define CLI_AUTO_NOTES __attribute__((cleanup(cli_notes_release)))
+
+/* None yet, in the form that the command was asked for. */
+struct cli_notes cli_notes_new(const struct cli *cli);
+/* Takes one whose form is the same wherever it goes: all as objects, for people a request (call,
+ * how often, bytes, what for). False: the caller prints it. */
+bool cli_notes_take(struct cli_notes *notes, const struct uni_dest_note *note);
+/* The objects, or what all requests come to, to standard output. */
+void cli_notes_end(struct cli_notes *notes);
 
 /* --timeout SECONDS of a push, over all that it does: 0, or an exit status. */
 int cli_push_deadline(struct cli *cli);

@@ -558,6 +558,7 @@ class Request:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body go in two pieces, the second without a wait for the first
     account = None
 
     def log_message(self, *args):

@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import re
 import subprocess
 
 import ec2
@@ -55,7 +56,9 @@ class Push(ec2.Ec2):
     def test_a_dry_run_asks_nothing(self):
         out = self.push("--dry-run")
         self.assertIn("ebs:PutSnapshotBlock", out)
-        self.assertIn("ec2:RegisterImage", out)
+        self.assertRegex(out, r"ec2:RegisterImage +1 call  ")
+        lines = [line.split() for line in out.splitlines() if re.match(r"(ec2|ebs):", line)]
+        self.assertRegex(out, rf"(?m)^all +{sum(int(words[1]) for words in lines)} calls +[\d.]+ MB")
         self.assertEqual(self.account.calls, [])
         # What it says is what is done, the first time and on a parent.
         for version in ("1.0.0", "1.0.1"):

@@ -38,6 +38,7 @@ class Around(http.server.BaseHTTPRequestHandler):
     """All services that are asked for credentials, and an EC2 that notes who asks."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body go in two pieces, the second without a wait for the first
     seen = []
 
     def log_message(self, *args):
