@@ -26,9 +26,9 @@ uint32_t crc_copy(uint32_t crc, void *to, const void *from, size_t size);
 /* Sectors of 512 bytes into the bounce buffer's `slot`, at most SLOT_SECTORS; of a CD three less.
  */
 const char *disk_read(unsigned slot, uint64_t lba, unsigned count);
-/* Sectors into all slots from the first, SLOT_SECTORS in each but the last; `lba` starts a sector
- * of a CD. */
-const char *disk_read_slots(uint64_t lba, unsigned count);
+/* Sectors into the bounce buffer from slot 0 on, without a hole, at most RUNS * RUN_SECTORS; `lba`
+ * starts a sector of a CD. */
+const char *disk_read_all(uint64_t lba, unsigned count);
 void *disk_slot(unsigned slot);
 
 /* First sector and sector count of the kernel's partition on a disk of `sectors` sectors; leaves

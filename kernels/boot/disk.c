@@ -50,7 +50,7 @@ static unsigned shift(void)
 	return boot_disk.sector_size == CD_SECTOR ? 2 : 0;
 }
 
-static void fill(struct packet *p, unsigned slot, uint64_t lba, unsigned count)
+static void fill(struct packet *p, uint32_t to, uint64_t lba, unsigned count)
 {
 	unsigned inside = (unsigned)lba & ((1u << shift()) - 1);
 
@@ -59,7 +59,7 @@ static void fill(struct packet *p, unsigned slot, uint64_t lba, unsigned count)
 	p->zero = 0;
 	p->count = (uint16_t)count;
 	p->offset = 0;
-	p->segment = (uint16_t)((BOUNCE_BASE + slot * BOUNCE_SLOT) >> 4);
+	p->segment = (uint16_t)(to >> 4);
 	p->lba = lba >> shift();
 }
 
@@ -70,22 +70,22 @@ const char *disk_read(unsigned slot, uint64_t lba, unsigned count)
 	uint8_t *data = disk_slot(slot);
 	const char *reason;
 
-	fill(&packet, slot, lba, count);
+	fill(&packet, BOUNCE_BASE + slot * BOUNCE_SLOT, lba, count);
 	reason = run(&packet, 1);
 	for (size_t i = 0; reason == NULL && skip != 0 && i < (size_t)count * 512; i++)
 		data[i] = data[i + skip];
 	return reason;
 }
 
-const char *disk_read_slots(uint64_t lba, unsigned count)
+const char *disk_read_all(uint64_t lba, unsigned count)
 {
-	static struct packet packets[BOUNCE_SLOTS];
+	static struct packet packets[RUNS];
 	unsigned n = 0;
 
 	while (count != 0) {
-		unsigned part = count < SLOT_SECTORS ? count : SLOT_SECTORS;
+		unsigned part = count < RUN_SECTORS ? count : RUN_SECTORS;
 
-		fill(&packets[n], n, lba, part);
+		fill(&packets[n], BOUNCE_BASE + n * RUN_SIZE, lba, part);
 		n++;
 		lba += part;
 		count -= part;

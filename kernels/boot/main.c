@@ -78,14 +78,14 @@ static uint32_t rsdp_find(void)
 static const char *read_box(uint64_t first, uint64_t sectors, struct uni_box_header *h,
 			    struct box_place *place)
 {
-	const unsigned room = BOUNCE_SLOTS * SLOT_SECTORS;
+	const unsigned room = RUNS * RUN_SECTORS;
 	uint64_t left = sectors;
 	uint32_t crc = 0, bytes = 0;
 	uint8_t *to = NULL;
 
 	do {
 		unsigned count = left < room ? (unsigned)left : room;
-		const char *reason = disk_read_slots(first, count);
+		const char *reason = disk_read_all(first, count);
 
 		if (reason != NULL)
 			return reason;
@@ -102,15 +102,13 @@ static const char *read_box(uint64_t first, uint64_t sectors, struct uni_box_hea
 			left = (UNI_BOX_HEADER_SIZE + h->stored_size + 511) / 512;
 			count = left < count ? (unsigned)left : count;
 		}
-		for (unsigned slot = 0, done = 0; done < count; slot++, done += SLOT_SECTORS) {
-			uint32_t skip = bytes == h->stored_size ? UNI_BOX_HEADER_SIZE : 0;
-			uint32_t part = SLOT_SECTORS * 512 - skip;
+		uint32_t skip = bytes == h->stored_size ? UNI_BOX_HEADER_SIZE : 0;
+		uint32_t part = count * 512 - skip;
 
-			part = bytes < part ? bytes : part;
-			crc = crc_copy(crc, to, (uint8_t *)disk_slot(slot) + skip, part);
-			to += part;
-			bytes -= part;
-		}
+		part = bytes < part ? bytes : part;
+		crc = crc_copy(crc, to, (uint8_t *)disk_slot(0) + skip, part);
+		to += part;
+		bytes -= part;
 		first += count;
 		left -= count;
 	} while (left != 0);

@@ -29,6 +29,12 @@
 #define BOUNCE_SLOTS 6
 #define SLOT_SECTORS 120
 
+/* What is read in one go fills the buffer without holes, in runs of as many sectors as SeaBIOS
+ * moves at once. */
+#define RUN_SECTORS 64
+#define RUN_SIZE 0x8000
+#define RUNS (BOUNCE_SLOTS * BOUNCE_SLOT / RUN_SIZE)
+
 #define E820_MAX 128
 
 #endif
