@@ -1,7 +1,8 @@
 /*
  * SHA-256 (FIPS 180-4): the check of everything that verity guards, so its speed is that of a cold
- * read. The message schedule is computed in a ring of sixteen words as rounds go, and the eight
- * variables are renamed from round to round instead of moved.
+ * read. The eight variables are renamed from round to round instead of moved, and rounds unrolled
+ * as far as that goes and no further: emulators, which compile what they run in small pieces, are
+ * twice as fast with it as with all rounds in one.
  */
 #include <uk/sha256.h>
 
@@ -31,51 +32,40 @@ static inline uint32_t load_be32(const uint8_t *p)
 	return __builtin_bswap32(x);
 }
 
-#define ROUND(a, b, c, d, e, f, g, h, i, word)                                                     \
+#define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
 	do {                                                                                       \
 		uint32_t t_ = (h) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +               \
-			      ((g) ^ ((e) & ((f) ^ (g)))) + constants[i] + (word);                 \
+			      ((g) ^ ((e) & ((f) ^ (g)))) + constants[i] + w[i];                   \
 		(d) += t_;                                                                         \
 		(h) = t_ + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +                        \
 		      (((a) & (b)) | ((c) & ((a) | (b))));                                         \
 	} while (0)
 
-#define SCHEDULE(i)                                                                                \
-	(w[(i)&15] +=                                                                              \
-	 (rotate(w[((i) + 14) & 15], 17) ^ rotate(w[((i) + 14) & 15], 19) ^                        \
-	  w[((i) + 14) & 15] >> 10) +                                                              \
-	 w[((i) + 9) & 15] +                                                                       \
-	 (rotate(w[((i) + 1) & 15], 7) ^ rotate(w[((i) + 1) & 15], 18) ^ w[((i) + 1) & 15] >> 3))
+#define SCHEDULED(i)                                                                               \
+	((rotate(w[(i)-2], 17) ^ rotate(w[(i)-2], 19) ^ w[(i)-2] >> 10) + w[(i)-7] +               \
+	 (rotate(w[(i)-15], 7) ^ rotate(w[(i)-15], 18) ^ w[(i)-15] >> 3) + w[(i)-16])
 
-#define EIGHT(i, word)                                                                             \
-	do {                                                                                       \
-		ROUND(a, b, c, d, e, f, g, h, (i) + 0, word((i) + 0));                             \
-		ROUND(h, a, b, c, d, e, f, g, (i) + 1, word((i) + 1));                             \
-		ROUND(g, h, a, b, c, d, e, f, (i) + 2, word((i) + 2));                             \
-		ROUND(f, g, h, a, b, c, d, e, (i) + 3, word((i) + 3));                             \
-		ROUND(e, f, g, h, a, b, c, d, (i) + 4, word((i) + 4));                             \
-		ROUND(d, e, f, g, h, a, b, c, (i) + 5, word((i) + 5));                             \
-		ROUND(c, d, e, f, g, h, a, b, (i) + 6, word((i) + 6));                             \
-		ROUND(b, c, d, e, f, g, h, a, (i) + 7, word((i) + 7));                             \
-	} while (0)
-
-#define MESSAGE(i) (w[i] = load_be32(data + 4 * (i)))
-
-/* Unrolled by macros, of which each counts as many statements.
- * NOLINTNEXTLINE(readability-function-size) */
 static void compress(uint32_t state[8], const uint8_t *data, size_t blocks)
 {
-	uint32_t w[16];
+	uint32_t w[64];
 
 	for (; blocks != 0; blocks--, data += UK_SHA256_BLOCK) {
 		uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
 		uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
 
-		EIGHT(0, MESSAGE);
-		EIGHT(8, MESSAGE);
-		for (unsigned i = 16; i < 64; i += 16) {
-			EIGHT(i, SCHEDULE);
-			EIGHT(i + 8, SCHEDULE);
+		for (unsigned i = 0; i < 16; i++)
+			w[i] = load_be32(data + 4 * i);
+		for (unsigned i = 16; i < 64; i++)
+			w[i] = SCHEDULED(i);
+		for (unsigned i = 0; i < 64; i += 8) {
+			ROUND(a, b, c, d, e, f, g, h, i + 0);
+			ROUND(h, a, b, c, d, e, f, g, i + 1);
+			ROUND(g, h, a, b, c, d, e, f, i + 2);
+			ROUND(f, g, h, a, b, c, d, e, i + 3);
+			ROUND(e, f, g, h, a, b, c, d, i + 4);
+			ROUND(d, e, f, g, h, a, b, c, i + 5);
+			ROUND(c, d, e, f, g, h, a, b, i + 6);
+			ROUND(b, c, d, e, f, g, h, a, i + 7);
 		}
 		state[0] += a;
 		state[1] += b;
