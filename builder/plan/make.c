@@ -63,12 +63,13 @@ static void make_link(struct making *m)
 	m->program = plan_close(m->plan);
 }
 
+/* Folders for mounts alone need no archive: the kernel makes them where it mounts. */
 static void make_root(struct making *m)
 {
 	const struct uni_recipe *recipe = m->in->recipe;
 	struct uni_buf options = UNI_BUF_INIT;
 
-	if (m->in->ca == NULL && recipe->file_count == 0 && recipe->volume_count == 0)
+	if (m->in->ca == NULL && recipe->file_count == 0)
 		return;
 	plan_add(m->plan, UNI_OP_ROOT, "root", PLAN_ROOT_VERSION);
 	options_root(recipe, &options);

@@ -101,7 +101,7 @@ static struct uni_plan *make(const struct inputs *from)
 		.sources = sources,
 		.libraries = &library,
 		.library_count = 1,
-		.ca = &ca,
+		.ca = from->ca != '\0' ? &ca : NULL,
 		.volumes = volumes,
 		.compile_tools = { &compile, 1 },
 		.link_tools = { &link, 1 },
@@ -162,6 +162,21 @@ static void steps_of_a_recipe(void **state)
 		for (size_t j = 0; j < i; j++)
 			assert_false(uni_digest_eq(&s->key, &uni_plan_step(plan, j)->key));
 	}
+}
+
+/* The kernel makes the folders that it mounts at. */
+static void mounts_alone_need_no_archive(void **state)
+{
+	struct inputs in = usual;
+	struct uni_plan *plan UNI_AUTO(uni_plan) = NULL;
+
+	(void)state;
+	in.text = "[image]\nname = \"thing\"\n[app]\nsources = [\"a.c\", \"b.c\"]\n"
+		  "[[volume]]\nname = \"v\"\nmount = \"/v\"\nsource = \"v\"\n";
+	in.ca = '\0';
+	plan = make(&in);
+	assert_true(uni_plan_find(plan, "volume:v") >= 0);
+	assert_int_equal(uni_plan_find(plan, "root"), -1);
 }
 
 static void inputs_move_what_uses_them(void **state)
@@ -373,6 +388,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps_of_a_recipe),
+		cmocka_unit_test(mounts_alone_need_no_archive),
 		cmocka_unit_test(inputs_move_what_uses_them),
 		cmocka_unit_test(tools_move_what_runs_them),
 		cmocka_unit_test(recipe_moves_what_it_says),
