@@ -193,29 +193,40 @@ void uk_config_start(void)
 	set_log_level();
 }
 
-/* The host's record, NULL when there is none. Most are small: a page is tried first. */
+static int64_t ask_host(void *record, size_t room)
+{
+	int64_t size = uk_fwcfg_read(UNI_CONFIG_FWCFG, record, room);
+
+	if (size == -UK_ENOENT)
+		size = uk_xen_config_read(UNI_CONFIG_XENSTORE, record, room);
+	if (size == -UK_ENOENT && !uk_xen_start())
+		size = uk_smbios_read(UNI_CONFIG_SMBIOS, record, room);
+	return size;
+}
+
+/* The host's record, NULL when there is none: mostly, so that is asked before there is room for
+ * one. Most are small: a page is tried first. */
 static void *read_runtime(void)
 {
-	for (size_t room = UK_PAGE_SIZE; room <= UNI_CONFIG_MAX; room *= 4) {
-		void *record = uk_alloc(room);
-		int64_t size =
-			record != NULL ? uk_fwcfg_read(UNI_CONFIG_FWCFG, record, room) : -UK_ENOMEM;
+	uint8_t none;
+	int64_t size = ask_host(&none, 0);
 
-		if (size == -UK_ENOENT)
-			size = uk_xen_config_read(UNI_CONFIG_XENSTORE, record, room);
-		if (size == -UK_ENOENT && !uk_xen_start())
-			size = uk_smbios_read(UNI_CONFIG_SMBIOS, record, room);
+	for (size_t room = UK_PAGE_SIZE; size == -UK_EOVERFLOW && room <= UNI_CONFIG_MAX;
+	     room *= 4) {
+		void *record = uk_alloc(room);
+
+		size = record != NULL ? ask_host(record, room) : -UK_ENOMEM;
 		if (size > 0 && uni_config_check(record, (size_t)size))
 			return record;
 		uk_free(record);
-		if (size == -UK_ENOENT)
-			return NULL;
-		if (size >= 0)
-			uk_panic("boot configuration given at start: damaged, or of a version "
-				 "that is not known");
-		if (size != -UK_EOVERFLOW)
-			uk_panic("boot configuration given at start: error %ld reading it", -size);
 	}
+	if (size == -UK_ENOENT)
+		return NULL;
+	if (size >= 0)
+		uk_panic("boot configuration given at start: damaged, or of a version that is not "
+			 "known");
+	if (size != -UK_EOVERFLOW)
+		uk_panic("boot configuration given at start: error %ld reading it", -size);
 	uk_panic("boot configuration given at start: more than %u bytes", UNI_CONFIG_MAX);
 }
 

@@ -38,42 +38,54 @@ static struct uk_acpi_register generic(const struct table *t, size_t at)
 	return r;
 }
 
-/* The extended field, or the older one that holds a port. */
-static struct uk_acpi_register either(const struct table *t, size_t extended, size_t old)
-{
-	struct uk_acpi_register r = generic(t, extended);
+/* Fields and their places in `struct uk_fadt`, of the same size there. */
+static const struct scalar {
+	uint8_t at, size, to;
+} scalars[] = {
+	{ 46, 2, offsetof(struct uk_fadt, sci) },
+	{ 48, 4, offsetof(struct uk_fadt, smi_command) },
+	{ 52, 1, offsetof(struct uk_fadt, acpi_enable) },
+	{ 88, 1, offsetof(struct uk_fadt, pm1_event_size) },
+	{ 112, 4, offsetof(struct uk_fadt, flags) },
+	{ 128, 1, offsetof(struct uk_fadt, reset_value) },
+};
 
-	if (r.address == 0) {
-		r.memory = false;
-		r.address = field(t, old, 4) & 0xffff;
-	}
-	return r;
-}
+/* Registers: the extended field, and the older one, which holds a port; 0: there is none. */
+static const struct place {
+	uint8_t at, old, to;
+} places[] = {
+	{ 148, 56, offsetof(struct uk_fadt, pm1a_event) },
+	{ 160, 60, offsetof(struct uk_fadt, pm1b_event) },
+	{ 172, 64, offsetof(struct uk_fadt, pm1a_control) },
+	{ 184, 68, offsetof(struct uk_fadt, pm1b_control) },
+	{ 244, 0, offsetof(struct uk_fadt, sleep_control) },
+	{ 116, 0, offsetof(struct uk_fadt, reset) },
+};
 
 bool uk_fadt_read(struct uk_fadt *out)
 {
 	struct table t;
-	uint64_t flags;
 
 	t.p = uk_acpi_table("FACP", &t.size);
 	if (t.p == NULL)
 		return false;
-	flags = field(&t, 112, 4);
-	out->sci = (uint16_t)field(&t, 46, 2);
-	out->smi_command = (uint32_t)field(&t, 48, 4);
-	out->acpi_enable = (uint8_t)field(&t, 52, 1);
-	out->pm1_event_size = (uint8_t)field(&t, 88, 1);
-	out->pm1a_event = either(&t, 148, 56);
-	out->pm1b_event = either(&t, 160, 60);
-	out->pm1a_control = either(&t, 172, 64);
-	out->pm1b_control = either(&t, 184, 68);
-	out->sleep_control = generic(&t, 244);
-	out->reset = generic(&t, 116);
-	if ((flags & FLAG_RESET) == 0)
+	for (size_t i = 0; i < UK_COUNT(scalars); i++) {
+		uint64_t v = field(&t, scalars[i].at, scalars[i].size);
+
+		memcpy((uint8_t *)out + scalars[i].to, &v, scalars[i].size);
+	}
+	for (size_t i = 0; i < UK_COUNT(places); i++) {
+		struct uk_acpi_register r = generic(&t, places[i].at);
+
+		if (r.address == 0 && places[i].old != 0)
+			r = (struct uk_acpi_register){ .address = field(&t, places[i].old, 4) &
+								  0xffff };
+		memcpy((uint8_t *)out + places[i].to, &r, sizeof(r));
+	}
+	if ((out->flags & FLAG_RESET) == 0)
 		out->reset.address = 0;
-	out->reset_value = (uint8_t)field(&t, 128, 1);
-	out->hardware_reduced = (flags & FLAG_REDUCED) != 0;
-	out->button_is_device = (flags & FLAG_BUTTON_DEVICE) != 0;
+	out->hardware_reduced = (out->flags & FLAG_REDUCED) != 0;
+	out->button_is_device = (out->flags & FLAG_BUTTON_DEVICE) != 0;
 	return true;
 }
 

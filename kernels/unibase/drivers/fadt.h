@@ -19,6 +19,7 @@ struct uk_fadt {
 	uint8_t pm1_event_size; /* status and enable together */
 	uint16_t sci;		/* its interrupt line */
 	uint32_t smi_command;
+	uint32_t flags;
 	uint8_t acpi_enable;
 	bool hardware_reduced;
 	bool button_is_device; /* the power button is not a fixed event */

@@ -271,6 +271,13 @@ struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index)
 	return page;
 }
 
+struct uk_page *uk_cache_look(struct uk_inode *inode, uint64_t index)
+{
+	struct uk_page *page = uk_cache_find(inode, index);
+
+	return page == NULL && inode->ops->frame != NULL ? inode->ops->frame(inode, index) : page;
+}
+
 int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty,
 		 bool charged)
 {

@@ -10,7 +10,12 @@
 
 #include "fs.h"
 
-enum { CHAINS_MIN = 64, CHAINS_MAX = 8192, BYTES_A_CHAIN = 64 << 10, NAMES_A_CHAIN = 4 };
+enum {
+	CHAINS_MIN = UK_PAGE_SIZE / sizeof(struct uk_list),
+	CHAINS_ORDER_MAX = 5,
+	BYTES_A_CHAIN = 64 << 10,
+	NAMES_A_CHAIN = 4
+};
 
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static struct uk_list *chains;
@@ -21,12 +26,17 @@ static size_t unused_count, unused_max;
 void fs_dentry_start(void)
 {
 	uint32_t count = CHAINS_MIN;
+	unsigned order = 0;
+	struct uk_page *pages;
 
-	while (count < CHAINS_MAX && (uint64_t)count * BYTES_A_CHAIN < uk_mem_total())
+	while (order < CHAINS_ORDER_MAX && (uint64_t)count * BYTES_A_CHAIN < uk_mem_total()) {
 		count *= 2;
-	chains = uk_alloc(count * sizeof(*chains));
-	if (chains == NULL)
+		order++;
+	}
+	pages = uk_page_alloc(order, false);
+	if (pages == NULL)
 		uk_panic("no memory for the name cache");
+	chains = uk_page_virt(pages);
 	for (uint32_t i = 0; i < count; i++)
 		uk_list_init(&chains[i]);
 	chain_mask = count - 1;

@@ -15,8 +15,9 @@ struct slot {
 };
 
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
-static struct slot *slots;
-static int slot_count;
+static struct slot first[FIRST_SIZE];
+static struct slot *slots = first;
+static int slot_count = FIRST_SIZE;
 static int lowest_free; /* nothing below it is free */
 static uint64_t limit = 1024;
 static struct uk_dentry *cwd;
@@ -34,7 +35,7 @@ void uk_fd_set_limit(uint64_t value)
 /* Makes room for descriptor `fd`. */
 static int grow(int fd)
 {
-	int count = UK_MAX(slot_count, (int)FIRST_SIZE);
+	int count = slot_count;
 	struct slot *more, *old;
 	uint64_t state;
 
@@ -46,14 +47,14 @@ static int grow(int fd)
 	state = uk_spin_lock(&lock);
 	old = more;
 	if (count > slot_count) {
-		if (slots != NULL)
-			memcpy(more, slots, (size_t)slot_count * sizeof(*more));
+		memcpy(more, slots, (size_t)slot_count * sizeof(*more));
 		old = slots;
 		slots = more;
 		slot_count = count;
 	}
 	uk_spin_unlock(&lock, state);
-	uk_free(old);
+	if (old != first)
+		uk_free(old);
 	return 0;
 }
 

@@ -384,8 +384,9 @@ int uk_file_page(struct uk_file *file, uint64_t index, struct uk_page **page)
 
 	if (error != 0)
 		return error;
+	*page = uk_cache_look(file->inode, index);
 	read_ahead(file, index);
-	return uk_cache_get(file->inode, index, page);
+	return *page != NULL ? 0 : uk_cache_get(file->inode, index, page);
 }
 
 int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **page)

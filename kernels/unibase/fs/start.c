@@ -309,7 +309,7 @@ static void enter_folder(void)
 		return;
 	if (uk_config_string(entry, path, sizeof(path)) < 0)
 		uk_panic("the working folder's path is not sound");
-	if (strcmp(path, "/") == 0 && fs_mount_root()->mounted == NULL) /* as it is */
+	if (path[0] == '/' && path[1] == '\0' && fs_mount_root()->mounted == NULL) /* as it is */
 		return;
 	must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW | FS_DIRECTORY, &folder), "enter", path);
 	fs_cwd_set(folder);

@@ -219,7 +219,7 @@ static int take_run(struct uk_file *in, uint64_t index, unsigned most,
 	if (error != 0)
 		return error;
 	for (*count = 1; *count < most; ++*count) {
-		struct uk_page *next = uk_cache_find(in->inode, index + *count);
+		struct uk_page *next = uk_cache_look(in->inode, index + *count);
 
 		if (next == NULL)
 			break;

@@ -418,6 +418,11 @@ static struct uk_page *source_frame(const struct node *node, uint64_t index)
 }
 
 /* The frame itself where there is one, else a copy, else zeros. */
+static struct uk_page *file_frame(struct uk_inode *inode, uint64_t index)
+{
+	return source_frame(inode->data, index);
+}
+
 static struct uk_page *source_page(const struct node *node, uint64_t index)
 {
 	struct uk_page *page = source_frame(node, index);
@@ -513,6 +518,7 @@ static const struct uk_inode_ops folder_ops = {
 };
 static const struct uk_inode_ops file_ops = {
 	.fill = file_fill,
+	.frame = file_frame,
 	.reserve = file_reserve,
 	.unreserve = file_unreserve,
 	.truncate = file_truncate,

@@ -138,7 +138,7 @@ char *strchr(const char *s, int c)
 	}
 }
 
-char *strrchr(const char *s, int c)
+__attribute__((noinline)) char *strrchr(const char *s, int c)
 {
 	const char *last = NULL;
 

@@ -88,11 +88,47 @@ static void join_adjacent(struct map *map)
 	map->count = kept;
 }
 
+/* Nearly every firmware's map: in order, and nothing told twice. */
+static bool in_order(const struct uni_hvm_memmap_entry *told, uint32_t count)
+{
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (told[i].size == 0)
+			continue;
+		if (told[i].addr < last || told[i].addr > UK_DIRECT_SIZE ||
+		    told[i].size > UK_DIRECT_SIZE - told[i].addr)
+			return false;
+		last = told[i].addr + told[i].size;
+	}
+	return true;
+}
+
+/* Of such a map: only the ends of RAM that are no page go, and what touches is joined. */
+static void take_plain(struct map *map, const struct uni_hvm_memmap_entry *e)
+{
+	uint64_t start = UK_ALIGN_UP(UK_MAX(e->addr, UK_PAGE_SIZE), UK_PAGE_SIZE);
+	uint64_t end = UK_ALIGN_DOWN(e->addr + e->size, UK_PAGE_SIZE);
+	struct uni_hvm_memmap_entry *last = &map->m[map->count];
+
+	if (e->type != RAM || start >= end)
+		return;
+	if (map->count != 0 && last[-1].addr + last[-1].size == start)
+		last[-1].size += end - start;
+	else
+		add(map, start, end);
+}
+
 uint32_t uk_memmap_make(struct uni_hvm_memmap_entry *out, uint32_t room,
 			const struct uni_hvm_memmap_entry *told, uint32_t count)
 {
 	struct map map = { out, 0, room };
 
+	if (in_order(told, count)) {
+		for (uint32_t i = 0; i < count; i++)
+			take_plain(&map, &told[i]);
+		return map.count;
+	}
 	for (uint32_t i = 0; i < count; i++)
 		take_ram(&map, &told[i]);
 	for (uint32_t i = 0; i < count; i++)

@@ -125,7 +125,7 @@ static void fault_around(const struct uk_area *area, uint64_t addr, const struct
 
 		if (slot == NULL || *slot != 0 || index >= whole)
 			continue;
-		page = uk_cache_find(f->file->inode, index);
+		page = uk_cache_look(f->file->inode, index);
 		if (page != NULL)
 			uk_pt_set(slot, uk_page_paddr(page) | uk_pt_bits(area->prot, false));
 	}
@@ -164,6 +164,13 @@ static int fault_again(const struct uk_area *area, uint64_t addr, uint64_t *slot
 	return enter_own(area, addr, slot, entry & UK_PTE_ZERO ? NULL : uk_pt_page(entry));
 }
 
+/* What the area is for, when nobody has said what he wants. */
+static enum uk_access usual_access(const struct uk_area *area)
+{
+	return (area->prot & UK_PROT_WRITE) && !(area->flags & UK_AREA_SHARED) ? UK_ACCESS_WRITE
+									       : UK_ACCESS_READ;
+}
+
 static bool allows(const struct uk_area *area, enum uk_access access)
 {
 	if (access == UK_ACCESS_WRITE)
@@ -181,11 +188,14 @@ static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *ha
 			struct fetched *want)
 {
 	struct uk_area *area = uk_area_find(uk_map.root, addr);
-	bool write = access == UK_ACCESS_WRITE, shared;
 	uint64_t index, *slot;
+	bool write, shared;
 
 	if (area == NULL || area->start > addr)
 		return -UK_ENOENT;
+	if (access == UK_ACCESS_USUAL)
+		access = usual_access(area);
+	write = access == UK_ACCESS_WRITE;
 	if (!allows(area, access))
 		return -UK_EACCES;
 	if (area->file != NULL && !uk_kernel_held())
@@ -256,27 +266,12 @@ int uk_map_populate(uint64_t addr, uint64_t size)
 {
 	uint64_t end = addr + UK_ALIGN_UP(size, UK_PAGE_SIZE);
 
-	while (addr < end) {
-		struct uk_area *area;
-		unsigned prot;
-		int result;
+	for (; addr < end; addr += UK_PAGE_SIZE) {
+		int result = uk_map_fault(addr, UK_ACCESS_USUAL);
 
-		uk_mutex_lock(&uk_map.lock);
-		area = uk_area_find(uk_map.root, addr);
-		if (area == NULL || area->start > addr) {
-			uk_mutex_unlock(&uk_map.lock);
-			return -UK_ENOMEM;
-		}
-		prot = area->flags & UK_AREA_SHARED ? area->prot & ~(unsigned)UK_PROT_WRITE
-						    : area->prot;
-		uk_mutex_unlock(&uk_map.lock);
-		if (prot != 0) {
-			result = uk_map_fault(addr, prot & UK_PROT_WRITE ? UK_ACCESS_WRITE
-									 : UK_ACCESS_READ);
-			if (result != 0)
-				return result;
-		}
-		addr += UK_PAGE_SIZE;
+		/* What nobody may touch needs no frames. */
+		if (result != 0 && result != -UK_EACCES)
+			return result == -UK_ENOENT ? -UK_ENOMEM : result;
 	}
 	return 0;
 }

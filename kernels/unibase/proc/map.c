@@ -141,10 +141,19 @@ void uk_change_join(struct uk_change *c, uint64_t addr)
 	uk_change_resize(low, end);
 }
 
+static bool occupied(uint64_t start, uint64_t end)
+{
+	const struct uk_area *area = uk_area_find(uk_map.root, start);
+
+	return area != NULL && area->start < end;
+}
+
 void uk_change_clear(struct uk_change *c, uint64_t start, uint64_t end)
 {
 	struct uk_area *area;
 
+	if (!occupied(start, end))
+		return;
 	uk_change_cut(c, start);
 	uk_change_cut(c, end);
 	while ((area = uk_area_find(uk_map.root, start)) != NULL && area->start < end)
@@ -155,13 +164,6 @@ void uk_change_clear(struct uk_change *c, uint64_t start, uint64_t end)
 bool uk_range_valid(uint64_t addr, uint64_t size)
 {
 	return (addr & UK_PAGE_MASK) == 0 && size <= UK_USER_END && addr <= UK_USER_END - size;
-}
-
-static bool occupied(uint64_t start, uint64_t end)
-{
-	struct uk_area *area = uk_area_find(uk_map.root, start);
-
-	return area != NULL && area->start < end;
 }
 
 uint64_t uk_change_place(uint64_t hint, uint64_t size, uint64_t below)

@@ -93,39 +93,41 @@ static void push_strings(struct stack *st, enum uni_config_type type, uint64_t *
 	}
 }
 
-static void aux(uint64_t type, uint64_t value)
-{
-	uk_process.auxv[uk_process.auxv_count++] = type;
-	uk_process.auxv[uk_process.auxv_count++] = value;
-}
-
 static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t random,
 		      uint64_t platform)
 {
 	uint64_t vdso = uk_vdso_map();
 
-	aux(AT_HWCAP, uk_cpuid(1, 0).d);
-	aux(AT_PAGESZ, UK_PAGE_SIZE);
-	aux(AT_CLKTCK, 100);
-	aux(AT_PHDR, l->phdr);
-	aux(AT_PHENT, l->phentsize);
-	aux(AT_PHNUM, l->phnum);
-	aux(AT_BASE, l->base);
-	aux(AT_FLAGS, 0);
-	aux(AT_ENTRY, l->program);
-	aux(AT_UID, uk_process.uid.real);
-	aux(AT_EUID, uk_process.uid.effective);
-	aux(AT_GID, uk_process.gid.real);
-	aux(AT_EGID, uk_process.gid.effective);
-	aux(AT_SECURE, 0);
-	aux(AT_RANDOM, random);
-	aux(AT_HWCAP2, 0);
-	aux(AT_EXECFN, execfn);
-	aux(AT_PLATFORM, platform);
-	aux(AT_MINSIGSTKSZ, uk_sigframe_size());
-	if (vdso != 0)
-		aux(AT_SYSINFO_EHDR, vdso);
-	aux(0, 0);
+	const struct {
+		uint64_t type, value;
+	} values[] = {
+		{ AT_HWCAP, uk_cpuid(1, 0).d },
+		{ AT_PAGESZ, UK_PAGE_SIZE },
+		{ AT_CLKTCK, 100 },
+		{ AT_PHDR, l->phdr },
+		{ AT_PHENT, l->phentsize },
+		{ AT_PHNUM, l->phnum },
+		{ AT_BASE, l->base },
+		{ AT_FLAGS, 0 },
+		{ AT_ENTRY, l->program },
+		{ AT_UID, uk_process.uid.real },
+		{ AT_EUID, uk_process.uid.effective },
+		{ AT_GID, uk_process.gid.real },
+		{ AT_EGID, uk_process.gid.effective },
+		{ AT_SECURE, 0 },
+		{ AT_RANDOM, random },
+		{ AT_HWCAP2, 0 },
+		{ AT_EXECFN, execfn },
+		{ AT_PLATFORM, platform },
+		{ AT_MINSIGSTKSZ, uk_sigframe_size() },
+		/* The end, where there is no vDSO. */
+		{ vdso != 0 ? AT_SYSINFO_EHDR : 0, vdso },
+		{ 0, 0 },
+	};
+
+	_Static_assert(sizeof(values) <= sizeof(uk_process.auxv), "it has room for all");
+	memcpy(uk_process.auxv, values, sizeof(values));
+	uk_process.auxv_count = 2 * ((unsigned)UK_COUNT(values) - (vdso != 0 ? 0 : 1));
 }
 
 /* argc, argv, envp and auxv, lowest, on a multiple of 16. */

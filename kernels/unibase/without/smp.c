@@ -1,6 +1,7 @@
 /*
  * A kernel for one processor.
  */
+#include <uk/lock.h>
 #include <uk/smp.h>
 
 struct uk_cpu *uk_cpus[UK_CPUS_MAX] = { &uk_cpu_boot };
@@ -27,4 +28,17 @@ void uk_smp_obey(void)
 void uk_smp_wake(struct uk_cpu *cpu)
 {
 	(void)cpu;
+}
+
+/* One processor's locks keep only its interrupts away. */
+uint64_t uk_spin_lock(struct uk_spinlock *lock)
+{
+	(void)lock;
+	return uk_irq_save();
+}
+
+void uk_spin_unlock(struct uk_spinlock *lock, uint64_t state)
+{
+	(void)lock;
+	uk_irq_restore(state);
 }

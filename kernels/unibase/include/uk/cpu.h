@@ -156,17 +156,17 @@ static inline void uk_irq_off(void)
 	__asm__ volatile("cli" : : : "memory");
 }
 /* Interrupts off; what to give to uk_irq_restore. */
-static inline uint64_t uk_irq_save(void)
+UK_INLINE uint64_t uk_irq_save(void)
 {
-	uint64_t flags = uk_rflags();
+	uint64_t flags;
 
-	uk_irq_off();
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
 	return flags;
 }
-static inline void uk_irq_restore(uint64_t flags)
+/* Without a branch, for this stands at every lock's end. */
+UK_INLINE void uk_irq_restore(uint64_t flags)
 {
-	if (flags & 0x200)
-		uk_irq_on();
+	__asm__ volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
 }
 static inline void uk_pause(void)
 {

@@ -16,31 +16,31 @@ struct uk_list {
 		&(head), &(head)                                                                   \
 	}
 
-static inline void uk_list_init(struct uk_list *head)
+UK_INLINE void uk_list_init(struct uk_list *head)
 {
 	head->next = head->prev = head;
 }
-static inline bool uk_list_empty(const struct uk_list *head)
+UK_INLINE bool uk_list_empty(const struct uk_list *head)
 {
 	return head->next == head;
 }
-static inline void uk_list_insert(struct uk_list *before, struct uk_list *item)
+UK_INLINE void uk_list_insert(struct uk_list *before, struct uk_list *item)
 {
 	item->prev = before->prev;
 	item->next = before;
 	before->prev->next = item;
 	before->prev = item;
 }
-static inline void uk_list_push_back(struct uk_list *head, struct uk_list *item)
+UK_INLINE void uk_list_push_back(struct uk_list *head, struct uk_list *item)
 {
 	uk_list_insert(head, item);
 }
-static inline void uk_list_push_front(struct uk_list *head, struct uk_list *item)
+UK_INLINE void uk_list_push_front(struct uk_list *head, struct uk_list *item)
 {
 	uk_list_insert(head->next, item);
 }
 /* The item may be removed again, or asked whether it is in a list (uk_list_empty). */
-static inline void uk_list_remove(struct uk_list *item)
+UK_INLINE void uk_list_remove(struct uk_list *item)
 {
 	item->prev->next = item->next;
 	item->next->prev = item->prev;

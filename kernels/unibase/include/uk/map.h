@@ -96,7 +96,7 @@ bool uk_map_file_at(uint64_t *at, struct uk_file **file, bool *shared);
 /* One byte a page: 1 when a frame is there. -UK_ENOMEM when there is no area. */
 int uk_map_resident(uint64_t addr, uint64_t pages, uint8_t *present);
 
-enum uk_access { UK_ACCESS_READ = 1, UK_ACCESS_WRITE = 2, UK_ACCESS_EXEC = 4 };
+enum uk_access { UK_ACCESS_USUAL, UK_ACCESS_READ, UK_ACCESS_WRITE, UK_ACCESS_EXEC = 4 };
 /*
  * Makes one access to `addr` possible. 0, or why not:
  * -UK_ENOENT no area, -UK_EACCES area forbids, -UK_EFAULT behind the end of the file,

@@ -23,6 +23,8 @@ typedef int64_t uk_off_t;    /* file offset */
 #define UK_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define uk_container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* What is no longer than a call of it, or hardly: an emulator, too, pays for each call. */
+#define UK_INLINE static inline __attribute__((always_inline))
 #define UK_NORETURN __attribute__((noreturn))
 #define UK_PACKED __attribute__((packed))
 #define UK_PRINTF(f, a) __attribute__((format(printf, f, a)))

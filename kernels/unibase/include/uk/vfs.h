@@ -52,6 +52,9 @@ struct uk_inode_ops {
 	 * time; the others are added when that costs little. Zero behind the end of the file.
 	 */
 	int (*fill)(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count);
+	/* NULL, or: the frame of memory that holds the page's content anyway, as the boot image
+	 * does that of its files, with a reference. NULL: none does. */
+	struct uk_page *(*frame)(struct uk_inode *inode, uint64_t index);
 	/* A page turns dirty. 1: room was set aside for it; 0: it needs none; -UK_ENOSPC. */
 	int (*reserve)(struct uk_inode *inode, uint64_t index);
 	/* Pages for which room was set aside were dropped or written. */
@@ -167,6 +170,8 @@ uint64_t uk_super_dev(void); /* a new st_dev */
 int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page);
 /* The same only if it is there. */
 struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index);
+/* To read, and not by the cache's means: it may be a frame of the boot image. Only if it is there. */
+struct uk_page *uk_cache_look(struct uk_inode *inode, uint64_t index);
 /*
  * Puts a page in, in the place of none (else -UK_EEXIST); the cache takes a reference of its own.
  * Frames that are not the cache's (the boot image's) may be put in as well and are never written.

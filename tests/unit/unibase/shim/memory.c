@@ -23,7 +23,7 @@ enum { ARENA_PAGES = 65536, SHRINKERS = 8 };
 
 static char *arena;
 static struct uk_page *pages;
-static size_t used, limit = ARENA_PAGES, hint;
+static size_t used, kept, limit = ARENA_PAGES, hint;
 static size_t (*shrinkers[SHRINKERS])(size_t);
 static size_t shrinker_count, allocations, fail_at, live;
 
@@ -65,9 +65,14 @@ void shim_page_limit(size_t count)
 	limit = count < ARENA_PAGES ? count : ARENA_PAGES;
 }
 
+void shim_pages_keep(void)
+{
+	kept = used;
+}
+
 size_t shim_pages_used(void)
 {
-	return used;
+	return used - kept;
 }
 
 static struct uk_page *take(size_t count, size_t align)

@@ -316,6 +316,7 @@ void shim_vfs(void)
 	if (fs_mount_root() != NULL)
 		return;
 	fs_dentry_start();
+	shim_pages_keep();
 	uk_shrinker_register(fs_cache_shrink);
 	uk_shrinker_register(fs_dentry_shrink);
 	root = fs_tmpfs_new(64 << 20);

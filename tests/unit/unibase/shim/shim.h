@@ -15,6 +15,8 @@
 /* At most this many pages from now on (all of the arena at first); frees everything the shrinkers
  * know before it says no. */
 void shim_page_limit(size_t pages);
+/* What is in use now is never given back, and does not count in what follows. */
+void shim_pages_keep(void);
 size_t shim_pages_used(void);
 /* Bytes in pages of the boot image: reserved, page-aligned. */
 void *shim_image(const void *data, size_t size);
