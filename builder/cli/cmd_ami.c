@@ -5,47 +5,19 @@
 #include <uni/dest/ami.h>
 
 #include "commands.h"
+#include "ec2_session.h"
 #include "list.h"
 
 static const struct cli_option options[] = {
-	{ "profile", 0, "NAME", "credentials of this profile" },
+	CLI_EC2_PROFILE,
 	{ 0 },
 };
 
 static const struct cli_option gc_options[] = {
-	{ "profile", 0, "NAME", "credentials of this profile" },
+	CLI_EC2_PROFILE,
 	{ "dry-run", 0, NULL, "only say what would go" },
 	{ 0 },
 };
-
-/* What every one of these begins with. */
-struct session {
-	struct uni_aws *aws;
-	char *region, *image;
-};
-
-static void session_end(struct session *s)
-{
-	uni_aws_free(s->aws);
-	free(s->region);
-	free(s->image);
-}
-#define AUTO_SESSION __attribute__((cleanup(session_end)))
-
-static int begin(const struct cli *cli, struct session *s, bool wants_image, struct uni_err *err)
-{
-	struct uni_net_options net = { .events = &cli->events };
-	struct uni_aws_options how = { .profile = cli_value(cli, "profile"), .net = &net };
-	int rc = uni_ami_address(cli->args[0], &s->region, &s->image, err);
-
-	if (rc == 0 && wants_image != (s->image != NULL))
-		rc = uni_err_set(err, UNI_E_USAGE, "%s: %s", cli->args[0],
-				 wants_image ? "names no image" : "a region is enough");
-	if (rc != 0)
-		return rc;
-	how.region = s->region;
-	return uni_aws_open(&s->aws, &how, err);
-}
 
 static void image_json(struct uni_buf *out, const struct uni_ec2_image *image)
 {
@@ -72,11 +44,11 @@ static void image_json(struct uni_buf *out, const struct uni_ec2_image *image)
 
 static int run_list(struct cli *cli)
 {
-	struct session s AUTO_SESSION = { 0 };
+	struct cli_ec2 s CLI_AUTO_EC2 = { 0 };
 	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
 	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 	struct uni_err err = UNI_ERR_INIT;
-	int rc = begin(cli, &s, false, &err);
+	int rc = cli_ec2_open(cli, cli->args[0], NULL, &s, &err);
 
 	if (rc == 0)
 		rc = uni_ami_list(s.aws, s.region, &images, &err);
@@ -98,15 +70,15 @@ static int run_list(struct cli *cli)
 
 static int run_show(struct cli *cli)
 {
-	struct session s AUTO_SESSION = { 0 };
+	struct cli_ec2 s CLI_AUTO_EC2 = { 0 };
 	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
 	struct uni_buf out UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_err err = UNI_ERR_INIT;
 	const struct uni_ec2_image *image;
-	int rc = begin(cli, &s, true, &err);
+	int rc = cli_ec2_open(cli, cli->args[0], "image", &s, &err);
 
 	if (rc == 0)
-		rc = uni_ami_find(s.aws, s.region, s.image, &images, &err);
+		rc = uni_ami_find(s.aws, s.region, s.name, &images, &err);
 	if (rc != 0)
 		return cli_fail(cli, &err);
 	image = &images.items[0];
@@ -126,15 +98,15 @@ static int run_show(struct cli *cli)
 
 static int run_copy(struct cli *cli)
 {
-	struct session s AUTO_SESSION = { 0 };
+	struct cli_ec2 s CLI_AUTO_EC2 = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
 	char copy[UNI_EC2_ID];
-	int rc = begin(cli, &s, true, &err);
+	int rc = cli_ec2_open(cli, cli->args[0], "image", &s, &err);
 
 	if (rc == 0 && !uni_aws_region_valid(cli->args[1]))
 		rc = uni_err_set(&err, UNI_E_USAGE, "\"%s\" is no region's name", cli->args[1]);
 	if (rc == 0)
-		rc = uni_ami_copy(s.aws, s.region, s.image, cli->args[1], copy, &err);
+		rc = uni_ami_copy(s.aws, s.region, s.name, cli->args[1], copy, &err);
 	if (rc != 0)
 		return cli_fail(cli, &err);
 	cli_out("%s  %s\n", cli->args[1], copy);
@@ -143,21 +115,21 @@ static int run_copy(struct cli *cli)
 
 static int run_deregister(struct cli *cli)
 {
-	struct session s AUTO_SESSION = { 0 };
+	struct cli_ec2 s CLI_AUTO_EC2 = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
-	int rc = begin(cli, &s, true, &err);
+	int rc = cli_ec2_open(cli, cli->args[0], "image", &s, &err);
 
 	if (rc == 0)
-		rc = uni_ami_remove(s.aws, s.region, s.image, &err);
+		rc = uni_ami_remove(s.aws, s.region, s.name, &err);
 	return rc != 0 ? cli_fail(cli, &err) : UNI_EXIT_OK;
 }
 
 static int run_gc(struct cli *cli)
 {
-	struct session s AUTO_SESSION = { 0 };
+	struct cli_ec2 s CLI_AUTO_EC2 = { 0 };
 	struct uni_strv removed UNI_AUTO_STRV = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
-	int rc = begin(cli, &s, false, &err);
+	int rc = cli_ec2_open(cli, cli->args[0], NULL, &s, &err);
 
 	if (rc == 0)
 		rc = uni_ami_collect(s.aws, s.region, cli_flag(cli, "dry-run"), &removed, &err);

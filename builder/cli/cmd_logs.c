@@ -13,6 +13,7 @@
 
 static const struct cli_option options[] = {
 	{ "follow", 'f', NULL, "go on with what comes, until the machine ends" },
+	CLI_EC2_PROFILE,
 	{ 0 },
 };
 

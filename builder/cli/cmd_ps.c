@@ -13,6 +13,7 @@
 
 static const struct cli_option options[] = {
 	{ "all", 'a', NULL, "those that have ended too" },
+	CLI_EC2_PROFILE,
 	{ 0 },
 };
 

@@ -48,6 +48,7 @@ static const struct cli_option options[] = {
 	{ "type", 0, "NAME", "in EC2: the kind of machine (default: t3.nano)" },
 	{ "subnet", 0, "ID", "in EC2: where it is connected (default: the account's)" },
 	{ "security-group", 0, "ID", "in EC2: what may reach it; repeats" },
+	CLI_EC2_PROFILE,
 	{ "detach", 'd', NULL, "leave the machine running: see uni ps, logs and stop" },
 	{ "name", 0, "NAME", "of the machine with --detach (default: the image's)" },
 	{ "timeout", 't', "SECONDS", "end the machine after this time, with status 124" },
@@ -58,6 +59,8 @@ static const struct cli_option options[] = {
 	CLI_PASSPHRASE_OPTION,
 	{ 0 },
 };
+
+static const char *const only_in_ec2[] = { "type", "subnet", "security-group", "profile", NULL };
 
 static bool is_recipe(const char *path)
 {
@@ -235,6 +238,8 @@ static int run(struct cli *cli)
 
 	if (cli_is_ec2(cli->args[0]))
 		return cli_ec2_run(cli);
+	if (cli_ec2_options(cli, false, only_in_ec2, &err) != 0)
+		return cli_fail(cli, &err);
 	if ((is_recipe(cli->args[0]) ? run_build_recipe(cli, &target, &diags, &err)
 				     : run_open_image(cli, &target, &err)) != 0 ||
 	    make_spec(cli, &target, &spec, &err) != 0 ||

@@ -11,6 +11,7 @@
 static const struct cli_option options[] = {
 	{ "grace", 'g', "SECONDS", "time to end in order (default: 15)" },
 	{ "kill", 'k', NULL, "cut it off at once" },
+	CLI_EC2_PROFILE,
 	{ 0 },
 };
 

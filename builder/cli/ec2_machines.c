@@ -2,6 +2,7 @@
  * Machines in EC2. An instance is named by its id; what uni did not start is left alone.
  */
 #include "ec2_machines.h"
+#include "ec2_session.h"
 #include "list.h"
 
 #include <string.h>
@@ -11,38 +12,22 @@
 #include <uni/base/system.h>
 #include <uni/dest/ami.h>
 
-struct ec2 {
-	struct uni_aws *aws;
-	char *region, *name;
-};
+/* What counts in EC2 of the options of run and ps; of those of logs and stop the profile alone. */
+static const char *const run_options[] = { "type",    "subnet", "security-group", "name", "detach",
+					   "profile", NULL };
+static const char *const ps_options[] = { "all", "profile", NULL };
+static const char *const other_options[] = { "profile", NULL };
 
-static void ec2_end(struct ec2 *e)
+static int begin(const struct cli *cli, const char *const *options, const char *address,
+		 const char *wanted, struct cli_ec2 *e, struct uni_err *err)
 {
-	uni_aws_free(e->aws);
-	free(e->region);
-	free(e->name);
-}
-#define AUTO_EC2 __attribute__((cleanup(ec2_end)))
+	int rc = cli_ec2_options(cli, true, options, err);
 
-static int begin(struct cli *cli, const char *address, bool wants_name, struct ec2 *e,
-		 struct uni_err *err)
-{
-	const struct uni_net_options net = { .events = &cli->events };
-	struct uni_aws_options how = { .net = &net };
-	int rc = uni_ami_address(address, &e->region, &e->name, err);
-
-	if (rc == 0 && wants_name != (e->name != NULL))
-		rc = uni_err_set(err, UNI_E_USAGE, "%s: %s", address,
-				 wants_name ? "names nothing behind the region"
-					    : "a region is enough");
-	if (rc != 0)
-		return rc;
-	how.region = e->region;
-	return uni_aws_open(&e->aws, &how, err);
+	return rc == 0 ? cli_ec2_open(cli, address, wanted, e, err) : rc;
 }
 
 /* The one machine of ours with that id. */
-static int find(const struct ec2 *e, struct uni_ec2_instances *found, struct uni_err *err)
+static int find(const struct cli_ec2 *e, struct uni_ec2_instances *found, struct uni_err *err)
 {
 	int rc = uni_ec2_list(e->aws, e->region, e->name, found, err);
 
@@ -54,14 +39,16 @@ static int find(const struct ec2 *e, struct uni_ec2_instances *found, struct uni
 
 int cli_ec2_run(struct cli *cli)
 {
-	struct ec2 e AUTO_EC2 = { .aws = NULL };
+	struct cli_ec2 e CLI_AUTO_EC2 = { 0 };
 	struct uni_ec2_images images UNI_AUTO_EC2_IMAGES = { 0 };
 	struct uni_strv groups UNI_AUTO_STRV = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
 	char id[UNI_EC2_ID], token[33];
 	uint8_t random[16];
-	int rc = begin(cli, cli->args[0], true, &e, &err);
+	int rc = begin(cli, run_options, cli->args[0], "image", &e, &err);
 
+	if (rc == 0 && cli->arg_count > 1)
+		rc = uni_err_set(&err, UNI_E_USAGE, "a program in EC2 has the image's arguments");
 	if (rc == 0)
 		rc = uni_ami_find(e.aws, e.region, e.name, &images, &err);
 	if (rc != 0)
@@ -92,20 +79,28 @@ int cli_ec2_run(struct cli *cli)
 	return UNI_EXIT_OK;
 }
 
+static bool is_listed(const struct cli *cli, const struct uni_ec2_instance *instance)
+{
+	return cli_flag(cli, "all") || !uni_str_eq(instance->state, "terminated");
+}
+
 static void print_json(const struct cli *cli, const struct uni_ec2_instances *instances)
 {
 	struct cli_list list CLI_AUTO_LIST = cli_list_new(cli);
 
 	for (size_t i = 0; i < instances->count; i++) {
 		const struct uni_ec2_instance *x = &instances->items[i];
-		struct uni_buf *out = cli_list_item(&list);
 		const char *const fields[][2] = {
 			{ "id", x->id },	   { "image", x->image },
 			{ "name", x->name },	   { "state", x->state },
 			{ "type", x->type },	   { "started", x->started },
 			{ "address", x->address }, { "private_address", x->private_address },
 		};
+		struct uni_buf *out;
 
+		if (!is_listed(cli, x))
+			continue;
+		out = cli_list_item(&list);
 		uni_buf_putc(out, '{');
 		for (size_t j = 0; j < UNI_COUNT(fields); j++) {
 			uni_buf_printf(out, "%s\"%s\": ", j != 0 ? ", " : "", fields[j][0]);
@@ -118,11 +113,10 @@ static void print_json(const struct cli *cli, const struct uni_ec2_instances *in
 
 int cli_ec2_ps(struct cli *cli)
 {
-	struct ec2 e AUTO_EC2 = { .aws = NULL };
+	struct cli_ec2 e CLI_AUTO_EC2 = { 0 };
 	struct uni_ec2_instances list UNI_AUTO_EC2_INSTANCES = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
-	bool all = cli_flag(cli, "all");
-	int rc = begin(cli, cli->args[0], false, &e, &err);
+	int rc = begin(cli, ps_options, cli->args[0], NULL, &e, &err);
 
 	if (rc == 0)
 		rc = uni_ec2_list(e.aws, e.region, NULL, &list, &err);
@@ -135,7 +129,7 @@ int cli_ec2_ps(struct cli *cli)
 	for (size_t i = 0; i < list.count; i++) {
 		const struct uni_ec2_instance *x = &list.items[i];
 
-		if (all || !uni_str_eq(x->state, "terminated"))
+		if (is_listed(cli, x))
 			cli_out("%-16s  %-13s  %s  %s  %s  %s\n", x->name, x->state, x->id, x->type,
 				*x->address != '\0' ? x->address : x->private_address, x->image);
 	}
@@ -144,11 +138,11 @@ int cli_ec2_ps(struct cli *cli)
 
 int cli_ec2_logs(struct cli *cli)
 {
-	struct ec2 e AUTO_EC2 = { .aws = NULL };
+	struct cli_ec2 e CLI_AUTO_EC2 = { 0 };
 	struct uni_ec2_instances found UNI_AUTO_EC2_INSTANCES = { 0 };
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_err err = UNI_ERR_INIT;
-	int rc = begin(cli, cli->args[0], true, &e, &err);
+	int rc = begin(cli, other_options, cli->args[0], "machine", &e, &err);
 
 	if (rc == 0)
 		rc = find(&e, &found, &err);
@@ -162,10 +156,10 @@ int cli_ec2_logs(struct cli *cli)
 
 int cli_ec2_stop(struct cli *cli, const char *machine)
 {
-	struct ec2 e AUTO_EC2 = { .aws = NULL };
+	struct cli_ec2 e CLI_AUTO_EC2 = { 0 };
 	struct uni_ec2_instances found UNI_AUTO_EC2_INSTANCES = { 0 };
 	struct uni_err err = UNI_ERR_INIT;
-	int rc = begin(cli, machine, true, &e, &err);
+	int rc = begin(cli, other_options, machine, "machine", &e, &err);
 
 	if (rc == 0)
 		rc = find(&e, &found, &err);

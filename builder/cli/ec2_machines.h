@@ -5,14 +5,9 @@
 #ifndef UNI_CLI_EC2_MACHINES_H
 #define UNI_CLI_EC2_MACHINES_H
 
-#include "command.h"
+#include "ec2_session.h"
 
-static inline bool cli_is_ec2(const char *argument)
-{
-	return uni_str_starts(argument, "ec2://");
-}
-
-/* Each an exit status. */
+/* Each an exit status: 2 for options and arguments that have no meaning there. */
 int cli_ec2_run(struct cli *cli);			/* ec2://REGION/IMAGE */
 int cli_ec2_ps(struct cli *cli);			/* ec2://REGION */
 int cli_ec2_logs(struct cli *cli);			/* ec2://REGION/INSTANCE */

@@ -60,8 +60,25 @@ class Images(ec2.Ec2):
         self.uni("stop", machine)
         self.assertEqual(made["state"], "terminated")
         self.assertEqual(self.uni("ps", "ec2://eu-central-1"), "")
+        self.assertEqual(self.uni_json("ps", "ec2://eu-central-1", "--json"), [])
+        self.assertEqual(self.uni_json("ps", "ec2://eu-central-1", "--json", "--all")[0]["state"], "terminated")
         made["tags"] = {}
         self.assertIn("that uni started", self.fails("stop", machine))
+
+    def test_options_that_mean_nothing_there_are_refused(self):
+        for words, said in ((("run", "ec2://eu-central-1/x", "--memory", "64M"), "--memory has no meaning in EC2"),
+                            (("run", "ec2://eu-central-1/x", "argument"), "has the image's arguments"),
+                            (("logs", "ec2://eu-central-1/i-1", "--follow"), "--follow has no meaning in EC2"),
+                            (("stop", "ec2://eu-central-1/i-1", "--kill"), "--kill has no meaning in EC2"),
+                            (("run", "recipe.toml", "--type", "t3.nano"), "--type has no meaning but for ec2://"),
+                            (("run", "ec2://eu-central-1"), "names no image"), (("ps", "ec2://eu-central-1/x"), "enough")):
+            self.assertIn(said, self.fails(*words, status=2))
+        self.assertEqual(self.account.calls, [])
+        os.makedirs(self.path("home/.aws"), exist_ok=True)
+        with open(self.path("home/.aws/credentials"), "w", encoding="utf-8") as f:
+            f.write("[b]\naws_access_key_id = AKIDB\naws_secret_access_key = x\n")
+        self.assertIn("InvalidClientTokenId",
+                      self.fails("ps", "ec2://eu-central-1", "--profile", "b"))
 
     def test_types_that_remain_are_told(self):
         self.assertRegex(self.push("--dry-run"), r"types .* Nitro types; c1, .*t2")
