@@ -165,9 +165,17 @@ def spec_tags(form, kind):
     return {}
 
 
+def elements(**values):
+    """XML of that which is not None."""
+    return "".join(f"<{name}>{value}</{name}>" for name, value in values.items() if value is not None)
+
+
+def items(each):
+    return "".join(f"<item>{one}</item>" for one in each)
+
+
 def tag_xml(tags):
-    return "<tagSet>" + "".join(f"<item><key>{escape(k)}</key><value>{escape(v)}</value></item>"
-                                for k, v in tags.items()) + "</tagSet>"
+    return f"<tagSet>{items(elements(key=escape(k), value=escape(v)) for k, v in tags.items())}</tagSet>"
 
 
 class Ebs:
@@ -267,7 +275,8 @@ class Ebs:
         indexes = sorted(snapshot["blocks"])
         at = 0
         if "pageToken" in query:
-            at = next((i for i, index in enumerate(indexes) if self.token(name, f"page/{index}") == query["pageToken"]), None)
+            at = next((i for i, index in enumerate(indexes)
+                       if self.token(name, f"page/{index}") == query["pageToken"]), None)
             if at is None:
                 raise Refused(400, "ValidationException", "pageToken")
         page, rest = indexes[at:at + min(most, self.account.page)], indexes[at + min(most, self.account.page):]
@@ -317,7 +326,7 @@ class Ec2:
         return True
 
     def describe_images(self, region, form):
-        items = ""
+        found = []
         for name, image in self.account.images.items():
             if image["region"] != region or form.get("ImageId.1", name) != name:
                 continue
@@ -325,30 +334,30 @@ class Ec2:
                 continue
             if image["wait"] > 0:
                 image["wait"] -= 1
-            mappings = "".join(f"<item><deviceName>{device}</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs>"
-                               "</item>" for device, snapshot in image["mappings"].items())
-            ena = f"<enaSupport>{image['form']['EnaSupport']}</enaSupport>" if "EnaSupport" in image["form"] else ""
-            items += (f"<item><imageId>{name}</imageId><name>{escape(image['name'])}</name>"
-                      f"<bootMode>{image['form']['BootMode']}</bootMode>{ena}"
-                      f"<imageState>{'pending' if image['wait'] else 'available'}</imageState>"
-                      "<creationDate>2026-01-01T00:00:00.000Z</creationDate><blockDeviceMapping>"
-                      f"{mappings}</blockDeviceMapping>{tag_xml(image['tags'])}</item>")
-        if "ImageId.1" in form and not items:
+            mappings = items(elements(deviceName=device, ebs=elements(snapshotId=snapshot))
+                             for device, snapshot in image["mappings"].items())
+            found.append(elements(imageId=name, name=escape(image["name"]), bootMode=image["form"]["BootMode"],
+                                  enaSupport=image["form"].get("EnaSupport"),
+                                  imageState="pending" if image["wait"] else "available",
+                                  creationDate="2026-01-01T00:00:00.000Z", blockDeviceMapping=mappings) +
+                         tag_xml(image["tags"]))
+        if "ImageId.1" in form and not found:
             raise Refused(400, "InvalidAMIID.NotFound", form["ImageId.1"])
-        return f"<imagesSet>{items}</imagesSet>"
+        return elements(imagesSet=items(found))
 
     def describe_snapshots(self, region, form):
-        items = ""
+        found = []
         for name, snapshot in self.account.snapshots.items():
             if snapshot["region"] != region or form.get("SnapshotId.1", name) != name:
                 continue
             if self.matches(form, {"snapshot-id": [name]}, snapshot["tags"]):
-                items += (f"<item><snapshotId>{name}</snapshotId><status>{snapshot['state']}</status>"
-                          f"<statusMessage>{'as the test wants' if snapshot['state'] == 'error' else ''}</statusMessage>"
-                          f"<startTime>2026-01-01T00:00:00.{snapshot['serial']:03}Z</startTime>{tag_xml(snapshot['tags'])}</item>")
-        if "SnapshotId.1" in form and not items:
+                found.append(elements(snapshotId=name, status=snapshot["state"],
+                                      statusMessage="as the test wants" if snapshot["state"] == "error" else "",
+                                      startTime=f"2026-01-01T00:00:00.{snapshot['serial']:03}Z") +
+                             tag_xml(snapshot["tags"]))
+        if "SnapshotId.1" in form and not found:
             raise Refused(400, "InvalidSnapshot.NotFound", form["SnapshotId.1"])
-        return f"<snapshotSet>{items}</snapshotSet>"
+        return elements(snapshotSet=items(found))
 
     def mappings(self, region, form):
         """Device and snapshot of each, in order; refused when they are not volumes that can be made."""
@@ -426,8 +435,9 @@ class Ec2:
             raise Refused(400, "InvalidParameterCombination",
                           f"Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{kind}' "
                           "instance type. Ensure that you are using an AMI that is enabled for ENA.")
-        if form.get("MinCount") != "1" or form.get("MaxCount") != "1" or form.get("MetadataOptions.HttpTokens") != "required":
-            raise Refused(400, "InvalidParameterValue", "counts, or IMDSv1")
+        for key, value in (("MinCount", "1"), ("MaxCount", "1"), ("MetadataOptions.HttpTokens", "required")):
+            if form.get(key) != value:
+                raise Refused(400, "InvalidParameterValue", f"{key} is {form.get(key)}")
         token = form.get("ClientToken")
         if token not in self.account.tokens:
             self.account.tokens[token] = self.account.new_id("i")
@@ -444,15 +454,15 @@ class Ec2:
     def describe_instances(self, region, form):
         if "InstanceId.1" in form:
             self.instance(region, form["InstanceId.1"])
-        items = ""
+        found = []
         for name, instance in self.account.instances.items():
             if instance["region"] == region and form.get("InstanceId.1", name) == name and \
                     self.matches(form, {}, instance["tags"]):
-                items += (f"<item><instancesSet><item><instanceId>{name}</instanceId>"
-                          f"<imageId>{instance['form']['ImageId']}</imageId><instanceState><name>{instance['state']}"
-                          f"</name></instanceState><instanceType>{instance['form']['InstanceType']}</instanceType>"
-                          f"<ipAddress>192.0.2.7</ipAddress>{tag_xml(instance['tags'])}</item></instancesSet></item>")
-        return f"<reservationSet>{items}</reservationSet>"
+                machine = elements(instanceId=name, imageId=instance["form"]["ImageId"],
+                                   instanceState=elements(name=instance["state"]),
+                                   instanceType=instance["form"]["InstanceType"], ipAddress="192.0.2.7")
+                found.append(elements(instancesSet=items([machine + tag_xml(instance["tags"])])))
+        return elements(reservationSet=items(found))
 
     def get_console_output(self, region, form):
         self.instance(region, form["InstanceId"])

@@ -85,7 +85,7 @@ class Trouble(ec2.Ec2):
         process = self.start_push("-v")
         self.wait_for(lambda: self.account.count("PutSnapshotBlock") >= 4)
         self.server.vanish()
-        time.sleep(5)
+        time.sleep(3)
         self.account.faults = []
         self.server = double.start(self.account, self.server.server_address[1])
         self.addCleanup(self.server.server_close)
@@ -101,6 +101,10 @@ class Trouble(ec2.Ec2):
         said = self.push_fails(to="ec2://eu-centrall-1/")
         self.assertIn("DescribeImages in eu-centrall-1", said)
         self.assertIn("did you mean eu-central-1?", said)
+
+    def test_a_region_that_is_not_enabled(self):
+        self.account.faults = [double.Fault("DescribeImages", 401, 1, "OptInRequired")]
+        self.assertIn("the account has not enabled eu-central-1, or not this service", self.push_fails())
 
     def fresh_account(self, number):
         vars(self.account).update(vars(double.Account()))
