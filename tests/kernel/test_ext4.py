@@ -72,6 +72,18 @@ def judge_programs(kernel, programs, folder):
         run("/sbin/e2fsck", "-fn", disk)
 
 
+def judge_direct(kernel, tools, folder):
+    """Past the cache, through it and by mappings a file is the same, on the disk as well."""
+    disk, image = os.path.join(folder, "disk"), os.path.join(folder, "image.elf")
+    for options in ("-b", "4096"), ("-b", "1024"):
+        make_disk(disk, 64, *options)
+        make_image(kernel, os.path.join(tools, "direct"), "/data", image, ("/data",))
+        end = boot(image, memory=32, extra=plain(disk))
+        if (end.kind, end.status) != ("status", 0) or text_of(end) != "bounds\nall ways agree\n":
+            fail(f"O_DIRECT, {options}: the guest ended: {end}\n{text_of(end)[-1500:]}")
+        run("/sbin/e2fsck", "-fn", disk)
+
+
 def judge_pressure(kernel, tools, folder):
     """A program that leaves no memory, and what it writes all the same."""
     disk, image = os.path.join(folder, "disk"), os.path.join(folder, "image.elf")
@@ -102,6 +114,7 @@ def main():
     kernel, programs, tools = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         judge_programs(kernel, programs, folder)
+        judge_direct(kernel, tools, folder)
         judge_pressure(kernel, tools, folder)
         judge_orphans(kernel, tools, folder)
     sys.exit(failures != 0)

@@ -248,8 +248,13 @@ void e4_release(struct uk_inode *inode);
 void e4_unmark(struct uk_inode *inode); /* what it held in memory alone is not wanted any more */
 void e4_mark(struct uk_inode *inode);	/* it differs from the disk: to be written some time */
 
+/* ext4_direct.c */
+int64_t e4_read_direct(struct uk_file *file, struct uk_iter *to, uint64_t *offset);
+int64_t e4_write_direct(struct uk_inode *inode, struct uk_iter *from, uint64_t *offset);
+
 /* ext4_data.c */
 int e4_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count);
+int e4_read_pages(struct uk_inode *inode, uint64_t first, struct uk_page **pages, unsigned count);
 int e4_write_pages(struct uk_inode *inode, struct uk_page **pages, unsigned count);
 int e4_reserve(struct uk_inode *inode, uint64_t index);
 void e4_unreserve(struct uk_inode *inode, uint64_t pages);

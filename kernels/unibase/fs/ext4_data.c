@@ -26,7 +26,7 @@ static uint64_t page_end(uint64_t size)
 
 struct filling {
 	struct uk_inode *inode;
-	struct uk_page *pages[PAGES_MAX];
+	struct uk_page **pages;
 	uint64_t first;
 	unsigned count;
 	struct e4_run runs[E4_RUNS_MAX];
@@ -152,7 +152,8 @@ static int add_zeros(struct uk_inode *inode, uint64_t index)
 int e4_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count)
 {
 	uint64_t end = page_end(inode->size);
-	struct filling f = { .inode = inode, .first = first };
+	struct uk_page *pages[PAGES_MAX];
+	struct filling f = { .inode = inode, .pages = pages, .first = first };
 	int error;
 
 	if (index >= end)
@@ -170,6 +171,24 @@ int e4_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned cou
 	f.count = 1;
 	error = fill_map(&f, index);
 	return error != 0 ? error : fill_pages(&f);
+}
+
+int e4_read_pages(struct uk_inode *inode, uint64_t first, struct uk_page **pages, unsigned count)
+{
+	struct filling f = { .inode = inode };
+	int error = 0;
+
+	for (unsigned done = 0; error == 0 && done < count; done += f.count) {
+		f.pages = pages + done;
+		f.first = first + done;
+		f.count = count - done;
+		error = fill_map(&f, f.first);
+		if (error == 0)
+			error = fill_read(&f);
+		for (unsigned i = 0; error == 0 && i < f.count; i++)
+			zero_tail(inode, f.pages[i], f.first + i);
+	}
+	return error;
 }
 
 /* --- writing --- */

@@ -27,6 +27,8 @@ static int64_t regular_read(struct uk_file *file, struct uk_iter *to, uint64_t *
 	struct uk_inode *inode = file->inode;
 	int64_t done = 0;
 
+	if ((file->flags & UK_O_DIRECT) != 0 && inode->ops->read_direct != NULL)
+		return inode->ops->read_direct(file, to, offset);
 	while (to->left != 0 && *offset < inode->size) {
 		uint64_t index = *offset >> UK_PAGE_SHIFT;
 		size_t at = *offset & UK_PAGE_MASK;
@@ -116,10 +118,10 @@ static int64_t write_part(struct uk_inode *inode, uint64_t offset, struct uk_ite
 	return moved;
 }
 
-/* Under the inode's lock. */
-static int64_t write_locked(struct uk_inode *inode, struct uk_iter *from, uint64_t *offset)
+/* Under the inode's lock; behind `done` bytes that went past the cache. */
+static int64_t write_locked(struct uk_inode *inode, struct uk_iter *from, uint64_t *offset,
+			    int64_t done)
 {
-	int64_t done = 0;
 
 	while (from->left != 0) {
 		size_t wanted = UK_MIN(UK_PAGE_SIZE - (*offset & UK_PAGE_MASK), from->left);
@@ -176,11 +178,6 @@ static int write_through(struct uk_file *file)
 	return error;
 }
 
-static bool is_direct_fit(const struct uk_file *file, uint64_t offset, uint64_t size)
-{
-	return (file->flags & UK_O_DIRECT) == 0 || (offset | size) % 512 == 0;
-}
-
 static int64_t regular_write(struct uk_file *file, struct uk_iter *from, uint64_t *offset)
 {
 	struct uk_inode *inode = file->inode;
@@ -190,9 +187,7 @@ static int64_t regular_write(struct uk_file *file, struct uk_iter *from, uint64_
 	uk_mutex_lock(&inode->lock);
 	if ((file->flags & UK_O_APPEND) != 0)
 		*offset = inode->size;
-	if (!is_direct_fit(file, *offset, from->left))
-		done = -UK_EINVAL;
-	else if (from->left != 0) {
+	if (from->left != 0) {
 		if ((inode->seals & FS_SEAL_WRITE) != 0 ||
 		    ((inode->seals & FS_SEAL_GROW) != 0 && *offset + from->left > inode->size))
 			done = -UK_EPERM;
@@ -201,8 +196,11 @@ static int64_t regular_write(struct uk_file *file, struct uk_iter *from, uint64_
 		else {
 			from->left = UK_MIN(from->left, inode->super->size_max - *offset);
 			done = *offset > inode->size ? zero_behind(inode) : 0;
-			if (done == 0)
-				done = write_locked(inode, from, offset);
+			if (done == 0 && (file->flags & UK_O_DIRECT) != 0 &&
+			    inode->ops->write_direct != NULL)
+				done = inode->ops->write_direct(inode, from, offset);
+			if (done >= 0)
+				done = write_locked(inode, from, offset, done);
 		}
 	}
 	if (done > 0)

@@ -84,6 +84,11 @@ struct uk_inode_ops {
 	/* Pages one behind the other go to the disk. Set: the file system has a disk. Called with
 	 * the inode's lock. */
 	int (*write_pages)(struct uk_inode *inode, struct uk_page **pages, unsigned count);
+	/* O_DIRECT, from and to the disk past the cache, which keeps nothing of it; what was done.
+	 * Writing, with the inode's lock, leaves to the cache what is no whole page. -UK_EINVAL
+	 * when the piece does not begin and end with a sector. */
+	int64_t (*read_direct)(struct uk_file *file, struct uk_iter *to, uint64_t *offset);
+	int64_t (*write_direct)(struct uk_inode *inode, struct uk_iter *from, uint64_t *offset);
 	/* An extended attribute, or (name NULL) the list of their names; its size, also when room
 	 * is 0; -UK_ENODATA, -UK_ERANGE. */
 	int64_t (*xattr)(struct uk_inode *inode, const char *name, void *value, size_t room);
