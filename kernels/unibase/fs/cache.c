@@ -86,13 +86,10 @@ static struct uk_page *tree_next_below(void *place, unsigned height, uint64_t ba
 		*index = base;
 		return base >= from ? place : NULL;
 	}
-	for (unsigned i = 0; i < FAN; i++) {
-		uint64_t width = 1ull << (FAN_BITS * (height - 1));
-		uint64_t start = base + i * width;
+	for (unsigned i = from > base ? tree_step(from - base, height) : 0; i < FAN; i++) {
+		uint64_t start = base + ((uint64_t)i << (FAN_BITS * (height - 1)));
 		struct uk_page *page;
 
-		if (start + (width - 1) < from)
-			continue;
 		page = tree_next_below(node->slot[i], height - 1, start, from, index);
 		if (page != NULL)
 			return page;
@@ -105,9 +102,10 @@ static struct uk_page *tree_next(struct uk_pages *tree, uint64_t from, uint64_t 
 	return tree_next_below(tree->root, tree->height, 0, from, index);
 }
 
-/* Nodes cannot be allocated under the lock (that may call the shrinker): they wait here. */
+/* Nodes cannot be allocated under the lock (that may call the shrinker): they wait here. Few: mostly
+ * one is missing, and whoever needs more comes again. */
 struct spares {
-	struct node *node[2 * HEIGHT_MAX];
+	struct node *node[2];
 	unsigned count;
 };
 

@@ -24,7 +24,7 @@ int fs_decoder_new(enum fs_codec codec, struct fs_decoder **out)
 	decoder->codec = codec;
 	switch (codec) {
 	case FS_ZSTD:
-		decoder->memory = uk_alloc(ZSTD_estimateDCtxSize());
+		decoder->memory = uk_alloc_room(ZSTD_estimateDCtxSize());
 		if (decoder->memory != NULL)
 			decoder->zstd =
 				ZSTD_initStaticDCtx(decoder->memory, ZSTD_estimateDCtxSize());

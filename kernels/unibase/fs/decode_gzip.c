@@ -11,7 +11,7 @@ void libdeflate_free(void *p);
 
 void *libdeflate_malloc(size_t size)
 {
-	return uk_alloc(size);
+	return uk_alloc_room(size);
 }
 
 void libdeflate_free(void *p)

@@ -154,41 +154,45 @@ static void refuse(struct live *l, uint64_t generation, enum uni_bell_reason rea
 	l->reason = reason;
 }
 
+/* What a superblock is; void if it is not above `above`, which is the cheapest to see. */
+static enum uni_live_state state_of(const struct live *l, const struct uni_live_super *s,
+				    unsigned block, uint64_t above)
+{
+	return s->generation > above && is_ours(l, s) ? uni_live_check(s, block, l->dev->size)
+						      : UNI_LIVE_VOID;
+}
+
 /* The newest generation above `above` that is sound and permitted, opened; NULL: none. */
 static struct served *find_newer(struct live *l, uint64_t above)
 {
 	static struct uni_live_super supers[SUPERS]; /* one thread looks */
-	bool tried[SUPERS] = { false };
+	enum uni_live_state state[SUPERS];
 
 	l->refused = 0;
 	if (read_supers(l->dev, supers) != 0)
 		return NULL;
-	for (unsigned turn = 0; turn < SUPERS; turn++) {
+	for (unsigned i = 0; i < SUPERS; i++)
+		state[i] = state_of(l, &supers[i], i, above);
+	for (;;) {
 		enum uni_bell_reason reason;
 		struct served *served = NULL;
 		unsigned best = SUPERS;
 
-		for (unsigned i = 0; i < SUPERS; i++) {
-			if (tried[i] || !is_ours(l, &supers[i]) ||
-			    uni_live_check(&supers[i], i, l->dev->size) == UNI_LIVE_VOID ||
-			    supers[i].generation <= above)
-				tried[i] = true;
-			else if (best == SUPERS || supers[i].generation > supers[best].generation)
+		for (unsigned i = 0; i < SUPERS; i++)
+			if (state[i] != UNI_LIVE_VOID &&
+			    (best == SUPERS || supers[i].generation > supers[best].generation))
 				best = i;
-		}
 		if (best == SUPERS)
 			return NULL;
-		tried[best] = true;
-		reason = uni_live_check(&supers[best], best, l->dev->size) == UNI_LIVE_NEWER
-				 ? UNI_BELL_VERSION_NEW
-				 : judge(l, &supers[best]);
+		reason = state[best] == UNI_LIVE_NEWER ? UNI_BELL_VERSION_NEW
+						       : judge(l, &supers[best]);
 		if (reason == UNI_BELL_NONE)
 			served = open_slot(l, &supers[best], &reason);
 		if (served != NULL)
 			return served;
 		refuse(l, supers[best].generation, reason);
+		state[best] = UNI_LIVE_VOID;
 	}
-	return NULL;
 }
 
 /* -- the one thread -- */

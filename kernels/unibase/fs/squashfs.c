@@ -58,11 +58,11 @@ static const struct uk_super_ops super_ops = { .statfs = squashfs_statfs,
 static int rooms_new(struct sq *sq)
 {
 	if (!fs_volume_in_memory(sq->volume)) {
-		sq->packed = uk_alloc(sq->disk.block_size + 2 * UK_PAGE_SIZE);
+		sq->packed = uk_alloc_room(sq->disk.block_size + 2 * UK_PAGE_SIZE);
 		if (sq->packed == NULL)
 			return -UK_ENOMEM;
 	}
-	sq->unpacked = uk_alloc(sq->disk.block_size);
+	sq->unpacked = uk_alloc_room(sq->disk.block_size);
 	return sq->unpacked != NULL ? 0 : -UK_ENOMEM;
 }
 

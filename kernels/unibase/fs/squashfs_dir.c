@@ -6,7 +6,7 @@
  */
 #include "squashfs.h"
 
-enum { FIRST = 2, RUN_BITS = 8 };
+enum { FIRST = 2, RUN_BITS = 8, WINDOW = 512 };
 _Static_assert(1 << RUN_BITS == SQ_DIR_RUN, "a number in a run");
 
 static const uint8_t entry_types[] = {
@@ -16,8 +16,8 @@ static const uint8_t entry_types[] = {
 
 struct listing {
 	struct sq *sq;
-	struct sq_place at;
-	uint32_t position; /* bytes from the start of the listing */
+	struct sq_place at; /* behind what is in the window */
+	uint32_t position;  /* bytes from the start of the listing */
 	uint32_t size;
 	/* The run that it is in. */
 	uint32_t run; /* where its header stands */
@@ -25,49 +25,88 @@ struct listing {
 	uint32_t left; /* entries */
 	/* The entry read last. */
 	struct sq_dir_entry entry;
-	char name[UK_NAME_MAX + 1];
+	const char *name; /* until the next one is read; no NUL behind it */
 	size_t name_size;
+	/* The listing's next bytes: an entry takes less than reading it from the metadata would. */
+	size_t used, filled;
+	uint8_t window[WINDOW];
 };
+_Static_assert(WINDOW >= UK_NAME_MAX + 1, "a name lies in the window in one piece");
 
+/* Of zeros. */
 static void listing_start(struct listing *l, const struct uk_inode *dir)
 {
-	*l = (struct listing){ .sq = sq_of(dir), .at = sq_node_of(dir)->list };
+	l->sq = sq_of(dir);
+	l->at = sq_node_of(dir)->list;
 	l->size = dir->size > SQ_DIR_EXTRA ? (uint32_t)dir->size - SQ_DIR_EXTRA : 0;
 }
 
-static int take(struct listing *l, void *to, size_t size)
+static int refill(struct listing *l)
+{
+	size_t rest = l->filled - l->used;
+	size_t more = UK_MIN(WINDOW - rest, (size_t)(l->size - l->position) - rest);
+
+	memmove(l->window, l->window + l->used, rest);
+	l->used = 0;
+	l->filled = rest + more;
+	return sq_meta_read(l->sq, &l->at, l->window + rest, more);
+}
+
+/* The next `size` bytes, where they are until more is taken. */
+static int take(struct listing *l, size_t size, const void **at)
+{
+	int error = 0;
+
+	if (size > l->size - l->position)
+		return -UK_EIO;
+	if (size > l->filled - l->used)
+		error = refill(l);
+	if (error != 0)
+		return error;
+	*at = l->window + l->used;
+	l->used += size;
+	l->position += (uint32_t)size;
+	return 0;
+}
+
+/* Before anything was taken. */
+static int pass(struct listing *l, uint32_t size)
 {
 	if (size > l->size - l->position)
 		return -UK_EIO;
-	l->position += (uint32_t)size;
-	return sq_meta_read(l->sq, &l->at, to, size);
+	l->position += size;
+	return sq_meta_read(l->sq, &l->at, NULL, size);
 }
 
 /* 1: an entry, 0: the end. */
 static int next_entry(struct listing *l)
 {
+	const void *at;
 	int error;
 
 	if (l->left == 0) {
 		if (l->position == l->size)
 			return 0;
 		l->run = l->position;
-		error = take(l, &l->head, sizeof(l->head));
+		error = take(l, sizeof(l->head), &at);
 		if (error != 0)
 			return error;
+		memcpy(&l->head, at, sizeof(l->head));
 		if (l->head.count >= SQ_DIR_RUN)
 			return -UK_EIO;
 		l->left = l->head.count + 1;
 	}
-	error = take(l, &l->entry, sizeof(l->entry));
+	error = take(l, sizeof(l->entry), &at);
 	if (error != 0)
 		return error;
+	memcpy(&l->entry, at, sizeof(l->entry));
 	l->name_size = (size_t)l->entry.name_size + 1;
 	if (l->name_size > UK_NAME_MAX || l->entry.type < SQ_DIR || l->entry.type > SQ_SOCKET)
 		return -UK_EIO;
-	error = take(l, l->name, l->name_size);
+	error = take(l, l->name_size, &at);
 	if (error != 0)
 		return error;
+	l->name = at;
 	l->left--;
 	return 1;
 }
@@ -187,7 +226,7 @@ static int seek(struct listing *l, const struct uk_inode *dir, uint64_t position
 	start = (uint32_t)run;
 	result = skip_runs(l, dir, run_is_beyond, &start);
 	if (result == 0 && start > l->position)
-		result = take(l, NULL, start - l->position);
+		result = pass(l, start - l->position);
 	for (unsigned i = 0; i < (position & (SQ_DIR_RUN - 1)) && result >= 0; i++) {
 		result = next_entry(l);
 		if (result == 0)

@@ -99,7 +99,7 @@ static void *small_alloc(size_t size)
 	return object;
 }
 
-static void *large_alloc(size_t size)
+static void *large_alloc(size_t size, bool zero)
 {
 	size_t frames = (size + UK_PAGE_MASK) >> UK_PAGE_SHIFT;
 	unsigned order = 0;
@@ -116,15 +116,26 @@ static void *large_alloc(size_t size)
 		uk_page_put(&page[i]);
 	page->flags = UK_PAGE_LARGE;
 	page->index = frames;
-	memset(uk_page_virt(page), 0, frames << UK_PAGE_SHIFT);
+	if (zero)
+		memset(uk_page_virt(page), 0, frames << UK_PAGE_SHIFT);
 	return uk_page_virt(page);
+}
+
+static void *any_alloc(size_t size, bool zero)
+{
+	if (size > UK_PAGE_SIZE << UK_ORDER_MAX)
+		return NULL;
+	return size <= 2048 ? small_alloc(UK_MAX(size, 1)) : large_alloc(size, zero);
 }
 
 void *uk_alloc(size_t size)
 {
-	if (size > UK_PAGE_SIZE << UK_ORDER_MAX)
-		return NULL;
-	return size <= 2048 ? small_alloc(UK_MAX(size, 1)) : large_alloc(size);
+	return any_alloc(size, true);
+}
+
+void *uk_alloc_room(size_t size)
+{
+	return any_alloc(size, false);
 }
 
 static void small_free(struct uk_page *page, void *object)

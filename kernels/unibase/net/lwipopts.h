@@ -60,6 +60,8 @@ void *uk_lwip_calloc(size_t count, size_t size);
 #define LWIP_NETIF_LINK_CALLBACK 0
 #define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
+#define LWIP_CHKSUM uk_lwip_checksum
+uint16_t uk_lwip_checksum(const void *data, int size);
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define PBUF_POOL_SIZE 0

@@ -74,6 +74,8 @@ uint64_t uk_mem_free(void);
  * when out; aligned to 16, to 64 when size is a multiple of 64, to a page above 2 KiB. uk_realloc
  * zeroes what it adds; uk_free takes NULL. Any context. */
 void *uk_alloc(size_t size);
+/* Not zeroed: for what is filled before it is read. */
+void *uk_alloc_room(size_t size);
 void *uk_realloc(void *old, size_t size);
 void uk_free(void *p);
 

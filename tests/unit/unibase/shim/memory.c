@@ -225,6 +225,14 @@ void *uk_alloc(size_t size)
 	return p;
 }
 
+void *uk_alloc_room(size_t size)
+{
+	void *p = uk_alloc(size);
+
+	/* Whoever counts on zeros is found out. */
+	return p != NULL ? memset(p, 0xa5, size) : NULL;
+}
+
 void *uk_realloc(void *old, size_t size)
 {
 	void *p = fails() ? NULL : realloc(old, size);
