@@ -102,8 +102,8 @@ static struct uk_page *tree_next(struct uk_pages *tree, uint64_t from, uint64_t 
 	return tree_next_below(tree->root, tree->height, 0, from, index);
 }
 
-/* Nodes cannot be allocated under the lock (that may call the shrinker): they wait here. Few: mostly
- * one is missing, and whoever needs more comes again. */
+/* Nodes cannot be allocated under the lock (that may call the shrinker): they wait here. Few:
+ * mostly one is missing, and whoever needs more comes again. */
 struct spares {
 	struct node *node[2];
 	unsigned count;

@@ -6,7 +6,12 @@
  */
 #include "squashfs.h"
 
-enum { FIRST = 2, RUN_BITS = 8, WINDOW = 512 };
+enum {
+	FIRST = 2,
+	RUN_BITS = 8,
+	WINDOW = 512,
+	ENTRY_MAX = sizeof(struct sq_dir_entry) + UK_NAME_MAX
+};
 _Static_assert(1 << RUN_BITS == SQ_DIR_RUN, "a number in a run");
 
 static const uint8_t entry_types[] = {
@@ -31,7 +36,7 @@ struct listing {
 	size_t used, filled;
 	uint8_t window[WINDOW];
 };
-_Static_assert(WINDOW >= UK_NAME_MAX + 1, "a name lies in the window in one piece");
+_Static_assert(WINDOW >= ENTRY_MAX, "an entry lies in the window in one piece");
 
 /* Of zeros. */
 static void listing_start(struct listing *l, const struct uk_inode *dir)
@@ -41,32 +46,27 @@ static void listing_start(struct listing *l, const struct uk_inode *dir)
 	l->size = dir->size > SQ_DIR_EXTRA ? (uint32_t)dir->size - SQ_DIR_EXTRA : 0;
 }
 
-static int refill(struct listing *l)
+/* How many of the next `most` bytes lie at *at: fewer only where the listing ends. */
+static int look(struct listing *l, size_t most, const uint8_t **at, size_t *have)
 {
-	size_t rest = l->filled - l->used;
-	size_t more = UK_MIN(WINDOW - rest, (size_t)(l->size - l->position) - rest);
-
-	memmove(l->window, l->window + l->used, rest);
-	l->used = 0;
-	l->filled = rest + more;
-	return sq_meta_read(l->sq, &l->at, l->window + rest, more);
-}
-
-/* The next `size` bytes, where they are until more is taken. */
-static int take(struct listing *l, size_t size, const void **at)
-{
+	size_t rest = l->filled - l->used, left = l->size - l->position;
 	int error = 0;
 
-	if (size > l->size - l->position)
-		return -UK_EIO;
-	if (size > l->filled - l->used)
-		error = refill(l);
-	if (error != 0)
-		return error;
+	if (rest < most && rest < left) {
+		memmove(l->window, l->window + l->used, rest);
+		l->used = 0;
+		l->filled = UK_MIN((size_t)WINDOW, left);
+		error = sq_meta_read(l->sq, &l->at, l->window + rest, l->filled - rest);
+	}
 	*at = l->window + l->used;
+	*have = l->filled - l->used;
+	return error;
+}
+
+static void take(struct listing *l, size_t size)
+{
 	l->used += size;
 	l->position += (uint32_t)size;
-	return 0;
 }
 
 /* Before anything was taken. */
@@ -78,35 +78,50 @@ static int pass(struct listing *l, uint32_t size)
 	return sq_meta_read(l->sq, &l->at, NULL, size);
 }
 
+static int next_run(struct listing *l)
+{
+	const uint8_t *at;
+	size_t have;
+	int error;
+
+	l->run = l->position;
+	error = look(l, sizeof(l->head), &at, &have);
+	if (error != 0)
+		return error;
+	if (have < sizeof(l->head))
+		return -UK_EIO;
+	memcpy(&l->head, at, sizeof(l->head));
+	if (l->head.count >= SQ_DIR_RUN)
+		return -UK_EIO;
+	l->left = l->head.count + 1;
+	take(l, sizeof(l->head));
+	return 0;
+}
+
 /* 1: an entry, 0: the end. */
 static int next_entry(struct listing *l)
 {
-	const void *at;
-	int error;
+	const uint8_t *at;
+	size_t have;
+	int error = 0;
 
-	if (l->left == 0) {
-		if (l->position == l->size)
-			return 0;
-		l->run = l->position;
-		error = take(l, sizeof(l->head), &at);
-		if (error != 0)
-			return error;
-		memcpy(&l->head, at, sizeof(l->head));
-		if (l->head.count >= SQ_DIR_RUN)
-			return -UK_EIO;
-		l->left = l->head.count + 1;
-	}
-	error = take(l, sizeof(l->entry), &at);
+	if (l->left == 0 && l->position == l->size)
+		return 0;
+	if (l->left == 0)
+		error = next_run(l);
+	if (error == 0)
+		error = look(l, ENTRY_MAX, &at, &have);
 	if (error != 0)
 		return error;
-	memcpy(&l->entry, at, sizeof(l->entry));
-	l->name_size = (size_t)l->entry.name_size + 1;
-	if (l->name_size > UK_NAME_MAX || l->entry.type < SQ_DIR || l->entry.type > SQ_SOCKET)
+	if (have < sizeof(l->entry))
 		return -UK_EIO;
-	error = take(l, l->name_size, &at);
-	if (error != 0)
-		return error;
-	l->name = at;
+	__builtin_memcpy(&l->entry, at, sizeof(l->entry));
+	l->name = (const char *)at + sizeof(l->entry);
+	l->name_size = (size_t)l->entry.name_size + 1;
+	if (l->name_size > UK_NAME_MAX || l->name_size > have - sizeof(l->entry) ||
+	    l->entry.type < SQ_DIR || l->entry.type > SQ_SOCKET)
+		return -UK_EIO;
+	take(l, sizeof(l->entry) + l->name_size);
 	l->left--;
 	return 1;
 }
@@ -118,8 +133,12 @@ static uint64_t entry_number(const struct listing *l)
 
 static int compare(const char *a, size_t a_size, const char *b, size_t b_size)
 {
-	int order = memcmp(a, b, UK_MIN(a_size, b_size));
+	int order;
 
+	/* Most differ at once: that is seen without a call. */
+	if (*a != *b)
+		return (uint8_t)*a < (uint8_t)*b ? -1 : 1;
+	order = memcmp(a, b, UK_MIN(a_size, b_size));
 	return order != 0 ? order : a_size < b_size ? -1 : a_size > b_size;
 }
 

@@ -12,7 +12,7 @@
 
 #include "fs.h"
 
-enum { PER_BLOCK_SHIFT = 7 };
+enum { PER_BLOCK_SHIFT = 7, HEAD_MAX = 8 };
 _Static_assert(1u << PER_BLOCK_SHIFT == UNI_VERITY_PER_BLOCK, "digests in a hash block");
 _Static_assert(UNI_VERITY_BLOCK == UK_PAGE_SIZE, "a block is a page");
 
@@ -26,6 +26,8 @@ struct fs_verity {
 	uint8_t root[UNI_VERITY_DIGEST];
 	struct uk_sha256 salted; /* the state behind the salt: every hash starts there */
 	struct uk_inode *tree;	 /* whose pages are the hash blocks */
+	uint8_t *head;		 /* while it is opened: the device's from the superblock on */
+	size_t head_blocks;
 	char name[32];
 };
 
@@ -78,6 +80,15 @@ int fs_verity_check(struct fs_verity *v, uint64_t block, const void *data)
 	return error;
 }
 
+static int read_block(struct fs_verity *v, uint64_t index, void *to)
+{
+	if (v->head == NULL || index + 1 >= v->head_blocks)
+		return uk_block_read(v->dev, v->tree_start + index * UNI_VERITY_BLOCK, to,
+				     UNI_VERITY_BLOCK);
+	memcpy(to, v->head + (index + 1) * UNI_VERITY_BLOCK, UNI_VERITY_BLOCK);
+	return 0;
+}
+
 /* A hash block from the device; its own hash stands one level up. */
 static int tree_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count)
 {
@@ -93,8 +104,7 @@ static int tree_fill(struct uk_inode *inode, uint64_t index, uint64_t first, uns
 		return -UK_ENOMEM;
 	while (index < v->level_start[level])
 		level++;
-	error = uk_block_read(v->dev, v->tree_start + index * UNI_VERITY_BLOCK, uk_page_virt(page),
-			      UNI_VERITY_BLOCK);
+	error = read_block(v, index, uk_page_virt(page));
 	if (error == 0)
 		error = check_against(v, level + 1, index - v->level_start[level],
 				      uk_page_virt(page), &matches);
@@ -165,43 +175,85 @@ static bool agrees(const struct fs_verity *v, const struct uni_config_mount *mou
 	       tree <= (v->dev->size - mount->hash_offset) / UNI_VERITY_BLOCK - 1;
 }
 
+/*
+ * The superblock, and in the same transfer what every reader needs next: the levels above the
+ * lowest, and the first block of that. A transfer takes longer than all that is done with it.
+ */
+static int read_head(struct fs_verity *v, uint64_t offset)
+{
+	uint64_t left = offset < v->dev->size ? (v->dev->size - offset) / UNI_VERITY_BLOCK : 0;
+
+	v->head_blocks = UK_MIN(v->levels != 0 ? v->level_start[0] + 2 : 1, left);
+	v->head_blocks = UK_MIN(v->head_blocks, (size_t)HEAD_MAX);
+	if (v->head_blocks == 0 || offset % UNI_VERITY_BLOCK != 0)
+		return -UK_EINVAL;
+	v->head = uk_alloc_room(v->head_blocks * UNI_VERITY_BLOCK);
+	if (v->head == NULL)
+		return -UK_ENOMEM;
+	return uk_block_read(v->dev, offset, v->head, v->head_blocks * UNI_VERITY_BLOCK);
+}
+
+/* What is damaged among it is met again by whoever needs it. */
+static void keep_head(struct fs_verity *v)
+{
+	for (uint64_t i = 0; i + 1 < v->head_blocks; i++) {
+		struct uk_page *page;
+
+		if (uk_cache_get(v->tree, i, &page) == 0)
+			uk_page_put(page);
+	}
+}
+
+static void drop_head(struct fs_verity *v)
+{
+	uk_free(v->head);
+	v->head = NULL;
+}
+
+static int open_tree(struct fs_verity *v, const struct uni_config_mount *mount)
+{
+	const struct uni_verity_superblock *super;
+	int error;
+
+	if (mount->salt_size > sizeof(mount->salt) || !lay_out(v))
+		return -UK_EINVAL;
+	error = read_head(v, mount->hash_offset);
+	if (error != 0)
+		return error;
+	super = (const void *)v->head;
+	if (!fs_verity_super_is_sound(super) || !agrees(v, mount, super))
+		return -UK_EINVAL;
+	uk_sha256_start(&v->salted);
+	uk_sha256_add(&v->salted, mount->salt, mount->salt_size);
+	v->tree = uk_inode_new(NULL, &tree_ops, UK_S_IFREG);
+	if (v->tree == NULL)
+		return -UK_ENOMEM;
+	v->tree->data = v;
+	keep_head(v);
+	return 0;
+}
+
 int fs_verity_open(struct uk_block_dev *dev, const struct uni_config_mount *mount, const char *name,
 		   struct fs_verity **out)
 {
-	struct uni_verity_superblock *super = uk_alloc(sizeof(*super));
 	struct fs_verity *v = uk_alloc(sizeof(*v));
-	int error = -UK_ENOMEM;
+	int error;
 
-	if (super == NULL || v == NULL)
-		goto fail;
-	error = -UK_EINVAL;
+	if (v == NULL)
+		return -UK_ENOMEM;
 	v->dev = dev;
 	v->data_blocks = mount->data_blocks;
 	v->tree_start = mount->hash_offset + UNI_VERITY_BLOCK;
 	memcpy(v->root, mount->root_hash, sizeof(v->root));
 	uk_strlcpy(v->name, name, sizeof(v->name));
-	if (mount->salt_size > sizeof(mount->salt) || !lay_out(v))
-		goto fail;
-	error = fs_verity_super_read(dev, mount->hash_offset, super);
-	if (error == 0 && !agrees(v, mount, super))
-		error = -UK_EINVAL;
-	if (error != 0)
-		goto fail;
-	uk_sha256_start(&v->salted);
-	uk_sha256_add(&v->salted, mount->salt, mount->salt_size);
-	v->tree = uk_inode_new(NULL, &tree_ops, UK_S_IFREG);
-	if (v->tree == NULL) {
-		error = -UK_ENOMEM;
-		goto fail;
+	error = open_tree(v, mount);
+	drop_head(v);
+	if (error != 0) {
+		uk_free(v);
+		return error;
 	}
-	v->tree->data = v;
-	uk_free(super);
 	*out = v;
 	return 0;
-fail:
-	uk_free(super);
-	uk_free(v);
-	return error;
 }
 
 void fs_verity_close(struct fs_verity *v)

@@ -24,7 +24,8 @@ uint16_t uk_lwip_checksum(const void *data, int size)
 	const uint8_t *at = data;
 	uint64_t sum = 0;
 
-	/* Halves of words, so that there is no carry to look after: their sum has room for 16 GB. */
+	/* Halves of words, so that there is no carry to look after: their sum has room for 16 GB.
+	 */
 	for (; size >= STEP; size -= STEP, at += STEP)
 #pragma GCC unroll 8
 		for (int i = 0; i < STEP; i += (int)sizeof(word)) {

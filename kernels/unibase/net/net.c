@@ -56,6 +56,7 @@ static bool frames_moved;   /* since the last look */
 static uint64_t last_frame; /* monotonic ns: when frames moved last */
 static uint64_t ticked;	    /* the same: when lwIP's timers were last looked at */
 static bool sleeps_long;
+static bool dozes; /* the thread, through rounds of lwIP's over connections at rest */
 
 static err_t link_output(struct netif *netif, struct pbuf *p);
 
@@ -447,13 +448,22 @@ static bool is_quiet(uint64_t *ns)
 	       rest_now(ns);
 }
 
+/* Whether lwIP's four looks a second at all connections can be left to the next frame, since none
+ * would find anything. Few of them, so that it takes no longer to know than to look. */
+static bool may_doze(void)
+{
+	uint64_t ns = LONGEST_NS;
+
+	return rest_few() && rest_now(&ns) && ns == LONGEST_NS;
+}
+
 void uk_net_unlock(void)
 {
 	uint64_t ns;
 
 	deliver_loopback();
 	flush_devices();
-	if (sleeps_long && !is_quiet(&ns))
+	if ((sleeps_long && !is_quiet(&ns)) || (dozes && !may_doze()))
 		uk_net_wake();
 	uk_mutex_unlock(&net_mutex);
 	uk_unix_reap();
@@ -514,14 +524,17 @@ static void net_thread(void *arg)
 
 		uk_net_lock();
 		net_woken = false;
-		sleeps_long = false;
+		sleeps_long = dozes = false;
 		uk_net_poll();
 		uk_syslog_send();
 		if (watch_devices())
 			net_woken = true;
 		sleeps_long = is_quiet(&wait);
+		dozes = !sleeps_long && may_doze();
 		if (!sleeps_long)
 			wait = (uint64_t)sys_timeouts_sleeptime() * 1000000;
+		if (dozes)
+			wait = UK_MAX(wait, SECOND);
 		uk_net_unlock();
 		uk_netconf_settle();
 		uk_wait_event(&net_wait, net_woken, uk_time_mono() + UK_MIN(wait, LONGEST_NS),

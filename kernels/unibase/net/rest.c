@@ -9,6 +9,7 @@
 #include "lwip/priv/tcp_priv.h"
 
 #define TICK_NS (TCP_SLOW_INTERVAL * 1000000ull)
+enum { FEW = 32 };
 
 static uint64_t counted; /* monotonic ns up to which lwIP's ticks are right */
 
@@ -48,6 +49,15 @@ static bool list_rests(const struct tcp_pcb *pcb, bool waiting, int64_t *ticks)
 			return false;
 	}
 	return true;
+}
+
+bool rest_few(void)
+{
+	const struct tcp_pcb *pcb = tcp_active_pcbs;
+
+	for (unsigned i = 0; i < FEW && pcb != NULL; i++)
+		pcb = pcb->next;
+	return pcb == NULL;
 }
 
 bool rest_now(uint64_t *ns)

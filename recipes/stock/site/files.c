@@ -84,10 +84,20 @@ int files_start(const char *folder)
 	return root < 0 ? -errno : 0;
 }
 
-/* FNV-1a with 64 bits: it tells content from other content, not friend from foe. */
+/*
+ * In the manner of FNV-1a, but eight bytes at a time, with the upper half brought down so that
+ * every bit counts: it tells content from other content, not friend from foe.
+ */
 static uint64_t hash_more(uint64_t hash, const char *bytes, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
+	size_t i = 0;
+
+	for (uint64_t word; i + sizeof(word) <= size; i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x100000001b3);
+		hash ^= hash >> 32;
+	}
+	for (; i < size; i++)
 		hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
 	return hash;
 }
