@@ -12,7 +12,7 @@
 static int unpack_hardlink(struct uni_files *files, const struct uni_entry *entry,
 			   struct uni_err *err)
 {
-	const struct uni_store_entry *first = uni_store_record_find(&files->record, entry->target);
+	const struct uni_store_entry *first = uni_files_find(files, entry->target);
 	struct uni_store_entry blob;
 
 	if (first == NULL)

@@ -3,14 +3,23 @@
  */
 #include <uni/source/files.h>
 
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/file.h>
 
 #define CHUNK (1u << 16)
 
+static void forget_names(struct uni_files *files)
+{
+	tdestroy(files->names, free);
+	files->names = NULL;
+	files->count = files->name_count = 0;
+}
+
 void uni_files_free(struct uni_files *files)
 {
+	forget_names(files);
 	uni_store_record_free(&files->record);
 	uni_buf_free(&files->words);
 }
@@ -22,6 +31,15 @@ static int check_name(const char *name, struct uni_err *err)
 	return 0;
 }
 
+static int count_one(struct uni_files *files, const char *path, struct uni_err *err)
+{
+	if (files->count == UNI_FILES_ENTRIES_MAX)
+		return uni_err_set(err, UNI_E_LIMIT, "more than %d files, folders and links",
+				   UNI_FILES_ENTRIES_MAX);
+	files->count++;
+	return check_name(path, err);
+}
+
 int uni_files_add(struct uni_files *files, const char *path, uint32_t mode,
 		  const struct uni_store_entry *blob, struct uni_err *err)
 {
@@ -29,26 +47,63 @@ int uni_files_add(struct uni_files *files, const char *path, uint32_t mode,
 		return uni_err_set(err, UNI_E_LIMIT, "more than %d files", UNI_FILES_MAX);
 	uni_store_record_add(&files->record, path, blob);
 	uni_buf_printf(&files->words, "f %04o %s\n", mode & 07777, path);
-	return check_name(path, err);
+	return count_one(files, path, err);
 }
 
 int uni_files_add_dir(struct uni_files *files, const char *path, uint32_t mode, struct uni_err *err)
 {
 	uni_buf_printf(&files->words, "d %04o %s\n", mode & 07777, path);
-	return check_name(path, err);
+	return count_one(files, path, err);
 }
 
 int uni_files_add_link(struct uni_files *files, const char *path, const char *target,
 		       struct uni_err *err)
 {
-	int rc = check_name(path, err);
+	int rc = count_one(files, path, err);
 
 	uni_buf_printf(&files->words, "l %s\n%s\n", path, target);
 	return rc == 0 ? check_name(target, err) : rc;
 }
 
+struct named {
+	const char *name; /* the record's */
+	size_t at;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+static void note_name(struct uni_files *files, size_t at)
+{
+	struct named *named = uni_alloc(sizeof(*named));
+	struct named **there;
+
+	*named = (struct named){ files->record.entries[at].name, at };
+	there = tsearch(named, &files->names, by_name);
+	if (there == NULL)
+		uni_end("out of memory");
+	if (*there != named) {
+		(*there)->at = at;
+		free(named);
+	}
+}
+
+const struct uni_store_entry *uni_files_find(struct uni_files *files, const char *path)
+{
+	const struct named wanted = { .name = path };
+	struct named *const *found;
+
+	while (files->name_count < files->record.count)
+		note_name(files, files->name_count++);
+	found = tfind(&wanted, &files->names, by_name);
+	return found != NULL ? &files->record.entries[(*found)->at] : NULL;
+}
+
 void uni_files_take(struct uni_files *files, struct uni_store_record *record)
 {
+	forget_names(files);
 	*record = files->record;
 	files->record = (struct uni_store_record)UNI_STORE_RECORD_INIT;
 	record->meta = uni_buf_take(&files->words);
@@ -63,7 +118,11 @@ int uni_files_receive(struct uni_store *store, struct uni_tar_reader *tar,
 	struct uni_digest digest;
 	struct uni_hash hash;
 	size_t got = 0;
-	int rc = uni_store_writer_open(&writer, store, err);
+	int rc;
+
+	if (entry->size == 0)
+		return uni_store_put(store, "", 0, blob, err);
+	rc = uni_store_writer_open(&writer, store, err);
 
 	uni_hash_start(&hash);
 	do {

@@ -12,6 +12,7 @@
 #define AUFS ".wh..wh." /* of aufs's own; nothing of the image */
 #define LINKS_MAX 40	/* followed for one path, as Linux has it */
 #define NODES_MAX 400000u
+#define CHANGES_MAX NODES_MAX
 
 struct node {
 	char *name;
@@ -297,6 +298,11 @@ int layers_add(struct layers *l, struct uni_tar_reader *tar, struct uni_err *err
 		    entry->type == UNI_ENTRY_FIFO) {
 			l->left_out++;
 			continue;
+		}
+		if (count == CHANGES_MAX) {
+			rc = uni_err_set(err, UNI_E_LIMIT, "a layer of more than %u entries",
+					 CHANGES_MAX);
+			break;
 		}
 		UNI_PUSH_ROOM(changes, count, room);
 		changes[count] = (struct change){

@@ -260,17 +260,44 @@ int uni_store_writer_commit(struct uni_store_writer *writer, const struct uni_di
 	return rc != 0 ? uni_err_context(err, "store") : 0;
 }
 
+/* Archives have empty files by the hundred thousand. The one that was put is leased by us. */
+static bool empty_known(struct uni_store *store, struct uni_store_entry *blob)
+{
+	bool known;
+
+	pthread_mutex_lock(&store->mutex);
+	known = store->has_empty;
+	if (known)
+		*blob = store->empty;
+	pthread_mutex_unlock(&store->mutex);
+	return known;
+}
+
+static void empty_note(struct uni_store *store, const struct uni_store_entry *blob)
+{
+	pthread_mutex_lock(&store->mutex);
+	store->empty = *blob;
+	store->has_empty = true;
+	pthread_mutex_unlock(&store->mutex);
+}
+
 int uni_store_put(struct uni_store *store, const void *data, size_t size,
 		  struct uni_store_entry *blob, struct uni_err *err)
 {
 	struct uni_store_writer *w UNI_AUTO(uni_store_writer) = NULL;
-	struct uni_digest digest = uni_digest_of(data, size);
-	int rc = uni_store_writer_open(&w, store, err);
+	struct uni_digest digest;
+	int rc;
 
+	if (size == 0 && empty_known(store, blob))
+		return 0;
+	digest = uni_digest_of(data, size);
+	rc = uni_store_writer_open(&w, store, err);
 	if (rc == 0)
 		rc = uni_write_full(w->fd, data, size, w->path, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(w, &digest, blob, err);
+	if (rc == 0 && size == 0)
+		empty_note(store, blob);
 	return rc;
 }
 

@@ -183,8 +183,11 @@ class Signatures(Registry):
         self.tool("openssl", "pkey", "-in", "ec.raw", "-out", "plain.pem")
         env = {**self.env, "COSIGN_PASSWORD": "", "HOME": self.path("home")}
         self.tool(COSIGN, "generate-key-pair", "--output-key-prefix", "theirs", env=env)
-        self.tool(COSIGN, "sign", "--key", "theirs.key", "--tlog-upload=false", "--allow-insecure-registry", "-y",
+        # Version 3 leaves a bundle, and would ask a service for what to do about logs.
+        newer = ("--use-signing-config=false",) if "--use-signing-config" in self.tool(COSIGN, "sign", "--help", env=env) else ()
+        self.tool(COSIGN, "sign", "--key", "theirs.key", "--tlog-upload=false", *newer, "--allow-insecure-registry", "-y",
                   f"{self.host}/notes@{digest}", env=env)
+        self.assertEqual(len(self.bundles("notes", digest)), 4 if newer else 3)
         self.uni("pull", f"oci://{self.host}/notes:1", "-o", "back", "--verify", "theirs.pub")
         self.push("notes:1", "--sign", "ed.pem")
         self.tool(COSIGN, "verify", "--key", "theirs.pub", "--insecure-ignore-tlog", "--allow-insecure-registry",

@@ -14,10 +14,14 @@
 #include <uni/tree/tree.h>
 
 #define UNI_FILES_MAX 200000
+#define UNI_FILES_ENTRIES_MAX 400000 /* with folders and links */
 
 struct uni_files {
 	struct uni_store_record record; /* its meta is set at the end */
 	struct uni_buf words;
+	size_t count;	   /* of entries */
+	void *names;	   /* of files, for hard links to them: a tree, made when it is wanted */
+	size_t name_count; /* files that are in it */
 };
 void uni_files_free(struct uni_files *files);
 #define UNI_AUTO_FILES __attribute__((cleanup(uni_files_free)))
@@ -29,6 +33,8 @@ int uni_files_add_dir(struct uni_files *files, const char *path, uint32_t mode,
 		      struct uni_err *err);
 int uni_files_add_link(struct uni_files *files, const char *path, const char *target,
 		       struct uni_err *err);
+/* The file that was added last under that path, or NULL; until the next one is added. */
+const struct uni_store_entry *uni_files_find(struct uni_files *files, const char *path);
 /* The record of what was added; `files` is empty afterwards. */
 void uni_files_take(struct uni_files *files, struct uni_store_record *record);
 
