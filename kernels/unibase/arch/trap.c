@@ -40,7 +40,9 @@ static void kernel_exception(struct uk_frame *frame, uint64_t address)
 	if (fixup == 0)
 		uk_panic_trap(frame, address);
 	if (frame->vector == UK_TRAP_PAGE && address < UK_USER_END) {
-		uk_irq_restore(frame->rflags);
+		/* Not the other flags: AC is set in code that comes here. */
+		if ((frame->rflags & RFLAGS_IF) != 0)
+			uk_irq_on();
 		done = uk_user_fault(frame, address);
 		uk_irq_off();
 	}
