@@ -96,10 +96,9 @@ static bool in_order(const struct uni_hvm_memmap_entry *told, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		if (told[i].size == 0)
 			continue;
-		if (told[i].addr < last || told[i].addr > UK_DIRECT_SIZE ||
-		    told[i].size > UK_DIRECT_SIZE - told[i].addr)
+		if (told[i].addr < last ||
+		    __builtin_add_overflow(told[i].addr, told[i].size, &last))
 			return false;
-		last = told[i].addr + told[i].size;
 	}
 	return true;
 }
@@ -108,7 +107,7 @@ static bool in_order(const struct uni_hvm_memmap_entry *told, uint32_t count)
 static void take_plain(struct map *map, const struct uni_hvm_memmap_entry *e)
 {
 	uint64_t start = UK_ALIGN_UP(UK_MAX(e->addr, UK_PAGE_SIZE), UK_PAGE_SIZE);
-	uint64_t end = UK_ALIGN_DOWN(e->addr + e->size, UK_PAGE_SIZE);
+	uint64_t end = UK_ALIGN_DOWN(UK_MIN(e->addr + e->size, UK_DIRECT_SIZE), UK_PAGE_SIZE);
 	struct uni_hvm_memmap_entry *last = &map->m[map->count];
 
 	if (e->type != RAM || start >= end)
