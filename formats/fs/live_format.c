@@ -48,7 +48,7 @@ static const char *const live_compressions[] = { "zstd", "lz4", "gzip", "none", 
 
 const struct uni_fs_format fs_live = {
 	.name = "live",
-	.version = 1,
+	.version = 2,
 	.compressions = live_compressions,
 	.resolve = live_resolve,
 	.write = live_format_write,

@@ -90,7 +90,7 @@ static int squash_write(const struct uni_tree *tree, const struct uni_fs_options
 
 const struct uni_fs_format fs_squashfs = {
 	.name = "squashfs",
-	.version = 2,
+	.version = 3,
 	.compressions = compression_names,
 	.resolve = squash_resolve,
 	.write = squash_write,

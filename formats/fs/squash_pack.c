@@ -10,7 +10,9 @@
 
 #include "squash_make.h"
 
-enum { LZ4_STRONG = 3, BOUND_EXTRA = 4096 };
+/* Blocks below SIZE_MIN, of which a volume has few, are stored as they are: they would hardly save
+ * a disk's block, and a machine with a small volume starts without unpacking anything. */
+enum { LZ4_STRONG = 3, BOUND_EXTRA = 4096, SIZE_MIN = 2048 };
 
 struct squash_packer {
 	uint32_t level;
@@ -68,6 +70,8 @@ size_t squash_pack(struct squash_packer *p, const void *data, size_t size, void 
 {
 	size_t got = 0;
 
+	if (size < SIZE_MIN)
+		return 0;
 	if (p->zstd != NULL) {
 		got = ZSTD_compressCCtx(p->zstd, out, room, data, size, (int)p->level);
 		if (ZSTD_isError(got) != 0)
