@@ -45,6 +45,8 @@ int aws_credentials_find(struct uni_aws *aws, struct uni_err *err);
 void aws_note(struct uni_aws *aws, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A setting of the chosen profile. */
 const char *aws_setting(const struct uni_aws *aws, const char *key);
+/* client.c: whether a setting says so, in letters of either case; NULL does not. */
+bool aws_is_true(const char *text);
 /* What a profile has of itself: a token, single sign-on, keys, credential_process. */
 int aws_credentials_of_profile(struct uni_aws *aws, const char *profile,
 			       struct aws_credentials *out, struct uni_err *err);
@@ -71,6 +73,9 @@ int aws_region_of_instance(struct uni_aws *aws);
 int aws_call_as(struct uni_aws *aws, const struct aws_credentials *as,
 		const struct uni_aws_call *call, struct uni_net_answer *answer,
 		char code[UNI_AWS_CODE], struct uni_err *err);
+
+/* call.c: forgets those that are under way; the client that sent them is gone. */
+void aws_flights_drop(struct uni_aws *aws);
 
 /* What a service says went wrong, in either of its languages; both may stay empty. */
 void aws_answer_error(const struct uni_net_answer *answer, char code[UNI_AWS_CODE],

@@ -108,9 +108,7 @@ static char *metadata(const char *path)
 
 static bool metadata_refused(void)
 {
-	const char *value = uni_env("AWS_EC2_METADATA_DISABLED");
-
-	return value != NULL && (uni_str_eq(value, "true") || uni_str_eq(value, "TRUE"));
+	return aws_is_true(uni_env("AWS_EC2_METADATA_DISABLED"));
 }
 
 static int open_metadata(struct uni_aws *aws, char **header, struct uni_err *err)

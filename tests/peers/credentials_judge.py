@@ -19,11 +19,23 @@ import urllib.parse
 BUILD = sys.argv[1]
 UNI = os.path.join(BUILD, "bin/uni")
 REGION = "eu-central-1"
-ASK = """import botocore.session, sys
-session = botocore.session.Session(profile=sys.argv[1] if len(sys.argv) > 1 else None)
-found = session.get_credentials()
-found = found.get_frozen_credentials() if found is not None else None
-print(found.access_key if found else "-", found.token or "-" if found else "-")
+# For each surroundings, as a line of JSON says them, what botocore finds there: key and session token, "-" for none. A child
+# each, so that the library is loaded once.
+ASK = """import botocore.session, json, os, sys
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        try:
+            env, profile = json.loads(line)
+            os.environ.clear()
+            os.environ.update(env)
+            found = botocore.session.Session(profile=profile).get_credentials()
+            found = found.get_frozen_credentials() if found is not None else None
+            print(found.access_key if found else "-", found.token or "-" if found else "-", flush=True)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    print(flush=True)
 """
 KEYS = "aws_access_key_id = {0}\naws_secret_access_key = SECRET-{0}\n"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "SECRET-AKIDENV"}
@@ -157,6 +169,7 @@ def cases(url, home):
                                         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": bearer}, "", "", None),
         ("container before instance", {**container, **imds}, "", "", None),
         ("instance", imds, "", "", None),
+        ("instance, turned off", {**imds, "AWS_EC2_METADATA_DISABLED": "True"}, "", "", None),
         ("a profile's keys before the instance", imds, "", "[default]\n" + KEYS.format("AKIDFILE"), None),
         ("an endpoint in services", {"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_STS": ""},
          f"[default]\nservices = here\n{role}ops\nsource_profile = b\n[profile b]\n" + KEYS.format("AKIDB") +
@@ -172,7 +185,25 @@ def cache_logins(home):
             json.dump({"accessToken": "BEARER", "expiresAt": LATER, "region": REGION, "startUrl": name}, f)
 
 
-def judge(home, url, case):
+class Botocore:
+    def __init__(self, home):
+        # It looks up where tokens are cached when it is loaded.
+        self.process = subprocess.Popen([sys.executable, "-c", ASK], env={**os.environ, "HOME": home}, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def finds(self, env, profile):
+        self.process.stdin.write(json.dumps([env, profile]) + "\n")
+        self.process.stdin.flush()
+        said = iter(self.process.stdout.readline, "\n")
+        return tuple("".join(said).split())
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def judge(home, url, botocore, case):
     name, environment, config, credentials, profile = case
     env = {k: v for k, v in os.environ.items() if not k.startswith(("UNI_", "XDG_", "AWS_"))}
     env.update(HOME=home, XDG_STATE_HOME=home + "/state", UNI_CACHE=home + "/store", no_proxy="127.0.0.1",
@@ -182,8 +213,7 @@ def judge(home, url, case):
     for file, text in (("config", config), ("credentials", credentials)):
         with open(os.path.join(home, ".aws", file), "w", encoding="ascii") as f:
             f.write(text)
-    theirs = subprocess.run([sys.executable, "-c", ASK, *([profile] if profile else [])], env=env, capture_output=True,
-                            text=True, check=False)
+    wanted = botocore.finds(env, profile)
     Around.seen.clear()
     more = ["--profile", profile] if profile else []
     ours = subprocess.run([UNI, "ami", "list", f"ec2://{REGION}", *more], env=env, capture_output=True, text=True, check=False)
@@ -191,11 +221,10 @@ def judge(home, url, case):
                                capture_output=True, text=True, check=False)
     for text in (ours.stdout, ours.stderr, explained.stdout, explained.stderr):
         assert "SECRET-" not in text and "TOKEN-" not in text and "BEARER" not in text, (name, text)
-    wanted = tuple(theirs.stdout.split())
     if wanted == ("-", "-"):
         assert ours.returncode != 0 and "no AWS credentials" in ours.stderr and not Around.seen, (name, ours)
         return wanted
-    assert len(wanted) == 2, (name, theirs.stderr)
+    assert len(wanted) == 2, name
     assert Around.seen == [wanted], (name, Around.seen, wanted, ours.stderr)
     assert explained.returncode == 0 and explained.stdout.strip(), (name, explained)
     return wanted
@@ -203,14 +232,16 @@ def judge(home, url, case):
 
 def main():
     home = tempfile.mkdtemp(prefix="uni-credentials-")
+    botocore = Botocore(home)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Around)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         cache_logins(home)
-        found = [judge(home, url, case) for case in cases(url, home)]
+        found = [judge(home, url, botocore, case) for case in cases(url, home)]
     finally:
         server.shutdown()
+        botocore.end()
         shutil.rmtree(home, ignore_errors=True)
     print(f"botocore and uni agree in {len(found)} cases, on {len(set(found))} different answers")
 
