@@ -169,6 +169,20 @@ class Drivers(unittest.TestCase):
                     f.seek(5 * 32 * 4096)
                     self.assertEqual(f.read(1024), bytes((5 * 7 + k) & 255 for k in range(1024)))
 
+    def test_silent(self):
+        """A disk that answers no more is given up after four minutes of the guest's, which are none of ours: its clock
+        goes on to the next timer whenever it has nothing to do. After its first byte the disk has 1 a second."""
+        for name in ("pci modern", "mmio 2", "nvme", "ahci", "scsi"):
+            machine, device, *more = WAYS[name]
+            path = self.path(bytes(1 << 20))
+            with self.subTest(name):
+                extra = ["-icount", "shift=4,sleep=off", *more, "-device", f"{device},drive=d0",
+                         "-drive", f"if=none,id=d0,format=raw,file={path},throttling.bps-total=1"]
+                text = self.run_probe(machine, ["disks"], extra, status=1)
+                disk = first_name(device)
+                self.assertRegex(text, rf"(?s)\[60\.\d+\] {disk}: does not answer\n.*\[240\.\d+\] {disk}: is silent, "
+                                       rf"and given up\n{disk}: error -5 at 0\n")
+
     def test_several_disks(self):
         for machine, device in (("q35", "virtio-blk-pci"), ("pc", "virtio-blk-pci,disable-modern=on,vectors=0"),
                                 ("microvm", "virtio-blk-device")):

@@ -91,6 +91,7 @@ _Static_assert(sizeof(struct shared) <= UK_PAGE_SIZE, "one page");
 
 struct port {
 	struct uk_block_dev block;
+	struct uk_pci_dev *pci;
 	volatile uint8_t *registers;
 	struct shared *shared;
 	struct uk_turns turns;
@@ -216,6 +217,17 @@ static void kick(struct uk_turns *t)
 	put32(p, ISSUE, 1);
 }
 
+/* The port is silent. One that does not stop when it is told to is taken off the bus, and with it
+ * those beside it. */
+static void give_up(struct uk_turns *t)
+{
+	struct port *p = uk_container(t, struct port, turns);
+
+	put32(p, EVENTS_ON, 0);
+	if (!stop(p))
+		uk_pci_disable(p->pci, UK_PCI_MASTER);
+}
+
 static void submit(struct uk_block_dev *block, struct uk_block_req *req)
 {
 	struct port *p = block->driver;
@@ -307,6 +319,7 @@ static bool open_port(struct port *p)
 	put32(p, EVENTS_ON, 0);
 	p->turns.start = start_turn;
 	p->turns.kick = kick;
+	p->turns.stop = give_up;
 	return go(p) && identify(p) && uk_turns_open(&p->turns, 1) == 0;
 }
 
@@ -321,6 +334,7 @@ static void add_port(struct ahci *a, unsigned number)
 	p = uk_alloc(sizeof(*p));
 	if (p == NULL)
 		return;
+	p->pci = a->pci;
 	p->registers = registers;
 	uk_disk_name(p->block.name, sizeof(p->block.name));
 	if (!open_port(p)) {

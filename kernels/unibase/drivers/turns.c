@@ -29,6 +29,7 @@ int uk_turns_open(struct uk_turns *t, unsigned count)
 
 void uk_turns_close(struct uk_turns *t)
 {
+	(void)uk_timer_cancel(&t->watch);
 	uk_free(t->slots);
 }
 
@@ -130,7 +131,7 @@ static void watch(struct uk_timer *timer)
 
 static void start_watch(struct uk_turns *t)
 {
-	if (t->stop == NULL || t->watch.armed)
+	if (t->watch.armed)
 		return;
 	t->watch.fn = watch;
 	uk_timer_arm(&t->watch, uk_time_mono() + PERIOD);

@@ -29,8 +29,7 @@ struct uk_turns {
 	 */
 	int (*start)(struct uk_turns *t, struct uk_turn *turn);
 	void (*kick)(struct uk_turns *t); /* tells the device of what was started */
-	/* The device is silent for too long: it is to touch no memory any more. NULL: it is waited
-	 * for, however long it takes. */
+	/* The device is silent for too long: it is to touch no memory any more. */
 	void (*stop)(struct uk_turns *t);
 	struct uk_timer watch;
 	uint32_t now; /* in periods of it */

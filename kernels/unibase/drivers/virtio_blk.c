@@ -84,6 +84,14 @@ static void kick(struct uk_turns *t)
 	uk_virtq_kick(uk_container(t, struct disk, turns)->queue);
 }
 
+/* It is silent, or breaks the rules: after a reset it touches no memory. */
+static void give_up(struct uk_turns *t)
+{
+	struct disk *d = uk_container(t, struct disk, turns);
+
+	d->dev->transport->set_status(d->dev, 0);
+}
+
 static void submit(struct uk_block_dev *block, struct uk_block_req *req)
 {
 	struct disk *d = block->driver;
@@ -108,11 +116,11 @@ static void queue_done(struct uk_virtq *q)
 	struct uk_turn *turn;
 
 	uk_turns_begin(&d->turns, &work);
-	while ((turn = uk_virtq_take(q)) != NULL)
+	/* What a device gives back when it is reset has been told of already. */
+	while (!d->turns.dead && (turn = uk_virtq_take(q)) != NULL)
 		uk_turns_done(&d->turns, &work, turn, error_of(d, turn));
 	if (q->broken && !d->turns.dead) {
-		/* It broke the rules: after a reset it touches no memory. */
-		d->dev->transport->set_status(d->dev, 0);
+		give_up(&d->turns);
 		uk_turns_fail(&d->turns, &work);
 	}
 	uk_turns_finish(&d->turns, &work);
@@ -144,6 +152,7 @@ static int make_slots(struct disk *d)
 	d->slots = uk_page_virt(page);
 	d->turns.start = start_turn;
 	d->turns.kick = kick;
+	d->turns.stop = give_up;
 	return uk_turns_open(&d->turns, (UK_PAGE_SIZE << SLOTS_ORDER) / sizeof(*d->slots));
 }
 

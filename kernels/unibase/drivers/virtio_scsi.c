@@ -204,6 +204,15 @@ static void kick(struct uk_turns *t)
 	uk_virtq_kick(uk_container(t, struct scsi, turns)->queue);
 }
 
+/* A unit is silent, or the host breaks the rules: it is reset with all of its units, for there is
+ * no other way to be sure that it touches no memory any more. */
+static void give_up(struct uk_turns *t)
+{
+	struct scsi *d = uk_container(t, struct scsi, turns);
+
+	d->dev->transport->set_status(d->dev, 0);
+}
+
 static void submit(struct uk_block_dev *block, struct uk_block_req *req)
 {
 	struct unit *unit = block->driver;
@@ -234,11 +243,11 @@ static void queue_done(struct uk_virtq *q)
 	if (d->scanning)
 		return;
 	uk_turns_begin(&d->turns, &work);
-	while ((turn = uk_virtq_take(q)) != NULL)
+	/* What a host gives back when it is reset has been told of already. */
+	while (!d->turns.dead && (turn = uk_virtq_take(q)) != NULL)
 		turn_done(d, &work, turn);
 	if (q->broken && !d->turns.dead) {
-		/* It broke the rules: after a reset it touches no memory. */
-		d->dev->transport->set_status(d->dev, 0);
+		give_up(&d->turns);
 		uk_turns_fail(&d->turns, &work);
 	}
 	uk_turns_finish(&d->turns, &work);
@@ -393,6 +402,7 @@ static int open_host(struct scsi *d)
 	d->targets = UK_MIN(config.max_target + 1u, (unsigned)TARGETS_MAX);
 	d->turns.start = start_turn;
 	d->turns.kick = kick;
+	d->turns.stop = give_up;
 	return uk_turns_open(&d->turns, SLOTS);
 }
 

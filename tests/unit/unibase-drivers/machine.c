@@ -234,6 +234,14 @@ void uk_timer_arm(struct uk_timer *timer, uint64_t deadline)
 	timer->deadline = deadline;
 }
 
+bool uk_timer_cancel(struct uk_timer *timer)
+{
+	bool armed = timer->armed;
+
+	timer->armed = false;
+	return armed;
+}
+
 bool machine_pass(uint64_t ns)
 {
 	struct uk_timer *timer = machine_timer;
