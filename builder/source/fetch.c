@@ -43,13 +43,14 @@ struct uni_digest fetch_key(const struct uni_digest *digest)
 }
 
 /* A folder of this machine instead of a server. */
-static int receive_file(const char *path, int fd, struct uni_digest *digest, struct uni_err *err)
+static int receive_file(const struct uni_fetch *fetch, const char *path, int fd,
+			struct uni_digest *digest, struct uni_err *err)
 {
 	int from UNI_AUTO_CLOSE = open(path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return uni_err_errno(err, "%s", path);
 	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_fd(from, path);
-	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, path);
+	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, uni_store_path(fetch->store));
 	uni_sink_push_digest(&sink, digest);
 	int rc = uni_io_pump(source, sink, err);
 	return rc != 0 ? rc : uni_sink_finish(sink, err);
@@ -71,10 +72,10 @@ static int receive_url(const struct uni_fetch *fetch, const struct origin *origi
 {
 	const char *url = origin->url;
 	if (uni_str_starts(url, FILE_SCHEME))
-		return receive_file(url + strlen(FILE_SCHEME), fd, digest, err);
+		return receive_file(fetch, url + strlen(FILE_SCHEME), fd, digest, err);
 	struct uni_net *own UNI_AUTO(uni_net) = NULL;
 	struct uni_net_answer answer UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, url);
+	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, uni_store_path(fetch->store));
 	uint64_t limit = fetch->limit != 0 ? fetch->limit : FETCH_FILE_MAX;
 	uni_sink_push_digest(&sink, digest);
 	struct uni_net_request request = { .url = url, .sink = sink, .limit = limit };
@@ -92,11 +93,11 @@ static int receive_blob(const struct uni_fetch *fetch, const struct origin *orig
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
 	int rc = uni_repository_read(origin->repository, origin->path, FETCH_FILE_MAX, &content,
 				     err);
-	(void)fetch;
 	if (rc != 0)
 		return rc;
 	*digest = uni_digest_of(uni_buf_text(&content), content.size);
-	return uni_write_full(fd, uni_buf_text(&content), content.size, origin->path, err);
+	return uni_write_full(fd, uni_buf_text(&content), content.size,
+			      uni_store_path(fetch->store), err);
 }
 
 static int check_digest(const char *name, const struct uni_digest *found,

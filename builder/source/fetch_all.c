@@ -62,7 +62,8 @@ static int start(struct slot *slot, const struct uni_fetch_item *item, struct un
 	int rc = uni_store_writer_open(&slot->writer, fetch->store, err);
 	if (rc != 0)
 		return rc;
-	slot->sink = uni_sink_to_fd(uni_store_writer_fd(slot->writer), slot->name);
+	slot->sink =
+		uni_sink_to_fd(uni_store_writer_fd(slot->writer), uni_store_path(fetch->store));
 	uni_sink_push_digest(&slot->sink, &slot->found);
 	struct uni_net_request request = { .url = item->url,
 					   .sink = slot->sink,

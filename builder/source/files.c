@@ -129,8 +129,8 @@ int uni_files_receive(struct uni_store *store, struct uni_tar_reader *tar,
 		if (rc == 0)
 			rc = uni_tar_reader_data(tar, chunk, CHUNK, &got, err);
 		if (rc == 0)
-			rc = uni_write_full(uni_store_writer_fd(writer), chunk, got, entry->path,
-					    err);
+			rc = uni_write_full(uni_store_writer_fd(writer), chunk, got,
+					    uni_store_path(store), err);
 		if (rc == 0)
 			uni_hash_add(&hash, chunk, got);
 	} while (rc == 0 && got != 0);

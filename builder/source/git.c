@@ -322,7 +322,7 @@ static int walk_commit(struct walk *w, const struct uni_git_source *source, cons
 static int write_archive(const struct uni_fetch *fetch, const struct uni_git_source *git, int fd,
 			 int64_t *time, struct uni_err *err)
 {
-	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, "archive");
+	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, uni_store_path(fetch->store));
 	struct uni_tar_writer *tar UNI_AUTO(uni_tar_writer) = uni_tar_writer_new(sink);
 	struct walk w = { .fetch = fetch, .tar = tar };
 	int rc = walk_commit(&w, git, "", err);

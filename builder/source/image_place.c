@@ -77,7 +77,8 @@ static struct uni_digest blob_key(const struct image_part *part)
 static int receive(struct image_place *place, const struct image_part *part, int fd,
 		   struct uni_err *err)
 {
-	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_fd(fd, "a layer");
+	struct uni_sink *sink UNI_AUTO(uni_sink) =
+		uni_sink_to_fd(fd, uni_store_path(place->fetch->store));
 	struct uni_digest digest = part->digest;
 	int rc;
 

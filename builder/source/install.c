@@ -30,11 +30,12 @@ static int on_data(void *user, size_t index, const void *data, size_t size, stru
 	struct installing *in = user;
 	int rc = 0;
 
+	(void)index;
 	if (in->writer == NULL)
 		rc = uni_store_writer_open(&in->writer, in->store, err);
 	if (rc == 0)
 		rc = uni_write_full(uni_store_writer_fd(in->writer), data, size,
-				    in->package->files[index].path, err);
+				    uni_store_path(in->store), err);
 	return rc;
 }
 

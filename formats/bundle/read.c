@@ -223,6 +223,9 @@ int uni_package_read(struct uni_package **package, int fd, const char *name,
 		return rc;
 	r.tar = tar = uni_tar_reader_new(source, &limits, name);
 	rc = read_all(&r, &made, source, err);
+	/* What the visitor does with it fails for other reasons. */
+	if (rc == UNI_E_NOSPACE || rc == UNI_E_IO || rc == UNI_E_DENIED || rc == UNI_E_CANCELLED)
+		return uni_err_context(err, "%s", name);
 	if (rc != 0)
 		return uni_err_context(err, "%s: not a sound package", name);
 	*package = made;

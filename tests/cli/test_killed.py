@@ -156,7 +156,7 @@ class Killed(Registry):
         for size in (0, 500, 5_000, 100_000):
             def full(limit=size):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            self.fails("install", package, preexec_fn=full)
+            self.assertIn(self.path("store"), self.fails("install", package, preexec_fn=full))
             self.fails("publish", package, "--to", "pub", "-k", "me", preexec_fn=full)
             self.fails("pull", place, "-o", "back", preexec_fn=full)
             self.assertEqual(os.listdir(os.path.join(self.work, "back")) if os.path.isdir(os.path.join(self.work, "back"))
