@@ -176,6 +176,9 @@ static int run_search(struct cli *cli)
 	if (rc != 0)
 		return cli_fail(cli, &err);
 	cli_list_print(&list);
+	if (list.count == 0)
+		uni_event_warning(&cli->events, "no package has %s in its name or description",
+				  words.count == 1 ? "that" : "all of that");
 	return UNI_EXIT_OK;
 }
 

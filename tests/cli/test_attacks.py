@@ -5,11 +5,13 @@ import http.server
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
 import threading
 import time
+import unittest
 
 import scenario
 
@@ -64,6 +66,16 @@ class WrongName(scenario.Scenario):
                 f.writelines(f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
             self.assertIn(f"the file of web 1.0.0 holds {name} {version}", self.fails("install", "web"))
             self.assertEqual(self.uni("list"), "")
+
+
+class Table(unittest.TestCase):
+    def test_it_names_tests_that_are_there(self):
+        with open(os.path.join(scenario.ROOT, "docs/attacks.md"), encoding="utf-8") as f:
+            named = re.findall(r"`((?:cli|peers|unit)/[\w/.]+): (\w+)`", f.read())
+        self.assertGreater(len(named), 50)
+        for file, name in named:
+            with open(os.path.join(scenario.ROOT, "tests", file), encoding="utf-8") as f:
+                self.assertRegex(f.read(), r"\b%s\b" % name, file)
 
 
 class Archives(scenario.Scenario):

@@ -269,6 +269,29 @@ class Index(scenario.Scenario):
         self.assertIn("not its passphrase", self.fails("publish", "--to", "sealed-index", "-k", "sealed",
                                                        "--passphrase-file", "wrong"))
 
+    def test_a_key_that_a_program_keeps(self):
+        """openssl signs, by a key that uni never sees; an answer by another key, or none, publishes nothing."""
+        def signer(key):
+            self.write("sign-it", "#!/bin/sh\nt=$(mktemp)\ncat > $t\n[ \"$1\" = slot1 ] || exit 3\n"
+                       f"openssl pkeyutl -sign -rawin -inkey {key} -in $t\nrm $t\n", 0o755)
+        for key in ("outside.pem", "other.pem"):
+            self.tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
+        self.tool("openssl", "pkey", "-in", "outside.pem", "-pubout", "-outform", "DER", "-out", "public")
+        path, public = os.path.join(self.work, "sign-it"), self.read("public")[-32:].hex()
+        self.fails("key", "new", "token", "--command", path, status=2)
+        self.uni("key", "new", "token", "--public", public, "--command", path, "--command", "slot1")
+        signer("outside.pem")
+        self.uni("index", "create", "theirs", "-k", "token")
+        self.publish(self.pack("web", "1.0.0"), to="theirs", key="token")
+        self.uni("index", "add", "theirs", "theirs")
+        self.assertIn("web 1.0.0", self.uni("install", "web"))
+        later = self.pack("web", "1.1.0")
+        for line, word in (("openssl pkeyutl", "other.pem"), ("nobody", "outside.pem")):
+            signer(word)
+            self.write("sign-it", self.read("sign-it").decode().replace("openssl pkeyutl", line), 0o755)
+            self.assertIn("sign-it", self.fails("publish", later, "--to", "theirs", "-k", "token"))
+        self.assertNotIn("1.1.0", self.uni("info", "web"))
+
     def test_endless_and_slow(self):
         """Each kind of file without an end, and one byte after the other; neither is waited for."""
         self.publish(self.pack("web", "1.0.0"))
