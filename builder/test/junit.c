@@ -59,7 +59,8 @@ static void add_trouble(struct uni_buf *out, const struct uni_test_result *resul
 
 	uni_buf_printf(out, "    <%s message=\"", kind);
 	add_text(out, result->what);
-	uni_buf_puts(out, "\">");
+	uni_buf_printf(out, "\" type=\"%s\">",
+		       result->outcome == UNI_TEST_FAILED ? "expectation" : "unknown");
 	if (result->expected != NULL) {
 		uni_buf_puts(out, "expected: ");
 		add_text(out, result->expected);
