@@ -9,6 +9,7 @@
 #include <uni/base/system.h>
 #include <uni/exec/build.h>
 #include <uni/test/test.h>
+#include <uni/vm/vm.h>
 
 #include "build_options.h"
 #include "commands.h"
@@ -17,7 +18,8 @@
 
 static const struct cli_option options[] = {
 	{ "filter", 'f', "PATTERN", "only tests whose name matches (\"*\" and \"?\")" },
-	{ "matrix", 0, NULL, "each test in every form, on every machine that starts it" },
+	{ "matrix", 0, NULL,
+	  "each test in every form, on every machine and by all firmware that starts it" },
 	{ "kernel", 'k', NULL, "start the bootable ELF directly instead of the disk" },
 	{ "machine", 0, "NAME", "pc, q35 or microvm (default: q35; microvm with --kernel)" },
 	{ "jobs", 'j', "N", "machines at a time (default: as many as processors)" },
@@ -68,13 +70,15 @@ static void print_measures(const struct uni_test_result *result)
 static void print_result(void *user, const struct uni_test_result *result)
 {
 	static const char *const words[] = { "PASS", "FAIL", "????" };
+	UNI_AUTO_BUF struct uni_buf way = UNI_BUF_INIT;
 	struct cli *cli = user;
 
 	if (cli->json)
 		return;
 	cli_progress_end(cli);
-	cli_out("%s %s (%s, %s) %.2f s", words[result->outcome], result->name, result->format,
-		result->machine, (double)result->ns / 1e9);
+	uni_test_way(result, &way);
+	cli_out("%s %s (%s) %.2f s", words[result->outcome], result->name, uni_buf_text(&way),
+		(double)result->ns / 1e9);
 	print_measures(result);
 	cli_out("\n");
 	if (result->outcome != UNI_TEST_PASSED) {
@@ -109,6 +113,8 @@ static void json_result(struct uni_buf *out, const struct uni_test_result *resul
 	uni_json_string(out, result->name);
 	json_text(out, "format", result->format);
 	json_text(out, "machine", result->machine);
+	if (result->firmware != NULL)
+		json_text(out, "firmware", result->firmware);
 	json_text(out, "outcome", outcome_name(result->outcome));
 	json_number(out, "ns", result->ns, true);
 	json_number(out, "boot_ns", result->boot_ns, result->boot_ns != 0);
@@ -155,26 +161,70 @@ static void print_summary(const struct cli *cli, const struct uni_test_report *r
 		(double)report->ns / 1e9);
 }
 
-/* Both forms into a folder of its own: what is tested is not what somebody may be running. */
-static int build(struct cli *cli, const char *dir, struct uni_strv *paths, struct uni_diags *diags,
-		 struct uni_err *err)
+/* What is tested: files of a folder of its own, for somebody may be running the others. */
+struct built {
+	struct uni_build_result result;
+	struct uni_test_disk *disks;
+	size_t disk_count;
+	const char *kernel;
+	struct uni_strv writable;
+};
+
+static void built_free(struct built *built)
 {
-	static const char *const formats[] = { "raw", "elf" };
-	struct uni_build_result result = UNI_BUILD_RESULT_INIT;
-	struct uni_build_options how = { .formats = formats,
-					 .format_count = UNI_COUNT(formats),
-					 .out_dir = dir };
+	free(built->disks);
+	uni_strv_free(&built->writable);
+	uni_build_result_free(&built->result);
+}
+
+/* The usual forms, and with --matrix what else the recipe asks for that can be started here. */
+static void find_formats(const struct cli *cli, const struct uni_recipe *recipe,
+			 struct uni_strv *formats)
+{
+	uni_strv_add(formats, "raw");
+	uni_strv_add(formats, "elf");
+	for (size_t i = 0; i < recipe->output_count && cli_flag(cli, "matrix"); i++) {
+		const struct uni_recipe_output *output = &recipe->outputs[i];
+
+		if (output->asked && uni_vm_disk_driver(output->format) != NULL &&
+		    !uni_strv_has(formats, output->format))
+			uni_strv_add(formats, output->format);
+	}
+}
+
+static void note_artifacts(struct built *built, const char *format)
+{
+	for (size_t i = 0; i < built->result.count; i++) {
+		const char *path = built->result.artifacts[i].path;
+
+		if (!uni_str_eq(built->result.artifacts[i].format, format))
+			continue;
+		if (uni_str_eq(format, "elf"))
+			built->kernel = path;
+		else if (uni_str_eq(format, "writable"))
+			uni_strv_add(&built->writable, path);
+		else
+			built->disks[built->disk_count++] =
+				(struct uni_test_disk){ built->result.artifacts[i].format, path };
+	}
+}
+
+static int build(struct cli *cli, const struct uni_recipe *recipe, const char *dir,
+		 struct built *built, struct uni_diags *diags, struct uni_err *err)
+{
+	UNI_AUTO_STRV struct uni_strv formats = { 0 };
+	struct uni_build_options how = { .out_dir = dir };
 	int status;
 
-	status = cli_recipe_build(cli, &how, &result, diags, err);
-	for (size_t f = 0; status == 0 && f < UNI_COUNT(formats); f++)
-		for (size_t i = 0; i < result.count; i++)
-			if (uni_str_eq(result.artifacts[i].format, formats[f]))
-				uni_strv_add(paths, result.artifacts[i].path);
-	for (size_t i = 0; status == 0 && i < result.count; i++)
-		if (uni_str_eq(result.artifacts[i].format, "writable"))
-			uni_strv_add(paths, result.artifacts[i].path);
-	uni_build_result_free(&result);
+	find_formats(cli, recipe, &formats);
+	how.formats = (const char *const *)formats.items;
+	how.format_count = formats.count;
+	status = cli_recipe_build(cli, &how, &built->result, diags, err);
+	built->disks = uni_alloc_array(built->result.count + 1, sizeof(*built->disks));
+	for (size_t i = 0; status == 0 && i < formats.count; i++)
+		note_artifacts(built, formats.items[i]);
+	if (status == 0)
+		note_artifacts(built, "writable");
 	return status;
 }
 
@@ -197,12 +247,12 @@ static int read_options(const struct cli *cli, struct uni_test_options *how, str
 	return 0;
 }
 
-static int test_built(struct cli *cli, const struct uni_recipe *recipe,
-		      const struct uni_strv *paths, struct uni_test_report *report,
-		      struct uni_err *err)
+static int test_built(struct cli *cli, const struct uni_recipe *recipe, const struct built *built,
+		      struct uni_test_report *report, struct uni_err *err)
 {
-	const struct uni_test_image image = { recipe, paths->items[0], paths->items[1],
-					      (const char *const *)paths->items + 2 };
+	const struct uni_test_image image = { recipe, built->disks, built->disk_count,
+					      built->kernel,
+					      (const char *const *)built->writable.items };
 	struct uni_test_options how = { .done = print_result, .user = cli };
 	UNI_AUTO_BUF struct uni_buf junit = UNI_BUF_INIT;
 	const char *file = cli_value(cli, "junit");
@@ -245,7 +295,7 @@ static int run(struct cli *cli)
 {
 	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
 	UNI_AUTO(uni_recipe) struct uni_recipe *recipe = NULL;
-	UNI_AUTO_STRV struct uni_strv paths = { 0 };
+	struct built built = { .result = UNI_BUILD_RESULT_INIT };
 	UNI_AUTO_FREE char *dir = NULL;
 	const struct uni_recipe_options how = { .variant = cli_value(cli, "variant"),
 						.allow_outside = cli_flag(cli, "allow-outside") };
@@ -256,14 +306,16 @@ static int run(struct cli *cli)
 	if (uni_recipe_load(&recipe, cli->args[0], &how, &diags, &err) != 0)
 		return cli_fail_diags(cli, &diags, &err);
 	uni_diags_free(&diags); /* the build finds the same */
-	if (uni_dir_tmp(NULL, &dir, &err) != 0 || build(cli, dir, &paths, &diags, &err) != 0)
+	if (uni_dir_tmp(NULL, &dir, &err) != 0 ||
+	    build(cli, recipe, dir, &built, &diags, &err) != 0)
 		status = cli_fail_diags(cli, &diags, &err);
 	else if (find_authorities(cli, recipe, dir, &err) != 0 ||
-		 test_built(cli, recipe, &paths, &report, &err) != 0)
+		 test_built(cli, recipe, &built, &report, &err) != 0)
 		status = cli_fail(cli, &err);
 	else
 		status = exit_status(&report);
 	uni_test_report_free(&report);
+	built_free(&built);
 	if (dir != NULL) {
 		(void)uni_dir_remove(dir, &ignored);
 		uni_tmp_forget(dir);

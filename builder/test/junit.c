@@ -76,8 +76,9 @@ static void add_result(struct uni_buf *out, const struct uni_test_result *result
 	add_text(out, suite);
 	uni_buf_puts(out, "\" name=\"");
 	add_text(out, result->name);
-	uni_buf_printf(out, " (%s, %s)\" time=\"%.3f\">\n", result->format, result->machine,
-		       (double)result->ns / 1e9);
+	uni_buf_puts(out, " (");
+	uni_test_way(result, out);
+	uni_buf_printf(out, ")\" time=\"%.3f\">\n", (double)result->ns / 1e9);
 	if (result->outcome != UNI_TEST_PASSED)
 		add_trouble(out, result);
 	if (result->console != NULL && result->console[0] != '\0') {

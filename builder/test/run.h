@@ -14,6 +14,7 @@
 
 struct test_case {
 	const struct uni_test_image *image;
+	const struct uni_test_disk *disk; /* that it starts from; NULL: the ELF */
 	const struct uni_test_options *options;
 	const struct uni_recipe_test *test;
 	struct uni_test_result *result;
@@ -52,6 +53,8 @@ struct test_run {
 void test_case_run(struct test_case *test, pthread_rwlock_t *quiet);
 /* What it is started with, but for what each start makes for itself. */
 struct uni_vm_spec test_case_machine(const struct test_case *of);
+/* The firmware takes memory and time of its own, which nobody asked about. */
+bool test_case_has_uefi(const struct test_case *of);
 /* A machine of the case, started; test_run_end in any case. `index` makes its folder's name. */
 int test_run_start(struct test_run *run, const struct test_case *of, struct uni_err *err);
 void test_run_end(struct test_run *run, bool keep);

@@ -9,17 +9,22 @@
 
 #include "run.h"
 
-static const struct form {
-	const char *format;
+/* One way to start an image. */
+struct way {
+	const struct uni_test_disk *disk; /* NULL: the bootable ELF */
 	const char *machine;
-} forms[] = {
-	{ "raw", "q35" }, { "raw", "pc" }, { "elf", "microvm" }, { "elf", "q35" }, { "elf", "pc" },
+	const char *firmware; /* of a disk */
 };
+
+#define WAYS_OF_DISK 3
+#define WAYS_OF_KERNEL 3
 
 struct plan {
 	struct test_case *cases;
 	struct uni_test_report *report;
 	const struct uni_test_options *options;
+	struct way *ways; /* the usual one first */
+	size_t way_count;
 	pthread_rwlock_t quiet;
 	pthread_mutex_t telling;
 };
@@ -52,57 +57,85 @@ enum uni_test_outcome uni_test_report_outcome(const struct uni_test_report *repo
 	return worst;
 }
 
-/* Whether a test is to run in this form. */
-static bool wanted(const struct uni_test_image *image, const struct uni_test_options *options,
-		   const struct form *form)
+void uni_test_way(const struct uni_test_result *result, struct uni_buf *out)
 {
-	bool elf = uni_str_eq(form->format, "elf");
+	uni_buf_printf(out, "%s, %s", result->format, result->machine);
+	if (uni_str_eq(result->firmware, "uefi"))
+		uni_buf_puts(out, ", uefi");
+}
 
-	if ((elf ? image->kernel : image->disk) == NULL)
-		return false;
-	if (options->machine != NULL && !uni_str_eq(options->machine, form->machine))
-		return false;
-	if (options->direct && !elf)
-		return false;
-	return true;
+static void add_way(struct plan *plan, const struct uni_test_disk *disk, const char *machine,
+		    const char *firmware)
+{
+	const char *only = plan->options->machine;
+
+	if (only == NULL || uni_str_eq(only, machine))
+		plan->ways[plan->way_count++] = (struct way){ disk, machine, firmware };
+}
+
+/* Machines and firmware are the raw disk's affair; another form of it has to be read. */
+static void add_disk(struct plan *plan, const struct uni_test_image *image,
+		     const struct uni_test_disk *disk)
+{
+	const struct uni_recipe_boot *boot = &image->recipe->boot;
+	bool raw = disk == image->disks;
+
+	if (boot->bios)
+		add_way(plan, disk, "q35", "bios");
+	if (boot->bios && raw)
+		add_way(plan, disk, "pc", "bios");
+	if (boot->uefi && (raw || !boot->bios))
+		add_way(plan, disk, "q35", "uefi");
+}
+
+static void find_ways(struct plan *plan, const struct uni_test_image *image)
+{
+	plan->ways = uni_alloc_array(image->disk_count * WAYS_OF_DISK + WAYS_OF_KERNEL,
+				     sizeof(*plan->ways));
+	for (size_t i = 0; i < image->disk_count && !plan->options->direct; i++)
+		add_disk(plan, image, &image->disks[i]);
+	if (image->kernel == NULL)
+		return;
+	add_way(plan, NULL, "microvm", NULL);
+	add_way(plan, NULL, "q35", NULL);
+	add_way(plan, NULL, "pc", NULL);
 }
 
 static void add_case(struct plan *plan, const struct uni_test_image *image,
-		     const struct uni_recipe_test *test, const struct form *form)
+		     const struct uni_recipe_test *test, const struct way *way)
 {
 	struct uni_test_report *report = plan->report;
 	struct uni_test_result *result = &report->results[report->count];
 
 	result->name = uni_strdup(test->name);
-	result->format = form->format;
-	result->machine = form->machine;
-	plan->cases[report->count++] = (struct test_case){ image, plan->options, test, result };
+	result->format = way->disk != NULL ? way->disk->format : "elf";
+	result->machine = way->machine;
+	result->firmware = way->firmware;
+	plan->cases[report->count++] =
+		(struct test_case){ image, way->disk, plan->options, test, result };
 }
 
 static int make_plan(struct plan *plan, const struct uni_test_image *image, struct uni_err *err)
 {
 	const struct uni_recipe *recipe = image->recipe;
 	const struct uni_test_options *options = plan->options;
-	size_t most = recipe->test_count * UNI_COUNT(forms);
+	size_t most, ways;
 
+	find_ways(plan, image);
+	if (plan->way_count == 0)
+		return uni_err_set(err, UNI_E_INVAL,
+				   "the image has no form that machine \"%s\" starts",
+				   options->machine != NULL ? options->machine : "q35");
+	ways = options->matrix ? plan->way_count : 1;
+	most = recipe->test_count * ways;
 	plan->report->results = uni_alloc_array(most + 1, sizeof(*plan->report->results));
 	plan->cases = uni_alloc_array(most + 1, sizeof(*plan->cases));
 	for (size_t i = 0; i < recipe->test_count; i++) {
-		bool taken = false;
-
 		if (options->filter != NULL &&
 		    fnmatch(options->filter, recipe->tests[i].name, 0) != 0)
 			continue;
-		for (size_t k = 0; k < UNI_COUNT(forms); k++) {
-			if (!wanted(image, options, &forms[k]) || (taken && !options->matrix))
-				continue;
-			taken = true;
-			add_case(plan, image, &recipe->tests[i], &forms[k]);
-		}
-		if (!taken)
-			return uni_err_set(err, UNI_E_INVAL,
-					   "the image has no form that machine \"%s\" starts",
-					   options->machine != NULL ? options->machine : "q35");
+		for (size_t k = 0; k < ways; k++)
+			add_case(plan, image, &recipe->tests[i], &plan->ways[k]);
 	}
 	if (plan->report->count != 0)
 		return 0;
@@ -150,5 +183,6 @@ int uni_test_run(const struct uni_test_image *image, const struct uni_test_optio
 		status = uni_pool_run(report->count, options->jobs, run_one, &plan, err);
 	report->ns = uni_clock_mono_ns() - start;
 	free(plan.cases);
+	free(plan.ways);
 	return status;
 }

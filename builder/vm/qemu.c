@@ -57,6 +57,21 @@ static const struct bus {
 };
 const char *const uni_vm_disk_buses[] = { "virtio", "nvme", "scsi", "ahci", NULL };
 
+const char *uni_vm_disk_driver(const char *form)
+{
+	static const struct driver {
+		const char *form, *name;
+	} drivers[] = {
+		{ "raw", "raw" }, { "qcow2", "qcow2" }, { "vmdk", "vmdk" },
+		{ "vhd", "vpc" }, { "vhdx", "vhdx" },	{ "vdi", "vdi" },
+	};
+
+	for (size_t i = 0; i < UNI_COUNT(drivers); i++)
+		if (uni_str_eq(drivers[i].form, form))
+			return drivers[i].name;
+	return NULL;
+}
+
 /* The first when it is not known, which check_firmware refuses. */
 static const struct bus *bus_of(const struct uni_vm_spec *spec)
 {
@@ -71,10 +86,13 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 {
 	const struct bus *bus = bus_of(spec);
 	/* What is written to an ATA disk that should stay goes into a temporary file of QEMU's. */
-	UNI_AUTO_FREE char *suffix = uni_asprintf(",format=raw,if=none,id=disk%u,%s", number,
-						  writable   ? "discard=unmap"
-						  : bus->ata ? "snapshot=on,file.locking=off"
-							     : "readonly=on,file.locking=off");
+	bool boots = spec->kernel == NULL && number == 0;
+	UNI_AUTO_FREE char *suffix =
+		uni_asprintf(",format=%s,if=none,id=disk%u,%s",
+			     boots && spec->disk_driver != NULL ? spec->disk_driver : "raw", number,
+			     writable	? "discard=unmap"
+			     : bus->ata ? "snapshot=on,file.locking=off"
+					: "readonly=on,file.locking=off");
 	UNI_AUTO_BUF struct uni_buf device = UNI_BUF_INIT;
 
 	if (number == 0 && bus->controller != NULL) {
@@ -89,7 +107,7 @@ static void add_disk(struct uni_strv *argv, const struct uni_vm_spec *spec, cons
 	uni_buf_printf(&device, ",drive=disk%u", number);
 	if (bus->serial)
 		uni_buf_printf(&device, ",serial=disk%u", number);
-	if (spec->kernel == NULL && number == 0)
+	if (boots)
 		uni_buf_puts(&device, ",bootindex=0");
 	uni_strv_add(argv, "-device");
 	uni_strv_take(argv, uni_buf_take(&device));

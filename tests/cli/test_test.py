@@ -251,10 +251,20 @@ class Tests(scenario.Scenario):
         self.assertEqual(suite[0].get("name"), "speaks (raw, q35)")
 
     def test_matrix(self):
-        self.recipe(GOOD.replace(', "goodbye"', ""))
-        out = self.uni("test", "recipe.toml", "--matrix", "--filter", "is-*", "-j", "2")
-        self.assertEqual(sorted(re.findall(r"^PASS is-given-others \((.*)\) ", out, re.M)),
-                         ["elf, microvm", "elf, pc", "elf, q35", "raw, pc", "raw, q35"])
+        """Forms, machines and firmware; what the firmware takes is not the image's."""
+        self.recipe(STEP.format("t", 'args = ["end"]\nexit-status = 7\nmemory-at-most = "9M"', "100s") +
+                    '[output]\nformats = ["raw", "qcow2", "vhd", "gcp"]\nboot = ["bios", "uefi"]\n')
+        out = self.uni("test", "recipe.toml", "--matrix", "-j", "2")
+        self.assertEqual(sorted(re.findall(r"^PASS t \((.*)\) ", out, re.M)),
+                         ["elf, microvm", "elf, pc", "elf, q35", "qcow2, q35", "raw, pc", "raw, q35", "raw, q35, uefi", "vhd, q35"])
+        self.assertEqual(out.count("touched"), 7)
+
+    def test_a_disk_for_other_firmware_only(self):
+        """It is started by what it is for."""
+        self.recipe(STEP.format("t", 'exit-status = 7', "100s") + '[output]\nboot = ["uefi"]\n')
+        report = json.loads(self.uni("test", "recipe.toml", "--json", "--qemu", "/nowhere/qemu", "--accel", "tcg", status=3))
+        self.assertEqual([(t["format"], t["machine"], t["firmware"]) for t in report["tests"]], [("raw", "q35", "uefi")])
+        self.assertIn('no form that machine "toaster" starts', self.fails("test", "recipe.toml", "--machine", "toaster"))
 
     def test_console_that_says_something_else(self):
         said = self.failure('expect-console = ["ready", "steady"]', "2s")

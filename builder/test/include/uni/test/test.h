@@ -11,18 +11,25 @@
 #include <uni/cache/store.h>
 #include <uni/recipes/recipe.h>
 
+struct uni_test_disk {
+	const char *format; /* "raw", or another that uni_vm_disk_driver knows */
+	const char *path;
+};
+
 struct uni_test_image {
 	const struct uni_recipe *recipe;
-	const char *disk;   /* raw; NULL: there is none */
-	const char *kernel; /* bootable ELF; NULL: there is none. At least one of the two. */
+	const struct uni_test_disk *disks; /* the raw one first */
+	size_t disk_count;
+	const char *kernel; /* bootable ELF; NULL: there is none. At least one disk or this. */
 	const char *const *volumes; /* NULL, or NULL-terminated: disks of writable volumes, of which
 				       every start gets copies */
 };
 
 struct uni_test_result {
 	char *name;
-	const char *format;  /* "raw" or "elf" */
-	const char *machine; /* "q35", ... */
+	const char *format;   /* "raw", "elf", ... */
+	const char *machine;  /* "q35", ... */
+	const char *firmware; /* by which the disk starts, "bios" or "uefi"; NULL: it is no disk */
 	enum uni_test_outcome {
 		UNI_TEST_PASSED,
 		UNI_TEST_FAILED,
@@ -63,7 +70,7 @@ struct uni_test_options {
 	const char *machine; /* NULL: q35 for the disk, microvm for the ELF */
 	const char *filter;  /* pattern (fnmatch) of names; NULL: all */
 	bool direct;	     /* start the ELF, also where there is a disk */
-	bool matrix;	     /* every form on every machine that starts it */
+	bool matrix;	     /* every form on every machine and by all firmware that starts it */
 	bool keep;	     /* machines' folders stay */
 	unsigned jobs;	     /* machines at a time; 0: as many as there are processors */
 	/* Called for each result when it is there; from any thread, one at a time. */
@@ -80,6 +87,8 @@ int uni_test_authorities(struct uni_recipe *recipe, struct uni_store *store, con
 int uni_test_run(const struct uni_test_image *image, const struct uni_test_options *options,
 		 struct uni_test_report *report, struct uni_err *err);
 
+/* "raw, q35" or "raw, q35, uefi": which form of a test's machine it was. */
+void uni_test_way(const struct uni_test_result *result, struct uni_buf *out);
 /* The report as JUnit XML; `suite` names it. */
 void uni_test_junit(const struct uni_test_report *report, const char *suite, struct uni_buf *out);
 

@@ -46,14 +46,15 @@ struct uni_vm_volume {
 };
 
 struct uni_vm_spec {
-	const char *emulator; /* program to start; NULL: found in PATH */
-	const char *accel;    /* "kvm", "tcg", or NULL: the faster one here (uni_vm_accel) */
-	const char *machine;  /* "pc", "q35" or "microvm" */
-	uint64_t memory;      /* bytes, whole MiB */
-	unsigned processors;  /* at least 1 */
-	const char *disk;     /* boot disk or data disk (raw, opened read-only), or NULL */
-	const char *disk_bus; /* of disks: one of uni_vm_disk_buses; NULL: virtio */
-	const char *firmware; /* "bios", "uefi" or an image of firmware; NULL: bios */
+	const char *emulator;	 /* program to start; NULL: found in PATH */
+	const char *accel;	 /* "kvm", "tcg", or NULL: the faster one here (uni_vm_accel) */
+	const char *machine;	 /* "pc", "q35" or "microvm" */
+	uint64_t memory;	 /* bytes, whole MiB */
+	unsigned processors;	 /* at least 1 */
+	const char *disk;	 /* boot disk or data disk (opened read-only), or NULL */
+	const char *disk_driver; /* of a boot disk: uni_vm_disk_driver's; NULL: it is raw */
+	const char *disk_bus;	 /* of disks: one of uni_vm_disk_buses; NULL: virtio */
+	const char *firmware;	 /* "bios", "uefi" or an image of firmware; NULL: bios */
 	const char *kernel; /* bootable ELF, started directly; NULL: the firmware starts the disk */
 	const struct uni_vm_volume *volumes;
 	size_t volume_count;
@@ -82,6 +83,8 @@ struct uni_vm_spec {
 
 /* "virtio", "nvme", ...; NULL-terminated. */
 extern const char *const uni_vm_disk_buses[];
+/* The emulator's word for a form of disks ("qcow2", "vhd"); NULL: it starts no such form. */
+const char *uni_vm_disk_driver(const char *form);
 
 /* The whole command line, for --print and for the start. */
 int uni_vm_command(const struct uni_vm_spec *spec, struct uni_strv *argv, struct uni_err *err);
