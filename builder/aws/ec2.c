@@ -294,24 +294,23 @@ int uni_ec2_register(struct uni_aws *aws, const char *region, const struct uni_e
 		       : rc;
 }
 
-int uni_ec2_copy_image(struct uni_aws *aws, const char *from_region, const char *image,
-		       const char *to_region, const char *name, const struct uni_strv *tags,
-		       const char *token, char copy[UNI_EC2_ID], struct uni_err *err)
+int uni_ec2_copy_image(struct uni_aws *aws, const struct uni_ec2_copy *copy, char id[UNI_EC2_ID],
+		       struct uni_err *err)
 {
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
 	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
 	int rc;
 
-	uni_ec2_add(&form, "SourceRegion", from_region);
-	uni_ec2_add(&form, "SourceImageId", image);
-	uni_ec2_add(&form, "Name", name);
-	uni_ec2_add(&form, "ClientToken", token);
-	if (tags != NULL && tags->count != 0) {
-		uni_ec2_add_tags(&form, 1, "image", tags);
-		uni_ec2_add_tags(&form, 2, "snapshot", tags);
+	uni_ec2_add(&form, "SourceRegion", copy->from_region);
+	uni_ec2_add(&form, "SourceImageId", copy->image);
+	uni_ec2_add(&form, "Name", copy->name);
+	uni_ec2_add(&form, "ClientToken", copy->token);
+	if (copy->tags->count != 0) {
+		uni_ec2_add_tags(&form, 1, "image", copy->tags);
+		uni_ec2_add_tags(&form, 2, "snapshot", copy->tags);
 	}
-	rc = ec2_ask(aws, to_region, "CopyImage", &form, true, &root, err);
-	return rc == 0 ? ec2_take_id(aws_xml_text(root, "imageId"), "CopyImage", "ami-", copy, err)
+	rc = ec2_ask(aws, copy->to_region, "CopyImage", &form, true, &root, err);
+	return rc == 0 ? ec2_take_id(aws_xml_text(root, "imageId"), "CopyImage", "ami-", id, err)
 		       : rc;
 }
 

@@ -125,8 +125,14 @@ int uni_ami_copy(struct uni_aws *aws, const char *region, const char *image, con
 	/* The same copy, however often it is asked for. */
 	digest = uni_digest_of(from->id, strlen(from->id));
 	uni_hex(digest.bytes, 16, token);
-	return uni_ec2_copy_image(aws, region, from->id, to, from->name, &from->tags, token, copy,
-				  err);
+	return uni_ec2_copy_image(aws,
+				  &(struct uni_ec2_copy){ .from_region = region,
+							  .image = from->id,
+							  .to_region = to,
+							  .name = from->name,
+							  .tags = &from->tags,
+							  .token = token },
+				  copy, err);
 }
 
 static bool is_used(const struct uni_ec2_images *images, const char *snapshot)

@@ -339,9 +339,15 @@ static int push_region(struct push *p, size_t i, char first[UNI_EC2_ID], struct 
 
 		rc = make_snapshots(&making, err);
 	} else if (rc == 0) {
+		const struct uni_ec2_copy copy = { .from_region = p->regions.items[0],
+						   .image = first,
+						   .to_region = region,
+						   .name = p->name,
+						   .tags = &p->tags,
+						   .token = token };
+
 		copy_token(p, token);
-		rc = uni_ec2_copy_image(p->aws, p->regions.items[0], first, region, p->name,
-					&p->tags, token, id, err);
+		rc = uni_ec2_copy_image(p->aws, &copy, id, err);
 	}
 	if (i == 0)
 		memcpy(first, id, UNI_EC2_ID);

@@ -64,9 +64,15 @@ const struct uni_ec2_snapshot *uni_ec2_snapshots_newest(const struct uni_ec2_sna
 /* Registers; `form` has all but Action and Version. */
 int uni_ec2_register(struct uni_aws *aws, const char *region, const struct uni_ec2_form *form,
 		     char image[UNI_EC2_ID], struct uni_err *err);
-int uni_ec2_copy_image(struct uni_aws *aws, const char *from_region, const char *image,
-		       const char *to_region, const char *name, const struct uni_strv *tags,
-		       const char *token, char copy[UNI_EC2_ID], struct uni_err *err);
+struct uni_ec2_copy {
+	const char *from_region, *image;
+	const char *to_region, *name;
+	const struct uni_strv *tags; /* of the image and its snapshots, "KEY=VALUE" */
+	const char *token;	     /* the same token makes one copy */
+};
+/* `id` gets the copy's, which is not available yet. */
+int uni_ec2_copy_image(struct uni_aws *aws, const struct uni_ec2_copy *copy, char id[UNI_EC2_ID],
+		       struct uni_err *err);
 /* Lets an account start it. */
 int uni_ec2_share(struct uni_aws *aws, const char *region, const char *image, const char *account,
 		  struct uni_err *err);
