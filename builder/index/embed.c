@@ -164,11 +164,7 @@ static int take_place(struct embedding *e, const char *dir, struct uni_err *err)
 {
 	if (chmod(e->dir, 0755) != 0)
 		return uni_err_errno(err, "%s", e->dir);
-	if (renameat2(AT_FDCWD, e->dir, AT_FDCWD, dir, RENAME_EXCHANGE) == 0)
-		return 0; /* the old one goes with what is temporary */
-	if (errno != ENOENT)
-		return uni_err_errno(err, "%s", dir);
-	return rename(e->dir, dir) == 0 ? 0 : uni_err_errno(err, "%s", dir);
+	return uni_dir_put(e->dir, dir, err);
 }
 
 /* An index as this makes them, or an empty folder. */

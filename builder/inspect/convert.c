@@ -199,19 +199,49 @@ static int write_form(struct converting *c, struct uni_err *err)
 	return rc != 0 ? rc : c->form->write(c->source, &machine, &out, err);
 }
 
-static int move_output(struct converting *c, struct uni_err *err)
+/* Whether the output may take the place where it is to stand. */
+static int may_write(const struct converting *c, struct uni_err *err)
 {
-	char *made UNI_AUTO_FREE = uni_path_join(c->folder, c->format != NULL ? c->format->extension
-									      : c->form->ending);
+	const char *path = c->done->path;
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return 0;
+	if (c->how->force)
+		return uni_form_may_replace(c->form, path, err);
+	uni_err_set(err, UNI_E_EXIST, "%s stands there already", path);
+	if (S_ISDIR(st.st_mode) && (c->form == NULL || c->form->files == NULL))
+		return uni_err_hint(err, "it is a folder; -o names the file to write");
+	return uni_err_hint(err, "it was kept; --force replaces it");
+}
+
+/* A file system that knows no RENAME_NOREPLACE says EINVAL: there another look has to do. */
+static int take_name(const struct converting *c, const char *made, struct uni_err *err)
+{
 	unsigned flags = c->how->force ? 0 : RENAME_NOREPLACE;
 	const char *path = c->done->path;
 
-	if (c->how->force && c->form != NULL && c->form->files != NULL)
-		return uni_dir_put(made, path, err);
-	if (renameat2(AT_FDCWD, made, AT_FDCWD, path, flags) == 0 ||
-	    (errno == EINVAL && rename(made, path) == 0))
+	if (renameat2(AT_FDCWD, made, AT_FDCWD, path, flags) == 0)
 		return 0;
+	if (errno == EINVAL) {
+		if (may_write(c, err) != 0)
+			return err->code;
+		if (rename(made, path) == 0)
+			return 0;
+	}
 	return uni_err_errno(err, "cannot give %s its name", path);
+}
+
+static int move_output(const struct converting *c, struct uni_err *err)
+{
+	char *made UNI_AUTO_FREE = uni_path_join(c->folder, c->format != NULL ? c->format->extension
+									      : c->form->ending);
+	char *parent UNI_AUTO_FREE = uni_path_dir(c->done->path);
+	bool folder = c->form != NULL && c->form->files != NULL;
+	int rc = c->how->force && folder ? uni_dir_put(made, c->done->path, err)
+					 : take_name(c, made, err);
+
+	return rc == 0 ? uni_dir_sync(parent, err) : rc;
 }
 
 static int write_output(struct converting *c, struct uni_err *err)
@@ -239,22 +269,6 @@ static char *output_path(const struct converting *c)
 		return uni_strdup(c->how->output);
 	return uni_asprintf("%s.%s", c->name,
 			    c->format != NULL ? c->format->extension : c->form->ending);
-}
-
-/* Looked at before anything is written. */
-static int may_write(const struct converting *c, struct uni_err *err)
-{
-	const char *path = c->done->path;
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		return 0;
-	if (c->how->force)
-		return uni_form_may_replace(c->form, path, err);
-	uni_err_set(err, UNI_E_EXIST, "%s stands there already", path);
-	if (S_ISDIR(st.st_mode) && (c->form == NULL || c->form->files == NULL))
-		return uni_err_hint(err, "it is a folder; -o names the file to write");
-	return uni_err_hint(err, "it was kept; --force replaces it");
 }
 
 static int run(struct converting *c, struct uni_err *err)
