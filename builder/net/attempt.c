@@ -64,6 +64,22 @@ static size_t on_read(char *to, size_t unit, size_t count, void *user)
 
 /* --- what comes --- */
 
+/* Three digits behind the version, which `at` is the end of (NULL: there is none); else 0. What
+ * libcurl gives has no end of its own. */
+static int status_of(const char *at, const char *end)
+{
+	int status = 0;
+
+	if (at == NULL || end - at < 4)
+		return 0;
+	for (const char *digit = at + 1; digit < at + 4; digit++) {
+		if (*digit < '0' || *digit > '9')
+			return 0;
+		status = status * 10 + (*digit - '0');
+	}
+	return status;
+}
+
 static size_t on_header(char *data, size_t unit, size_t count, void *user)
 {
 	struct transfer *t = user;
@@ -81,7 +97,7 @@ static size_t on_header(char *data, size_t unit, size_t count, void *user)
 		/* An answer of its own: 100, or what a proxy said, came before. */
 		uni_strv_free(&t->answer.headers);
 		const char *at = memchr(data, ' ', end);
-		t->answer.status = at != NULL ? atoi(at + 1) : 0;
+		t->answer.status = status_of(at, data + end);
 		return size;
 	}
 	char *colon = memchr(data, ':', end);
