@@ -5,6 +5,8 @@
  */
 #include "boot.h"
 
+#define PLENTY 64 /* bytes */
+
 struct lz4 {
 	const uint8_t *in, *in_end;
 	uint8_t *start, *out, *out_end;
@@ -93,6 +95,38 @@ static bool sequence(struct lz4 *s)
 	return match(s, offset, length + 4);
 }
 
+/*
+ * Most sequences have few literals and a short match that starts far enough back. Where there is
+ * plenty on all sides they are copied with a few looks instead of one for every byte; what is
+ * written behind their end is written again. False: nothing was done.
+ */
+static bool short_sequence(struct lz4 *s)
+{
+	const uint8_t *in = s->in;
+	uint8_t *out = s->out;
+	size_t literal = *in >> 4, more = *in & 15, offset;
+
+	if (literal == 15 || more == 15 || (size_t)(s->in_end - in) < PLENTY ||
+	    (size_t)(s->out_end - out) < PLENTY || (size_t)(in - out) < PLENTY)
+		return false;
+	copy8(out, in + 1);
+	if (literal > 8)
+		copy8(out + 8, in + 9);
+	in += 1 + literal;
+	out += literal;
+	offset = (size_t)in[0] | (size_t)in[1] << 8;
+	if (offset < 8 || offset > (size_t)(out - s->start))
+		return false;
+	copy8(out, out - offset);
+	if (more > 4) {
+		copy8(out + 8, out - offset + 8);
+		copy8(out + 16, out - offset + 16);
+	}
+	s->in = in + 2;
+	s->out = out + more + 4;
+	return true;
+}
+
 const char *lz4_unpack(uint8_t *out, size_t size, size_t room, size_t stored_size)
 {
 	struct lz4 s = { .in = out + room - stored_size,
@@ -102,7 +136,7 @@ const char *lz4_unpack(uint8_t *out, size_t size, size_t room, size_t stored_siz
 			 .out_end = out + size };
 
 	while (s.in != s.in_end)
-		if (!sequence(&s))
+		if (!short_sequence(&s) && !sequence(&s))
 			return "the kernel is damaged: it cannot be unpacked";
 	return s.out == s.out_end ? NULL : "the kernel is damaged: it unpacks to another length";
 }
