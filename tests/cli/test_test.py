@@ -267,10 +267,10 @@ class Tests(scenario.Scenario):
         self.assertIn('no form that machine "toaster" starts', self.fails("test", "recipe.toml", "--machine", "toaster"))
 
     def test_console_that_says_something_else(self):
-        said = self.failure('expect-console = ["ready", "steady"]', "2s")
+        said = self.failure('expect-console = ["ready", "steady"]', "8s")
         self.assertEqual(said["what"], "console, text 2")
         self.assertEqual(said["expected"], 'a line: it contains "steady"')
-        self.assertEqual(said["came"], "nothing like it within 2.0 s")
+        self.assertEqual(said["came"], "nothing like it within 8.0 s")
         self.assertEqual(said["console"].splitlines()[-3:], ["good day", "ready 42", "prompt> "])
         # In this order, each in a line of its own.
         self.failure('expect-console = ["42", "ready"]', "2s")
@@ -332,7 +332,7 @@ class Tests(scenario.Scenario):
                 ('[[test.dns]]\nname = "a"\nanswers = ["192.0.2.8"]', "DNS a A on port 53",
                  "among the answers: 192.0.2.8", "noerror\n192.0.2.7"),
                 ('[[test.dns]]\nname = "none"', "DNS none A on port 53", "noerror", "nxdomain")):
-            result = self.failure(lines, "4s")
+            result = self.failure(lines, "8s")
             self.assertEqual((result["what"], result["expected"]), (what, expected))
             self.assertTrue(result["came"].startswith(came), result["came"])
 
