@@ -41,6 +41,7 @@ static bool opening(const struct uni_recipe_step *step, struct uni_buf *out)
 struct race {
 	struct pollfd asked[ASKED_MAX + 1]; /* the last is the machine's end */
 	size_t count;
+	size_t turn; /* the next to be asked, instead of the oldest */
 };
 
 static void end_race(struct race *race)
@@ -52,12 +53,13 @@ static void end_race(struct race *race)
 static int ask(struct race *race, const struct test_port *port, const struct uni_buf *words,
 	       struct uni_err *err)
 {
-	struct pollfd *one = &race->asked[race->count % ASKED_MAX];
+	struct pollfd *one = &race->asked[race->turn];
 
 	if (race->count < ASKED_MAX) {
 		one->fd = -1;
 		race->count++;
 	}
+	race->turn = (race->turn + 1) % ASKED_MAX;
 	one->events = POLLIN;
 	if (test_connect(port, &one->fd, err) != 0)
 		return err->code;
