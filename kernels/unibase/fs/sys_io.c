@@ -122,26 +122,6 @@ int64_t uk_sys_pwritev(const struct uk_sysargs *s)
 	return vector(s, s->a[3], false, fs_write);
 }
 
-/* Flags are hints that this kernel has no use for, but unknown ones are refused. */
-enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC };
-
-static int64_t vector2(const struct uk_sysargs *s, transfer *move)
-{
-	if ((s->a[5] & ~(uint64_t)RWF_KNOWN) != 0)
-		return -UK_EOPNOTSUPP;
-	return vector(s, s->a[3], s->a[3] == UINT64_MAX, move);
-}
-
-int64_t uk_sys_preadv2(const struct uk_sysargs *s)
-{
-	return vector2(s, fs_read);
-}
-
-int64_t uk_sys_pwritev2(const struct uk_sysargs *s)
-{
-	return vector2(s, fs_write);
-}
-
 /* -- lseek -- */
 
 /* Everything counts as data up to the end: that is always a right answer. */
@@ -444,6 +424,33 @@ int64_t uk_sys_fsync(const struct uk_sysargs *s)
 int64_t uk_sys_fdatasync(const struct uk_sysargs *s)
 {
 	return sync_file(s->a[0], true);
+}
+
+/* RWF_HIPRI is a hint that this kernel has no use for; unknown flags are refused. */
+enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC };
+
+static int64_t vector2(const struct uk_sysargs *s, transfer *move)
+{
+	if ((s->a[5] & ~(uint64_t)RWF_KNOWN) != 0)
+		return -UK_EOPNOTSUPP;
+	return vector(s, s->a[3], s->a[3] == UINT64_MAX, move);
+}
+
+int64_t uk_sys_preadv2(const struct uk_sysargs *s)
+{
+	return vector2(s, fs_read);
+}
+
+/* What has no disk behind it, a pipe or a socket, has nothing to sync. */
+int64_t uk_sys_pwritev2(const struct uk_sysargs *s)
+{
+	int64_t done = vector2(s, fs_write);
+	int64_t error;
+
+	if (done <= 0 || (s->a[5] & (RWF_DSYNC | RWF_SYNC)) == 0)
+		return done;
+	error = sync_file(s->a[0], (s->a[5] & RWF_SYNC) == 0);
+	return error == 0 || error == -UK_EINVAL ? done : error;
 }
 
 int64_t uk_sys_sync(const struct uk_sysargs *s)
