@@ -146,11 +146,6 @@ uint64_t uni_tuf_root_version(const struct uni_tuf *tuf)
 	return tuf->root->version;
 }
 
-uint64_t uni_tuf_timestamp_version(const struct uni_tuf *tuf)
-{
-	return tuf->timestamp != NULL ? tuf->timestamp->version : 0;
-}
-
 static int check_expiry(struct uni_tuf *tuf, const struct meta *meta, const char *name,
 			struct uni_err *err)
 {

@@ -125,11 +125,6 @@ uint64_t uni_live_size(const struct uni_live *live)
 	return live->size;
 }
 
-int uni_live_fd(const struct uni_live *live)
-{
-	return live->fd;
-}
-
 int uni_live_reader(const struct uni_live *live, const struct uni_live_super *super,
 		    struct uni_fs_reader **reader, struct uni_err *err)
 {

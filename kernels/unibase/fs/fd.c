@@ -234,13 +234,6 @@ int fs_fd_next(int fd)
 	return fd;
 }
 
-void uk_fd_exec(void)
-{
-	for (int fd = fs_fd_next(0); fd >= 0; fd = fs_fd_next(fd + 1))
-		if (fs_fd_flags(fd) == UK_FD_CLOEXEC)
-			(void)fs_fd_close(fd);
-}
-
 struct uk_dentry *fs_cwd_get(void)
 {
 	uint64_t state = uk_spin_lock(&lock);

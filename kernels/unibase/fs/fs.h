@@ -231,7 +231,6 @@ struct uk_super *fs_tmpfs_new(uint64_t limit); /* bytes; NULL: out of memory */
 int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size);
 /* An inode of the file system that has no name (O_TMPFILE, memfd). */
 struct uk_inode *fs_tmpfs_nameless(struct uk_super *super, uint32_t mode);
-bool fs_is_tmpfs(const struct uk_super *super);
 /* The first who asks the folder for a name that it does not have, or for all, finds it filled. */
 void fs_tmpfs_later(struct uk_inode *folder, int (*fill)(struct uk_inode *folder));
 
@@ -246,7 +245,6 @@ int fs_volume_open(struct uk_block_dev *dev, const struct uni_config_mount *moun
 void fs_volume_close(struct fs_volume *volume);
 uint64_t fs_volume_size(const struct fs_volume *volume); /* of the data, bytes */
 bool fs_volume_in_memory(const struct fs_volume *volume);
-const char *fs_volume_name(const struct fs_volume *volume);
 /* Small reads take 2^order pages at once from now on. Before anything was read. */
 void fs_volume_read_ahead(struct fs_volume *volume, unsigned order);
 /* A few bytes, through a cache of the device's pages. */

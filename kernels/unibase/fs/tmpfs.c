@@ -570,11 +570,6 @@ static int tmpfs_statfs(struct uk_super *super, struct uk_linux_statfs *out)
 
 static const struct uk_super_ops tmpfs_ops = { .statfs = tmpfs_statfs };
 
-bool fs_is_tmpfs(const struct uk_super *super)
-{
-	return super != NULL && super->ops == &tmpfs_ops;
-}
-
 struct uk_super *fs_tmpfs_new(uint64_t limit)
 {
 	struct uk_super *super = uk_alloc(sizeof(*super));

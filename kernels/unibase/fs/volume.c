@@ -18,7 +18,6 @@ struct fs_volume {
 	struct fs_verity *verity; /* NULL: unchecked */
 	uint64_t size;		  /* of the data, bytes */
 	struct uk_inode *raw;	  /* whose pages are the device's */
-	char name[32];
 };
 
 static int check(struct fs_volume *v, uint64_t offset, const uint8_t *data, size_t size)
@@ -155,11 +154,6 @@ bool fs_volume_in_memory(const struct fs_volume *v)
 	return v->dev->memory != NULL;
 }
 
-const char *fs_volume_name(const struct fs_volume *v)
-{
-	return v->name;
-}
-
 /* -- opening -- */
 
 int fs_volume_open(struct uk_block_dev *dev, const struct uni_config_mount *mount, const char *name,
@@ -172,7 +166,6 @@ int fs_volume_open(struct uk_block_dev *dev, const struct uni_config_mount *moun
 		return error;
 	v->dev = dev;
 	v->size = mount->size != 0 ? UK_MIN(mount->size, dev->size) : dev->size;
-	uk_strlcpy(v->name, name, sizeof(v->name));
 	if ((mount->flags & UNI_MOUNT_VERITY) != 0) {
 		error = fs_verity_open(dev, mount, name, &v->verity);
 		if (error != 0)

@@ -262,7 +262,6 @@ int uk_path_make(const char *path, uint32_t mode, struct uk_inode **inode);
 int uk_fd_install(struct uk_file *file,
 		  bool cloexec);   /* lowest free; takes the reference; -EMFILE */
 struct uk_file *uk_fd_get(int fd); /* with a reference, or NULL */
-void uk_fd_exec(void);		   /* closes those with O_CLOEXEC */
 uint64_t uk_fd_limit(void);	   /* RLIMIT_NOFILE, soft */
 void uk_fd_set_limit(uint64_t limit);
 

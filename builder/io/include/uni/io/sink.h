@@ -65,11 +65,6 @@ struct uni_sink *uni_sink_to_nothing(void);
 
 /* SHA-256 of what passes, stored in *digest at finish. */
 void uni_sink_push_digest(struct uni_sink **sink, struct uni_digest *digest);
-/* UNI_E_LIMIT, naming `what` (copied), when more than `limit` bytes come. */
-void uni_sink_push_limit(struct uni_sink **sink, uint64_t limit, const char *what);
-/* UNI_EVENT_PROGRESS for each percent of `total`. All borrowed. */
-void uni_sink_push_progress(struct uni_sink **sink, const struct uni_events *events,
-			    const char *name, uint64_t total);
 
 #define UNI_SIZE_UNKNOWN UINT64_MAX
 /* One zstd frame (RFC 8878), single-threaded, without checksum; its header tells the content's size
@@ -80,12 +75,5 @@ int uni_sink_push_zstd(struct uni_sink **sink, int level, uint64_t size, struct 
 int uni_zstd_compress(const void *data, size_t size, int level, void *out, size_t room,
 		      size_t *out_size, struct uni_err *err);
 size_t uni_zstd_bound(size_t size);
-
-/* Compresses to one LZ4 block (high compression, level 12; no frame around it) of at most `room`
- * bytes; UNI_E_LIMIT when it does not fit. */
-int uni_lz4_compress(const void *data, size_t size, void *out, size_t room, size_t *out_size,
-		     struct uni_err *err);
-/* Room that is always enough. */
-size_t uni_lz4_bound(size_t size);
 
 #endif

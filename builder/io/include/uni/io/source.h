@@ -48,13 +48,6 @@ int uni_source_push_zstd(struct uni_source **source, uint64_t limit, const char 
 /* Moves all that is left of `source` into `sink`, which is not finished. */
 int uni_io_pump(struct uni_source *source, struct uni_sink *sink, struct uni_err *err);
 
-/*
- * Copies `size` bytes from file to file, hashing them in the same read. Holes, and runs of zeros
- * of 64 KiB, become holes: the target must read as zeros there. `hash` goes on, or is NULL.
- */
-int uni_io_copy(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t size,
-		struct uni_hash *hash, const char *name, struct uni_err *err);
-
 /* One frame of memory at once: exactly `out_size` bytes, else UNI_E_CORRUPT. */
 int uni_zstd_decompress(const void *data, size_t size, void *out, size_t out_size,
 			struct uni_err *err);

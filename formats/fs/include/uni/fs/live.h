@@ -96,7 +96,6 @@ UNI_AUTO_DEFINE(uni_live)
 const struct uni_live_super *uni_live_current(const struct uni_live *live);
 const struct uni_live_super *uni_live_before(const struct uni_live *live);
 uint64_t uni_live_size(const struct uni_live *live);
-int uni_live_fd(const struct uni_live *live);
 
 /* The tree becomes the next generation, unless it is what the current one holds, which is then
  * left as it is (but for a signature that it does not have). What takes long, reading and packing
