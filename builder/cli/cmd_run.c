@@ -195,12 +195,20 @@ static int detach(struct cli *cli, const struct run_target *target, const struct
 	return UNI_EXIT_OK;
 }
 
+/* Behind a shell's & the terminal is not ours to read: who tries is stopped until it is. */
+static int console_input(void)
+{
+	const pid_t front = tcgetpgrp(STDIN_FILENO);
+
+	return front < 0 || front == getpgrp() ? STDIN_FILENO : -1;
+}
+
 static int start(struct cli *cli, struct run_target *target, const struct uni_vm_spec *spec,
 		 struct uni_err *err)
 {
 	UNI_AUTO_STRV struct uni_strv argv = { 0 };
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
-	const struct uni_vm_io io = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	const struct uni_vm_io io = { console_input(), STDOUT_FILENO, STDERR_FILENO };
 	struct uni_vm_result result;
 	uint64_t seconds = 0;
 	int status;
