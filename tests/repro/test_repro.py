@@ -116,17 +116,31 @@ class Same(scenario.Scenario):
             at = next((i for i, (a, b) in enumerate(zip(data, found[name])) if a != b), min(len(data), len(found[name])))
             self.fail(f"{what}: {name} differs at {at} of {len(data)}/{len(found[name])}")
 
+    def disorder(self):
+        """What turns the order of folders round, wherever the file system gives the same one to the same names."""
+        shim = self.path("disorder.so")
+        self.tool("gcc", "-shared", "-fPIC", "-O1", "-o", shim, os.path.join(os.path.dirname(os.path.abspath(__file__)), "disorder.c"))
+        return {"LD_PRELOAD": shim, "DISORDER_SEEN": self.path("seen")}
+
+    def turkish(self):
+        """A locale that writes numbers with commas and has its own idea of I and i, made here."""
+        self.tool("localedef", "-i", "tr_TR", "-f", "UTF-8", "--no-archive", self.path("tr_TR.UTF-8"))
+        env = {"LOCPATH": self.dir, "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
+        self.assertEqual(self.tool("locale", "decimal_point", env={**os.environ, **env}), ",\n")
+        return env
+
     def test_matrix(self):
         reference = self.build(self.tree(self.path("reference")))
         tops = {name.split("/")[0] for name in reference}
         self.assertEqual(sorted(tops), [f"same.{form}" for form in FORMS])
         cases = {
             "folder": {},
-            "order": {"seed": 99},
+            "order of making": {"seed": 99},
+            "order of folders": {"env": self.disorder()},
             "times of files": {"when": 1_700_000_000},
             "clock": {"prefix": ("faketime", "2031-05-05 05:05:05"), "env": {"NO_FAKE_STAT": "1"}},
             "time zone": {"env": {"TZ": "Pacific/Kiritimati"}},
-            "locale": {"env": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}},
+            "locale": {"env": self.turkish()},
             "umask": {"umask": 0o077},
             "processors": {"prefix": ("taskset", "1")},
             "environment": {"env": {"CFLAGS": "-O0", "UNI_JOBS": "7", "LD_LIBRARY_PATH": "/nonexistent",
@@ -138,6 +152,7 @@ class Same(scenario.Scenario):
             self.tree(folder, seed=case.pop("seed", 1), when=case.pop("when", 1_000_000_000))
             with self.subTest(what):
                 self.assertSame(reference, self.build(folder, **case), what)
+        self.assertGreaterEqual(os.path.getsize(self.path("seen")), 9, "not every folder was read in another order")
 
     def test_another_user(self):
         """As nobody, where this test runs as root."""
