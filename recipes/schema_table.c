@@ -586,7 +586,8 @@ const struct schema_form_info schema_forms[FORM_COUNT] = {
 			   "first a letter or digit",
 			   "^[a-z0-9][a-z0-9._-]{0,63}$" },
 	[FORM_ABSOLUTE] = { "an absolute path",
-			    "write it from /, without a slash at its end, '.', '..' or '//'",
+			    "write it from /, without a slash at its end, '.', '..' or '//', each "
+			    "name at most 255 bytes",
 			    "^/([^/]+(/[^/]+)*)?$" },
 	[FORM_INPUT] = { "a path, package or address",
 			 "write a path relative to the recipe, or pkg:NAME, pkg:NAME@RANGE or "

@@ -29,6 +29,8 @@ static int run_help(struct cli *cli)
 		cli_print_overview();
 		return UNI_EXIT_OK;
 	}
+	if (cli->arg_count == 1 && cli_print_family(stdout, cli->args[0]))
+		return UNI_EXIT_OK;
 	command = command_named(cli);
 	if (command == NULL)
 		return UNI_EXIT_USAGE;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <uni/base/err.h>
 #include <uni/base/event.h>
 #include <uni/base/text.h>
@@ -73,6 +74,9 @@ void cli_release(struct cli *cli);
 /* help.c */
 void cli_print_help(const struct cli_command *command);
 void cli_print_overview(void);
+/* The commands whose names begin with `word`, as help or as the answer to an error; false if there
+ * are none. */
+bool cli_print_family(FILE *out, const char *word);
 void cli_print_man(const struct cli_command *command); /* NULL: of uni itself */
 int cli_print_completion(const char *shell);	       /* exit status */
 

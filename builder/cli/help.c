@@ -48,6 +48,26 @@ void cli_print_overview(void)
 	printf("\n\"uni COMMAND --help\" tells more; \"uni --version\" the version.\n");
 }
 
+bool cli_print_family(FILE *out, const char *word)
+{
+	size_t size = strlen(word);
+	bool found = false;
+
+	for (const struct cli_command *const *c = cli_commands; *c != NULL; c++) {
+		if (strncmp((*c)->name, word, size) != 0 || (*c)->name[size] != ' ')
+			continue;
+		if (!found)
+			fprintf(out,
+				out == stderr
+					? "uni: %s: say which:\n"
+					: "usage: uni %s COMMAND [options] ...\n\ncommands:\n",
+				word);
+		fprintf(out, "  uni %-20s %s\n", (*c)->name, (*c)->summary);
+		found = true;
+	}
+	return found;
+}
+
 /* A leading dot or quote is a request to roff, a backslash and a hyphen have meanings of their own.
  */
 static void man_text(const char *text)

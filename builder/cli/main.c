@@ -66,22 +66,10 @@ static const struct cli_command *find_command(int argc, char **argv, int *used)
 static int unknown_command(const char *word)
 {
 	struct uni_strv known UNI_AUTO_STRV = { .items = NULL };
-	size_t size = strlen(word);
 	const char *near;
-	bool family = false;
 
-	for (const struct cli_command *const *c = cli_commands; *c != NULL; c++) {
-
-		if (strncmp((*c)->name, word, size) == 0 && (*c)->name[size] == ' ') {
-			if (!family)
-				fprintf(stderr, "uni: %s: say which:\n", word);
-			fprintf(stderr, "  uni %-20s %s\n", (*c)->name, (*c)->summary);
-			family = true;
-		}
+	for (const struct cli_command *const *c = cli_commands; *c != NULL; c++)
 		uni_strv_add(&known, (*c)->name);
-	}
-	if (family)
-		return UNI_EXIT_USAGE;
 	near = uni_str_nearest(word, (const char *const *)known.items, known.count);
 	if (word[0] == '-')
 		fprintf(stderr, "uni: \"%s\" stands in front of a command\n", word);
@@ -94,6 +82,17 @@ static int unknown_command(const char *word)
 	else
 		fprintf(stderr, "  \"uni --help\" lists the commands\n");
 	return UNI_EXIT_USAGE;
+}
+
+/* What is no command may be the first word of several, and may ask for help with them. */
+static int no_command(int argc, char **argv)
+{
+	if (argc == 2 && (uni_str_eq(argv[1], "--help") || uni_str_eq(argv[1], "-h")) &&
+	    cli_print_family(stdout, argv[0]))
+		return cli_finish_output();
+	if (cli_print_family(stderr, argv[0]))
+		return UNI_EXIT_USAGE;
+	return unknown_command(argv[0]);
 }
 
 static int run_command(const struct cli_command *command, int argc, char **argv)
@@ -133,7 +132,7 @@ int main(int argc, char **argv)
 	}
 	command = find_command(argc - 1, argv + 1, &used);
 	if (command == NULL)
-		return unknown_command(argv[1]);
+		return no_command(argc - 1, argv + 1);
 	status = run_command(command, argc - 1 - used, argv + 1 + used);
 	uni_tmp_cleanup();
 	output = cli_finish_output();
