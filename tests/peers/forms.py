@@ -11,6 +11,7 @@ import sys
 import tempfile
 import zlib
 
+import rules
 from peers import check, need, run
 
 # Form, options, qemu-img's name for it, whether it can check it.
@@ -84,6 +85,8 @@ def write_ours(maker, raw, tmp):
         check(same(one, two), f"{words}: two runs differ")
         said = run("qemu-img", "info", "-f", name, one)
         check(f"file format: {name}" in said, said)
+        if form in ("vmdk", "vdi"):
+            getattr(rules, f"check_{form}")(one, os.path.getsize(raw))
         if checked:
             check("No errors were found" in run("qemu-img", "check", "-f", name, one), words)
         said = run("qemu-img", "compare", "-f", "raw", "-F", name, raw, one)
