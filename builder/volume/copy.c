@@ -124,7 +124,8 @@ static int run(struct copying *c, struct uni_volume_copy *copy, struct uni_err *
 	return rc;
 }
 
-static int add_target(struct copying *c, const char *path, struct uni_err *err)
+static void add_target(struct copying *c, const struct uni_detached_list *machines,
+		       const char *path)
 {
 	struct target *t;
 
@@ -132,36 +133,33 @@ static int add_target(struct copying *c, const char *path, struct uni_err *err)
 	t = &c->targets[c->count++];
 	*t = (struct target){ .path = path };
 	/* All who have the file are told, whoever was named. */
-	return uni_volume_users_of(path, &t->users, err);
+	volume_users_with(machines, path, &t->users);
 }
 
-static bool has_target(const struct copying *c, const char *path)
+/* Whoever has the file of a target is among its users. */
+static bool has_target(const struct copying *c, const struct uni_volume_user *user)
 {
-	struct stat a;
-	struct stat b;
-
-	if (stat(path, &a) != 0)
-		return false;
 	for (size_t i = 0; i < c->count; i++)
-		if (stat(c->targets[i].path, &b) == 0 && a.st_dev == b.st_dev &&
-		    a.st_ino == b.st_ino)
-			return true;
+		for (size_t k = 0; k < c->targets[i].users.count; k++)
+			if (uni_str_eq(c->targets[i].users.items[k].path, user->path))
+				return true;
 	return false;
 }
 
 static int run_machines(struct copying *c, const char *pattern, struct uni_volume_copy *copy,
 			struct uni_err *err)
 {
+	UNI_AUTO(uni_detached_list) struct uni_detached_list *machines = NULL;
 	struct uni_volume_users named = { .items = NULL };
-	int rc = uni_volume_users_find(pattern, &named, err);
+	int rc = uni_detached_list(&machines, err);
 
+	if (rc == 0)
+		rc = volume_users_named(machines, pattern, &named, err);
 	for (size_t i = 0; rc == 0 && i < named.count; i++)
-		if (!has_target(c, named.items[i].path))
-			rc = add_target(c, named.items[i].path, err);
+		if (!has_target(c, &named.items[i]))
+			add_target(c, machines, named.items[i].path);
 	if (rc == 0)
 		rc = run(c, copy, err);
-	else
-		targets_free(c);
 	uni_volume_users_clear(&named);
 	return rc;
 }
@@ -169,12 +167,13 @@ static int run_machines(struct copying *c, const char *pattern, struct uni_volum
 static int run_file(struct copying *c, const char *path, struct uni_volume_copy *copy,
 		    struct uni_err *err)
 {
-	int rc = add_target(c, path, err);
+	UNI_AUTO(uni_detached_list) struct uni_detached_list *machines = NULL;
+	int rc = uni_detached_list(&machines, err);
 
-	if (rc == 0)
-		return run(c, copy, err);
-	targets_free(c);
-	return rc;
+	if (rc != 0)
+		return rc;
+	add_target(c, machines, path);
+	return run(c, copy, err);
 }
 
 /* --- other targets --- */

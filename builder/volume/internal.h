@@ -10,6 +10,13 @@
 /* How content from outside is normalised. */
 extern const struct uni_tree_rules volume_rules;
 
+/* machines.c: as uni_volume_users_find and uni_volume_users_of, of machines that were listed
+ * already: to list many takes a while. */
+int volume_users_named(const struct uni_detached_list *list, const char *pattern,
+		       struct uni_volume_users *users, struct uni_err *err);
+void volume_users_with(const struct uni_detached_list *list, const char *path,
+		       struct uni_volume_users *users);
+
 /* tell.c */
 /* Waits until no user holds the slot that is written next: `inactive` is the generation in it, 0
  * for none. UNI_E_BUSY names those that still do after `wait_ms`; who does not answer is not waited

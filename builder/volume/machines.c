@@ -33,52 +33,73 @@ static void add_user(struct uni_volume_users *users, const struct uni_detached *
 	};
 }
 
-static bool same_file(const char *a, const char *b)
+static bool is_file(const char *path, const struct stat *file)
 {
-	struct stat x;
-	struct stat y;
+	struct stat st;
 
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	return stat(path, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
 }
 
-/* By name and volume, or by file. */
-static int find(const char *machine, const char *volume, const char *path,
-		struct uni_volume_users *users, struct uni_err *err)
+void volume_users_with(const struct uni_detached_list *list, const char *path,
+		       struct uni_volume_users *users)
 {
-	UNI_AUTO(uni_detached_list) struct uni_detached_list *list = NULL;
-	int rc = uni_detached_list(&list, err);
+	struct stat file;
 
-	for (size_t i = 0; rc == 0 && i < list->count; i++) {
+	if (stat(path, &file) != 0)
+		return;
+	for (size_t i = 0; i < list->count; i++) {
 		const struct uni_detached *m = list->items[i];
 
 		for (size_t k = 0; m->running && k < m->volume_count; k++)
-			if (path != NULL ? same_file(path, m->volumes[k].path)
-					 : fnmatch(machine, m->name, 0) == 0 &&
-						   uni_str_eq(volume, m->volumes[k].name))
+			if (is_file(m->volumes[k].path, &file))
 				add_user(users, m, k);
 	}
-	return rc;
 }
 
-int uni_volume_users_find(const char *pattern, struct uni_volume_users *users, struct uni_err *err)
+static void add_named(const struct uni_detached_list *list, const char *machine, const char *volume,
+		      struct uni_volume_users *users)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct uni_detached *m = list->items[i];
+
+		for (size_t k = 0; m->running && k < m->volume_count; k++)
+			if (fnmatch(machine, m->name, 0) == 0 &&
+			    uni_str_eq(volume, m->volumes[k].name))
+				add_user(users, m, k);
+	}
+}
+
+int volume_users_named(const struct uni_detached_list *list, const char *pattern,
+		       struct uni_volume_users *users, struct uni_err *err)
 {
 	const char *slash = strrchr(pattern, '/');
 	UNI_AUTO_FREE char *machine = NULL;
-	int rc;
 
 	if (slash == NULL || slash == pattern || slash[1] == '\0')
 		return uni_err_set(err, UNI_E_USAGE, "vm:%s is not vm:NAME/VOLUME", pattern);
 	machine = uni_strndup(pattern, (size_t)(slash - pattern));
-	rc = find(machine, slash + 1, NULL, users, err);
-	if (rc == 0 && users->count == 0) {
-		uni_err_set(err, UNI_E_NOENT, "no machine \"%s\" runs with a live volume \"%s\"",
-			    machine, slash + 1);
-		rc = uni_err_hint(err, "\"uni ps\" lists what runs");
-	}
-	return rc;
+	add_named(list, machine, slash + 1, users);
+	if (users->count != 0)
+		return 0;
+	uni_err_set(err, UNI_E_NOENT, "no machine \"%s\" runs with a live volume \"%s\"", machine,
+		    slash + 1);
+	return uni_err_hint(err, "\"uni ps\" lists what runs");
+}
+
+int uni_volume_users_find(const char *pattern, struct uni_volume_users *users, struct uni_err *err)
+{
+	UNI_AUTO(uni_detached_list) struct uni_detached_list *list = NULL;
+	int rc = uni_detached_list(&list, err);
+
+	return rc == 0 ? volume_users_named(list, pattern, users, err) : rc;
 }
 
 int uni_volume_users_of(const char *path, struct uni_volume_users *users, struct uni_err *err)
 {
-	return find(NULL, NULL, path, users, err);
+	UNI_AUTO(uni_detached_list) struct uni_detached_list *list = NULL;
+	int rc = uni_detached_list(&list, err);
+
+	if (rc == 0)
+		volume_users_with(list, path, users);
+	return rc;
 }

@@ -65,9 +65,11 @@ struct squash {
 	struct squash_super super;
 	const struct unpack_codec *codec;
 	struct squash_meta *meta; /* SQUASH_META_SLOTS, by place */
-	uint8_t *packed;	  /* block_size bytes */
-	uint8_t *block;		  /* block_size bytes: the data block read last */
-	uint8_t *fragment;	  /* block_size bytes */
+	/* A table's pointer that was read last, since every inode asks for its owner; 0: none. */
+	uint64_t pointer_at, pointer;
+	uint8_t *packed;   /* block_size bytes */
+	uint8_t *block;	   /* block_size bytes: the data block read last */
+	uint8_t *fragment; /* block_size bytes */
 	uint32_t fragment_index;
 	size_t fragment_size; /* 0: none is held */
 };

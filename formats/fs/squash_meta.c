@@ -85,16 +85,20 @@ int squash_table_read(struct squash *s, uint64_t table, uint32_t index, void *da
 {
 	uint64_t at = (uint64_t)index * size;
 	struct squash_place place = { .offset = (uint32_t)(at % SQUASH_META_SIZE) };
+	uint64_t pointer = table + at / SQUASH_META_SIZE * sizeof(place.block);
 	uint8_t raw[8];
 	int rc;
 
 	if (table >= s->super.bytes_used)
 		return reader_corrupt(&s->reader, "place of a table", err);
-	rc = reader_pread(&s->reader, table + at / SQUASH_META_SIZE * sizeof(raw), raw, sizeof(raw),
-			  err);
-	if (rc != 0)
-		return rc;
-	memcpy(&place.block, raw, sizeof(place.block));
+	if (s->pointer_at != pointer) {
+		rc = reader_pread(&s->reader, pointer, raw, sizeof(raw), err);
+		if (rc != 0)
+			return rc;
+		memcpy(&s->pointer, raw, sizeof(s->pointer));
+		s->pointer_at = pointer;
+	}
+	place.block = s->pointer;
 	return squash_meta_read(s, &place, data, size, err);
 }
 

@@ -144,7 +144,8 @@ static int parse_head(struct parse *p, unsigned *type)
 	inode->atime = inode->mtime = inode->ctime = (int64_t)head.mtime * 1000000000;
 	error = sq_table_read(p->sq, p->sq->disk.id_table, head.uid, &inode->uid,
 			      sizeof(inode->uid));
-	if (error != 0)
+	inode->gid = inode->uid;
+	if (error != 0 || head.gid == head.uid)
 		return error;
 	return sq_table_read(p->sq, p->sq->disk.id_table, head.gid, &inode->gid,
 			     sizeof(inode->gid));

@@ -67,19 +67,20 @@ static void add_noise(struct uni_tree *tree, const char *at, uint32_t seed, size
 	assert_int_equal(uni_tree_add_data(tree, at, data, size, &rules, &live_err), 0);
 }
 
-/* A tree whose small files stay, between files of many blocks that are new with each seed. */
-static struct uni_tree *striped_tree(unsigned seed)
+/* A tree whose small files stay, each behind one of `size` bytes that is new with each seed, of
+ * which `distinct` differ. */
+static struct uni_tree *striped_tree(unsigned seed, unsigned pairs, unsigned distinct, size_t size)
 {
 	const struct uni_tree_rules rules = { .mtime = 1 };
 	struct uni_tree *tree = uni_tree_new(&rules);
 	struct uni_digest digest;
 
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < pairs; i++) {
 		UNI_AUTO_FREE char *still = uni_asprintf("%u-still", i);
 		UNI_AUTO_FREE char *large = uni_asprintf("%u-large", i);
 
 		add_noise(tree, still, 5 + i, 100 + i);
-		add_noise(tree, large, seed + i % 3, 300000);
+		add_noise(tree, large, seed + i % distinct, size);
 	}
 	assert_int_equal(uni_tree_digest(tree, NULL, 1, &digest, &live_err), 0);
 	return tree;
@@ -98,7 +99,7 @@ static void test_kept_among_new(void **state)
 
 	(void)state;
 	for (unsigned seed = 100; seed < 104; seed++) {
-		UNI_AUTO(uni_tree) struct uni_tree *tree = striped_tree(seed);
+		UNI_AUTO(uni_tree) struct uni_tree *tree = striped_tree(seed, 6, 3, 300000);
 		UNI_AUTO(uni_live) struct uni_live *live = NULL;
 
 		assert_int_equal(
@@ -157,6 +158,40 @@ static void test_unchanged(void **state)
 	commit_volume(path, 12, &later, &made);
 	assert_false(made.unchanged);
 	assert_int_equal(made.generation, 5);
+}
+
+/* Gaps that are too small for what is new, and no room behind them: all goes one behind the other,
+ * in the tree's order, whichever thread had it ready first. */
+static void test_packed(void **state)
+{
+	UNI_AUTO(uni_tree) struct uni_tree *first = striped_tree(100, 24, 24, 24 << 10);
+	UNI_AUTO(uni_tree) struct uni_tree *then = striped_tree(200, 24, 24, 28 << 10);
+	UNI_AUTO_FREE char *path = scratch_path("packed");
+	UNI_AUTO_BUF struct uni_buf one = UNI_BUF_INIT;
+	UNI_AUTO_BUF struct uni_buf other = UNI_BUF_INIT;
+
+	(void)state;
+	for (unsigned threads = 1; threads <= 4; threads++) {
+		const struct uni_live_options how = { .time = 9,
+						      .threads = threads,
+						      .block_size = 4096 };
+		UNI_AUTO(uni_live) struct uni_live *live = NULL;
+		struct uni_live_made made;
+
+		assert_int_equal(
+			uni_live_create(path, "s", NULL, 3 << 20, first, &how, &made, &live_err),
+			0);
+		assert_int_equal(uni_live_open(&live, path, true, &live_err), 0);
+		assert_int_equal(uni_live_commit(live, then, &how, &made, &live_err), 0);
+		uni_buf_clear(&other);
+		assert_int_equal(
+			uni_file_read(path, 3 << 20, threads == 1 ? &one : &other, &live_err), 0);
+		assert_int_equal(unlink(path), 0);
+		if (threads == 1)
+			continue;
+		assert_int_equal(one.size, other.size);
+		assert_memory_equal(one.data, other.data, one.size);
+	}
 }
 
 static void test_rollback(void **state)
@@ -366,11 +401,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_generations), cmocka_unit_test(test_difference),
 		cmocka_unit_test(test_unchanged),   cmocka_unit_test(test_kept_among_new),
-		cmocka_unit_test(test_rollback),    cmocka_unit_test(test_too_small),
-		cmocka_unit_test(test_changing),    cmocka_unit_test(test_two_writers),
-		cmocka_unit_test(test_keys),	    cmocka_unit_test(test_resize),
-		cmocka_unit_test(test_crash),	    cmocka_unit_test(test_torn),
-		cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_newer),
+		cmocka_unit_test(test_packed),	    cmocka_unit_test(test_rollback),
+		cmocka_unit_test(test_too_small),   cmocka_unit_test(test_changing),
+		cmocka_unit_test(test_two_writers), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_resize),	    cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_torn),	    cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_newer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
