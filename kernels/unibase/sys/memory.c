@@ -228,7 +228,7 @@ int64_t uk_sys_msync(const struct uk_sysargs *s)
 		struct uk_file *file;
 		bool shared;
 
-		if (!uk_map_file_at(&at, &file, &shared) || at > end)
+		if (!uk_map_file_at(&at, &file, &shared))
 			return -UK_ENOMEM;
 		if (file == NULL)
 			continue;

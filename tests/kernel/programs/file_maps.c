@@ -52,6 +52,7 @@ static void shared(int fd)
 	check(pwrite(fd, "written", 7, PAGE + 10) == 7);
 	check(memcmp(b + 10, "written", 7) == 0 && memcmp(a + PAGE + 10, "written", 7) == 0);
 	check(msync(a, 3 * PAGE, MS_SYNC) == 0);
+	check(msync(a + PAGE, PAGE, MS_SYNC) == 0 && msync(a, 1, MS_SYNC) == 0);
 	check(munmap(a, 3 * PAGE) == 0 && munmap(b, PAGE) == 0);
 	check(pread(fd, got, 3, PAGE) == 3 && memcmp(got, "XYZ", 3) == 0);
 }
