@@ -18,14 +18,19 @@ class Boto3:
     name = "boto3"
 
     def __init__(self, url, keys):
+        self.clients = {}  # loading their models takes a while
         self.options = {"endpoint_url": url, "aws_access_key_id": keys[0], "aws_secret_access_key": keys[1],
                         "config": botocore.config.Config(request_checksum_calculation="when_required",
                                                          retries={"total_max_attempts": 1})}
 
+    def client(self, service, region):
+        if (service, region) not in self.clients:
+            self.clients[service, region] = boto3.client(service, region_name=region, **self.options)
+        return self.clients[service, region]
+
     def call(self, service, region, action, parameters):
-        client = boto3.client(service, region_name=region, **self.options)
         try:
-            return getattr(client, botocore.xform_name(action))(**parameters)
+            return getattr(self.client(service, region), botocore.xform_name(action))(**parameters)
         except botocore.exceptions.ClientError:
             return None
 
