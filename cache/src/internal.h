@@ -59,7 +59,7 @@ struct uni_store {
 	char lease_id[17];
 	struct store_set leased;
 	uint64_t next_tmp;
-	uint64_t published; /* bytes of blobs that were not there before */
+	uint64_t published;	      /* bytes of blobs that were not there before */
 	struct uni_store_entry empty; /* the blob of no bytes, once it was put */
 	bool has_empty;
 };

@@ -175,7 +175,8 @@ uint64_t uk_super_dev(void); /* a new st_dev */
 int uk_cache_get(struct uk_inode *inode, uint64_t index, struct uk_page **page);
 /* The same only if it is there. */
 struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index);
-/* To read, and not by the cache's means: it may be a frame of the boot image. Only if it is there. */
+/* To read, and not by the cache's means: it may be a frame of the boot image. Only if it is there.
+ */
 struct uk_page *uk_cache_look(struct uk_inode *inode, uint64_t index);
 /*
  * Puts a page in, in the place of none (else -UK_EEXIST); the cache takes a reference of its own.

@@ -115,8 +115,8 @@ struct uni_recipe_app {
 	struct uni_recipe_texts args;	    /* behind argv[0], which is the image's name */
 	struct uni_recipe_env *env;	    /* sorted by name */
 	size_t env_count;
-	char *cwd; /* absolute, normalised; "/" when absent */
-	bool jit;  /* may have memory that is writable and executable at once */
+	char *cwd;	      /* absolute, normalised; "/" when absent */
+	bool jit;	      /* may have memory that is writable and executable at once */
 	uint32_t user, group; /* whom it runs as */
 	struct uni_pos pos;
 };

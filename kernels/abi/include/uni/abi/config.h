@@ -61,8 +61,8 @@ enum uni_config_type {
 				 image: a file that may be given at start, without content */
 	UNI_CONFIG_TIME_SERVER = 19, /* string: address of an SNTP server; repeats */
 	UNI_CONFIG_SYSLOG = 20,	     /* string: address of a host that takes the log (RFC 5426) */
-	UNI_CONFIG_JIT = 21, /* uint32_t: 1 lets the program have memory that is writable and
-				executable at once. Never given at start. */
+	UNI_CONFIG_JIT = 21,   /* uint32_t: 1 lets the program have memory that is writable and
+				  executable at once. Never given at start. */
 	UNI_CONFIG_USER = 22,  /* uint32_t: whom the program is; 0 where it is not given */
 	UNI_CONFIG_GROUP = 23, /* uint32_t: its group */
 	UNI_CONFIG_LAST = UNI_CONFIG_GROUP,
