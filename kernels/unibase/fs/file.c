@@ -75,18 +75,24 @@ void fs_touch(struct uk_inode *inode, bool content)
 		inode->ops->setattr(inode);
 }
 
-void fs_accessed(struct uk_file *file)
+bool fs_access_counts(const struct uk_file *file)
 {
 	const int64_t day = 86400 * 1000000000ll;
 	struct uk_inode *inode = file->inode;
-	int64_t now;
 
 	if (inode == NULL || (file->flags & UK_O_NOATIME) != 0 || fs_may_write(inode) != 0)
+		return false;
+	return inode->atime <= inode->mtime || inode->atime <= inode->ctime ||
+	       uk_time_real() - inode->atime >= day;
+}
+
+void fs_accessed(struct uk_file *file)
+{
+	struct uk_inode *inode = file->inode;
+
+	if (!fs_access_counts(file))
 		return;
-	now = uk_time_real();
-	if (inode->atime > inode->mtime && inode->atime > inode->ctime && now - inode->atime < day)
-		return;
-	inode->atime = now;
+	inode->atime = uk_time_real();
 	if (inode->ops->setattr != NULL)
 		inode->ops->setattr(inode);
 }

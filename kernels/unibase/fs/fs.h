@@ -192,6 +192,9 @@ int fs_allocate(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep
 int fs_may_write(const struct uk_inode *inode);	     /* -UK_EROFS */
 void fs_touch(struct uk_inode *inode, bool content); /* mtime and ctime, or ctime alone, now */
 void fs_accessed(struct uk_file *file);		     /* atime as relatime has it */
+bool fs_access_counts(const struct uk_file *file);   /* whether that changes something */
+/* Whether a read of page `index` is the one that makes those behind it be read ahead. */
+bool fs_leads_ahead(const struct uk_file *file, uint64_t index);
 bool fs_can_read(const struct uk_file *file);
 bool fs_can_write(const struct uk_file *file);
 unsigned fs_poll(struct uk_file *file, struct uk_poll *poll);

@@ -11,14 +11,23 @@
 
 enum { AHEAD_MIN = 4 };
 
+static uint64_t ahead_unit(const struct uk_inode *inode)
+{
+	return UK_MAX(1ull << inode->fill_order, (uint64_t)AHEAD_MIN);
+}
+
+bool fs_leads_ahead(const struct uk_file *file, uint64_t index)
+{
+	const struct uk_inode *inode = file->inode;
+
+	return inode->ahead != 0 && index == file->ahead && index % ahead_unit(inode) == 0;
+}
+
 /* Asks for what comes next when this reader goes forward; returns the page behind this one. */
 static void read_ahead(struct uk_file *file, uint64_t index)
 {
-	struct uk_inode *inode = file->inode;
-	uint64_t unit = UK_MAX(1ull << inode->fill_order, (uint64_t)AHEAD_MIN);
-
-	if (inode->ahead != 0 && index == file->ahead && index % unit == 0)
-		uk_cache_ahead(inode, index + unit, inode->ahead);
+	if (fs_leads_ahead(file, index))
+		uk_cache_ahead(file->inode, index + ahead_unit(file->inode), file->inode->ahead);
 	file->ahead = index + 1;
 }
 

@@ -27,6 +27,18 @@ int64_t uk_sys_chroot(const struct uk_sysargs *s)
 	return -UK_EPERM;
 }
 
+int64_t uk_sys_io_uring_setup(const struct uk_sysargs *s)
+{
+	(void)s;
+	return -UK_ENOSYS;
+}
+
+int64_t uk_sys_pkey_alloc(const struct uk_sysargs *s)
+{
+	(void)s;
+	return -UK_ENOSYS;
+}
+
 /* -EINVAL is what Linux says of descriptors that cannot be spliced: programs fall back. */
 int64_t uk_sys_splice(const struct uk_sysargs *s)
 {

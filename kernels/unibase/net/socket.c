@@ -287,8 +287,8 @@ struct uk_file *uk_socket_get(int fd, struct uk_socket **sock, int *error)
 		return NULL;
 	}
 	if (file->ops != &uk_socket_file_ops) {
+		*error = (file->flags & UK_O_PATH) != 0 ? -UK_EBADF : -UK_ENOTSOCK;
 		uk_file_put(file);
-		*error = -UK_ENOTSOCK;
 		return NULL;
 	}
 	*sock = file->data;

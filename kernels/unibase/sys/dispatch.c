@@ -149,6 +149,20 @@ static bool goes_alone(uint64_t number)
 	}
 }
 
+/* Where there are several processors: with the kernel lock, unless it goes without. */
+static int64_t shared_call(uint64_t number, const struct uk_sysargs *args)
+{
+	enum { PREAD64 = 17 };
+	int64_t result;
+
+	if (goes_alone(number))
+		return call(number, args);
+	if (number == PREAD64 && uk_pread_alone(args, &result))
+		return result;
+	uk_kernel_enter();
+	return call(number, args);
+}
+
 void uk_syscall_entry(struct uk_frame *frame)
 {
 	const struct uk_sysargs args = { { frame->rdi, frame->rsi, frame->rdx, frame->r10,
@@ -159,9 +173,14 @@ void uk_syscall_entry(struct uk_frame *frame)
 
 	task->frame = frame;
 	task->in_call = true;
-	if (uk_unlikely(uk_kernel_shared) && (trace_on || !goes_alone(frame->rax)))
+	if (uk_unlikely(trace_on)) {
 		uk_kernel_enter();
-	result = trace_on ? traced_call(frame->rax, &args) : call(frame->rax, &args);
+		result = traced_call(frame->rax, &args);
+	} else if (uk_unlikely(uk_kernel_shared)) {
+		result = shared_call(frame->rax, &args);
+	} else {
+		result = call(frame->rax, &args);
+	}
 	task->in_call = false;
 	/* rt_sigreturn has put other registers in place. */
 	if (frame->vector != UK_VECTOR_SYSCALL)

@@ -8,6 +8,9 @@
 #include <uk/user.h>
 
 #define KEEP UINT32_MAX
+/* Versions of the capability calls: the first knows 32 capabilities, the others 64. */
+#define CAPABILITY_VERSION_1 0x19980330u
+#define CAPABILITY_VERSION_2 0x20071026u
 #define CAPABILITY_VERSION_3 0x20080522u
 
 int64_t uk_sys_getuid(const struct uk_sysargs *s)
@@ -226,37 +229,42 @@ struct capability_header {
 	int32_t pid;
 };
 
-static int64_t capability_check(uint64_t user)
+/* Bytes of the sets in the version asked for; -UK_EINVAL, with the newest told, for an unknown one.
+ */
+static int64_t capability_room(uint64_t user)
 {
 	struct capability_header h;
 
 	if (uk_copy_from_user(&h, user, sizeof(h)) != 0)
 		return -UK_EFAULT;
-	if (h.version != CAPABILITY_VERSION_3) {
+	if (h.version != CAPABILITY_VERSION_1 && h.version != CAPABILITY_VERSION_2 &&
+	    h.version != CAPABILITY_VERSION_3) {
 		h.version = CAPABILITY_VERSION_3;
 		return uk_copy_to_user(user, &h, sizeof(h)) != 0 ? -UK_EFAULT : -UK_EINVAL;
 	}
-	return is_us(h.pid) ? 0 : -UK_ESRCH;
+	if (h.pid < 0)
+		return -UK_EINVAL;
+	if (!is_us(h.pid))
+		return -UK_ESRCH;
+	return (h.version == CAPABILITY_VERSION_1 ? 3 : 6) * (int64_t)sizeof(uint32_t);
 }
 
 int64_t uk_sys_capget(const struct uk_sysargs *s)
 {
 	uint32_t low = root() ? UINT32_MAX : 0, high = root() ? 0x1ff : 0;
 	uint32_t sets[6] = { low, low, 0, high, high, 0 };
-	int64_t result = capability_check(s->a[0]);
+	int64_t room = capability_room(s->a[0]);
 
 	/* Without a place for the answer only the version was asked for. */
 	if (s->a[1] == 0)
-		return result == -UK_EINVAL ? 0 : result;
-	return result != 0 ? result : uk_copy_to_user(s->a[1], sets, sizeof(sets));
+		return room > 0 || room == -UK_EINVAL ? 0 : room;
+	return room < 0 ? room : uk_copy_to_user(s->a[1], sets, (size_t)room);
 }
 
 int64_t uk_sys_capset(const struct uk_sysargs *s)
 {
 	uint32_t sets[6];
-	int64_t result = capability_check(s->a[0]);
+	int64_t room = capability_room(s->a[0]);
 
-	if (result != 0)
-		return result;
-	return uk_copy_from_user(sets, s->a[1], sizeof(sets));
+	return room < 0 ? room : uk_copy_from_user(sets, s->a[1], (size_t)room);
 }

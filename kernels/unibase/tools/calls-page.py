@@ -25,6 +25,11 @@ A call that is not listed is named once on the console and answered `ENOSYS`. Th
 executable at once only in a program whose recipe declares that it compiles code (`[app] jit = true`);
 to others `mmap` and `mprotect` answer `EACCES`. The program is process 1; its threads run on all
 processors of the machine. Code, heap, mappings and stack are at random places at each start.
+
+A program on several processors computes on all of them. One at a time is in the kernel, but for page
+faults, futexes, clocks and `pread64` of what is in the page cache, which take locks of their own. Two threads that do
+nothing but write to files thus do together what one does (0.9 to 1.2 of it on two processors; on Linux 1.7, of a third
+of the pace).
 """
 
 
@@ -36,10 +41,12 @@ Besides the stock recipes these were tried by hand, as their packages hold them,
 | program | |
 |---|---|
 | Python 3.11, Perl 5.36, Ruby 3.1, LuaJIT | run scripts, with threads, files and sockets where these have them; starting other programs is refused |
-| SBCL, Guile 3, Node.js 20 | need `[app] jit = true`; Node.js ran scripts, timers and workers, but one that fetched from its own server did not come to an end |
+| SBCL, Guile 3 | need `[app] jit = true` |
+| Node.js 20 | needs `[app] jit = true`; scripts, timers, workers, its own web server asked by `http` and by `fetch`. The program alone has 99 MB, which are read before it starts: some seconds under TCG, many on a busy host |
+| OpenJDK 17 | needs `[app] jit = true`; a pool of threads, sockets, the collector; what is below its home goes to `/lib` and `/conf`, for the program is `/bin/NAME` |
 | etcd 3.4 | elects itself and serves |
 | InfluxDB 1.6, Mosquitto, Unbound, iperf3, beanstalkd | start and listen; no more was asked of them |
-| PostgreSQL | not tried: its server refuses user 0 and makes a process for each connection |
+| PostgreSQL 15 | its server makes a process for each connection, and so cannot run; `postgres --single`, which takes SQL on the console, does, with `[app] user`, a folder made by `initdb` as content of a writable volume, `PATH` set, and its program among the volume's files besides. A database over the network is MariaDB, a stock recipe |
 """
 
 

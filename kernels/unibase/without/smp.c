@@ -3,6 +3,7 @@
  */
 #include <uk/lock.h>
 #include <uk/smp.h>
+#include <uk/syscall.h>
 
 struct uk_cpu *uk_cpus[UK_CPUS_MAX] = { &uk_cpu_boot };
 volatile uint32_t uk_cpu_count = 1;
@@ -28,6 +29,13 @@ void uk_smp_obey(void)
 void uk_smp_wake(struct uk_cpu *cpu)
 {
 	(void)cpu;
+}
+
+bool uk_pread_alone(const struct uk_sysargs *s, int64_t *result)
+{
+	(void)s;
+	(void)result;
+	return false;
 }
 
 /* One processor's locks keep only its interrupts away. */

@@ -302,7 +302,7 @@ void uk_xen_write_last(const char *node, const char *text)
 {
 	struct header h = { .type = TYPE_WRITE };
 
-	if (ring == NULL || broken || pushing || lock.owner != lock.next)
+	if (ring == NULL || broken || pushing || lock.held != 0)
 		return;
 	answered = false; /* whoever waited for that waits no more */
 	h.size = (uint32_t)(strlen(node) + 1 + strlen(text));

@@ -10,6 +10,38 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+struct head {
+	uint32_t version;
+	int pid;
+};
+
+struct sets {
+	uint32_t effective, permitted, inheritable;
+};
+
+enum { VERSION_1 = 0x19980330, VERSION_2 = 0x20071026, VERSION_3 = 0x20080522 };
+
+/* Each version of the call writes as many words as it has, and no more. */
+static void capabilities(void)
+{
+	struct head head = { .version = VERSION_1 };
+	struct sets sets[2];
+
+	memset(sets, 77, sizeof(sets));
+	check(syscall(SYS_capget, &head, sets) == 0);
+	check(memcmp(&sets[1], "MMMM", 4) == 0);
+	head.version = VERSION_2;
+	check(syscall(SYS_capget, &head, sets) == 0 && sets[1].inheritable == 0);
+	check(syscall(SYS_capset, &head, sets) == 0);
+	head.pid = -1;
+	fails(syscall(SYS_capget, &head, sets), EINVAL);
+	head.pid = 999999;
+	fails(syscall(SYS_capget, &head, sets), ESRCH);
+	head.version = 7;
+	fails(syscall(SYS_capget, &head, sets), EINVAL);
+	check(head.version == VERSION_3);
+}
+
 int main(void)
 {
 	uid_t r, e, s;
@@ -42,6 +74,7 @@ int main(void)
 	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	check(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 	fails(prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0), EINVAL);
+	capabilities();
 	CPU_ZERO(&cpus);
 	check(sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) >= 1);
 	fails(syscall(SYS_sched_getaffinity, 0, 3, &cpus), EINVAL);

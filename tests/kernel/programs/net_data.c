@@ -294,6 +294,7 @@ static void test_options(int family)
 	fails(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &c, 1), EINVAL);
 	fails(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, NULL, 4), EFAULT);
 	fails(setsockopt(0, SOL_SOCKET, SO_KEEPALIVE, &value, 4), ENOTSOCK);
+	fails(listen(open("/", O_PATH), 1), EBADF);
 	fails(setsockopt(99, SOL_SOCKET, SO_KEEPALIVE, &value, 4), EBADF);
 	size = 1;
 	check(getsockopt(fd, SOL_SOCKET, SO_TYPE, &c, &size) == 0);

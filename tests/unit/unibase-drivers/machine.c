@@ -278,7 +278,7 @@ void uk_delay_us(unsigned us)
 
 uint64_t uk_spin_lock(struct uk_spinlock *lock)
 {
-	if (lock->owner++ != 0)
+	if (lock->held++ != 0)
 		machine_fail("a lock taken twice");
 	return 0;
 }
@@ -286,5 +286,5 @@ uint64_t uk_spin_lock(struct uk_spinlock *lock)
 void uk_spin_unlock(struct uk_spinlock *lock, uint64_t state)
 {
 	(void)state;
-	lock->owner--;
+	lock->held--;
 }

@@ -61,7 +61,7 @@ void uk_wake_all(struct uk_waitq *q)
 
 uint64_t uk_spin_lock(struct uk_spinlock *l)
 {
-	if (l->next++ != l->owner)
+	if (l->held++ != 0)
 		abort();
 	return 0;
 }
@@ -69,7 +69,7 @@ uint64_t uk_spin_lock(struct uk_spinlock *l)
 void uk_spin_unlock(struct uk_spinlock *l, uint64_t state)
 {
 	(void)state;
-	l->owner++;
+	l->held--;
 }
 
 void uk_mutex_lock(struct uk_mutex *m)

@@ -73,7 +73,7 @@ uint64_t uk_mem_total(void)
 
 uint64_t uk_spin_lock(struct uk_spinlock *lock)
 {
-	if (lock->owner++ != 0)
+	if (lock->held++ != 0)
 		fail("a lock taken twice");
 	return 0;
 }
@@ -81,7 +81,7 @@ uint64_t uk_spin_lock(struct uk_spinlock *lock)
 void uk_spin_unlock(struct uk_spinlock *lock, uint64_t state)
 {
 	(void)state;
-	lock->owner--;
+	lock->held--;
 }
 
 void uk_log(enum uk_log_level level, const char *fmt, ...)

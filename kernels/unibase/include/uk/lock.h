@@ -9,12 +9,11 @@
 #include <uk/list.h>
 
 struct uk_spinlock {
-	volatile uint32_t next; /* ticket lock: fair between processors */
-	volatile uint32_t owner;
+	volatile uint32_t held;
 };
 #define UK_SPINLOCK_INIT                                                                           \
 	{                                                                                          \
-		0, 0                                                                               \
+		0                                                                                  \
 	}
 
 /* Returns the interrupt state to give back to the unlock. */

@@ -289,9 +289,9 @@ static unsigned spins;
 
 uint64_t uk_spin_lock(struct uk_spinlock *lock)
 {
-	if (lock->next != lock->owner)
+	if (lock->held != 0)
 		abort();
-	lock->next++;
+	lock->held = 1;
 	spins++;
 	return 0;
 }
@@ -299,9 +299,9 @@ uint64_t uk_spin_lock(struct uk_spinlock *lock)
 void uk_spin_unlock(struct uk_spinlock *lock, uint64_t state)
 {
 	(void)state;
-	lock->owner++;
-	if (lock->next != lock->owner)
+	if (lock->held == 0)
 		abort();
+	lock->held = 0;
 	spins--;
 }
 

@@ -1,0 +1,75 @@
+/*
+ * pread(2) without the kernel lock, as databases read from many threads: where all of it is in the
+ * page cache, what it touches has locks of its own. Whatever else would be to do (a page is
+ * missing, is to be read ahead of, somebody watches, a time is due) is left to the ordinary way,
+ * which begins anew.
+ */
+#include <uk/smp.h>
+#include <uk/syscall.h>
+#include <uk/user.h>
+
+#include "calls.h"
+
+static bool is_plain(const struct uk_file *file)
+{
+	return file->ops == &fs_regular_ops && fs_can_read(file) &&
+	       (file->flags & UK_O_DIRECT) == 0 && fs_watches == 0 && !fs_access_counts(file);
+}
+
+/* All that is wanted, or false. */
+static bool read_cached(struct uk_file *file, struct uk_iter *to, uint64_t offset, int64_t *done)
+{
+	struct uk_inode *inode = file->inode;
+	uint64_t end = inode->size;
+
+	for (*done = 0; to->left != 0 && offset < end;) {
+		uint64_t index = offset >> UK_PAGE_SHIFT;
+		size_t at = offset & UK_PAGE_MASK;
+		size_t size = UK_MIN(UK_MIN(UK_PAGE_SIZE - at, end - offset), to->left);
+		struct uk_page *page =
+			fs_leads_ahead(file, index) ? NULL : uk_cache_find(inode, index);
+		int64_t moved;
+
+		if (page == NULL)
+			return false;
+		file->ahead = index + 1;
+		moved = uk_iter_put(to, (char *)uk_page_virt(page) + at, size);
+		uk_page_put(page);
+		if (moved != (int64_t)size)
+			return false;
+		*done += moved;
+		offset += size;
+	}
+	return true;
+}
+
+/* What the end of a file brings with it needs the kernel lock. */
+static void put(struct uk_file *file)
+{
+	uint32_t refs = file->refs;
+	bool took;
+
+	while (refs > 1)
+		if (__atomic_compare_exchange_n(&file->refs, &refs, refs - 1, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			return;
+	took = uk_kernel_enter();
+	uk_file_put(file);
+	if (took)
+		uk_kernel_leave();
+}
+
+bool uk_pread_alone(const struct uk_sysargs *s, int64_t *result)
+{
+	struct uk_file *file = s->a[3] <= INT64_MAX ? uk_fd_get(fs_arg_int(s->a[0])) : NULL;
+	struct uk_iovec vec = { s->a[1], UK_MIN(s->a[2], UK_RW_MAX) };
+	struct uk_iter to;
+	bool done;
+
+	if (file == NULL)
+		return false;
+	uk_iter_user(&to, &vec, 1);
+	done = is_plain(file) && read_cached(file, &to, s->a[3], result);
+	put(file);
+	return done;
+}
