@@ -373,14 +373,28 @@ static int store_header(struct control *control, struct uk_message *message)
 	return status;
 }
 
-static int control_store(struct uk_linux_msghdr *header, struct uk_message *message)
+/* Who sent it: the program itself, or the kernel, by its sockets alone. */
+static int store_credentials(struct control *control, const struct uk_socket *sock,
+			     struct uk_message *message)
+{
+	struct uk_linux_ucred from = { .pid = sock->family == UK_AF_UNIX };
+
+	if (!sock->option[UK_OPT_PASS_CREDENTIALS])
+		return 0;
+	return control_put(control, UK_SOL_SOCKET, UK_SCM_CREDENTIALS, &from, sizeof(from),
+			   message);
+}
+
+static int control_store(struct uk_linux_msghdr *header, const struct uk_socket *sock,
+			 struct uk_message *message)
 {
 	struct control control = { header->control, header->control_size, 0 };
-	int status = 0;
+	int status;
 
 	if (header->control == 0)
 		control.left = 0;
-	if (message->file_count != 0)
+	status = store_credentials(&control, sock, message);
+	if (status == 0 && message->file_count != 0)
 		status = store_rights(&control, message);
 	if (status == 0 && message->info.family != 0)
 		status = store_info(&control, message);
@@ -410,7 +424,7 @@ static int64_t receive_message(struct uk_file *file, struct uk_socket *sock,
 	vectors_free(&v);
 	if (done < 0)
 		return done;
-	status = control_store(header, &message);
+	status = control_store(header, sock, &message);
 	if (status == 0 && header->name != 0) {
 		status = uk_copy_to_user(header->name, &name,
 					 UK_MIN(header->name_size, message.name_size));

@@ -271,6 +271,36 @@ static void *feed(void *arg)
 	return NULL;
 }
 
+/* Who sent a message is told to those who ask. */
+static void test_credentials(int type)
+{
+	struct {
+		int pid;
+		unsigned uid, gid;
+	} from = { 0 };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(from))];
+	} control;
+	char c;
+	struct iovec vec = { &c, 1 };
+	struct msghdr message = { .msg_iov = &vec, .msg_iovlen = 1, .msg_control = &control };
+	int end[2];
+
+	check(socketpair(AF_UNIX, type, 0, end) == 0);
+	printf("asks: %d\n", option(end[1], SOL_SOCKET, SO_PASSCRED));
+	try(set_option(end[1], SOL_SOCKET, SO_PASSCRED, 1));
+	check(write(end[0], "x", 1) == 1);
+	message.msg_controllen = sizeof(control);
+	try(recvmsg(end[1], &message, 0));
+	check(CMSG_FIRSTHDR(&message) != NULL && control.head.cmsg_level == SOL_SOCKET);
+	printf("type %d\n", control.head.cmsg_type);
+	memcpy(&from, CMSG_DATA(&control.head), sizeof(from));
+	check(from.pid == getpid() && from.uid == getuid() && from.gid == getgid());
+	close(end[0]);
+	close(end[1]);
+}
+
 static void test_much(void)
 {
 	static unsigned char block[65536];
@@ -343,6 +373,8 @@ int main(void)
 	test_passing(SOCK_STREAM);
 	test_passing(SOCK_DGRAM);
 	test_passing(SOCK_SEQPACKET);
+	test_credentials(SOCK_STREAM);
+	test_credentials(SOCK_DGRAM);
 	test_much();
 	return 0;
 }

@@ -42,6 +42,7 @@ enum {
 	UK_SO_PRIORITY = 12,
 	UK_SO_LINGER = 13,
 	UK_SO_REUSEPORT = 15,
+	UK_SO_PASSCRED = 16,
 	UK_SO_PEERCRED = 17,
 	UK_SO_RCVLOWAT = 18,
 	UK_SO_SNDLOWAT = 19,
@@ -122,6 +123,7 @@ enum {
 	UK_SHUT_WR = 1,
 	UK_SHUT_RDWR = 2,
 	UK_SCM_RIGHTS = 1,
+	UK_SCM_CREDENTIALS = 2,
 };
 
 struct uk_sockaddr_in {
