@@ -191,11 +191,24 @@ static int write_tar(const char *source, const char *path, struct uni_err *err)
 	return rc == 0 ? uni_sink_finish(sink, err) : rc;
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : uni_str_ends(path, "/");
+}
+
 static int write_folder(const char *source, const char *path, struct uni_err *err)
 {
 	UNI_AUTO(uni_volume) struct uni_volume *volume = NULL;
-	int rc = uni_volume_open(&volume, source, false, err);
+	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
+	int rc;
 
+	if (volume_is_remote(source) || is_folder(source) || volume_is_tar(source)) {
+		rc = uni_volume_source_open(&from, source, err);
+		return rc == 0 ? volume_spread(uni_volume_source_tree(from), path, err) : rc;
+	}
+	rc = uni_volume_open(&volume, source, false, err);
 	return rc == 0 ? uni_volume_extract(uni_volume_reader(volume), uni_volume_inside(volume),
 					    path, err)
 		       : rc;
@@ -343,13 +356,6 @@ static int write_part(struct copying *c, const char *source, const char *target,
 		return rc;
 	c->tree = uni_volume_source_tree(whole);
 	return run_file(c, file, copy, err);
-}
-
-static bool is_folder(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : uni_str_ends(path, "/");
 }
 
 static int write_content(struct copying *c, const char *source, const char *target,

@@ -45,6 +45,12 @@ int volume_source_local(struct uni_volume_source *source, const char *place, str
 int volume_source_file(struct uni_volume_source **source, const char *name, const char *path,
 		       struct uni_err *err);
 
+/* Whether this is a tar archive, by what is in it. */
+bool volume_is_tar(const char *path);
+
+/* spread.c: into a folder, which is made if it is not there; what stands in it is not replaced. */
+int volume_spread(const struct uni_tree *tree, const char *folder, struct uni_err *err);
+
 /* remote.c: places elsewhere, by their scheme */
 bool volume_is_remote(const char *place);
 int volume_source_remote(struct uni_volume_source *source, const char *place, struct uni_err *err);

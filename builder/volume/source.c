@@ -199,6 +199,13 @@ static bool looks_like_tar(int fd)
 	return memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 || memcmp(head + 257, "ustar", 5) == 0;
 }
 
+bool volume_is_tar(const char *path)
+{
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd >= 0 && looks_like_tar(fd);
+}
+
 int volume_source_local(struct uni_volume_source *s, const char *place, struct uni_err *err)
 {
 	UNI_AUTO(uni_volume) struct uni_volume *volume = NULL;

@@ -93,6 +93,12 @@ class Volume(scenario.Scenario):
         names = subprocess.run(["tar", "-tf", "out.tar"], cwd=self.work, check=True, text=True,
                                stdout=subprocess.PIPE).stdout
         self.assertIn("part-3/page-3\n", names)
+        os.symlink("page-3", self.path("work/site/part-3/other"))
+        for source, folder in (("site", "copied"), ("out.tar", "unpacked"), ("plain.vol", "extracted")):
+            self.uni("volume", "copy", source, folder + "/")
+            self.assertEqual(self.read(folder + "/part-3/page-3"), self.read("site/part-3/page-3"))
+        self.assertEqual(os.readlink(self.path("work/copied/part-3/other")), "page-3")
+        self.assertIn("copied/index.html: File exists", self.fails("volume", "copy", "site", "copied/"))
 
     def test_same_bytes(self):
         """A new volume is a function of content, label and time."""
