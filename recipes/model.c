@@ -194,13 +194,28 @@ static void build_machine(struct model *m)
 	machine->processors = (uint32_t)model_size(table, "processors", 1);
 }
 
+/* A bare word is a package, as in `[base] name`. */
+static void build_ca(struct model *m)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	const struct uni_toml_value *value = model_get(model_get(m->root, "ca"), "bundle");
+	const char *label = "[ca]: bundle";
+	char *package UNI_AUTO_FREE = NULL;
+
+	if (value == NULL || value->string.data[strspn(value->string.data, word)] != '\0') {
+		model_input(m, label, value, INPUT_REGULAR, &m->recipe->ca);
+		return;
+	}
+	package = uni_asprintf("pkg:%s", value->string.data);
+	model_input_text(m, label, package, value->pos, INPUT_REGULAR, &m->recipe->ca);
+}
+
 void model_build(struct model *m)
 {
 	build_image(m);
 	build_base(m);
 	model_app(m);
-	model_input(m, "[ca]: bundle", model_get(model_get(m->root, "ca"), "bundle"), INPUT_REGULAR,
-		    &m->recipe->ca);
+	build_ca(m);
 	model_config(m);
 	build_machine(m);
 	model_files(m);

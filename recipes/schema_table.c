@@ -173,7 +173,8 @@ static const struct schema_key ca_keys[] = {
 	  .takes = TAKES_STRING,
 	  .form = FORM_INPUT,
 	  .required = true,
-	  .means = "File with certificates in PEM form, or a package of one." },
+	  .means = "File with certificates in PEM form, or a package of one, which a bare word "
+		   "names too (`mozilla`; a file of such a name is `./mozilla`)." },
 };
 static const struct schema_table ca_table = {
 	.title = "[ca]",

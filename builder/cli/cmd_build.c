@@ -80,7 +80,7 @@ int cli_split_formats(const char *list, struct uni_strv *formats, struct uni_err
 
 void cli_recipe_options(const struct cli *cli, struct uni_build_options *how)
 {
-	how->recipe = cli->args[0];
+	how->recipe = cli->arg_count != 0 ? cli->args[0] : "recipe.toml";
 	how->variant = cli_value(cli, "variant");
 	how->locked = cli_flag(cli, "locked");
 	how->offline = cli_flag(cli, "offline") || uni_env("UNI_OFFLINE") != NULL;
@@ -138,14 +138,15 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_build = {
 	.name = "build",
-	.arguments = "RECIPE",
+	.arguments = "[RECIPE]",
 	.summary = "Build the image of a recipe",
 	.text = "Writes NAME.FORMAT for each form, and NAME.manifest.json, which says what went in "
 		"and\n"
 		"what came out. The same inputs give the same bytes. Prints digest, size and path "
-		"of each.",
+		"of each.\n"
+		"Without RECIPE it is recipe.toml in the working folder.",
 	.options = options,
-	.least = 1,
+	.least = 0,
 	.most = 1,
 	.examples = examples,
 	.run = run,

@@ -195,7 +195,7 @@ class BadInput(scenario.Scenario):
                             (("build", "recipe.toml", "--format", "elff"), 'there is no output format elff\n  did you mean "elf"?'),
                             (("build", "recipe.toml", "--format", "wrong"), "\n  known here: elf, raw"),
                             (("build", "recipe.toml", "--format", "elf,elf"), "format elf is there twice"),
-                            (("build",), "something is missing: uni build RECIPE")):
+                            (("plan",), "something is missing: uni plan RECIPE")):
             with self.subTest(" ".join(args)):
                 self.assertIn(words, self.fails(*args, status=2))
 

@@ -37,8 +37,10 @@ class Embedded(scenario.Scenario):
         self.assertEqual(self.uni("list"), "")
         self.uni("import", "/bin/busybox", "-o", "-")  # the base that it asks is found, and not installed
         self.assertEqual(self.uni("list"), "")
-        self.uni("build", self.hello(), "-o", "out")
+        self.hello(scenario.HELLO_RECIPE + '[base]\nname = "unibase"\nversion = "^1"\n[ca]\nbundle = "mozilla"\n')
+        self.uni("build", "-o", "out")  # the recipe that stands here
         lock = self.read("uni.lock").decode()
+        self.assertIn('name = "mozilla"', lock)
         self.assertIn('index = "embedded"\npath = "files/unibase/unibase-1.0.0-x86_64.unipkg"', lock)
         self.env["UNI_CACHE"] = self.path("store2")
         self.uni("build", "recipe.toml", "-o", "again", "--locked", "--offline")
