@@ -24,7 +24,7 @@ static void say_map(const struct uni_dest_job *job, const struct uni_ami_map *ma
 	if (blocks == 0)
 		return;
 	ec2_say(job, "ebs:StartSnapshot", 1, 0, "for the block map, 1 GiB");
-	ec2_say(job, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
+	ec2_say(job, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_MAP_BLOCK,
 		"the block map, for the next push");
 	ec2_say(job, "ebs:CompleteSnapshot", 1, 0, "of the block map");
 }
@@ -46,7 +46,7 @@ int ec2_say_snapshot(const struct uni_dest_job *job, const struct ec2_content *c
 		ec2_say(job, "ec2:DescribeSnapshots", 1, 0,
 			"whether another machine pushed one to build on");
 	ec2_say(job, "ebs:StartSnapshot", 1, 0, text);
-	ec2_say(job, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_AMI_BLOCK,
+	ec2_say(job, "ebs:PutSnapshotBlock", blocks, (uint64_t)blocks * UNI_MAP_BLOCK,
 		"512 KiB each; blocks of zeros are not sent");
 	ec2_say(job, "ebs:CompleteSnapshot", 1, 0, "with the checksum over all");
 	ec2_say(job, "ec2:DescribeSnapshots", 1, 0, "until it is completed");

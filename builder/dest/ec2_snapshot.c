@@ -37,7 +37,7 @@ static void sending_end(struct sending *s)
 
 static struct uni_digest zero_digest(void)
 {
-	static const uint8_t zeros[UNI_AMI_BLOCK];
+	static const uint8_t zeros[UNI_MAP_BLOCK];
 
 	return uni_digest_of(zeros, sizeof(zeros));
 }
@@ -97,7 +97,7 @@ static void choose_blocks(struct sending *s, const struct uni_ami_map *parent)
 static void choose_all(struct sending *s)
 {
 	const struct uni_ami_map *map = s->content->map;
-	uint32_t total = (uint32_t)(map->size / UNI_AMI_BLOCK);
+	uint32_t total = (uint32_t)(map->size / UNI_MAP_BLOCK);
 	struct uni_digest zero = zero_digest();
 
 	choose_none(s, total);
@@ -126,7 +126,7 @@ static int read_block(void *user, uint32_t index, void *data, struct uni_err *er
 
 	if (found != NULL)
 		return s->content->read(s->content->user, (size_t)(found - map->blocks), data, err);
-	memset(data, 0, UNI_AMI_BLOCK);
+	memset(data, 0, UNI_MAP_BLOCK);
 	return 0;
 }
 
@@ -261,7 +261,7 @@ static bool resume(struct sending *s, const char *region, struct uni_ebs_snapsho
 	if (s->progress->parent[0] != '\0' && (ec2_pushed_load(&last, region, c->name, &err) <= 0 ||
 					       !uni_str_eq(last.snapshot, s->progress->parent)))
 		return false;
-	if (s->progress->count == c->map->size / UNI_AMI_BLOCK)
+	if (s->progress->count == c->map->size / UNI_MAP_BLOCK)
 		choose_all(s);
 	else
 		choose_blocks(s, last.map);

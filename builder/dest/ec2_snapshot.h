@@ -12,7 +12,7 @@
 struct ec2_content {
 	struct uni_aws *aws;
 	const struct uni_ami_map *map;
-	/* The map's nth block, UNI_AMI_BLOCK bytes. */
+	/* The map's nth block, UNI_MAP_BLOCK bytes. */
 	int (*read)(const void *user, size_t n, void *data, struct uni_err *err);
 	const void *user;
 	const char *name; /* what the next push of that name builds on */

@@ -32,8 +32,8 @@ static int read_block(const void *user, size_t n, void *data, struct uni_err *er
 {
 	const struct volume_push *p = user;
 
-	return uni_disk_source_read_data(p->source, data, UNI_AMI_BLOCK,
-					 (uint64_t)p->map->blocks[n].index * UNI_AMI_BLOCK, err);
+	return uni_disk_source_read_data(p->source, data, UNI_MAP_BLOCK,
+					 (uint64_t)p->map->blocks[n].index * UNI_MAP_BLOCK, err);
 }
 
 static int open_volume(struct volume_push *p, const struct uni_dest_job *job, struct uni_err *err)

@@ -311,7 +311,7 @@ static int recognise_folder(struct uni_image *image, struct uni_err *err)
 	if (rc != 0)
 		return rc;
 	image->mapped = image->ami != NULL;
-	image->size = image->mapped ? (uint64_t)image->ami->disk.map->count * UNI_AMI_BLOCK
+	image->size = image->mapped ? (uint64_t)image->ami->disk.map->count * UNI_MAP_BLOCK
 				    : source->size;
 	return recognise_disk(image, source, err);
 }

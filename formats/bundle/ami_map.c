@@ -60,14 +60,14 @@ static int digest_block(void *user, size_t index, struct uni_err *err)
 	struct making *m = user;
 
 	(void)err;
-	m->digests[index] = uni_digest_of(m->data + index * UNI_AMI_BLOCK, UNI_AMI_BLOCK);
+	m->digests[index] = uni_digest_of(m->data + index * UNI_MAP_BLOCK, UNI_MAP_BLOCK);
 	return 0;
 }
 
 /* Blocks are hashed side by side, the file of all of them in order. */
 static int flush(struct making *m, struct uni_err *err)
 {
-	size_t size = m->count * UNI_AMI_BLOCK;
+	size_t size = m->count * UNI_MAP_BLOCK;
 	int rc = uni_pool_run(m->count, 0, digest_block, m, err);
 
 	if (rc == 0 && m->fd >= 0) {
@@ -89,8 +89,8 @@ static int flush(struct making *m, struct uni_err *err)
 /* The next block that may hold data. 1: read, 0: none. */
 static int take_block(struct making *m, struct uni_err *err)
 {
-	uint8_t *data = m->data + m->count * UNI_AMI_BLOCK;
-	uint64_t at = m->next * UNI_AMI_BLOCK;
+	uint8_t *data = m->data + m->count * UNI_MAP_BLOCK;
+	uint64_t at = m->next * UNI_MAP_BLOCK;
 	uint64_t length;
 	int rc = uni_check_cancel(err);
 
@@ -98,12 +98,12 @@ static int take_block(struct making *m, struct uni_err *err)
 		rc = uni_disk_source_next(m->source, &at, &length, err);
 	if (rc <= 0)
 		return rc;
-	m->next = at / UNI_AMI_BLOCK + 1;
-	rc = uni_disk_source_read_data(m->source, data, UNI_AMI_BLOCK,
-				       (m->next - 1) * UNI_AMI_BLOCK, err);
+	m->next = at / UNI_MAP_BLOCK + 1;
+	rc = uni_disk_source_read_data(m->source, data, UNI_MAP_BLOCK,
+				       (m->next - 1) * UNI_MAP_BLOCK, err);
 	if (rc != 0)
 		return rc;
-	if (!uni_all_zero(data, UNI_AMI_BLOCK))
+	if (!uni_all_zero(data, UNI_MAP_BLOCK))
 		m->indexes[m->count++] = (uint32_t)(m->next - 1);
 	return 1;
 }
@@ -112,7 +112,7 @@ int uni_ami_map_make(struct uni_ami_map **map, struct uni_disk_source *source, i
 		     struct uni_digest *blocks_digest, struct uni_err *err)
 {
 	UNI_AUTO(uni_ami_map) struct uni_ami_map *made = uni_alloc(sizeof(*made));
-	UNI_AUTO_FREE uint8_t *data = uni_alloc((size_t)BATCH * UNI_AMI_BLOCK);
+	UNI_AUTO_FREE uint8_t *data = uni_alloc((size_t)BATCH * UNI_MAP_BLOCK);
 	struct making m = { .map = made, .source = source, .fd = blocks_fd, .data = data };
 	int rc;
 
@@ -155,7 +155,7 @@ void uni_ami_map_json(const struct uni_ami_map *map, struct uni_buf *out)
 		       "  \"changed_blocks_count\": %zu,\n  \"checksum\": \"%s\",\n"
 		       "  \"checksum_algorithm\": \"SHA256\",\n"
 		       "  \"checksum_aggregation_method\": \"LINEAR\",\n  \"blocks\": [",
-		       FORMAT, text, map->size, map->size / UNI_AMI_GIB, UNI_AMI_BLOCK, map->count,
+		       FORMAT, text, map->size, map->size / UNI_AMI_GIB, UNI_MAP_BLOCK, map->count,
 		       checksum);
 	for (size_t i = 0; i < map->count; i++) {
 		uni_hex(map->blocks[i].digest.bytes, sizeof(map->blocks[i].digest.bytes), hex);
@@ -172,7 +172,7 @@ static int read_block(struct uni_ami_map *map, const struct uni_json *item)
 	uint64_t index;
 
 	if (hex == NULL || !uni_json_u64(uni_json_get(item, "index"), &index) ||
-	    index >= map->size / UNI_AMI_BLOCK ||
+	    index >= map->size / UNI_MAP_BLOCK ||
 	    (map->count != 0 && index <= map->blocks[map->count - 1].index) ||
 	    !uni_unhex(hex, block->digest.bytes, sizeof(block->digest.bytes)))
 		return UNI_E_CORRUPT;
@@ -191,7 +191,7 @@ static bool read_map(struct uni_ami_map *map, const struct uni_json *document)
 
 	if (!uni_json_u64(uni_json_get(document, "format"), &format) || format != FORMAT ||
 	    !uni_json_u64(uni_json_get(document, "block_size"), &block_size) ||
-	    block_size != UNI_AMI_BLOCK ||
+	    block_size != UNI_MAP_BLOCK ||
 	    !uni_json_u64(uni_json_get(document, "size"), &map->size) ||
 	    map->size % UNI_AMI_GIB != 0 || map->size / UNI_AMI_GIB > UNI_AMI_GIB_MAX ||
 	    !uni_json_is_array(blocks) || digest == NULL || checksum == NULL)

@@ -44,7 +44,7 @@ static int open_disk(struct uni_ami_disk *disk, struct uni_err *err)
 	if (disk->fd < 0 || fstat(disk->fd, &st) != 0)
 		return uni_err_errno(err, "%s", blocks);
 	if (!S_ISREG(st.st_mode) ||
-	    (uint64_t)st.st_size != (uint64_t)disk->map->count * UNI_AMI_BLOCK)
+	    (uint64_t)st.st_size != (uint64_t)disk->map->count * UNI_MAP_BLOCK)
 		return uni_err_set(err, UNI_E_CORRUPT, "%s: has not the size that its map says",
 				   blocks);
 	return 0;
@@ -113,7 +113,7 @@ void uni_ami_free(struct uni_ami *ami)
 
 int uni_ami_load_block(const struct uni_ami_disk *disk, size_t n, void *data, struct uni_err *err)
 {
-	return uni_pread_full(disk->fd, data, UNI_AMI_BLOCK, (uint64_t)n * UNI_AMI_BLOCK,
+	return uni_pread_full(disk->fd, data, UNI_MAP_BLOCK, (uint64_t)n * UNI_MAP_BLOCK,
 			      disk->path, err);
 }
 
@@ -125,7 +125,7 @@ int uni_ami_read_block(const struct uni_ami_disk *disk, size_t n, void *data, st
 
 	if (rc != 0)
 		return rc;
-	digest = uni_digest_of(data, UNI_AMI_BLOCK);
+	digest = uni_digest_of(data, UNI_MAP_BLOCK);
 	if (!uni_digest_eq(&digest, &block->digest))
 		return uni_err_set(err, UNI_E_CORRUPT, "%s: block %" PRIu32 " is damaged",
 				   disk->path, block->index);
@@ -138,7 +138,7 @@ struct ami_source {
 	struct uni_disk_source base;
 	const struct uni_ami_disk *disk;
 	size_t held; /* which block `data` is, SIZE_MAX: none */
-	uint8_t data[UNI_AMI_BLOCK];
+	uint8_t data[UNI_MAP_BLOCK];
 };
 
 /* The first block of the map at or behind `index`. */
@@ -162,15 +162,15 @@ static int ami_next(struct uni_disk_source *source, uint64_t *offset, uint64_t *
 		    struct uni_err *err)
 {
 	const struct uni_ami_map *map = ((struct ami_source *)source)->disk->map;
-	size_t n = find_block(map, *offset / UNI_AMI_BLOCK);
+	size_t n = find_block(map, *offset / UNI_MAP_BLOCK);
 	uint64_t end;
 
 	(void)err;
 	if (n == map->count)
 		return 0;
-	end = ((uint64_t)map->blocks[n].index + 1) * UNI_AMI_BLOCK;
-	if (*offset < end - UNI_AMI_BLOCK)
-		*offset = end - UNI_AMI_BLOCK;
+	end = ((uint64_t)map->blocks[n].index + 1) * UNI_MAP_BLOCK;
+	if (*offset < end - UNI_MAP_BLOCK)
+		*offset = end - UNI_MAP_BLOCK;
 	*length = end - *offset;
 	return 1;
 }
@@ -183,12 +183,12 @@ static int ami_read(struct uni_disk_source *source, void *data, size_t size, uin
 	uint8_t *out = data;
 
 	while (size != 0) {
-		size_t inside = (size_t)(offset % UNI_AMI_BLOCK);
-		size_t step = UNI_AMI_BLOCK - inside < size ? UNI_AMI_BLOCK - inside : size;
-		size_t n = find_block(map, offset / UNI_AMI_BLOCK);
+		size_t inside = (size_t)(offset % UNI_MAP_BLOCK);
+		size_t step = UNI_MAP_BLOCK - inside < size ? UNI_MAP_BLOCK - inside : size;
+		size_t n = find_block(map, offset / UNI_MAP_BLOCK);
 		int rc = 0;
 
-		if (n == map->count || map->blocks[n].index != offset / UNI_AMI_BLOCK) {
+		if (n == map->count || map->blocks[n].index != offset / UNI_MAP_BLOCK) {
 			memset(out, 0, step);
 		} else {
 			if (from->held != n) {

@@ -20,10 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uni/base/digest.h>
+#include <uni/base/mapdigest.h>
 #include <uni/base/text.h>
 #include <uni/disk/source.h>
 
-#define UNI_AMI_BLOCK 524288u
 #define UNI_AMI_GIB (UINT64_C(1) << 30)
 #define UNI_AMI_GIB_MAX 65536u /* of an EBS volume */
 #define UNI_AMI_MAP "block-map.json"
@@ -82,7 +82,7 @@ struct uni_ami {
 int uni_ami_open(struct uni_ami **ami, const char *path, struct uni_err *err);
 void uni_ami_free(struct uni_ami *ami);
 UNI_AUTO_DEFINE(uni_ami)
-/* The map's nth block, UNI_AMI_BLOCK bytes; UNI_E_CORRUPT when it has not its digest. May be called
+/* The map's nth block, UNI_MAP_BLOCK bytes; UNI_E_CORRUPT when it has not its digest. May be called
  * by several threads. */
 int uni_ami_read_block(const struct uni_ami_disk *disk, size_t n, void *data, struct uni_err *err);
 /* The same, for one who compares digests himself. */
