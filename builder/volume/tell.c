@@ -8,7 +8,8 @@
 #include "internal.h"
 
 #define MS UINT64_C(1000000)
-enum { AGAIN_MS = 500, WAIT_MS = 20, READ_MS = 100, SILENT_MS = 1000 };
+/* A knock is not lost, only late: to repeat it soon makes machines that are busy with it busier. */
+enum { AGAIN_MS = 2000, ASK_MS = 100, WAIT_MS = 20, READ_MS = 100, SILENT_MS = 1000 };
 
 static void set_trouble(struct uni_volume_user *user, const char *text)
 {
@@ -263,7 +264,7 @@ int volume_users_clear_slot(struct uni_volume_users *users, uint64_t current, ui
 			rc = name_holders(users, current, inactive, err);
 			break;
 		}
-		round_ring(&r, AGAIN_MS / 5);
+		round_ring(&r, ASK_MS);
 		rc = uni_bells_wait(r.bells, WAIT_MS, err);
 	}
 	round_close(&r);
