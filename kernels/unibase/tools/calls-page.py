@@ -47,7 +47,7 @@ Besides the stock recipes these were tried by hand, as their packages hold them,
 | etcd 3.4 | elects itself and serves |
 | HAProxy, Caddy, h2o, lighttpd with TLS, webfs, tinyproxy, Icecast, Python's http.server, stunnel | answer HTTP, or TLS |
 | memcached, Mosquitto, NATS, Prometheus, syncthing, OpenLDAP's slapd, ngIRCd, coturn, chrony, iperf3 | answer their own protocols' first questions |
-| BIND, dnsmasq | answer over UDP, BIND over TCP too |
+| BIND, dnsmasq, Avahi | answer over UDP, BIND over TCP too; Avahi joins its group and announces the machine |
 | InfluxDB 1.6, Unbound, beanstalkd | start and listen; no more was asked of them |
 | Varnish, NSD, mini_httpd, Dropbear's server | make processes, and so cannot run |
 | PostgreSQL 15 | its server makes a process for each connection, and so cannot run; `postgres --single`, which takes SQL on the console, does, with `[app] user`, a folder made by `initdb` as content of a writable volume, `PATH` set, and its program among the volume's files besides. A database over the network is MariaDB, a stock recipe |
