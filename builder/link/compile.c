@@ -53,8 +53,10 @@ int uni_compile_object(const struct uni_compile *unit, const struct uni_buf *tex
 	uni_strv_add(&argv, "-o");
 	uni_strv_add(&argv, path);
 	uni_strv_add(&argv, "-");
-	rc = run_tool((const char *const *)argv.items, NULL, unit->dir, text, NULL, &said, &status,
-		      err);
+	rc = run_tool(
+		&(struct tool_run){
+			.argv = &argv, .cwd = unit->dir, .input = text, .messages = &said },
+		&status, err);
 	if (messages != NULL)
 		uni_buf_add(messages, uni_buf_text(&said), said.size);
 	if (rc == 0 && status != 0)

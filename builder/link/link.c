@@ -114,8 +114,7 @@ int uni_link_program(const struct uni_base *base, const struct uni_link_input *o
 	add_base_files(&base->link_libraries, &argv);
 	uni_strv_add(&argv, "--end-group");
 	add_base_files(&base->link_end, &argv);
-	rc = run_tool((const char *const *)argv.items, NULL, NULL, NULL, NULL, &messages, &status,
-		      err);
+	rc = run_tool(&(struct tool_run){ .argv = &argv, .messages = &messages }, &status, err);
 	if (rc == 0 && status == 0)
 		rc = check_program(path, err);
 	if (rc != 0)

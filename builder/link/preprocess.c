@@ -191,8 +191,12 @@ int uni_compile_preprocess(const struct uni_compile *unit, struct uni_buf *text,
 	if (rc != 0)
 		return uni_err_context(err, "%s", name);
 	snprintf(epoch, sizeof(epoch), "SOURCE_DATE_EPOCH=%lld", (long long)unit->epoch);
-	rc = run_tool((const char *const *)argv.items, env, unit->dir, NULL, &raw, &said, &status,
-		      err);
+	rc = run_tool(&(struct tool_run){ .argv = &argv,
+					  .env = env,
+					  .cwd = unit->dir,
+					  .out = &raw,
+					  .messages = &said },
+		      &status, err);
 	if (messages != NULL)
 		uni_buf_add(messages, uni_buf_text(&said), said.size);
 	if (rc == 0 && status != 0)

@@ -51,18 +51,17 @@ static int open_streams(const struct uni_buf *input, int fds[3], struct uni_err 
 	return rc;
 }
 
-int run_tool(const char *const *argv, const char *const *env, const char *cwd,
-	     const struct uni_buf *input, struct uni_buf *out, struct uni_buf *messages,
-	     int *status, struct uni_err *err)
+int run_tool(const struct tool_run *run, int *status, struct uni_err *err)
 {
 	UNI_AUTO(uni_process) struct uni_process *process = NULL;
 	struct uni_process_spec spec = UNI_PROCESS_SPEC_INIT;
+	const char *program = run->argv->items[0];
 	int fds[3] = { -1, -1, -1 };
-	int rc = open_streams(input, fds, err);
+	int rc = open_streams(run->input, fds, err);
 
-	spec.argv = argv;
-	spec.env = env;
-	spec.cwd = cwd;
+	spec.argv = (const char *const *)run->argv->items;
+	spec.env = run->env;
+	spec.cwd = run->cwd;
 	spec.stdin_fd = fds[0];
 	spec.stdout_fd = fds[1];
 	spec.stderr_fd = fds[2];
@@ -70,14 +69,14 @@ int run_tool(const char *const *argv, const char *const *env, const char *cwd,
 		rc = uni_process_start(&process, &spec, err);
 	if (rc == 0)
 		rc = uni_process_wait(process, -1, status, err);
-	if (rc == 0 && out != NULL)
-		rc = read_back(fds[1], out, argv[0], err);
+	if (rc == 0 && run->out != NULL)
+		rc = read_back(fds[1], run->out, program, err);
 	if (rc == 0)
-		rc = read_back(fds[2], messages, argv[0], err);
+		rc = read_back(fds[2], run->messages, program, err);
 	for (size_t i = 0; i < UNI_COUNT(fds); i++)
 		uni_close_fd(&fds[i]);
 	if (rc == 0 && *status > 128)
-		rc = uni_err_set(err, UNI_E_PROCESS, "%s was killed by signal %d", argv[0],
+		rc = uni_err_set(err, UNI_E_PROCESS, "%s was killed by signal %d", program,
 				 *status - 128);
 	return rc;
 }

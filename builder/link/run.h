@@ -5,11 +5,16 @@
 #include <uni/base/text.h>
 #include <uni/link/link.h>
 
-/* run.c: runs `argv` in folder `cwd` with `input` (or NULL) on its standard input. `out` (or NULL)
- * and `messages` receive its standard output and error. `status` is its exit status. */
-int run_tool(const char *const *argv, const char *const *env, const char *cwd,
-	     const struct uni_buf *input, struct uni_buf *out, struct uni_buf *messages,
-	     int *status, struct uni_err *err);
+struct tool_run {
+	const struct uni_strv *argv;
+	const char *const *env;
+	const char *cwd;
+	const struct uni_buf *input; /* on its standard input, or NULL */
+	struct uni_buf *out;	     /* of its standard output, or NULL */
+	struct uni_buf *messages;    /* of its standard error */
+};
+/* run.c: runs a tool to its end; `status` is its exit status. */
+int run_tool(const struct tool_run *run, int *status, struct uni_err *err);
 /* The first lines of what a tool said, for an error's text; `text` is cut in place. */
 const char *run_first_lines(struct uni_buf *text);
 
