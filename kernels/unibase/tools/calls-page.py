@@ -43,7 +43,7 @@ Besides the stock recipes these were tried by hand, as their packages hold them,
 | Python 3.11, Perl 5.36, Ruby 3.1, LuaJIT | run scripts, with threads, files and sockets where these have them; starting other programs is refused |
 | SBCL, Guile 3 | need `[app] jit = true` |
 | Node.js 20 | needs `[app] jit = true`; scripts, timers, workers, its own web server asked by `http` and by `fetch`. The program alone has 99 MB, which are read before it starts: some seconds under TCG, many on a busy host |
-| OpenJDK 17 | needs `[app] jit = true`; a pool of threads, sockets, the collector; what is below its home goes to `/lib` and `/conf`, for the program is `/bin/NAME` |
+| OpenJDK 17 | needs `[app] jit = true`; a pool of threads, sockets; what is below its home goes to `/lib` and `/conf`, for the program is `/bin/NAME` |
 | etcd 3.4 | elects itself and serves |
 | HAProxy, Caddy, h2o, lighttpd with TLS, webfs, tinyproxy, Icecast, Python's http.server, stunnel | answer HTTP, or TLS |
 | memcached, Mosquitto, NATS, Prometheus, syncthing, OpenLDAP's slapd, ngIRCd, coturn, chrony, iperf3 | answer their own protocols' first questions |
