@@ -23,7 +23,7 @@ static const struct cli_option options[] = {
 	{ "kernel", 'k', NULL, "start the bootable ELF directly instead of the disk" },
 	{ "machine", 0, "NAME", "pc, q35 or microvm (default: q35; microvm with --kernel)" },
 	{ "firmware", 0, "NAME",
-	  "by which the disk starts: bios, uefi, or an image (default: bios)" },
+	  "by which the disk starts: bios, uefi, or an image (default: bios where it can)" },
 	{ "disk-bus", 0, "NAME",
 	  "how disks are attached: virtio, nvme, scsi or ahci (default: virtio)" },
 	{ "memory", 'm', "SIZE", "memory of the machine (default: the recipe's, else 128M)" },
@@ -132,6 +132,11 @@ static int make_spec(struct cli *cli, struct run_target *target, struct uni_vm_s
 	spec->writable = (const char *const *)target->writable.items;
 	spec->kernel = direct ? target->kernel : NULL;
 	spec->firmware = cli_value(cli, "firmware");
+	if (spec->firmware == NULL && !direct && run_starts_by_uefi_alone(spec->disk)) {
+		spec->firmware = "uefi";
+		if (cli_value(cli, "memory") == NULL && memory < UNI_VM_UEFI_LEAST)
+			spec->memory = UNI_VM_UEFI_LEAST;
+	}
 	spec->disk_bus = cli_value(cli, "disk-bus");
 	spec->machine = cli_value(cli, "machine");
 	if (spec->machine == NULL)

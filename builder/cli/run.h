@@ -47,6 +47,8 @@ int run_target_dir(struct run_target *target, struct uni_err *err);
 int run_build_recipe(struct cli *cli, struct run_target *target, struct uni_diags *diags,
 		     struct uni_err *err);
 int run_open_image(struct cli *cli, struct run_target *target, struct uni_err *err);
+/* Of a disk's file; false, too, where that cannot be told. */
+bool run_starts_by_uefi_alone(const char *disk);
 char *run_name_of_file(const char *path); /* "out/site.raw" is "site"; the caller frees */
 
 /* For --gdb: symbols, a script for gdb, and a word about both. */

@@ -6,6 +6,7 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
+#include <uni/disk/disk.h>
 #include <uni/exec/build.h>
 #include <uni/inspect/image.h>
 
@@ -164,6 +165,17 @@ int run_build_recipe(struct cli *cli, struct run_target *target, struct uni_diag
 	}
 	uni_build_result_free(&result);
 	return status;
+}
+
+bool run_starts_by_uefi_alone(const char *path)
+{
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
+	UNI_AUTO(uni_disk) struct uni_disk *disk = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	return uni_disk_open_image(&source, path, &ignored) == 0 &&
+	       uni_disk_read_source(&disk, source, path, &ignored) == 0 && !disk->bios_code &&
+	       uni_disk_find_type(disk, UNI_GPT_ESP) != NULL;
 }
 
 static int copy_fd(int fd, uint64_t size, const char *path, struct uni_err *err)

@@ -169,7 +169,6 @@ static int see_how_it_starts(struct converting *c, struct uni_form_machine *mach
 			     struct uni_err *err)
 {
 	UNI_AUTO(uni_disk) struct uni_disk *disk = NULL;
-	struct uni_uuid esp;
 	int rc = uni_disk_read_source(&disk, c->source, c->how->image, err);
 
 	if (rc == UNI_E_UNSUPPORTED) {
@@ -180,10 +179,7 @@ static int see_how_it_starts(struct converting *c, struct uni_form_machine *mach
 	if (rc != 0)
 		return rc;
 	machine->bios = disk->bios_code;
-	(void)uni_uuid_parse(UNI_GPT_ESP, &esp);
-	for (size_t i = 0; i < disk->count; i++)
-		if (memcmp(disk->entries[i].type.bytes, esp.bytes, sizeof(esp.bytes)) == 0)
-			machine->uefi = true;
+	machine->uefi = uni_disk_find_type(disk, UNI_GPT_ESP) != NULL;
 	return see_what_it_drives(c, disk, machine, err);
 }
 

@@ -15,8 +15,7 @@
 
 #define MS UINT64_C(1000000)
 #define STARTS_MAX 3
-#define UEFI_LEAST (UINT64_C(64) << 20) /* bytes of memory */
-#define STOP_SLACK_MS 5000		/* for the machine to go off behind the program's grace */
+#define STOP_SLACK_MS 5000 /* for the machine to go off behind the program's grace */
 
 int test_fail(const struct test_run *run, const char *what, const char *expected, const char *came,
 	      struct uni_err *err)
@@ -191,7 +190,8 @@ struct uni_vm_spec test_case_machine(const struct test_case *of)
 		.emulator = of->options->emulator,
 		.accel = of->options->accel,
 		.machine = of->result->machine,
-		.memory = uefi && of->test->memory < UEFI_LEAST ? UEFI_LEAST : of->test->memory,
+		.memory = uefi && of->test->memory < UNI_VM_UEFI_LEAST ? UNI_VM_UEFI_LEAST
+								       : of->test->memory,
 		.processors = of->test->processors,
 		.firmware = of->result->firmware,
 		.disk = disk != NULL ? disk->path : NULL,

@@ -16,7 +16,6 @@
 #include "vm_internal.h"
 
 #define MIB (1024u * 1024u)
-#define UEFI_LEAST (64u * MIB)
 #define CANCEL_MS 100	  /* between looks whether somebody interrupts */
 #define SMBIOS_ROOM 60000 /* bytes of strings, beside the other tables */
 
@@ -247,7 +246,7 @@ static int check_firmware(const struct uni_vm_spec *spec, struct uni_err *err)
 	if (spec->kernel != NULL)
 		return uni_err_set(err, UNI_E_UNSUPPORTED,
 				   "a kernel that is started directly has no firmware");
-	if (spec->memory < UEFI_LEAST)
+	if (spec->memory < UNI_VM_UEFI_LEAST)
 		return uni_err_set(err, UNI_E_INVAL,
 				   "UEFI firmware needs at least 64 MiB of memory");
 	if (!uni_str_eq(spec->firmware, "uefi") && !uni_file_exists(spec->firmware)) {

@@ -205,17 +205,6 @@ static void put_primary(struct iso *iso)
 
 /* --- El Torito --- */
 
-static const struct uni_disk_entry *find_type(const struct iso *iso, const char *type)
-{
-	struct uni_uuid guid;
-
-	(void)uni_uuid_parse(type, &guid);
-	for (size_t i = 0; iso->disk != NULL && i < iso->disk->count; i++)
-		if (memcmp(iso->disk->entries[i].type.bytes, guid.bytes, sizeof(guid.bytes)) == 0)
-			return &iso->disk->entries[i];
-	return NULL;
-}
-
 struct boot_entry {
 	uint8_t media; /* 0: no emulation, 4: a disk */
 	uint16_t segment;
@@ -236,12 +225,13 @@ static void put_entry(uint8_t *p, const struct boot_entry *entry)
  * BIOS would start it. */
 static bool bios_entry(const struct iso *iso, struct boot_entry *entry)
 {
-	const struct uni_disk_entry *stage2 = find_type(iso, UNI_GPT_BIOS_BOOT);
+	const struct uni_disk_entry *stage2 = uni_disk_find_type(iso->disk, UNI_GPT_BIOS_BOOT);
 
 	if (iso->disk != NULL && !iso->disk->bios_code)
 		return false;
 	if (iso->start == 0 && stage2 != NULL && stage2->offset % ISO_SECTOR == 0 &&
-	    stage2->size <= UNI_STAGE2_SIZE_MAX && find_type(iso, UNI_GPT_KERNEL) != NULL)
+	    stage2->size <= UNI_STAGE2_SIZE_MAX &&
+	    uni_disk_find_type(iso->disk, UNI_GPT_KERNEL) != NULL)
 		*entry = (struct boot_entry){
 			.segment = UNI_STAGE2_LOAD >> 4,
 			.sectors = (uint16_t)(stage2->size / UNI_DISK_SECTOR),
@@ -256,7 +246,7 @@ static bool bios_entry(const struct iso *iso, struct boot_entry *entry)
 
 static bool uefi_entry(const struct iso *iso, struct boot_entry *entry)
 {
-	const struct uni_disk_entry *esp = find_type(iso, UNI_GPT_ESP);
+	const struct uni_disk_entry *esp = uni_disk_find_type(iso->disk, UNI_GPT_ESP);
 	uint64_t sectors;
 
 	if (esp == NULL || (iso->start + esp->offset) % ISO_SECTOR != 0)

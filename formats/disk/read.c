@@ -181,6 +181,17 @@ int uni_disk_read_source(struct uni_disk **out, struct uni_disk_source *source, 
 	return rc;
 }
 
+const struct uni_disk_entry *uni_disk_find_type(const struct uni_disk *disk, const char *type)
+{
+	struct uni_uuid guid;
+
+	(void)uni_uuid_parse(type, &guid);
+	for (size_t i = 0; disk != NULL && i < disk->count; i++)
+		if (memcmp(disk->entries[i].type.bytes, guid.bytes, sizeof(guid.bytes)) == 0)
+			return &disk->entries[i];
+	return NULL;
+}
+
 int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name,
 		  struct uni_err *err)
 {

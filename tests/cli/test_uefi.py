@@ -59,6 +59,10 @@ class Uefi(scenario.Scenario):
         self.uni("build", "recipe.toml", "-o", "out")
         self.assertIsNone(self.partition("out/hello.raw", "boot"))
         self.assertIsNotNone(self.partition("out/hello.raw", "esp"))
+        self.assertIn(GREETING, self.uni("run", "out/hello.raw", status=7).replace("\r", ""))
+        said = self.uni("run", "recipe.toml", "--print")
+        self.assertIn("OVMF", said)
+        self.assertNotIn("OVMF", self.uni("run", "recipe.toml", "--print", "--firmware", "bios"))
 
     def test_bios_alone(self):
         self.hello()

@@ -12,7 +12,8 @@
 #include <uni/abi/exit.h>
 #include <uni/base/text.h>
 
-#define UNI_VM_DEBUG_PORT 1234 /* where debuggers look by habit */
+#define UNI_VM_DEBUG_PORT 1234		       /* where debuggers look by habit */
+#define UNI_VM_UEFI_LEAST (UINT64_C(64) << 20) /* bytes of memory that UEFI firmware takes */
 
 /* A port of this machine that leads to one of the guest's. */
 struct uni_vm_forward {

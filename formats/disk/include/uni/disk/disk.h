@@ -156,6 +156,8 @@ int uni_disk_read(struct uni_disk **out, int fd, uint64_t size, const char *name
 /* The same of a disk in any form. */
 int uni_disk_read_source(struct uni_disk **out, struct uni_disk_source *source, const char *name,
 			 struct uni_err *err);
+/* The first partition of a type (UNI_GPT_ESP, ...), or NULL. `disk` may be NULL. */
+const struct uni_disk_entry *uni_disk_find_type(const struct uni_disk *disk, const char *type);
 /* What is at [offset, offset + size) of a disk, by the marks that file systems and the like have at
  * fixed places: "XFS", "LVM", ...; NULL when that is not known. For people: nothing is checked. */
 const char *uni_disk_holds(struct uni_disk_source *source, uint64_t offset, uint64_t size);
