@@ -110,10 +110,12 @@ static void connect_device(struct uk_xen_dev *dev)
 		result = dev->driver->connect(dev);
 	if (result == 0 && dev->driver->opened != UK_XEN_CONNECTED)
 		result = uk_xen_write(dev->path, "state", "%d", UK_XEN_CONNECTED);
-	if (result != 0)
+	if (result != 0) {
 		give_up(dev, result);
-	else
-		dev->stage = UK_XEN_RUNNING;
+		return;
+	}
+	dev->stage = UK_XEN_RUNNING;
+	uk_xen_bus_wake(); /* a change that came until now was nobody's */
 }
 
 static bool is_open(const struct uk_xen_driver *driver, const char *name)
