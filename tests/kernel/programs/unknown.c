@@ -1,8 +1,8 @@
 /*
  * A call that is not there is named once and answered ENOSYS; a second process is refused.
  * @native no
- * @match system call 425 \(io_uring_setup\) is not there
- * @once io_uring_setup
+ * @match system call 323 \(userfaultfd\) is not there
+ * @once userfaultfd
  * @match fork: refused: a unikernel has one program; let it use threads, and give another program
  * @once a unikernel has one program
  */
@@ -11,8 +11,8 @@
 
 int main(void)
 {
-	fails(syscall(SYS_io_uring_setup, 1, NULL), ENOSYS);
-	fails(syscall(SYS_io_uring_setup, 1, NULL), ENOSYS);
+	fails(syscall(SYS_userfaultfd, 1), ENOSYS);
+	fails(syscall(SYS_userfaultfd, 1), ENOSYS);
 	fails(syscall(9999), ENOSYS);
 	fails(syscall(-1), ENOSYS);
 	fails(syscall(SYS_rseq, 0, 0, 0, 0), ENOSYS);
