@@ -40,19 +40,25 @@ static void serve_http(int fd)
 {
 	static unsigned count;
 	char request[4096], answer[8192];
+	const char *status = "200 OK";
 	ssize_t size = read(fd, request, sizeof(request) - 1);
 
 	if (size <= 0)
 		return;
 	request[size] = 0;
+	count++;
 	if (strncmp(request, "GET /crash ", 11) == 0)
 		*(volatile int *)8 = 1;
 	if (strncmp(request, "GET /exit ", 10) == 0)
 		exit(3);
+	if (strncmp(request, "GET /none ", 10) == 0)
+		status = "404 Not Found";
+	if (strncmp(request, "GET /tires ", 11) == 0 && count > 3)
+		status = "503 Service Unavailable";
 	snprintf(answer, sizeof(answer),
 		 "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nX-Count: %u\r\nSet-Cookie: a=1\r\n"
 		 "Set-Cookie: b=2\r\nConnection: close\r\n\r\n%s",
-		 strncmp(request, "GET /none ", 10) == 0 ? "404 Not Found" : "200 OK", ++count, request);
+		 status, count, request);
 	write(fd, answer, strlen(answer));
 }
 
@@ -372,6 +378,10 @@ class Tests(scenario.Scenario):
         result = self.failure('[test.load]\nrequests-per-second = 20\nseconds = 1\nstatus = 404\npath = "/none"', status=0)
         result = self.failure('[test.load]\nrequests-per-second = 20\nseconds = 1\nfailures-at-most = 3\npath = "/exit"')
         self.assertIn("the machine ended with status 3", result["came"])
+        result = self.failure('[test.load]\nrequests-per-second = 20\nseconds = 1\nfailures-at-most = 3\npath = "/tires"')
+        self.assertEqual((result["what"], result["expected"]),
+                         ("load: GET /tires on port 80", "20 requests a second for 1 s, of which at most 3 fail"))
+        self.assertRegex(result["came"], r"^[0-9]+ of 20 failed, [0-9]+ of them without an answer; the first: .*503")
 
     def test_what_cannot_be_told(self):
         self.recipe(STEP.format("t", 'expect-console = ["x"]', "10s"))
