@@ -1,11 +1,9 @@
 /*
  * Disk full at each write of each file system and archive: the nth call fails, and the writer says
- * so. The linker puts our versions of the calls in (--wrap).
+ * so.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,40 +19,12 @@
 
 #include <cmocka.h>
 
+#include "full_disk.h"
+
 enum { CALLS_MOST = 1000, FILES = 200, BIG = 300000 };
 
 static struct uni_err err;
 static const struct uni_tree_rules rules = { .mtime = 1000 };
-static atomic_int countdown = -1; /* the call at 0 fails; negative: none does */
-
-static bool fails(void)
-{
-	if (countdown < 0 || atomic_fetch_sub(&countdown, 1) != 0)
-		return false;
-	errno = ENOSPC;
-	return true;
-}
-
-ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at)
-{
-	return fails() ? -1 : __real_pwrite(fd, data, size, at);
-}
-
-ssize_t __real_write(int fd, const void *data, size_t size);
-ssize_t __wrap_write(int fd, const void *data, size_t size);
-ssize_t __wrap_write(int fd, const void *data, size_t size)
-{
-	return fails() ? -1 : __real_write(fd, data, size);
-}
-
-int __real_ftruncate(int fd, off_t size);
-int __wrap_ftruncate(int fd, off_t size);
-int __wrap_ftruncate(int fd, off_t size)
-{
-	return fails() ? -1 : __real_ftruncate(fd, size);
-}
 
 /* `attempt` with one more call that succeeds each time, until all do. */
 static void fail_each(const char *name, int (*attempt)(const void *what), const void *what)
@@ -66,10 +36,10 @@ static void fail_each(const char *name, int (*attempt)(const void *what), const 
 		int rc;
 
 		assert_true(n < CALLS_MOST);
-		countdown = n;
+		full_disk_countdown = n;
 		rc = attempt(what);
-		failed = countdown < 0;
-		countdown = -1;
+		failed = full_disk_countdown < 0;
+		full_disk_countdown = -1;
 		if (rc != (failed ? UNI_E_NOSPACE : 0))
 			fail_msg("%s, call %d: %d %s", name, n, rc, err.text);
 		uni_err_clear(&err);
@@ -108,26 +78,26 @@ static int write_fs(const void *what)
 	const struct fs_case *c = what;
 	const struct uni_fs_format *format = uni_fs_find(c->format);
 	struct uni_fs_options options = c->options;
-	int fails_at = countdown;
+	int fails_at = full_disk_countdown;
 	UNI_AUTO_FREE char *dir = NULL;
 	UNI_AUTO_FREE char *path = NULL;
 	struct uni_err ignored = UNI_ERR_INIT;
 	struct uni_fs_result result;
 	int rc;
 
-	countdown = -1;
+	full_disk_countdown = -1;
 	options.volume = options.image = "unit";
 	options.threads = 1;
 	assert_int_equal(uni_dir_tmp(NULL, &dir, &err), 0);
 	path = uni_path_join(dir, "volume");
 	rc = format->resolve(&options, &err);
 	assert_int_equal(rc, 0);
-	countdown = fails_at;
+	full_disk_countdown = fails_at;
 	rc = format->write(c->tree, &options, path, &result, &err);
-	fails_at = countdown;
-	countdown = -1;
+	fails_at = full_disk_countdown;
+	full_disk_countdown = -1;
 	assert_int_equal(uni_dir_remove(dir, &ignored), 0);
-	countdown = fails_at < 0 ? -1 : fails_at;
+	full_disk_countdown = fails_at < 0 ? -1 : fails_at;
 	return rc;
 }
 
