@@ -24,7 +24,8 @@ static int unpack_box(struct uni_disk_source *source, const struct uni_disk_entr
 		rc = uni_box_read(fd, entry->offset, entry->size, name, &box, err);
 	if (rc == 0)
 		rc = uni_box_unpack(fd, entry->offset, entry->size, name, elf, err);
-	*size = box.size;
+	if (rc == 0)
+		*size = box.size;
 	return rc;
 }
 
@@ -34,7 +35,7 @@ static int read_words(struct uni_disk_source *source, const struct uni_disk_entr
 	UNI_AUTO_FREE struct uni_kernel_image *kernel = uni_alloc(sizeof(*kernel));
 	int elf UNI_AUTO_CLOSE = memfd_create("uni-kernel", MFD_CLOEXEC);
 	char *save = NULL;
-	uint64_t size;
+	uint64_t size = 0;
 	int rc;
 
 	if (elf < 0)
@@ -53,11 +54,7 @@ static int read_words(struct uni_disk_source *source, const struct uni_disk_entr
 int image_kernel_words(struct uni_disk_source *source, const struct uni_disk *disk,
 		       const char *name, struct uni_strv *words, struct uni_err *err)
 {
-	struct uni_uuid type;
+	const struct uni_disk_entry *kernel = uni_disk_find_type(disk, UNI_GPT_KERNEL);
 
-	(void)uni_uuid_parse(UNI_GPT_KERNEL, &type);
-	for (size_t i = 0; i < disk->count; i++)
-		if (memcmp(disk->entries[i].type.bytes, type.bytes, sizeof(type.bytes)) == 0)
-			return read_words(source, &disk->entries[i], name, words, err);
-	return 0;
+	return kernel != NULL ? read_words(source, kernel, name, words, err) : 0;
 }
