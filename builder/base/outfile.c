@@ -18,6 +18,7 @@ struct uni_outfile {
 	char *path;
 	char *tmp; /* NULL once it has its final name */
 	int fd;
+	bool keep; /* what stands under its name */
 };
 
 static char *tmp_name(const char *path)
@@ -144,8 +145,8 @@ static int publish(struct uni_outfile *out, struct uni_err *err)
 	out->fd = -1;
 	if (close(fd) != 0)
 		return uni_err_errno(err, "cannot write %s", out->path);
-	if (rename(out->tmp, out->path) != 0)
-		return uni_err_errno(err, "cannot give %s its name", out->path);
+	if (uni_output_name(out->tmp, out->path, !out->keep, err) != 0)
+		return err->code;
 	uni_tmp_forget(out->tmp);
 	free(out->tmp);
 	out->tmp = NULL;
@@ -196,6 +197,21 @@ int uni_outfile_commit_all(struct uni_outfile *const *files, size_t count, bool 
 int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err)
 {
 	return uni_outfile_commit_all(&out, 1, sync, err);
+}
+
+void uni_outfile_keep(struct uni_outfile *out)
+{
+	out->keep = true;
+}
+
+int uni_output_open(struct uni_outfile **out, const char *path, unsigned mode, bool replace,
+		    struct uni_err *err)
+{
+	if (uni_output_check(path, replace, err) != 0 ||
+	    uni_outfile_open(out, path, mode, err) != 0)
+		return err->code;
+	(*out)->keep = !replace;
+	return 0;
 }
 
 void uni_outfile_free(struct uni_outfile *out)

@@ -114,14 +114,6 @@ static char *libraries_folder(const struct uni_program_look *look)
 	return uni_asprintf("%s.libraries", look->name);
 }
 
-static int check_absent(const struct cli *cli, const char *path, struct uni_err *err)
-{
-	if (cli_flag(cli, "force") || !uni_file_exists(path))
-		return 0;
-	uni_err_set(err, UNI_E_EXIST, "%s: is there already", path);
-	return uni_err_hint(err, "--force replaces it, -o writes elsewhere");
-}
-
 /* What the user put beside them, plugins or data, stays. */
 static int write_libraries(const struct cli *cli, const struct uni_program_look *look,
 			   const char *recipe, struct uni_err *err)
@@ -131,7 +123,7 @@ static int write_libraries(const struct cli *cli, const struct uni_program_look 
 
 	if (look->libraries.count == 0)
 		return 0;
-	if (check_absent(cli, folder, err) != 0)
+	if (uni_output_check(folder, cli_flag(cli, "force"), err) != 0)
 		return err->code;
 	return uni_program_collect(look, folder, err);
 }
@@ -143,7 +135,8 @@ static int write_recipe(const struct cli *cli, const struct uni_program_look *lo
 		cli_out_buf(text);
 		return 0;
 	}
-	if (check_absent(cli, path, err) != 0 || write_libraries(cli, look, path, err) != 0)
+	if (uni_output_check(path, cli_flag(cli, "force"), err) != 0 ||
+	    write_libraries(cli, look, path, err) != 0)
 		return err->code;
 	return uni_file_write(path, text->data, text->size, 0666, err);
 }
@@ -248,7 +241,7 @@ static int import_image(struct cli *cli, const char *base, const char *path,
 	cli_progress_end(cli);
 	if (uni_str_eq(path, "-"))
 		cli_out_buf(&text);
-	else if (check_absent(cli, path, err) != 0 ||
+	else if (uni_output_check(path, cli_flag(cli, "force"), err) != 0 ||
 		 uni_file_write(path, text.data, text.size, 0666, err) != 0)
 		return cli_fail(cli, err);
 	return finish(cli, look, path, "");

@@ -14,13 +14,16 @@
 static const struct cli_option pack_options[] = {
 	{ "output", 'o', "DIR", "write the package here (default: the working folder)" },
 	{ "dir", 0, "DIR", "where the files are (default: the folder of package.toml)" },
+	{ "force", 0, NULL, "replace another file of that name" },
 	{ 0 },
 };
 
 static int run_pack(struct cli *cli)
 {
 	UNI_AUTO_DIAGS struct uni_diags diags = UNI_DIAGS_INIT;
-	const char *out = cli_value(cli, "output") != NULL ? cli_value(cli, "output") : ".";
+	struct uni_pack how = { .dir = cli_value(cli, "dir"),
+				.out_dir = cli_value(cli, "output"),
+				.replace = cli_flag(cli, "force") };
 	UNI_AUTO_FREE char *toml = NULL, *path = NULL;
 	struct uni_err err = UNI_ERR_INIT;
 	struct uni_digest digest;
@@ -31,7 +34,10 @@ static int run_pack(struct cli *cli)
 		toml = uni_path_join(cli->args[0], "package.toml");
 	else
 		toml = uni_strdup(cli->args[0]);
-	if (uni_package_pack(toml, cli_value(cli, "dir"), out, &path, &digest, &diags, &err) != 0)
+	how.toml = toml;
+	if (how.out_dir == NULL)
+		how.out_dir = ".";
+	if (uni_package_pack(&how, &path, &digest, &diags, &err) != 0)
 		return cli_fail_diags(cli, &diags, &err);
 	uni_digest_text(&digest, text);
 	cli_out("%s  %s\n", text, path);

@@ -11,6 +11,7 @@ static const struct cli_option options[] = {
 	{ "bandwidth", 0, "SIZE", "at most so many bytes a second, for example 20M" },
 	{ "no-freeze", 0, NULL,
 	  "copy a machine's writable volume as it is, as after a loss of power" },
+	{ "force", 0, NULL, "replace an archive that stands there" },
 	{ "verify-all", 0, NULL, "read back the whole slot, not only what was written" },
 	{ 0 },
 };
@@ -28,6 +29,7 @@ static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
 	struct uni_volume_copy copy = { .time = cli_volume_time(),
+					.replace = cli_flag(cli, "force"),
 					.verify_all = cli_flag(cli, "verify-all"),
 					.no_freeze = cli_flag(cli, "no-freeze") };
 	struct uni_err err = UNI_ERR_INIT;

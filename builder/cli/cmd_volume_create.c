@@ -20,6 +20,7 @@ static const struct cli_option options[] = {
 	  "its name; of a live volume also its identity (default: the file's)" },
 	{ "compression", 0, "NAME", "zstd, lz4, gzip or none (default: zstd)" },
 	CLI_VOLUME_SIGN,
+	{ "force", 0, NULL, "replace what stands there" },
 	{ 0 },
 };
 
@@ -37,7 +38,8 @@ static int create_live(const struct cli *cli, const struct uni_tree *tree, const
 {
 	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
 	struct uni_live_options how = { .compression = cli_value(cli, "compression"),
-					.time = cli_volume_time() };
+					.time = cli_volume_time(),
+					.replace = cli_flag(cli, "force") };
 	struct uni_volume_copy result = { .volumes = 1 };
 	uint64_t size = 0;
 	int rc = read_size(cli, &size, err);
@@ -74,7 +76,7 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 	if (rc == 0)
 		rc = format->resolve(&how, err);
 	if (rc == 0)
-		rc = uni_outfile_open(&out, cli->args[0], 0666, err);
+		rc = uni_output_open(&out, cli->args[0], 0666, cli_flag(cli, "force"), err);
 	if (rc == 0)
 		rc = format->write(tree, &how, uni_outfile_tmp(out), &result, err);
 	return rc == 0 ? uni_outfile_commit(out, true, err) : rc;
@@ -104,9 +106,8 @@ static int run(struct cli *cli)
 		uni_err_set(&err, UNI_E_USAGE, "--from is missing");
 		return cli_fail(cli, &err);
 	}
-	if (uni_file_exists(cli->args[0])) {
-		uni_err_set(&err, UNI_E_EXIST, "%s: exists already", cli->args[0]);
-		uni_err_hint(&err, "uni volume copy gives it new content");
+	if (uni_output_check(cli->args[0], cli_flag(cli, "force"), &err) != 0) {
+		uni_err_hint(&err, "uni volume copy gives it new content, --force replaces it");
 		return cli_fail(cli, &err);
 	}
 	if (uni_volume_source_open(&source, cli_value(cli, "from"), &err) != 0)

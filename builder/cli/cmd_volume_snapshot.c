@@ -6,6 +6,11 @@
 #include "commands.h"
 #include "volumes.h"
 
+static const struct cli_option options[] = {
+	{ "force", 0, NULL, "replace what stands there" },
+	{ 0 },
+};
+
 static int run(struct cli *cli)
 {
 	UNI_AUTO(uni_live) struct uni_live *live = NULL;
@@ -14,8 +19,8 @@ static int run(struct cli *cli)
 	struct uni_err err = UNI_ERR_INIT;
 	int rc = uni_volume_locate(cli->args[0], &file, &inside, &err);
 
-	if (rc == 0 && uni_file_exists(cli->args[1]))
-		rc = uni_err_set(&err, UNI_E_EXIST, "%s: exists already", cli->args[1]);
+	if (rc == 0)
+		rc = uni_output_check(cli->args[1], cli_flag(cli, "force"), &err);
 	/* The writers' lock: nobody changes it meanwhile. */
 	if (rc == 0)
 		rc = uni_live_open(&live, file, true, &err);
@@ -36,6 +41,7 @@ const struct cli_command cli_cmd_volume_snapshot = {
 	.text = "Both generations, with shared blocks where the file system can share them. "
 		"Machines go on\n"
 		"serving; writers wait.",
+	.options = options,
 	.least = 2,
 	.most = 2,
 	.examples = examples,

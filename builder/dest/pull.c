@@ -75,13 +75,15 @@ static int begin_file(struct pull *p, const char *title, const char *key, struct
 		return uni_err_set(err, UNI_E_CORRUPT,
 				   "the manifest has no title that is a file's name");
 	path = uni_path_join(p->how->folder, title);
-	if (!p->how->force && uni_file_exists(path)) {
-		uni_err_set(err, UNI_E_EXIST, "%s exists", path);
-		return uni_err_hint(err, "--force replaces it");
-	}
+	if (uni_output_check(path, p->how->force, err) != 0)
+		return err->code;
 	uni_strv_add(p->paths, path);
-	return key != NULL ? uni_outfile_resume(file, path, key, 0644, begun, err)
-			   : uni_outfile_open(file, path, 0644, err);
+	if ((key != NULL ? uni_outfile_resume(file, path, key, 0644, begun, err)
+			 : uni_outfile_open(file, path, 0644, err)) != 0)
+		return err->code;
+	if (!p->how->force)
+		uni_outfile_keep(*file);
+	return 0;
 }
 
 static int by_place(const void *a, const void *b)

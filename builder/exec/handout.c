@@ -145,8 +145,7 @@ static int may_replace(const struct handing *h, const char *path, const char *na
 		return 0;
 	if (h->manifest != NULL && uni_str_ends(name, MANIFEST_SUFFIX))
 		return 0;
-	uni_err_set(err, UNI_E_EXIST, "%s stands there already, and no build left it so", path);
-	return uni_err_hint(err, "it was kept; --force replaces it");
+	return uni_output_check(path, false, err);
 }
 
 static void read_manifest(struct handing *h)

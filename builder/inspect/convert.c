@@ -205,27 +205,10 @@ static int may_write(const struct converting *c, struct uni_err *err)
 		return 0;
 	if (c->how->force)
 		return uni_form_may_replace(c->form, path, err);
-	uni_err_set(err, UNI_E_EXIST, "%s stands there already", path);
+	(void)uni_output_check(path, false, err);
 	if (S_ISDIR(st.st_mode) && (c->form == NULL || c->form->files == NULL))
 		return uni_err_hint(err, "it is a folder; -o names the file to write");
-	return uni_err_hint(err, "it was kept; --force replaces it");
-}
-
-/* A file system that knows no RENAME_NOREPLACE says EINVAL: there another look has to do. */
-static int take_name(const struct converting *c, const char *made, struct uni_err *err)
-{
-	unsigned flags = c->how->force ? 0 : RENAME_NOREPLACE;
-	const char *path = c->done->path;
-
-	if (renameat2(AT_FDCWD, made, AT_FDCWD, path, flags) == 0)
-		return 0;
-	if (errno == EINVAL) {
-		if (may_write(c, err) != 0)
-			return err->code;
-		if (rename(made, path) == 0)
-			return 0;
-	}
-	return uni_err_errno(err, "cannot give %s its name", path);
+	return err->code;
 }
 
 static int move_output(const struct converting *c, struct uni_err *err)
@@ -235,7 +218,7 @@ static int move_output(const struct converting *c, struct uni_err *err)
 	char *parent UNI_AUTO_FREE = uni_path_dir(c->done->path);
 	bool folder = c->form != NULL && c->form->files != NULL;
 	int rc = c->how->force && folder ? uni_dir_put(made, c->done->path, err)
-					 : take_name(c, made, err);
+					 : uni_output_name(made, c->done->path, c->how->force, err);
 
 	return rc == 0 ? uni_dir_sync(parent, err) : rc;
 }

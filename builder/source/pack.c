@@ -13,6 +13,7 @@
 struct packing {
 	const char *toml;
 	const char *dir;
+	bool replace;
 	struct uni_diags *diags;
 	struct pack_spec *spec;
 	struct uni_strv paths; /* of files[i] on this machine */
@@ -117,6 +118,17 @@ static int open_packed(void *user, size_t index, int *fd, struct uni_err *err)
 	return *fd < 0 ? uni_err_errno(err, "%s", p->paths.items[index]) : 0;
 }
 
+/* The same package once more is no other file. */
+static bool is_written(const char *path, const char *made)
+{
+	struct uni_digest old, new;
+	struct uni_err ignored = UNI_ERR_INIT;
+	uint64_t size;
+
+	return uni_digest_file(path, &size, &old, &ignored) == 0 &&
+	       uni_digest_file(made, &size, &new, &ignored) == 0 && uni_digest_eq(&old, &new);
+}
+
 static int write_package(struct packing *p, const char *out_dir, char **path, struct uni_err *err)
 {
 	const struct uni_package *package = p->spec->package;
@@ -129,7 +141,9 @@ static int write_package(struct packing *p, const char *out_dir, char **path, st
 		rc = uni_outfile_open(&out, final, 0644, err);
 	if (rc == 0)
 		rc = uni_package_write(uni_outfile_fd(out), final, package, open_packed, p, err);
-	if (rc == 0)
+	if (rc == 0 && !p->replace)
+		uni_outfile_keep(out);
+	if (rc == 0 && !is_written(final, uni_outfile_tmp(out)))
 		rc = uni_outfile_commit(out, true, err);
 	if (rc == 0 && path != NULL) {
 		*path = final;
@@ -161,20 +175,23 @@ static int pack(struct packing *p, const char *out_dir, char **path, struct uni_
 	return write_package(p, out_dir, path, err);
 }
 
-int uni_package_pack(const char *toml, const char *dir, const char *out_dir, char **path,
-		     struct uni_digest *digest, struct uni_diags *diags, struct uni_err *err)
+int uni_package_pack(const struct uni_pack *how, char **path, struct uni_digest *digest,
+		     struct uni_diags *diags, struct uni_err *err)
 {
 	struct pack_spec *spec UNI_AUTO(pack_spec) = NULL;
-	char *own UNI_AUTO_FREE = uni_path_dir(toml);
-	struct packing p = { .toml = toml, .dir = dir != NULL ? dir : own, .diags = diags };
-	int rc = pack_spec_read(&spec, toml, diags, err);
+	char *own UNI_AUTO_FREE = uni_path_dir(how->toml);
+	struct packing p = { .toml = how->toml,
+			     .dir = how->dir != NULL ? how->dir : own,
+			     .replace = how->replace,
+			     .diags = diags };
+	int rc = pack_spec_read(&spec, how->toml, diags, err);
 
 	if (path != NULL)
 		*path = NULL;
 	if (rc != 0)
 		return rc;
 	p.spec = spec;
-	rc = pack(&p, out_dir, path, digest, err);
+	rc = pack(&p, how->out_dir, path, digest, err);
 	uni_strv_free(&p.paths);
 	return rc;
 }

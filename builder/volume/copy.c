@@ -178,12 +178,14 @@ static int run_file(struct copying *c, const char *path, struct uni_volume_copy 
 
 /* --- other targets --- */
 
-static int write_tar(const char *source, const char *path, struct uni_err *err)
+static int write_tar(const char *source, const char *path, bool replace, struct uni_err *err)
 {
 	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
 	UNI_AUTO(uni_sink) struct uni_sink *sink = NULL;
-	int rc = uni_volume_source_open(&from, source, err);
+	int rc = uni_output_check(path, replace, err);
 
+	if (rc == 0)
+		rc = uni_volume_source_open(&from, source, err);
 	if (rc == 0)
 		rc = uni_sink_to_file(&sink, path, 0666, true, err);
 	if (rc == 0)
@@ -388,7 +390,7 @@ int uni_volume_copy(const char *source, const char *target, struct uni_volume_co
 	if (is_folder(target))
 		return write_folder(source, target, err);
 	if (uni_str_ends(target, ".tar"))
-		return write_tar(source, target, err);
+		return write_tar(source, target, copy->replace, err);
 	if (!uni_str_starts(target, "vm:") && !uni_file_exists(target)) {
 		if (is_folder(source) || volume_is_remote(source)) {
 			uni_err_set(err, UNI_E_NOENT, "%s: does not exist", target);

@@ -346,9 +346,7 @@ static int write_first(const char *path, uint64_t size, struct uni_live_super *n
 	const struct content content = { .image = image };
 	int rc;
 
-	if (uni_file_exists(path))
-		return uni_err_set(err, UNI_E_EXIST, "%s: exists already", path);
-	rc = uni_outfile_open(&out, path, 0666, err);
+	rc = uni_output_open(&out, path, 0666, options->replace, err);
 	if (rc != 0)
 		return rc;
 	live.fd = uni_outfile_fd(out);

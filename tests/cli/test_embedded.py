@@ -23,7 +23,7 @@ class Embedded(scenario.Scenario):
         self.write("src/page", more.get("content", f"{name} {version}\n"))
         self.write("src/package.toml", f'[package]\nname = "{name}"\nversion = "{version}"\nkind = "volume"\narch = "any"\n'
                    f'description = "the {name} pages"\n[[files]]\nsource = "page"\n')
-        self.uni("pack", "src", "-o", "packed")
+        self.uni("pack", "src", "-o", "packed", "--force")
         self.uni("index", "embed", self.index, self.package("unibase"), "packed")
 
     def test_a_fresh_machine(self):

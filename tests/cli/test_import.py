@@ -27,7 +27,7 @@ class Import(scenario.Scenario):
         self.assertIn('network = "dhcp"', recipe)
         self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"), "socket 1\n")
         # What is there is kept, unless it is to be replaced.
-        self.assertIn("recipe.toml: is there already", self.fails("import", "Server"))
+        self.assertIn("recipe.toml stands there already", self.fails("import", "Server"))
         self.uni("import", "Server", "--force")
         self.assertEqual(self.uni("import", "Server", "-o", "-"), recipe)
 
@@ -73,7 +73,7 @@ class Import(scenario.Scenario):
         self.assertEqual({os.path.basename(file) for file in self.collected("ls")}, wanted | {"libgcc_s.so.1"})
         self.assertIn("nothing wrong", self.run_uni("check", "recipe.toml").stderr.decode())
         self.assertEqual(self.uni("run", "recipe.toml", "-t", "60", "--", "/usr/lib64"), "ld-linux-x86-64.so.2\n")
-        self.assertIn("ls.libraries: is there already", self.fails("import", "ls", "-o", "other.toml"))
+        self.assertIn("ls.libraries stands there already", self.fails("import", "ls", "-o", "other.toml"))
         self.write("ls.libraries/own/plugin.so", "kept")
         before = self.collected("ls")
         self.uni("import", "ls", "--force")

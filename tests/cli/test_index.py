@@ -33,7 +33,7 @@ class Index(scenario.Scenario):
         self.write(f"src/{name}/package.toml", PACKAGE.format(
             name=name, version=version, description=f"the {name} pages",
             requires=", ".join(f'"{r}"' for r in requires)))
-        self.uni("pack", f"src/{name}", "-o", "packed")
+        self.uni("pack", f"src/{name}", "-o", "packed", "--force")
         return f"packed/{name}-{version}-any.unipkg"
 
     def publish(self, *files, to="pub", key="me"):

@@ -23,7 +23,7 @@ class Plain(Registry):
         path = self.uni("pull", f"oci://{self.host}/team/hello:1", "-o", "back").strip()
         self.assertEqual(self.read(path), self.read("out/hello.raw"))
         self.assertNothingLeft(os.path.join(self.work, "back"))
-        self.assertIn("exists", self.fails("pull", f"oci://{self.host}/team/hello:1", "-o", "back"))
+        self.assertIn("stands there already", self.fails("pull", f"oci://{self.host}/team/hello:1", "-o", "back"))
         self.uni("pull", f"oci://{self.host}/team/hello:1", "-o", "back", "--force")
         # A changed volume is a changed layer: it and the partition table's two copies, kernel and loader are not.
         self.write("site/page", "another page\n" * 3000)

@@ -146,7 +146,7 @@ class Volume(scenario.Scenario):
         wrong = self.fails("volume", "copy", "site", "site.vol")
         self.assertRegex(wrong, r"needs \d+ bytes, and there is room for \d+")
         self.assertEqual(self.read("site.vol"), before)
-        self.assertIn("exists", self.fails("volume", "create", "site.vol", "--from", "site"))
+        self.assertIn("stands there already", self.fails("volume", "create", "site.vol", "--from", "site"))
         self.assertIn("create", self.fails("volume", "copy", "site", "none.vol"))
         self.assertIn("no machine", self.fails("volume", "copy", "site", "vm:web/content"))
         self.assertIn("leads out", self.fails("volume", "copy", "site", "site.vol:/../x"))

@@ -153,10 +153,11 @@ static void all_errors_at_once(void **state)
 	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
 	struct uni_err err = UNI_ERR_INIT;
 
+	const struct uni_pack how = { .toml = unit_path(state, "src/package.toml"),
+				      .out_dir = unit_path(state, "out") };
+
 	unit_write(state, "src/package.toml", bad, 0644);
-	assert_int_equal(uni_package_pack(unit_path(state, "src/package.toml"), NULL,
-					  unit_path(state, "out"), NULL, NULL, &diags, &err),
-			 UNI_E_INVAL);
+	assert_int_equal(uni_package_pack(&how, NULL, NULL, &diags, &err), UNI_E_INVAL);
 	assert_int_equal(diags.count, UNI_COUNT(expected));
 	for (size_t i = 0; i < diags.count; i++) {
 		assert_int_equal(diags.items[i].pos.line, expected[i].line);
@@ -195,11 +196,11 @@ static void bad_files(void **state)
 		struct uni_err err = UNI_ERR_INIT;
 		char *text UNI_AUTO_FREE = uni_asprintf("%s%s", head, cases[i].files);
 
+		const struct uni_pack how = { .toml = unit_path(state, "src/package.toml"),
+					      .out_dir = unit_path(state, "out") };
+
 		unit_write(state, "src/package.toml", text, 0644);
-		assert_int_not_equal(uni_package_pack(unit_path(state, "src/package.toml"), NULL,
-						      unit_path(state, "out"), NULL, NULL, &diags,
-						      &err),
-				     0);
+		assert_int_not_equal(uni_package_pack(&how, NULL, NULL, &diags, &err), 0);
 		assert_int_equal(diags.count, 1);
 		if (strstr(diags.items[0].message, cases[i].has) == NULL)
 			fail_msg("%s: %s", cases[i].has, diags.items[0].message);

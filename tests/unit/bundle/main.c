@@ -59,10 +59,12 @@ char *unit_pack(void **state, const char *out, struct uni_digest *digest)
 {
 	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
 	struct uni_err err = UNI_ERR_INIT;
+	const struct uni_pack how = { .toml = unit_path(state, "src/package.toml"),
+				      .out_dir = unit_path(state, out),
+				      .replace = true };
 	char *path = NULL;
 
-	if (uni_package_pack(unit_path(state, "src/package.toml"), NULL, unit_path(state, out),
-			     &path, digest, &diags, &err) != 0)
+	if (uni_package_pack(&how, &path, digest, &diags, &err) != 0)
 		fail_msg("%s", err.text);
 	return path;
 }

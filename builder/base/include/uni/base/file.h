@@ -53,8 +53,21 @@ int uni_outfile_commit(struct uni_outfile *out, bool sync, struct uni_err *err);
 /* Many, flushed together, which costs little more than one; named in order once all are flushed. */
 int uni_outfile_commit_all(struct uni_outfile *const *files, size_t count, bool sync,
 			   struct uni_err *err);
+/* From now on its commit takes no other file's place (UNI_E_EXIST). */
+void uni_outfile_keep(struct uni_outfile *out);
 void uni_outfile_free(struct uni_outfile *out);
 UNI_AUTO_DEFINE(uni_outfile)
+
+/*
+ * What every command does about an output's name that is taken: the file there is kept, unless the
+ * user says `replace` (--force). Asked before the work (UNI_E_EXIST, with what to do), ...
+ */
+int uni_output_check(const char *path, bool replace, struct uni_err *err);
+/* ... and held to when `made`, in the same file system, gets the name: in one step. */
+int uni_output_name(const char *made, const char *path, bool replace, struct uni_err *err);
+/* An output file under that rule: both of the above. */
+int uni_output_open(struct uni_outfile **out, const char *path, unsigned mode, bool replace,
+		    struct uni_err *err);
 
 int uni_dir_make(const char *path, unsigned mode,
 		 struct uni_err *err); /* with parents; fine when there */

@@ -19,13 +19,18 @@
 #include <uni/cache/store.h>
 #include <uni/recipes/diag.h>
 
+struct uni_pack {
+	const char *toml;    /* "DIR/package.toml" */
+	const char *dir;     /* its paths are relative to this; NULL: the toml's folder */
+	const char *out_dir; /* for NAME-VERSION-ARCH.unipkg */
+	bool replace;	     /* another file of that name */
+};
 /*
- * Reads `toml` ("DIR/package.toml"), whose paths are relative to `dir` (NULL: the toml's folder),
- * and writes `out_dir`/NAME-VERSION-ARCH.unipkg. `path` (owned by the caller) and `digest` (of the
- * package) may be NULL. Findings in the toml go to `diags`.
+ * Makes the package and writes it, unless it stands there already. `path` (owned by the caller) and
+ * `digest` (of the package) may be NULL. Findings in the toml go to `diags`.
  */
-int uni_package_pack(const char *toml, const char *dir, const char *out_dir, char **path,
-		     struct uni_digest *digest, struct uni_diags *diags, struct uni_err *err);
+int uni_package_pack(const struct uni_pack *how, char **path, struct uni_digest *digest,
+		     struct uni_diags *diags, struct uni_err *err);
 
 /* A package in the store. */
 struct uni_installed {

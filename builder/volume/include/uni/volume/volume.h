@@ -114,6 +114,7 @@ struct uni_volume_copy {
 	int wait_ms;			/* for answers; 0: not waited */
 	int64_t time;			/* seconds since 1970 */
 	bool verify_all;
+	bool replace;	    /* an archive may take a file's place */
 	bool no_freeze;	    /* a writable volume of a machine is copied as it is */
 	uint64_t bandwidth; /* bytes a second, 0: as fast as it goes */
 	/* results */

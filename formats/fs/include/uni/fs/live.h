@@ -59,6 +59,7 @@ struct uni_live_options {
 	const struct uni_live_key *key; /* NULL: not signed */
 	unsigned threads;
 	uint64_t bandwidth; /* bytes a second that are written, 0: as fast as it goes */
+	bool replace;	    /* a new volume may take a file's place */
 	bool verify_all;    /* read back the whole slot, not only what was written */
 	const struct uni_live_gate *gate; /* of a commit, or NULL */
 	const struct uni_live_log *log;
@@ -79,8 +80,8 @@ struct uni_uuid uni_live_uuid(const char *image, const char *volume);
 /* The least volume for `content` bytes in a slot. */
 uint64_t uni_live_size_for(uint64_t content);
 /*
- * A new volume in `path` (which must not exist), of `size` bytes, 0: twice what the content needs,
- * with generation 1. UNI_E_LIMIT tells both sizes, and nothing is made then.
+ * A new volume in `path` (which must not exist, but for `replace`), of `size` bytes, 0: twice what
+ * the content needs, with generation 1. UNI_E_LIMIT tells both sizes, and nothing is made then.
  */
 int uni_live_create(const char *path, const char *label, const struct uni_uuid *uuid, uint64_t size,
 		    const struct uni_tree *tree, const struct uni_live_options *options,
