@@ -34,7 +34,10 @@ def steps_until_killed(image, disk, folder, chance):
         late = threading.Timer(120, qemu.kill)
         late.start()
         try:
-            for line in map(str.strip, qemu.stdout):
+            for said in qemu.stdout:
+                line = said.strip()
+                if not said.endswith("\n"):
+                    break  # killed while it said what it would do, and so before it did
                 if line.startswith("will "):
                     steps.append(Step(line.split()[1:], files, done))
                     files = steps[-1].after

@@ -21,6 +21,7 @@
 #define KEPT_PART 128 /* of all frames, within bounds */
 #define KEPT_LEAST 16
 #define KEPT_MOST 512
+#define PLENTY_PART 4 /* of all frames: large pages leave it free */
 
 struct range {
 	uint64_t start, end; /* reserved: bytes; region: frames */
@@ -243,6 +244,18 @@ struct uk_page *uk_page_alloc(unsigned order, bool zero)
 struct uk_page *uk_page_alloc_user(bool zero)
 {
 	return alloc(0, zero, frames_kept);
+}
+
+struct uk_page *uk_page_alloc_large(void)
+{
+	uint64_t state = uk_spin_lock(&lock);
+	struct uk_page *page =
+		frames_free > frames_total / PLENTY_PART ? take_block(UK_ORDER_MAX) : NULL;
+
+	uk_spin_unlock(&lock, state);
+	if (page != NULL)
+		memset(uk_page_virt(page), 0, UK_PAGE_SIZE << UK_ORDER_MAX);
+	return page;
 }
 
 static struct uk_page *take_low(unsigned order, uint64_t below)

@@ -180,6 +180,24 @@ static bool allows(const struct uk_area *area, enum uk_access access)
 	return area->prot != 0;
 }
 
+static bool fault_large(const struct uk_area *area, uint64_t addr, bool write)
+{
+	uint64_t start = UK_ALIGN_DOWN(addr, UK_PT_LARGE_SIZE);
+
+	if (uk_pt_is_large(addr)) {
+		uk_tlb_flush_page(addr);
+		return true;
+	}
+	if (!write || area->file != NULL || (area->flags & (UK_AREA_STACK | UK_AREA_SHARED)) ||
+	    start < area->start || area->end - start < UK_PT_LARGE_SIZE || !uk_pt_follows(start))
+		return false;
+	if (!uk_pt_enter_large(start, area->prot))
+		return false;
+	uk_map.resident += 512;
+	uk_map.peak = UK_MAX(uk_map.peak, uk_map.resident);
+	return true;
+}
+
 enum { FETCH = 1, ENTER = 2 };
 
 /* One attempt under the lock, with the page in `have`. FETCH: the one in `want` must be fetched;
@@ -200,6 +218,8 @@ static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *ha
 		return -UK_EACCES;
 	if (area->file != NULL && !uk_kernel_held())
 		return ENTER;
+	if (fault_large(area, addr, write))
+		return 0;
 	slot = uk_pt_slot(addr, true);
 	if (slot == NULL)
 		return -UK_ENOMEM;

@@ -7,6 +7,7 @@
 #include <uk/smp.h>
 
 enum { LEVELS = 4, ENTRIES = 512 };
+enum { RUN = 4 };
 
 static uint64_t *root;
 
@@ -31,11 +32,32 @@ static uint64_t *count_of(const uint64_t *slot)
 	return &uk_page_of(uk_virt_to_phys(slot))->index;
 }
 
-uint64_t *uk_pt_slot(uint64_t addr, bool create)
+/*
+ * Makes 512 entries of a large one. The table was set aside with its frames, so this cannot fail.
+ */
+static void split_large(uint64_t *slot, uint64_t addr)
+{
+	uint64_t entry = *slot;
+	struct uk_page *page = uk_pt_page(entry), *table = page->owner;
+	uint64_t *entries = uk_page_virt(table);
+
+	addr = UK_ALIGN_DOWN(addr, UK_PT_LARGE_SIZE);
+	*(volatile uint64_t *)slot = 0;
+	uk_shoot(addr, addr + UK_PT_LARGE_SIZE, false);
+	uk_page_split(page);
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		entries[i] = (entry & ~UK_PTE_LARGE) + i * UK_PAGE_SIZE;
+	table->index = ENTRIES;
+	*(volatile uint64_t *)slot =
+		uk_page_paddr(table) | UK_PTE_PRESENT | UK_PTE_WRITE | UK_PTE_USER;
+}
+
+/* The entry of `addr` at this level. */
+static uint64_t *entry_of(uint64_t addr, unsigned wanted, bool create)
 {
 	uint64_t *table = root;
 
-	for (unsigned level = LEVELS - 1; level > 0; level--) {
+	for (unsigned level = LEVELS - 1; level > wanted; level--) {
 		uint64_t *slot = &table[slot_of(addr, level)];
 
 		if (*slot == 0) {
@@ -48,9 +70,61 @@ uint64_t *uk_pt_slot(uint64_t addr, bool create)
 				++*count_of(slot);
 			*slot = uk_page_paddr(page) | UK_PTE_PRESENT | UK_PTE_WRITE | UK_PTE_USER;
 		}
+		if (*slot & UK_PTE_LARGE)
+			split_large(slot, addr);
 		table = table_of(*slot);
 	}
-	return &table[slot_of(addr, 0)];
+	return &table[slot_of(addr, wanted)];
+}
+
+uint64_t *uk_pt_slot(uint64_t addr, bool create)
+{
+	return entry_of(addr, 0, create);
+}
+
+/* Whether the 2 MiB around `addr` are all there. */
+static bool is_full(uint64_t addr)
+{
+	const uint64_t *slot = entry_of(addr, 1, false);
+
+	return slot != NULL && *slot != 0 &&
+	       ((*slot & UK_PTE_LARGE) || *count_of(table_of(*slot)) == ENTRIES);
+}
+
+bool uk_pt_follows(uint64_t addr)
+{
+	for (unsigned i = 1; i <= RUN; i++)
+		if (!is_full(addr - i * UK_PT_LARGE_SIZE))
+			return false;
+	return true;
+}
+
+bool uk_pt_is_large(uint64_t addr)
+{
+	const uint64_t *slot = entry_of(addr, 1, false);
+
+	return slot != NULL && (*slot & UK_PTE_LARGE);
+}
+
+bool uk_pt_enter_large(uint64_t addr, unsigned prot)
+{
+	uint64_t *slot = entry_of(addr, 1, true);
+	struct uk_page *page, *table;
+
+	if (slot == NULL || *slot != 0)
+		return false;
+	table = uk_page_alloc(0, true);
+	if (table == NULL)
+		return false;
+	page = uk_page_alloc_large();
+	if (page == NULL) {
+		uk_page_put(table);
+		return false;
+	}
+	page->owner = table;
+	uk_pt_set(slot, uk_page_paddr(page) | UK_PTE_LARGE | UK_PTE_ANON |
+				uk_pt_bits(prot, (prot & 2) != 0));
+	return true;
 }
 
 /* The first address from `addr` on that a leaf table covers, or `end`: holes of any width cost a
@@ -61,8 +135,11 @@ static uint64_t next_covered(uint64_t addr, uint64_t end)
 		const uint64_t *table = root;
 		unsigned level = LEVELS - 1;
 
-		while (level > 0 && table[slot_of(addr, level)] != 0)
+		while (level > 0 && table[slot_of(addr, level)] != 0) {
+			if (table[slot_of(addr, level)] & UK_PTE_LARGE)
+				return addr;
 			table = table_of(table[slot_of(addr, level--)]);
+		}
 		if (level == 0)
 			return addr;
 		addr = UK_ALIGN_DOWN(addr, UK_PAGE_SIZE << (9 * level)) +
@@ -138,6 +215,17 @@ static void zap_leaf(uint64_t *slot, uint64_t addr, struct batch *b)
 	batch_add(b, entry & UK_PTE_ZERO ? NULL : uk_pt_page(entry), addr, addr + UK_PAGE_SIZE);
 }
 
+static void zap_large(uint64_t *slot, uint64_t addr, struct batch *b)
+{
+	struct uk_page *page = uk_pt_page(*slot);
+
+	uk_page_put(page->owner);
+	*(volatile uint64_t *)slot = 0;
+	--*count_of(slot);
+	b->anon += ENTRIES;
+	batch_add(b, page, addr, addr + UK_PT_LARGE_SIZE);
+}
+
 static void zap_table(uint64_t *table, unsigned level, uint64_t start, uint64_t end,
 		      struct batch *b)
 {
@@ -152,6 +240,13 @@ static void zap_table(uint64_t *table, unsigned level, uint64_t start, uint64_t 
 		if (level == 0) {
 			zap_leaf(slot, addr, b);
 			continue;
+		}
+		if (*slot & UK_PTE_LARGE) {
+			if (next - addr == span) {
+				zap_large(slot, addr, b);
+				continue;
+			}
+			split_large(slot, addr);
 		}
 		zap_table(table_of(*slot), level - 1, addr, next, b);
 		if (*count_of(table_of(*slot)) == 0) {

@@ -12,6 +12,10 @@
 #define UK_PTE_ANON 0x200ull /* the frame belongs to the map alone */
 #define UK_PTE_ZERO 0x400ull /* the shared frame of zeros: not counted */
 
+#define UK_PT_LARGE_SIZE (512ull * UK_PAGE_SIZE)
+bool uk_pt_follows(uint64_t addr);
+bool uk_pt_is_large(uint64_t addr);
+bool uk_pt_enter_large(uint64_t addr, unsigned prot);
 void uk_pt_start(void);
 /* The leaf entry of `addr`; NULL when there is no table (or, to be made, no memory for one). */
 uint64_t *uk_pt_slot(uint64_t addr, bool create);
