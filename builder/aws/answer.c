@@ -2,8 +2,8 @@
  * What a service says went wrong: EC2's and STS's XML, EBS's JSON with a header.
  */
 #include "aws.h"
-#include "xml.h"
 #include <string.h>
+#include <uni/base/xml.h>
 
 #define MESSAGE_MAX 400
 
@@ -37,16 +37,16 @@ static void from_xml(const char *text, size_t size, char code[UNI_AWS_CODE],
 {
 	static const char *const places[] = { "Errors/Error", "Error" };
 	struct uni_err err = UNI_ERR_INIT;
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 
-	if (aws_xml_parse(&root, "answer", text, size, &err) != 0)
+	if (uni_xml_parse(&root, "answer", text, size, &err) != 0)
 		return;
 	for (size_t i = 0; i < UNI_COUNT(places); i++) {
-		const struct aws_xml *e = aws_xml_get(root, places[i]);
+		const struct uni_xml *e = uni_xml_get(root, places[i]);
 
-		if (e != NULL && aws_xml_text(e, "Code") != NULL) {
-			take_code(code, aws_xml_text(e, "Code"));
-			take_message(message, aws_xml_text(e, "Message"));
+		if (e != NULL && uni_xml_text(e, "Code") != NULL) {
+			take_code(code, uni_xml_text(e, "Code"));
+			take_message(message, uni_xml_text(e, "Message"));
 			return;
 		}
 	}

@@ -63,7 +63,7 @@ void uni_ec2_add_tags(struct uni_ec2_form *form, unsigned number, const char *ki
 }
 
 int ec2_ask(struct uni_aws *aws, const char *region, const char *action,
-	    const struct uni_ec2_form *form, bool repeatable, struct aws_xml **root,
+	    const struct uni_ec2_form *form, bool repeatable, struct uni_xml **root,
 	    struct uni_err *err)
 {
 	static const char *const headers[] = {
@@ -87,7 +87,7 @@ int ec2_ask(struct uni_aws *aws, const char *region, const char *action,
 	call.size = body.size;
 	*root = NULL;
 	rc = uni_aws_do(aws, &call, &answer, NULL, err);
-	return rc == 0 ? aws_xml_parse(root, action, uni_buf_text(&answer.body), answer.body.size,
+	return rc == 0 ? uni_xml_parse(root, action, uni_buf_text(&answer.body), answer.body.size,
 				       err)
 		       : rc;
 }
@@ -95,7 +95,7 @@ int ec2_ask(struct uni_aws *aws, const char *region, const char *action,
 int ec2_tell(struct uni_aws *aws, const char *region, const char *action,
 	     const struct uni_ec2_form *form, struct uni_err *err)
 {
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 
 	return ec2_ask(aws, region, action, form, true, &root, err);
 }
@@ -144,28 +144,28 @@ const char *uni_ec2_image_tag(const struct uni_ec2_image *image, const char *key
 	return uni_ec2_tag(&image->tags, key);
 }
 
-char *ec2_copy_text(const struct aws_xml *item, const char *path)
+char *ec2_copy_text(const struct uni_xml *item, const char *path)
 {
-	const char *text = aws_xml_text(item, path);
+	const char *text = uni_xml_text(item, path);
 
 	return uni_strdup(text != NULL ? text : "");
 }
 
-static void add_tags(struct uni_strv *tags, const struct aws_xml *item)
+static void add_tags(struct uni_strv *tags, const struct uni_xml *item)
 {
-	for (const struct aws_xml *x = aws_xml_get(item, "tagSet/item"); x != NULL;
-	     x = aws_xml_next(x)) {
-		const char *key = aws_xml_text(x, "key"), *value = aws_xml_text(x, "value");
+	for (const struct uni_xml *x = uni_xml_get(item, "tagSet/item"); x != NULL;
+	     x = uni_xml_next(x)) {
+		const char *key = uni_xml_text(x, "key"), *value = uni_xml_text(x, "value");
 
 		uni_strv_addf(tags, "%s=%s", key != NULL ? key : "", value != NULL ? value : "");
 	}
 }
 
-static void add_image(void *list, const struct aws_xml *item)
+static void add_image(void *list, const struct uni_xml *item)
 {
 	struct uni_ec2_images *images = list;
 	struct uni_ec2_image *image;
-	const char *ena = aws_xml_text(item, "enaSupport");
+	const char *ena = uni_xml_text(item, "enaSupport");
 
 	UNI_PUSH_ROOM(images->items, images->count, images->room);
 	image = &images->items[images->count++];
@@ -177,10 +177,10 @@ static void add_image(void *list, const struct aws_xml *item)
 					 .ena = uni_str_eq(ena, "true"),
 					 .ena_known = ena != NULL };
 	add_tags(&image->tags, item);
-	for (const struct aws_xml *x = aws_xml_get(item, "blockDeviceMapping/item"); x != NULL;
-	     x = aws_xml_next(x))
-		if (aws_xml_text(x, "ebs/snapshotId") != NULL)
-			uni_strv_add(&image->snapshots, aws_xml_text(x, "ebs/snapshotId"));
+	for (const struct uni_xml *x = uni_xml_get(item, "blockDeviceMapping/item"); x != NULL;
+	     x = uni_xml_next(x))
+		if (uni_xml_text(x, "ebs/snapshotId") != NULL)
+			uni_strv_add(&image->snapshots, uni_xml_text(x, "ebs/snapshotId"));
 }
 
 void uni_ec2_snapshots_free(struct uni_ec2_snapshots *snapshots)
@@ -198,7 +198,7 @@ void uni_ec2_snapshots_free(struct uni_ec2_snapshots *snapshots)
 	*snapshots = (struct uni_ec2_snapshots){ 0 };
 }
 
-static void add_snapshot(void *list, const struct aws_xml *item)
+static void add_snapshot(void *list, const struct uni_xml *item)
 {
 	struct uni_ec2_snapshots *snapshots = list;
 	struct uni_ec2_snapshot *snapshot;
@@ -214,7 +214,7 @@ static void add_snapshot(void *list, const struct aws_xml *item)
 
 struct listing {
 	const char *action, *owner, *items;
-	void (*add)(void *list, const struct aws_xml *item);
+	void (*add)(void *list, const struct uni_xml *item);
 };
 
 /* All pages of what belongs to the caller. */
@@ -225,7 +225,7 @@ static int list_own(struct uni_aws *aws, const char *region, const struct listin
 
 	for (unsigned page = 0; page < PAGES_MAX; page++) {
 		struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
-		struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+		struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 		const char *token;
 		int rc;
 
@@ -239,10 +239,10 @@ static int list_own(struct uni_aws *aws, const char *region, const struct listin
 		rc = ec2_ask(aws, region, what->action, &form, true, &root, err);
 		if (rc != 0)
 			return rc;
-		for (const struct aws_xml *x = aws_xml_get(root, what->items); x != NULL;
-		     x = aws_xml_next(x))
+		for (const struct uni_xml *x = uni_xml_get(root, what->items); x != NULL;
+		     x = uni_xml_next(x))
 			what->add(list, x);
-		token = aws_xml_text(root, "nextToken");
+		token = uni_xml_text(root, "nextToken");
 		free(next);
 		next = token != NULL && *token != '\0' ? uni_strdup(token) : NULL;
 		if (next == NULL)
@@ -285,11 +285,11 @@ const struct uni_ec2_snapshot *uni_ec2_snapshots_newest(const struct uni_ec2_sna
 int uni_ec2_register(struct uni_aws *aws, const char *region, const struct uni_ec2_form *form,
 		     char image[UNI_EC2_ID], struct uni_err *err)
 {
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 	/* It has no token of its own: who repeats it looks for the name first. */
 	int rc = ec2_ask(aws, region, "RegisterImage", form, false, &root, err);
 
-	return rc == 0 ? ec2_take_id(aws_xml_text(root, "imageId"), "RegisterImage", "ami-", image,
+	return rc == 0 ? ec2_take_id(uni_xml_text(root, "imageId"), "RegisterImage", "ami-", image,
 				     err)
 		       : rc;
 }
@@ -298,7 +298,7 @@ int uni_ec2_copy_image(struct uni_aws *aws, const struct uni_ec2_copy *copy, cha
 		       struct uni_err *err)
 {
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 	int rc;
 
 	uni_ec2_add(&form, "SourceRegion", copy->from_region);
@@ -310,7 +310,7 @@ int uni_ec2_copy_image(struct uni_aws *aws, const struct uni_ec2_copy *copy, cha
 		uni_ec2_add_tags(&form, 2, "snapshot", copy->tags);
 	}
 	rc = ec2_ask(aws, copy->to_region, "CopyImage", &form, true, &root, err);
-	return rc == 0 ? ec2_take_id(aws_xml_text(root, "imageId"), "CopyImage", "ami-", id, err)
+	return rc == 0 ? ec2_take_id(uni_xml_text(root, "imageId"), "CopyImage", "ami-", id, err)
 		       : rc;
 }
 
@@ -359,7 +359,7 @@ static int wait_for(struct uni_aws *aws, const char *region, const char *id,
 
 	for (;;) {
 		struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
-		struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+		struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 		const char *state;
 		int rc;
 
@@ -368,13 +368,13 @@ static int wait_for(struct uni_aws *aws, const char *region, const char *id,
 		/* What was just made may be unknown for a while. */
 		if (rc != 0 && rc != UNI_E_NOENT)
 			return rc;
-		state = aws_xml_text(aws_xml_get(root, w->set), w->state);
+		state = uni_xml_text(uni_xml_get(root, w->set), w->state);
 		if (uni_str_eq(state, w->done))
 			return 0;
 		for (size_t i = 0; w->failed[i] != NULL; i++)
 			if (uni_str_eq(state, w->failed[i])) {
 				const char *why =
-					aws_xml_text(aws_xml_get(root, w->set), w->message);
+					uni_xml_text(uni_xml_get(root, w->set), w->message);
 
 				return uni_err_set(err, UNI_E_CORRUPT, "%s is in state \"%s\"%s%s",
 						   id, state, why != NULL ? ": " : "",

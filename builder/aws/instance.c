@@ -26,7 +26,7 @@ int uni_ec2_run(struct uni_aws *aws, const char *region, const struct uni_ec2_st
 {
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
 	struct uni_strv tags UNI_AUTO_STRV = { 0 };
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 	int rc;
 
 	uni_strv_addf(&tags, "Name=%s", start->name);
@@ -43,21 +43,21 @@ int uni_ec2_run(struct uni_aws *aws, const char *region, const struct uni_ec2_st
 		uni_ec2_addf(&form, start->groups->items[i], "SecurityGroupId.%zu", i + 1);
 	uni_ec2_add_tags(&form, 1, "instance", &tags);
 	rc = ec2_ask(aws, region, "RunInstances", &form, true, &root, err);
-	return rc == 0 ? ec2_take_id(aws_xml_text(root, "instancesSet/item/instanceId"),
+	return rc == 0 ? ec2_take_id(uni_xml_text(root, "instancesSet/item/instanceId"),
 				     "RunInstances", "i-", id, err)
 		       : rc;
 }
 
-static char *name_of(const struct aws_xml *item)
+static char *name_of(const struct uni_xml *item)
 {
-	for (const struct aws_xml *x = aws_xml_get(item, "tagSet/item"); x != NULL;
-	     x = aws_xml_next(x))
-		if (uni_str_eq(aws_xml_text(x, "key"), UNI_EC2_TAG_MACHINE))
+	for (const struct uni_xml *x = uni_xml_get(item, "tagSet/item"); x != NULL;
+	     x = uni_xml_next(x))
+		if (uni_str_eq(uni_xml_text(x, "key"), UNI_EC2_TAG_MACHINE))
 			return ec2_copy_text(x, "value");
 	return uni_strdup("");
 }
 
-static void add_instance(struct uni_ec2_instances *instances, const struct aws_xml *item)
+static void add_instance(struct uni_ec2_instances *instances, const struct uni_xml *item)
 {
 	UNI_PUSH_ROOM(instances->items, instances->count, instances->room);
 	instances->items[instances->count++] = (struct uni_ec2_instance){
@@ -72,12 +72,12 @@ static void add_instance(struct uni_ec2_instances *instances, const struct aws_x
 	};
 }
 
-static void add_page(struct uni_ec2_instances *instances, const struct aws_xml *root)
+static void add_page(struct uni_ec2_instances *instances, const struct uni_xml *root)
 {
-	for (const struct aws_xml *r = aws_xml_get(root, "reservationSet/item"); r != NULL;
-	     r = aws_xml_next(r))
-		for (const struct aws_xml *x = aws_xml_get(r, "instancesSet/item"); x != NULL;
-		     x = aws_xml_next(x))
+	for (const struct uni_xml *r = uni_xml_get(root, "reservationSet/item"); r != NULL;
+	     r = uni_xml_next(r))
+		for (const struct uni_xml *x = uni_xml_get(r, "instancesSet/item"); x != NULL;
+		     x = uni_xml_next(x))
 			add_instance(instances, x);
 }
 
@@ -88,7 +88,7 @@ int uni_ec2_list(struct uni_aws *aws, const char *region, const char *id,
 
 	for (unsigned page = 0; page < PAGES_MAX; page++) {
 		struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
-		struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+		struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 		int rc;
 
 		if (id != NULL)
@@ -113,7 +113,7 @@ int uni_ec2_console(struct uni_aws *aws, const char *region, const char *id, str
 		    struct uni_err *err)
 {
 	struct uni_ec2_form form UNI_AUTO_EC2_FORM = { .text = UNI_BUF_INIT };
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 	struct uni_buf packed UNI_AUTO_BUF = UNI_BUF_INIT;
 	char *plain UNI_AUTO_FREE = NULL;
 	const char *output;
@@ -125,7 +125,7 @@ int uni_ec2_console(struct uni_aws *aws, const char *region, const char *id, str
 	if (rc != 0)
 		return rc;
 	/* It comes in lines. */
-	for (output = aws_xml_text(root, "output"); output != NULL && *output != '\0'; output++)
+	for (output = uni_xml_text(root, "output"); output != NULL && *output != '\0'; output++)
 		if (strchr(" \t\r\n", *output) == NULL)
 			uni_buf_putc(&packed, *output);
 	plain = uni_alloc(packed.size + 1);

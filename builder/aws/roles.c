@@ -5,11 +5,11 @@
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "aws.h"
-#include "xml.h"
 #include <openssl/sha.h>
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/system.h>
+#include <uni/base/xml.h>
 
 #define TOKEN_LIMIT (64u << 10)
 #define CHAIN_MAX 8
@@ -27,20 +27,20 @@ static void add_field(struct uni_buf *form, const char *name, const char *value)
 static int take_answer(const char *action, const struct uni_net_answer *answer,
 		       struct aws_credentials *out, struct uni_err *err)
 {
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 	char *path UNI_AUTO_FREE = uni_asprintf("%sResult/Credentials", action);
-	const struct aws_xml *given;
+	const struct uni_xml *given;
 	const char *access, *secret, *token;
-	int rc = aws_xml_parse(&root, action, uni_buf_text(&answer->body), answer->body.size, err);
+	int rc = uni_xml_parse(&root, action, uni_buf_text(&answer->body), answer->body.size, err);
 
 	if (rc != 0)
 		return rc;
-	given = aws_xml_get(root, path);
-	access = aws_xml_text(given, "AccessKeyId");
-	secret = aws_xml_text(given, "SecretAccessKey");
-	token = aws_xml_text(given, "SessionToken");
+	given = uni_xml_get(root, path);
+	access = uni_xml_text(given, "AccessKeyId");
+	secret = uni_xml_text(given, "SecretAccessKey");
+	token = uni_xml_text(given, "SessionToken");
 	if (access == NULL || secret == NULL || token == NULL ||
-	    !aws_time_parse(aws_xml_text(given, "Expiration"), &out->expires))
+	    !aws_time_parse(uni_xml_text(given, "Expiration"), &out->expires))
 		return uni_err_set(err, UNI_E_AUTH, "%s: the answer has no credentials", action);
 	out->access_key = uni_strdup(access);
 	out->secret_key = uni_strdup(secret);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "aws.h"
-#include "xml.h"
+#include <uni/base/xml.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,18 +18,18 @@ static void walk(const char *text, size_t size)
 		"snapshotSet/item/tagSet/item/key",
 		"reservationSet/item/instancesSet/item/instanceId", "nextToken"
 	};
-	struct aws_xml *root UNI_AUTO(aws_xml) = NULL;
+	struct uni_xml *root UNI_AUTO(uni_xml) = NULL;
 	struct uni_err err = UNI_ERR_INIT;
 
-	if (aws_xml_parse(&root, "fuzz", text, size, &err) != 0)
+	if (uni_xml_parse(&root, "fuzz", text, size, &err) != 0)
 		return;
 	for (size_t i = 0; i < UNI_COUNT(paths); i++) {
-		const struct aws_xml *x = aws_xml_get(root, paths[i]);
-		const char *found = aws_xml_text(root, paths[i]);
+		const struct uni_xml *x = uni_xml_get(root, paths[i]);
+		const char *found = uni_xml_text(root, paths[i]);
 
 		if ((x == NULL) != (found == NULL) || (found != NULL && strlen(found) > size))
 			abort();
-		for (size_t n = 0; x != NULL; x = aws_xml_next(x))
+		for (size_t n = 0; x != NULL; x = uni_xml_next(x))
 			if (n++ > size)
 				abort();
 	}

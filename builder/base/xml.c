@@ -1,11 +1,11 @@
 /*
  * Expat's events made a tree.
  */
-#include "xml.h"
 #include <expat.h>
 #include <string.h>
 #include <uni/base/system.h>
 #include <uni/base/text.h>
+#include <uni/base/xml.h>
 
 #define DEPTH_MAX 32
 #define ELEMENTS_MAX 200000
@@ -28,15 +28,16 @@ static struct {
 } lib;
 static const char *const lib_names[] = { FNS(UNI_LAZY_NAME) };
 
-struct aws_xml {
+struct uni_xml {
 	char *name;
+	struct uni_strv attributes; /* a name, its value, ... */
 	struct uni_buf text;
-	struct aws_xml *parent, *child, *last, *next;
+	struct uni_xml *parent, *child, *last, *next;
 };
 
 struct building {
 	XML_Parser parser;
-	struct aws_xml *root, *at;
+	struct uni_xml *root, *at;
 	unsigned depth, elements;
 	const char *refused;
 };
@@ -51,9 +52,8 @@ static void refuse(struct building *b, const char *why)
 static void on_start(void *user, const XML_Char *name, const XML_Char **attributes)
 {
 	struct building *b = user;
-	struct aws_xml *x;
+	struct uni_xml *x;
 
-	(void)attributes;
 	if (++b->depth > DEPTH_MAX || ++b->elements > ELEMENTS_MAX) {
 		refuse(b,
 		       b->depth > DEPTH_MAX ? "it is nested too deep" : "it has too many elements");
@@ -61,6 +61,8 @@ static void on_start(void *user, const XML_Char *name, const XML_Char **attribut
 	}
 	x = uni_alloc(sizeof(*x));
 	x->name = uni_strdup(name);
+	for (; *attributes != NULL; attributes++)
+		uni_strv_add(&x->attributes, *attributes);
 	x->parent = b->at;
 	if (b->at == NULL)
 		b->root = x;
@@ -99,7 +101,7 @@ static void on_doctype(void *user, const XML_Char *name, const XML_Char *system,
 	refuse(user, "it declares a document type");
 }
 
-int aws_xml_parse(struct aws_xml **root, const char *name, const char *text, size_t size,
+int uni_xml_parse(struct uni_xml **root, const char *name, const char *text, size_t size,
 		  struct uni_err *err)
 {
 	struct building b = { 0 };
@@ -129,16 +131,16 @@ int aws_xml_parse(struct aws_xml **root, const char *name, const char *text, siz
 	if (rc == 0)
 		*root = b.root;
 	else
-		aws_xml_free(b.root);
+		uni_xml_free(b.root);
 	return rc;
 }
 
-void aws_xml_free(struct aws_xml *root)
+void uni_xml_free(struct uni_xml *root)
 {
-	struct aws_xml *x = root;
+	struct uni_xml *x = root;
 
 	while (x != NULL) {
-		struct aws_xml *child = x->child, *parent = x->parent;
+		struct uni_xml *child = x->child, *parent = x->parent;
 
 		if (child != NULL) {
 			x->child = child->next;
@@ -146,13 +148,19 @@ void aws_xml_free(struct aws_xml *root)
 			continue;
 		}
 		free(x->name);
+		uni_strv_free(&x->attributes);
 		uni_buf_free(&x->text);
 		free(x);
 		x = parent;
 	}
 }
 
-static const struct aws_xml *find(const struct aws_xml *from, const char *name, size_t size)
+bool uni_xml_is(const struct uni_xml *element, const char *name)
+{
+	return uni_str_eq(element->name, name);
+}
+
+static const struct uni_xml *find(const struct uni_xml *from, const char *name, size_t size)
 {
 	for (; from != NULL; from = from->next)
 		if (strncmp(from->name, name, size) == 0 && from->name[size] == '\0')
@@ -160,7 +168,7 @@ static const struct aws_xml *find(const struct aws_xml *from, const char *name, 
 	return NULL;
 }
 
-const struct aws_xml *aws_xml_get(const struct aws_xml *element, const char *path)
+const struct uni_xml *uni_xml_get(const struct uni_xml *element, const char *path)
 {
 	while (element != NULL && *path != '\0') {
 		size_t size = strcspn(path, "/");
@@ -172,14 +180,24 @@ const struct aws_xml *aws_xml_get(const struct aws_xml *element, const char *pat
 	return element;
 }
 
-const struct aws_xml *aws_xml_next(const struct aws_xml *element)
+const struct uni_xml *uni_xml_next(const struct uni_xml *element)
 {
 	return find(element->next, element->name, strlen(element->name));
 }
 
-const char *aws_xml_text(const struct aws_xml *element, const char *path)
+const char *uni_xml_text(const struct uni_xml *element, const char *path)
 {
-	const struct aws_xml *x = aws_xml_get(element, path);
+	const struct uni_xml *x = uni_xml_get(element, path);
 
 	return x != NULL ? uni_buf_text(&x->text) : NULL;
+}
+
+const char *uni_xml_attribute(const struct uni_xml *element, const char *path, const char *name)
+{
+	const struct uni_xml *x = uni_xml_get(element, path);
+
+	for (size_t i = 0; x != NULL && i < x->attributes.count; i += 2)
+		if (uni_str_eq(x->attributes.items[i], name))
+			return x->attributes.items[i + 1];
+	return NULL;
 }
