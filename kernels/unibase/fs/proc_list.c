@@ -64,6 +64,7 @@ static void show_meminfo(struct fs_text *t)
 	fs_text_add(t, "SwapCached:     %8llu kB\n", 0ull);
 	fs_text_add(t, "SwapTotal:      %8llu kB\n", 0ull);
 	fs_text_add(t, "SwapFree:       %8llu kB\n", 0ull);
+	fs_text_add(t, "AnonHugePages:  %8llu kB\n", (unsigned long long)uk_map.large * 2048);
 	fs_text_add(t, "HugePages_Total:%8llu\n", 0ull);
 	fs_text_add(t, "Hugepagesize:   %8llu kB\n", 2048ull);
 }

@@ -4,8 +4,9 @@
  * store to a private file page. While a file is read the map's lock is free; what was found before
  * is looked up again afterwards.
  *
- * Anonymous memory is filled under the map's lock alone, so that threads need not wait for each
- * other's system calls. For files the kernel lock is taken first.
+ * Anonymous memory is filled a page at a time, or 2 MiB at a time where much of it is used, and
+ * under the map's lock alone, so that threads need not wait for each other's system calls. For
+ * files the kernel lock is taken first.
  */
 #include "pages.h"
 #include "proc.h"
@@ -14,9 +15,11 @@
 #include <uk/vfs.h>
 
 enum {
-	AROUND = 16, /* pages that one fault may map */
-	AGED = 256,  /* pages unmapped at a time when the page cache must shrink */
+	AROUND = 16,   /* pages that one fault may map */
+	AGED = 256,    /* pages unmapped at a time when the page cache must shrink */
+	LARGE_RUN = 4, /* times 2 MiB in use before those that a large entry shall map */
 };
+#define LARGE_SIZE (UK_PT_LARGE_FRAMES * UK_PAGE_SIZE)
 
 /* A page of a file that was fetched for a fault, and what it was fetched for. */
 struct fetched {
@@ -73,6 +76,12 @@ static void enter_rights(uint64_t *slot, uint64_t addr, uint64_t value)
 	uk_tlb_flush_page(addr);
 }
 
+static void count_resident(uint64_t more)
+{
+	uk_map.resident += more;
+	uk_map.peak = UK_MAX(uk_map.peak, uk_map.resident);
+}
+
 /* A frame of the program's own at `addr`, with the content of `from` or zeros. */
 static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
 		     const struct uk_page *from)
@@ -90,8 +99,7 @@ static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
 		      uk_pt_bits(area->prot, (area->prot & UK_PROT_WRITE) != 0));
 	if (old != 0 && !(old & UK_PTE_ZERO))
 		uk_page_put(uk_pt_page(old));
-	uk_map.resident++;
-	uk_map.peak = UK_MAX(uk_map.peak, uk_map.resident);
+	count_resident(1);
 	return 0;
 }
 
@@ -180,21 +188,41 @@ static bool allows(const struct uk_area *area, enum uk_access access)
 	return area->prot != 0;
 }
 
+/*
+ * Whether the 2 MiB from `start` on are likely to be used whole: the program says so, or has filled
+ * what lies before them in this area. A program that touches little, or here and there, takes no
+ * more memory than it touches; another takes a quarter more than that, at worst.
+ */
+static bool deserves_large(const struct uk_area *area, uint64_t start)
+{
+	if (area->file != NULL || uk_map.small ||
+	    (area->flags & (UK_AREA_STACK | UK_AREA_SHARED | UK_AREA_SMALL)))
+		return false;
+	if (start < area->start || area->end - start < LARGE_SIZE)
+		return false;
+	if (area->flags & UK_AREA_LARGE)
+		return true;
+	if (start - area->start < LARGE_RUN * LARGE_SIZE)
+		return false;
+	for (unsigned i = 1; i <= LARGE_RUN; i++)
+		if (!uk_pt_full(start - i * LARGE_SIZE))
+			return false;
+	return true;
+}
+
+/* Whether a large entry serves the fault: one that is there, or a new one. */
 static bool fault_large(const struct uk_area *area, uint64_t addr, bool write)
 {
-	uint64_t start = UK_ALIGN_DOWN(addr, UK_PT_LARGE_SIZE);
+	uint64_t start = UK_ALIGN_DOWN(addr, LARGE_SIZE);
 
-	if (uk_pt_is_large(addr)) {
+	/* It has all the rights of its area: someone was faster. */
+	if (uk_pt_large(addr)) {
 		uk_tlb_flush_page(addr);
 		return true;
 	}
-	if (!write || area->file != NULL || (area->flags & (UK_AREA_STACK | UK_AREA_SHARED)) ||
-	    start < area->start || area->end - start < UK_PT_LARGE_SIZE || !uk_pt_follows(start))
+	if (!write || !deserves_large(area, start) || !uk_pt_enter_large(start, area->prot))
 		return false;
-	if (!uk_pt_enter_large(start, area->prot))
-		return false;
-	uk_map.resident += 512;
-	uk_map.peak = UK_MAX(uk_map.peak, uk_map.resident);
+	count_resident(UK_PT_LARGE_FRAMES);
 	return true;
 }
 
@@ -282,11 +310,22 @@ int uk_map_fault(uint64_t addr, enum uk_access access)
 	return result;
 }
 
+/* How far an access to `addr` has filled memory. */
+static uint64_t filled_at(uint64_t addr)
+{
+	bool large;
+
+	uk_mutex_lock(&uk_map.lock);
+	large = uk_pt_large(addr);
+	uk_mutex_unlock(&uk_map.lock);
+	return large ? UK_ALIGN_DOWN(addr, LARGE_SIZE) + LARGE_SIZE : addr + UK_PAGE_SIZE;
+}
+
 int uk_map_populate(uint64_t addr, uint64_t size)
 {
 	uint64_t end = addr + UK_ALIGN_UP(size, UK_PAGE_SIZE);
 
-	for (; addr < end; addr += UK_PAGE_SIZE) {
+	for (; addr < end; addr = filled_at(addr)) {
 		int result = uk_map_fault(addr, UK_ACCESS_USUAL);
 
 		/* What nobody may touch needs no frames. */

@@ -33,13 +33,12 @@ int uk_map_resident(uint64_t addr, uint64_t pages, uint8_t *present)
 	for (uint64_t i = 0; i < pages; i++) {
 		uint64_t at = addr + i * UK_PAGE_SIZE;
 		struct uk_area *area = uk_area_find(uk_map.root, at);
-		uint64_t *slot = uk_pt_slot(at, false);
 
 		if (area == NULL || area->start > at) {
 			result = -UK_ENOMEM;
 			break;
 		}
-		present[i] = slot != NULL && *slot != 0;
+		present[i] = uk_pt_present(at);
 	}
 	uk_mutex_unlock(&uk_map.lock);
 	return result;

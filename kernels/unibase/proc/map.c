@@ -304,6 +304,18 @@ static void protect(struct uk_area *area, unsigned prot)
 	uk_map.data += data_in(area, area->end - area->start);
 }
 
+/* Joins what was cut, and what looks alike by now. */
+static void join_all(struct uk_change *c, uint64_t start, uint64_t end)
+{
+	struct uk_area *area;
+
+	for (uint64_t at = start; at < end; at = area->end) {
+		uk_change_join(c, at);
+		area = uk_area_find(uk_map.root, at);
+	}
+	uk_change_join(c, end);
+}
+
 static int protect_locked(struct uk_change *c, uint64_t start, uint64_t end, unsigned prot)
 {
 	struct uk_area *area;
@@ -325,11 +337,7 @@ static int protect_locked(struct uk_change *c, uint64_t start, uint64_t end, uns
 			uk_pt_protect(area->start, area->end, prot);
 		protect(area, prot);
 	}
-	for (uint64_t at = start; at < end; at = area->end) {
-		uk_change_join(c, at);
-		area = uk_area_find(uk_map.root, at);
-	}
-	uk_change_join(c, end);
+	join_all(c, start, end);
 	return 0;
 }
 
@@ -351,6 +359,30 @@ int uk_map_protect(uint64_t addr, uint64_t size, unsigned prot)
 	result = protect_locked(&c, addr, addr + size, prot);
 	uk_change_end(&c);
 	return result;
+}
+
+int uk_map_advise(uint64_t addr, uint64_t size, unsigned flag)
+{
+	uint64_t end = addr + UK_ALIGN_UP(size, UK_PAGE_SIZE);
+	struct uk_area *area;
+	struct uk_change c;
+	int result = uk_change_begin(&c, 2);
+
+	if (result != 0)
+		return result;
+	if (!covered(addr, end) || uk_map.count + 2 > UK_AREAS_MAX) {
+		uk_change_end(&c);
+		return -UK_ENOMEM;
+	}
+	uk_change_cut(&c, addr);
+	uk_change_cut(&c, end);
+	for (uint64_t at = addr; at < end; at = area->end) {
+		area = uk_area_find(uk_map.root, at);
+		area->flags = (area->flags & ~(unsigned)(UK_AREA_LARGE | UK_AREA_SMALL)) | flag;
+	}
+	join_all(&c, addr, end);
+	uk_change_end(&c);
+	return 0;
 }
 
 int uk_map_discard(uint64_t addr, uint64_t size)

@@ -2,12 +2,17 @@
  * The program's page tables. A table's frame counts the entries in use in its `index`, so an empty
  * table is found, and given back, the moment its last entry goes. Walks skip what has no table:
  * a reservation of a terabyte costs nothing to drop.
+ *
+ * An entry of the next level may map 2 MiB of the program's own memory at once, by one block of
+ * frames. The table that it stands for is kept with the block (`owner` of its first frame), so that
+ * 512 entries can be made of it at any time: whoever asks for one of these does that.
  */
 #include "pages.h"
+#include <uk/map.h>
 #include <uk/smp.h>
 
-enum { LEVELS = 4, ENTRIES = 512 };
-enum { RUN = 4 };
+enum { LEVELS = 4, ENTRIES = UK_PT_LARGE_FRAMES };
+#define LARGE_SIZE (ENTRIES * UK_PAGE_SIZE)
 
 static uint64_t *root;
 
@@ -32,27 +37,25 @@ static uint64_t *count_of(const uint64_t *slot)
 	return &uk_page_of(uk_virt_to_phys(slot))->index;
 }
 
-/*
- * Makes 512 entries of a large one. The table was set aside with its frames, so this cannot fail.
- */
 static void split_large(uint64_t *slot, uint64_t addr)
 {
-	uint64_t entry = *slot;
+	uint64_t entry = *slot, start = UK_ALIGN_DOWN(addr, LARGE_SIZE);
 	struct uk_page *page = uk_pt_page(entry), *table = page->owner;
 	uint64_t *entries = uk_page_virt(table);
 
-	addr = UK_ALIGN_DOWN(addr, UK_PT_LARGE_SIZE);
+	/* No processor may remember both sizes for one address. */
 	*(volatile uint64_t *)slot = 0;
-	uk_shoot(addr, addr + UK_PT_LARGE_SIZE, false);
+	uk_shoot(start, start + LARGE_SIZE, false);
 	uk_page_split(page);
 	for (uint64_t i = 0; i < ENTRIES; i++)
 		entries[i] = (entry & ~UK_PTE_LARGE) + i * UK_PAGE_SIZE;
 	table->index = ENTRIES;
 	*(volatile uint64_t *)slot =
 		uk_page_paddr(table) | UK_PTE_PRESENT | UK_PTE_WRITE | UK_PTE_USER;
+	uk_map.large--;
 }
 
-/* The entry of `addr` at this level. */
+/* The entry of `addr` at the level `wanted`. */
 static uint64_t *entry_of(uint64_t addr, unsigned wanted, bool create)
 {
 	uint64_t *table = root;
@@ -82,48 +85,47 @@ uint64_t *uk_pt_slot(uint64_t addr, bool create)
 	return entry_of(addr, 0, create);
 }
 
-/* Whether the 2 MiB around `addr` are all there. */
-static bool is_full(uint64_t addr)
+bool uk_pt_large(uint64_t addr)
+{
+	const uint64_t *slot = entry_of(addr, 1, false);
+
+	return slot != NULL && (*slot & UK_PTE_LARGE) != 0;
+}
+
+bool uk_pt_full(uint64_t addr)
 {
 	const uint64_t *slot = entry_of(addr, 1, false);
 
 	return slot != NULL && *slot != 0 &&
-	       ((*slot & UK_PTE_LARGE) || *count_of(table_of(*slot)) == ENTRIES);
+	       ((*slot & UK_PTE_LARGE) != 0 || *count_of(table_of(*slot)) == ENTRIES);
 }
 
-bool uk_pt_follows(uint64_t addr)
+bool uk_pt_present(uint64_t addr)
 {
-	for (unsigned i = 1; i <= RUN; i++)
-		if (!is_full(addr - i * UK_PT_LARGE_SIZE))
-			return false;
-	return true;
-}
+	const uint64_t *slot =
+		uk_pt_large(addr) ? entry_of(addr, 1, false) : uk_pt_slot(addr, false);
 
-bool uk_pt_is_large(uint64_t addr)
-{
-	const uint64_t *slot = entry_of(addr, 1, false);
-
-	return slot != NULL && (*slot & UK_PTE_LARGE);
+	return slot != NULL && *slot != 0;
 }
 
 bool uk_pt_enter_large(uint64_t addr, unsigned prot)
 {
 	uint64_t *slot = entry_of(addr, 1, true);
-	struct uk_page *page, *table;
+	struct uk_page *page;
 
 	if (slot == NULL || *slot != 0)
 		return false;
-	table = uk_page_alloc(0, true);
-	if (table == NULL)
-		return false;
 	page = uk_page_alloc_large();
-	if (page == NULL) {
-		uk_page_put(table);
+	if (page == NULL)
+		return false;
+	page->owner = uk_page_alloc(0, false);
+	if (page->owner == NULL) {
+		uk_page_put(page);
 		return false;
 	}
-	page->owner = table;
 	uk_pt_set(slot, uk_page_paddr(page) | UK_PTE_LARGE | UK_PTE_ANON |
 				uk_pt_bits(prot, (prot & 2) != 0));
+	uk_map.large++;
 	return true;
 }
 
@@ -223,7 +225,8 @@ static void zap_large(uint64_t *slot, uint64_t addr, struct batch *b)
 	*(volatile uint64_t *)slot = 0;
 	--*count_of(slot);
 	b->anon += ENTRIES;
-	batch_add(b, page, addr, addr + UK_PT_LARGE_SIZE);
+	uk_map.large--;
+	batch_add(b, page, addr, addr + LARGE_SIZE);
 }
 
 static void zap_table(uint64_t *table, unsigned level, uint64_t start, uint64_t end,
@@ -296,18 +299,27 @@ uint64_t uk_pt_age(uint64_t *at, uint64_t end, uint64_t wanted)
 	return dropped;
 }
 
+static void protect(uint64_t *slot, unsigned prot)
+{
+	bool own = (*slot & UK_PTE_ANON) != 0;
+	uint64_t keep = *slot & (UK_PTE_ADDRESS | UK_PTE_LARGE | UK_PTE_ANON | UK_PTE_ZERO);
+
+	*(volatile uint64_t *)slot = keep | uk_pt_bits(prot, own && (prot & 2));
+}
+
 void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot)
 {
+	uint64_t next;
+
 	for (uint64_t addr = next_covered(start, end); addr < end;
-	     addr = next_covered(addr + UK_PAGE_SIZE, end)) {
-		uint64_t *slot = uk_pt_slot(addr, false);
+	     addr = next_covered(addr + next, end)) {
+		bool whole =
+			addr % LARGE_SIZE == 0 && end - addr >= LARGE_SIZE && uk_pt_large(addr);
+		uint64_t *slot = whole ? entry_of(addr, 1, false) : uk_pt_slot(addr, false);
 
-		if (*slot != 0) {
-			bool own = (*slot & UK_PTE_ANON) != 0;
-			uint64_t keep = *slot & (UK_PTE_ADDRESS | UK_PTE_ANON | UK_PTE_ZERO);
-
-			*(volatile uint64_t *)slot = keep | uk_pt_bits(prot, own && (prot & 2));
-		}
+		next = whole ? LARGE_SIZE : UK_PAGE_SIZE;
+		if (*slot != 0)
+			protect(slot, prot);
 	}
 	uk_pt_flush(start, end);
 }

@@ -12,12 +12,11 @@
 #define UK_PTE_ANON 0x200ull /* the frame belongs to the map alone */
 #define UK_PTE_ZERO 0x400ull /* the shared frame of zeros: not counted */
 
-#define UK_PT_LARGE_SIZE (512ull * UK_PAGE_SIZE)
-bool uk_pt_follows(uint64_t addr);
-bool uk_pt_is_large(uint64_t addr);
-bool uk_pt_enter_large(uint64_t addr, unsigned prot);
+#define UK_PT_LARGE_FRAMES 512ull /* of what one large entry maps: 2 MiB */
+
 void uk_pt_start(void);
-/* The leaf entry of `addr`; NULL when there is no table (or, to be made, no memory for one). */
+/* The leaf entry of `addr`; NULL when there is no table (or, to be made, no memory for one). A
+ * large entry is made into 512. */
 uint64_t *uk_pt_slot(uint64_t addr, bool create);
 void uk_pt_set(uint64_t *slot, uint64_t value);
 /* Bits of an entry for this protection; a store needs a further fault unless `writable`. */
@@ -26,6 +25,16 @@ static inline struct uk_page *uk_pt_page(uint64_t entry)
 {
 	return uk_page_of(entry & UK_PTE_ADDRESS);
 }
+
+/* Whether a large entry maps `addr`. */
+bool uk_pt_large(uint64_t addr);
+/* Whether all of the aligned 2 MiB around `addr` is in use, by an entry of either size. */
+bool uk_pt_full(uint64_t addr);
+/* Whether the entry of `addr` is in use; a large one stays as it is. */
+bool uk_pt_present(uint64_t addr);
+/* Maps 2 MiB of zeros at an aligned address by one entry. False, and nothing is changed: some of it
+ * is mapped already, or memory is not plentiful. */
+bool uk_pt_enter_large(uint64_t addr, unsigned prot);
 
 /* Forgets a range: frames are given back, empty tables too. Returns how many frames were the
  * map's own. */

@@ -23,6 +23,7 @@ enum {
 	PR_SET_NO_NEW_PRIVS = 38,
 	PR_GET_NO_NEW_PRIVS = 39,
 	PR_SET_THP_DISABLE = 41,
+	PR_GET_THP_DISABLE = 42,
 	CAPABILITY_LAST = 40,
 	TIMER_SLACK_NS = 50000,
 };
@@ -211,8 +212,12 @@ int64_t uk_sys_prctl(const struct uk_sysargs *s)
 		return TIMER_SLACK_NS;
 	case PR_SET_TIMERSLACK:
 	case PR_SET_CHILD_SUBREAPER:
-	case PR_SET_THP_DISABLE:
 		return 0;
+	case PR_SET_THP_DISABLE:
+		uk_map.small = s->a[1] != 0;
+		return 0;
+	case PR_GET_THP_DISABLE:
+		return uk_map.small;
 	default:
 		return -UK_EINVAL;
 	}

@@ -37,6 +37,8 @@ enum {
 
 	MADV_DONTNEED = 4,
 	MADV_FREE = 8,
+	MADV_HUGEPAGE = 14,
+	MADV_NOHUGEPAGE = 15,
 	MADV_POPULATE_READ = 22,
 	MADV_POPULATE_WRITE = 23,
 };
@@ -202,6 +204,12 @@ int64_t uk_sys_madvise(const struct uk_sysargs *s)
 	case MADV_DONTNEED:
 	case MADV_FREE:
 		return uk_map_discard(s->a[0], size);
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+		return size == 0 ? 0
+				 : uk_map_advise(s->a[0], size,
+						 advice == MADV_HUGEPAGE ? UK_AREA_LARGE
+									 : UK_AREA_SMALL);
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return populate_error(uk_map_populate(s->a[0], size));

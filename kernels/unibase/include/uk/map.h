@@ -21,9 +21,11 @@ enum { UK_PROT_READ = 1, UK_PROT_WRITE = 2, UK_PROT_EXEC = 4 };
 
 enum {
 	UK_AREA_SHARED = 1,
-	UK_AREA_STACK = 2, /* the first thread's stack */
-	UK_AREA_HEAP = 4,  /* brk */
-	UK_AREA_VDSO = 8,  /* uk/vdso.h */
+	UK_AREA_STACK = 2,  /* the first thread's stack */
+	UK_AREA_HEAP = 4,   /* brk */
+	UK_AREA_VDSO = 8,   /* uk/vdso.h */
+	UK_AREA_LARGE = 16, /* 2 MiB at a time from the first touch on: MADV_HUGEPAGE */
+	UK_AREA_SMALL = 32, /* never: MADV_NOHUGEPAGE */
 };
 
 struct uk_area {
@@ -55,6 +57,8 @@ struct uk_map {
 	uint64_t reserved;   /* bytes in areas */
 	uint64_t resident;   /* frames mapped that belong to the program alone */
 	uint64_t peak;	     /* greatest `resident` */
+	uint64_t large;	     /* entries that map 2 MiB */
+	bool small;	     /* none are made any more */
 	uint64_t data;	     /* bytes in areas that are private and writable, without the stack */
 	uint64_t low, high;  /* where mmap looks for room */
 	uint64_t heap, brk;  /* start of the heap and its present end */
@@ -88,6 +92,8 @@ int64_t uk_map_move(uint64_t addr, uint64_t old_size, uint64_t new_size, unsigne
 int64_t uk_map_brk(uint64_t brk); /* the end after it, as Linux: unchanged when refused */
 /* Gives frames back; the areas stay. -ENOMEM when a part of the range is no area. */
 int uk_map_discard(uint64_t addr, uint64_t size);
+/* UK_AREA_LARGE or UK_AREA_SMALL instead of what was said before. -ENOMEM as above. */
+int uk_map_advise(uint64_t addr, uint64_t size, unsigned flag);
 /* Faults every page in; -ENOMEM, -EFAULT as mlock. */
 int uk_map_populate(uint64_t addr, uint64_t size);
 

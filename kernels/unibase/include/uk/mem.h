@@ -51,7 +51,8 @@ struct uk_page *uk_page_alloc(unsigned order, bool zero);
 /* A frame for what the program asks for: its memory, content of files. The last ones are left to
  * the kernel, which needs some to write out what is dirty, and so to get others back. */
 struct uk_page *uk_page_alloc_user(bool zero);
-/* 2 MiB of zeros in a block for the program, from what is free, and only while much is; else NULL. */
+/* 2 MiB of zeros in a block for the program, from what is free, and only while much is; else NULL.
+ */
 struct uk_page *uk_page_alloc_large(void);
 /* As uk_page_alloc, below a physical address, and not at 0; what the shrinkers have is left to
  * them. */
