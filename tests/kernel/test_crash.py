@@ -38,6 +38,15 @@ def content(seed, size):
     return bytes((seed * 131 + i * 7 + (i >> 8)) & 255 for i in range(size))
 
 
+def label_of(path):
+    """Under this name a file's extended attribute stands beside the files."""
+    return f"{path}#label"
+
+
+def written(old, at, new):
+    return old[:at].ljust(at, b"\0") + new + old[at + len(new):]
+
+
 def changed(files, words):
     """The files after a step."""
     files, what, path = dict(files), words[0], words[1]
@@ -46,13 +55,24 @@ def changed(files, words):
         files[path] = files.get(path, b"") + content(*numbers)
     elif what == "replace":
         files[path] = content(*numbers)
+        files.pop(label_of(path), None)
     elif what == "cut":
         files[path] = files[path][:numbers[0]]
-    elif what == "patch":
+    elif what in ("patch", "direct", "dsync", "map"):
         seed, at, size = numbers
-        files[path] = files[path][:at] + content(seed, size) + files[path][at + size:]
-    else:
+        files[path] = written(files[path], at, content(seed, size))
+    elif what == "punch":
+        at, size = numbers
+        files[path] = written(files[path], at, bytes(size))
+    elif what == "grow":
+        files[path] = files[path].ljust(numbers[0], b"\0")
+    elif what == "label":
+        files[label_of(path)] = content(*numbers)
+    elif what == "unlink":
         del files[path]
+        files.pop(label_of(path), None)
+    elif what != "reserve":
+        raise Wrong(f"the guest says: {what}")
     return files
 
 
@@ -128,16 +148,19 @@ def files_on(disk, wanted, folder):
     wanted = sorted(wanted)
     with open(script, "w", encoding="ascii") as f:
         for number, path in enumerate(wanted):
-            f.write(f"dump /{path} {folder}/out{number}\n")
-    for number in range(len(wanted)):
-        if os.path.exists(f"{folder}/out{number}"):
-            os.remove(f"{folder}/out{number}")
+            out = f"{folder}/out{number}"
+            if os.path.exists(out):
+                os.remove(out)
+            file = path.partition("#")[0]
+            f.write(f"dump /{path} {out}\n" if file == path else f"ea_get -f {out} /{file} user.label\n")
     present = {f"{d}/{name}" for d in ("d0", "d1", "d2") for name in names_of(disk, d)}
     present |= names_of(disk, "") - {"d0", "d1", "d2", "lost+found"}
     tool("/sbin/debugfs", "-f", script, disk)
     for number, path in enumerate(wanted):
-        if path in present:
-            with open(f"{folder}/out{number}", "rb") as f:
+        out = f"{folder}/out{number}"
+        # A label that is absent leaves an empty file or none.
+        if path in present or "#" in path and os.path.exists(out) and os.path.getsize(out) > 0:
+            with open(out, "rb") as f:
                 found[path] = f.read()
     extra = {path for path in present if path not in wanted and "tmp" not in path}
     return found, extra
@@ -145,20 +168,23 @@ def files_on(disk, wanted, folder):
 
 def permits(words, before, after, came):
     """Whether a file may look so while this step is under way."""
+    what = words[0]
     if came in (before, after):
         return True
-    if came is None or before is None and words[0] != "append":
+    if came is None or before is None and what != "append":
         return False
-    if words[0] == "append":
+    if what == "append":
         return len(came) <= len(after) and len(came) >= len(before or b"") and after.startswith(came)
-    if words[0] == "cut":
+    if what == "cut":
         # What is cut off in the last block reads as zeros before the file is shorter, as on Linux.
         size = int(words[2])
         return len(came) == len(before) and came[:size] == before[:size] and all(
             new in (0, old) for new, old in zip(came[size:], before[size:]))
-    if words[0] == "patch":
-        at, size = int(words[3]), int(words[4])
-        return len(came) == len(before) and came[:at] == before[:at] and came[at + size:] == before[at + size:]
+    if what in ("patch", "direct", "dsync", "map", "punch", "grow"):
+        # Each byte is the old or the new one; a file that has grown holds what it shall hold there.
+        had = len(before)
+        return had <= len(came) <= len(after) and came[had:] == after[had:len(came)] and all(
+            now in (old, new) for now, old, new in zip(came, before, after))
     return False
 
 
@@ -172,7 +198,7 @@ def judge_files(disk, steps, at, folder):
     if extra:
         raise Wrong(f"files that nobody made: {sorted(extra)}")
     for path in set(before) | set(after):
-        words = under_way.words if under_way and under_way.words[1] == path else ["nothing"]
+        words = under_way.words if under_way and under_way.words[1] == path else ["nothing"]  # of labels, too
         if not permits(words, before.get(path), after.get(path), found.get(path)):
             raise Wrong(f"{path}: {len(found.get(path) or b'')} bytes ({'there' if path in found else 'absent'}), which is "
                         f"neither before nor after step {len(done) + 1}: {under_way.words if under_way else None}")

@@ -5,21 +5,25 @@
  *
  *   crash FOLDER SEED STEPS
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
-enum { RWF_DSYNC = 2 }; /* as Linux has it; the C library need not know it */
-enum { FOLDERS = 3, NAMES = 5, MOST = 20000 };
+enum { RWF_DSYNC = 2 };			    /* as Linux has it; the C library need not know it */
+enum { FALLOC_KEEP = 1, FALLOC_PUNCH = 2 }; /* FALLOC_FL_*_SIZE, _HOLE */
+enum { FOLDERS = 3, NAMES = 3, MOST = 20000, BLOCK = 4096 };
 
 static uint32_t state;
-static unsigned char bytes[MOST];
+static unsigned char bytes[MOST] __attribute__((aligned(BLOCK)));
 
 static uint32_t below(uint32_t n)
 {
@@ -92,6 +96,62 @@ static void patch(const char *path, uint32_t seed, size_t at, size_t size)
 	close(fd);
 }
 
+/* A write that is synced by how the file was opened. */
+static void put(const char *path, int flags, uint32_t seed, size_t at, size_t size)
+{
+	int fd = open(path, O_WRONLY | flags);
+
+	fill(seed, size);
+	need(fd >= 0 && pwrite(fd, bytes, size, (off_t)at) == (ssize_t)size, "put");
+	close(fd);
+}
+
+/* Past the cache, which alone promises nothing. */
+static void direct(const char *path, uint32_t seed, size_t at, size_t size)
+{
+	int fd;
+
+	if (seed % 2 == 0) {
+		put(path, O_DIRECT | O_DSYNC, seed, at, size);
+		return;
+	}
+	put(path, O_DIRECT, seed, at, size);
+	fd = open(path, O_WRONLY);
+	need(fd >= 0 && fdatasync(fd) == 0, "direct");
+	close(fd);
+}
+
+static void map(const char *path, uint32_t seed, size_t at, size_t size)
+{
+	int fd = open(path, O_RDWR);
+	unsigned char *p = mmap(NULL, at + size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	fill(seed, size);
+	need(fd >= 0 && p != MAP_FAILED, "map");
+	memcpy(p + at, bytes, size);
+	need(msync(p, at + size, MS_SYNC) == 0 && munmap(p, at + size) == 0, "msync");
+	close(fd);
+}
+
+static void allocate(const char *path, int mode, size_t at, size_t size)
+{
+	int fd = open(path, O_WRONLY);
+
+	need(fd >= 0 && fallocate(fd, mode, (off_t)at, (off_t)size) == 0 && fsync(fd) == 0,
+	     "fallocate");
+	close(fd);
+}
+
+static void label(const char *path, uint32_t seed, size_t size)
+{
+	int fd = open(path, O_WRONLY);
+
+	fill(seed, size);
+	need(fd >= 0 && fsetxattr(fd, "user.label", bytes, size, 0) == 0 && fsync(fd) == 0,
+	     "label");
+	close(fd);
+}
+
 /* Never synced: whatever becomes of it, the rest must hold. */
 static void noise(uint32_t step)
 {
@@ -109,37 +169,86 @@ static void noise(uint32_t step)
 	close(fd);
 }
 
+/* What is done to a file of `had` bytes, besides: all of it in turn, so that few steps see it all.
+ */
+static void change(const char *path, uint32_t step, size_t had)
+{
+	static uint32_t turn;
+	size_t at = below((uint32_t)had), size = 1 + below((uint32_t)(had - at));
+
+	switch (turn++ % 9) {
+	case 0:
+		printf("will cut %s %zu\n", path, at);
+		cut(path, at);
+		break;
+	case 1:
+		printf("will patch %s %u %zu %zu\n", path, step, at, size);
+		patch(path, step, at, size);
+		break;
+	case 2:
+		at = at / BLOCK * BLOCK;
+		size = (1 + below(MOST / BLOCK)) * BLOCK;
+		printf("will direct %s %u %zu %zu\n", path, step, at, size);
+		direct(path, step, at, size);
+		break;
+	case 3:
+		/* Also behind the end: what lies between reads as zeros. */
+		at = below((uint32_t)had + BLOCK);
+		size = 1 + below(MOST);
+		printf("will dsync %s %u %zu %zu\n", path, step, at, size);
+		put(path, step % 2 == 0 ? O_DSYNC : O_SYNC, step, at, size);
+		break;
+	case 4:
+		printf("will map %s %u %zu %zu\n", path, step, at, size);
+		map(path, step, at, size);
+		break;
+	case 5:
+		printf("will punch %s %zu %zu\n", path, at, size);
+		allocate(path, FALLOC_PUNCH | FALLOC_KEEP, at, size);
+		break;
+	case 6:
+		size += had;
+		printf("will grow %s %zu\n", path, size);
+		if (step % 2 == 0)
+			allocate(path, 0, at, size - at);
+		else
+			cut(path, size);
+		break;
+	case 7:
+		printf("will reserve %s\n", path);
+		allocate(path, FALLOC_KEEP, at, MOST);
+		break;
+	default:
+		size = 1 + below(600);
+		printf("will label %s %u %zu\n", path, step, size);
+		label(path, step, size);
+	}
+}
+
 static void one(uint32_t step)
 {
 	char path[64];
 	struct stat st;
-	size_t size = 1 + below(MOST), at;
+	size_t size = 1 + below(MOST);
 
 	snprintf(path, sizeof(path), "d%u/f%u", below(FOLDERS), below(NAMES));
-	switch (stat(path, &st) == 0 && st.st_size > 1 ? below(6) : below(2)) {
+	switch (stat(path, &st) == 0 && st.st_size > 1 ? 1 + below(9) : below(2)) {
 	case 0:
+	case 3:
 		printf("will append log %u %zu\n", step, size);
 		append(step, size);
+		break;
+	case 1:
+		printf("will replace %s %u %zu\n", path, step, size);
+		replace(path, step, size);
 		break;
 	case 2:
 		printf("will unlink %s\n", path);
 		need(unlink(path) == 0, "unlink");
 		sync_folder(path);
 		break;
-	case 3:
-		size = below((uint32_t)st.st_size);
-		printf("will cut %s %zu\n", path, size);
-		cut(path, size);
-		break;
-	case 4:
-		at = below((uint32_t)st.st_size);
-		size = 1 + below((uint32_t)((size_t)st.st_size - at));
-		printf("will patch %s %u %zu %zu\n", path, step, at, size);
-		patch(path, step, at, size);
-		break;
 	default:
-		printf("will replace %s %u %zu\n", path, step, size);
-		replace(path, step, size);
+		change(path, step, (size_t)st.st_size);
 	}
 }
 
