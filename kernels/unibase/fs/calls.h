@@ -24,6 +24,17 @@ struct fs_vec {
 int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it);
 void fs_vec_put(struct fs_vec *v);
 
+/* An end of a copy from file to file. sys_io.c */
+struct fs_end {
+	struct uk_file *file; /* with a reference, or NULL */
+	uint64_t user;	      /* where the program keeps the offset; 0: the file does */
+	uint64_t offset;
+};
+int64_t fs_end_begin(struct fs_end *end, uint64_t fd, uint64_t user);
+/* Puts back the file, also of an end that was never begun, and the offset after a success; the
+ * result, or another error. */
+int64_t fs_end_finish(struct fs_end *end, int64_t result);
+
 static inline int fs_arg_int(uint64_t arg)
 {
 	return (int)(uint32_t)arg;

@@ -1,7 +1,8 @@
 /*
  * epoll(7), level and edge triggered. An interest stands on its file's queues for good: when the
  * file says that something happened, the interest goes on the ready list of its epoll, and who
- * waits looks at those alone.
+ * waits looks at those alone. An epoll may be watched like any file, by another one too: whoever
+ * watches stands on a queue of its own and looks whether something in it is really ready.
  *
  * One mutex guards which interests there are, for all epolls: files that are closed take theirs
  * along. A ready list has a spinlock of its own, because events come from interrupts.
@@ -10,13 +11,15 @@
 
 #include "calls.h"
 
-enum { QUEUES_MAX = 3, BATCH = 32 };
+enum { QUEUES_MAX = 3, BATCH = 32, NESTED_MAX = 4 };
 
 struct epoll {
+	struct uk_file *file; /* itself: no reference */
 	struct uk_list interests;
 	struct uk_spinlock ready_lock;
 	struct uk_list ready;
-	struct uk_waitq wait;
+	struct uk_waitq wait;	  /* who waits for events, woken one by one */
+	struct uk_waitq watchers; /* of the epoll as a file, all told each time */
 };
 
 /* One stay on a queue of the file. */
@@ -52,6 +55,7 @@ static void make_ready(struct interest *i)
 	uk_spin_unlock(&i->epoll->ready_lock, state);
 	if (!was)
 		uk_wake_one(&i->epoll->wait);
+	uk_wake_all(&i->epoll->watchers);
 }
 
 static void make_unready(struct interest *i)
@@ -96,9 +100,14 @@ static void stand_off(struct interest *i)
 	}
 }
 
+static unsigned look(struct epoll *epoll, struct uk_poll *poll);
+
 static unsigned happens(struct interest *i, struct uk_poll *poll)
 {
-	return i->file->ops->poll(i->file, poll) & i->events;
+	unsigned events = i->file->ops == &epoll_ops ? look(i->file->data, poll)
+						     : i->file->ops->poll(i->file, poll);
+
+	return events & i->events;
 }
 
 /* -- interests, under interests_lock -- */
@@ -128,13 +137,52 @@ static uint32_t events_of(const struct uk_linux_epoll_event *event)
 	return event->events | UK_POLLERR | UK_POLLHUP;
 }
 
+/* How many epolls stand one in another from this one down; more than NESTED_MAX also when `sought`
+ * is among them. Bounded, since no deeper ones were ever made. */
+static unsigned depth_of(const struct epoll *epoll, const struct epoll *sought)
+{
+	unsigned deepest = 0;
+
+	if (epoll == sought)
+		return NESTED_MAX + 1;
+	uk_list_each (item, &epoll->interests) {
+		const struct uk_file *file = uk_list_entry(item, struct interest, item)->file;
+
+		if (file->ops == &epoll_ops)
+			deepest = UK_MAX(deepest, depth_of(file->data, sought));
+	}
+	return deepest + 1;
+}
+
+static unsigned height_of(const struct uk_file *file)
+{
+	unsigned highest = 0;
+
+	uk_list_each (item, &file->watchers)
+		highest = UK_MAX(
+			highest,
+			height_of(uk_list_entry(item, struct interest, watching)->epoll->file) + 1);
+	return highest;
+}
+
+static int nesting_check(const struct epoll *epoll, const struct uk_file *file)
+{
+	if (file->ops != &epoll_ops)
+		return 0;
+	return depth_of(file->data, epoll) + height_of(epoll->file) > NESTED_MAX ? -UK_ELOOP : 0;
+}
+
 static int interest_add(struct epoll *epoll, struct uk_file *file, int fd,
 			const struct uk_linux_epoll_event *event)
 {
 	struct interest *i;
+	int error;
 
 	if (interest_find(epoll, file, fd) != NULL)
 		return -UK_EEXIST;
+	error = nesting_check(epoll, file);
+	if (error != 0)
+		return error;
 	i = uk_alloc(sizeof(*i));
 	if (i == NULL)
 		return -UK_ENOMEM;
@@ -191,10 +239,11 @@ static int control_check(const struct uk_file *epoll, const struct uk_file *file
 
 	if (file->ops->poll == NULL)
 		return -UK_EPERM;
-	if (epoll->ops != &epoll_ops || file == epoll || file->ops == &epoll_ops)
+	if (epoll->ops != &epoll_ops || file == epoll)
 		return -UK_EINVAL;
 	if ((event->events & UK_EPOLLEXCLUSIVE) != 0 &&
-	    (operation != UK_EPOLL_CTL_ADD || (event->events & ~with_exclusive) != 0))
+	    (operation != UK_EPOLL_CTL_ADD || file->ops == &epoll_ops ||
+	     (event->events & ~with_exclusive) != 0))
 		return -UK_EINVAL;
 	return 0;
 }
@@ -256,6 +305,31 @@ static struct interest *take_ready(struct epoll *epoll)
 		uk_list_remove(&i->ready);
 	uk_spin_unlock(&epoll->ready_lock, state);
 	return i;
+}
+
+/* Back to where it was taken from. */
+static void give_back(struct interest *i)
+{
+	uint64_t state = uk_spin_lock(&i->epoll->ready_lock);
+
+	uk_list_remove(&i->ready); /* it may have become ready anew meanwhile */
+	uk_list_push_front(&i->epoll->ready, &i->ready);
+	uk_spin_unlock(&i->epoll->ready_lock, state);
+}
+
+/* An epoll as a watched file, under interests_lock. What is on the ready list was ready once. */
+static unsigned look(struct epoll *epoll, struct uk_poll *poll)
+{
+	struct interest *i;
+
+	uk_poll_add(poll, &epoll->watchers);
+	while ((i = take_ready(epoll)) != NULL) {
+		if (happens(i, NULL) != 0) {
+			give_back(i);
+			return UK_POLLIN | UK_POLLRDNORM;
+		}
+	}
+	return 0;
 }
 
 /* What is reported and level triggered stays ready, behind all others: nobody starves. */
@@ -388,10 +462,12 @@ int64_t uk_sys_epoll_pwait2(const struct uk_sysargs *s)
 
 static unsigned epoll_poll(struct uk_file *file, struct uk_poll *poll)
 {
-	struct epoll *epoll = file->data;
+	unsigned events;
 
-	uk_poll_add(poll, &epoll->wait);
-	return has_ready(epoll) ? UK_POLLIN | UK_POLLRDNORM : 0;
+	uk_mutex_lock(&interests_lock);
+	events = look(file->data, poll);
+	uk_mutex_unlock(&interests_lock);
+	return events;
 }
 
 static void epoll_release(struct uk_file *file)
@@ -430,11 +506,13 @@ static int64_t epoll_make(bool cloexec)
 	uk_list_init(&epoll->interests);
 	uk_list_init(&epoll->ready);
 	uk_waitq_init(&epoll->wait);
+	uk_waitq_init(&epoll->watchers);
 	file = uk_file_new(&epoll_ops, epoll, UK_O_RDWR);
 	if (file == NULL) {
 		uk_free(epoll);
 		return -UK_ENOMEM;
 	}
+	epoll->file = file;
 	return uk_fd_install(file, cloexec);
 }
 

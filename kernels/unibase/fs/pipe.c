@@ -5,18 +5,9 @@
 #include <uk/signal.h>
 
 #include "calls.h"
+#include "pipe.h"
 
 enum { PAGES_USUAL = 16, PAGES_MAX = 256, ATOMIC = 4096 };
-
-struct fs_pipe {
-	struct uk_mutex lock;
-	struct uk_waitq to_read, to_write;
-	struct uk_page **page; /* [pages]; those that hold nothing may be NULL */
-	unsigned pages;
-	uint64_t head, tail; /* bytes read, bytes written, since the start */
-	unsigned readers, writers;
-	unsigned readers_ever, writers_ever; /* openings, for who waits for one */
-};
 
 static const struct uk_file_ops pipe_ops;
 static struct uk_mutex making = UK_MUTEX_INIT(making);
@@ -48,64 +39,52 @@ static void pipe_free(struct fs_pipe *pipe)
 	uk_free(pipe);
 }
 
-static uint64_t capacity(const struct fs_pipe *pipe)
-{
-	return (uint64_t)pipe->pages * UK_PAGE_SIZE;
-}
-
-static uint64_t used(const struct fs_pipe *pipe)
-{
-	return pipe->tail - pipe->head;
-}
-
-/* As on Linux a page is free when all of it was read: the ring never holds two ends of the bytes in
- * one page. */
-static uint64_t room(const struct fs_pipe *pipe)
-{
-	return UK_ALIGN_DOWN(pipe->head, UK_PAGE_SIZE) + capacity(pipe) - pipe->tail;
-}
-
-static struct uk_page **page_at(struct fs_pipe *pipe, uint64_t position)
-{
-	return &pipe->page[(position >> UK_PAGE_SHIFT) % pipe->pages];
-}
-
 /* -- moving bytes, under the lock -- */
 
-static int64_t take(struct fs_pipe *pipe, struct uk_iter *to)
+void fs_pipe_taken(struct fs_pipe *pipe, uint64_t size)
+{
+	struct uk_page **page = fs_pipe_page(pipe, pipe->head);
+	bool empty;
+
+	pipe->head += size;
+	empty = fs_pipe_used(pipe) == 0;
+	/* One page stays for the next write, unless a socket still sends from it; more is given
+	 * back as it empties. */
+	if (empty ? (*page)->refs != 1 : (pipe->head & UK_PAGE_MASK) == 0) {
+		uk_page_put(*page);
+		*page = NULL;
+	}
+	/* An empty pipe starts on a page again: all of its room is there. */
+	if (empty)
+		pipe->head = pipe->tail = UK_ALIGN_DOWN(pipe->head, UK_PAGE_SIZE);
+}
+
+int64_t fs_pipe_take(struct fs_pipe *pipe, struct uk_iter *to)
 {
 	int64_t done = 0;
 
-	while (to->left != 0 && used(pipe) != 0) {
-		struct uk_page **page = page_at(pipe, pipe->head);
+	while (to->left != 0 && fs_pipe_used(pipe) != 0) {
+		struct uk_page **page = fs_pipe_page(pipe, pipe->head);
 		size_t at = pipe->head & UK_PAGE_MASK;
-		size_t size = UK_MIN(UK_PAGE_SIZE - at, used(pipe));
+		size_t size = UK_MIN(UK_PAGE_SIZE - at, fs_pipe_used(pipe));
 		int64_t moved = uk_iter_put(to, (char *)uk_page_virt(*page) + at, size);
 
 		if (moved < 0)
 			return done != 0 ? done : moved;
-		pipe->head += (uint64_t)moved;
+		fs_pipe_taken(pipe, (uint64_t)moved);
 		done += moved;
-		/* One page stays for the next write; more is given back as it empties. */
-		if ((pipe->head & UK_PAGE_MASK) == 0 && used(pipe) != 0) {
-			uk_page_put(*page);
-			*page = NULL;
-		}
 		if ((size_t)moved < size && to->left != 0)
 			break;
 	}
-	/* An empty pipe starts on a page again: all of its room is there. */
-	if (used(pipe) == 0)
-		pipe->head = pipe->tail = UK_ALIGN_DOWN(pipe->head, UK_PAGE_SIZE);
 	return done;
 }
 
-static int64_t give(struct fs_pipe *pipe, struct uk_iter *from)
+int64_t fs_pipe_give(struct fs_pipe *pipe, struct uk_iter *from)
 {
 	int64_t done = 0;
 
-	while (from->left != 0 && room(pipe) != 0) {
-		struct uk_page **page = page_at(pipe, pipe->tail);
+	while (from->left != 0 && fs_pipe_room(pipe) != 0) {
+		struct uk_page **page = fs_pipe_page(pipe, pipe->tail);
 		size_t at = pipe->tail & UK_PAGE_MASK;
 		size_t size = UK_MIN(UK_PAGE_SIZE - at, from->left);
 		int64_t moved;
@@ -136,15 +115,16 @@ static int64_t pipe_read(struct uk_file *file, struct uk_iter *to, uint64_t *off
 		bool ended;
 
 		uk_mutex_lock(&pipe->lock);
-		result = take(pipe, to);
+		result = fs_pipe_take(pipe, to);
 		ended = pipe->writers == 0;
 		uk_mutex_unlock(&pipe->lock);
 		if (result != 0 || ended)
 			break;
 		if ((file->flags & UK_O_NONBLOCK) != 0)
 			return -UK_EAGAIN;
-		result = uk_wait_event(&pipe->to_read, used(pipe) != 0 || pipe->writers == 0,
-				       UK_FOREVER, true);
+		result =
+			uk_wait_event(&pipe->to_read, fs_pipe_used(pipe) != 0 || pipe->writers == 0,
+				      UK_FOREVER, true);
 		if (result != 0)
 			return result;
 	}
@@ -160,10 +140,10 @@ static int64_t write_some(struct fs_pipe *pipe, struct uk_iter *from, bool whole
 	uk_mutex_lock(&pipe->lock);
 	if (pipe->readers == 0)
 		result = -UK_EPIPE;
-	else if (whole && room(pipe) < from->left)
+	else if (whole && fs_pipe_room(pipe) < from->left)
 		result = -UK_EAGAIN;
 	else
-		result = give(pipe, from);
+		result = fs_pipe_give(pipe, from);
 	uk_mutex_unlock(&pipe->lock);
 	if (result > 0)
 		uk_wake_all(&pipe->to_read);
@@ -190,7 +170,8 @@ static int64_t pipe_write(struct uk_file *file, struct uk_iter *from, uint64_t *
 			break;
 		}
 		result = uk_wait_event(&pipe->to_write,
-				       pipe->readers == 0 || room(pipe) >= (whole ? from->left : 1),
+				       pipe->readers == 0 ||
+					       fs_pipe_room(pipe) >= (whole ? from->left : 1),
 				       UK_FOREVER, true);
 		if (result != 0)
 			break;
@@ -207,14 +188,14 @@ static unsigned pipe_poll(struct uk_file *file, struct uk_poll *poll)
 
 	if (fs_can_read(file)) {
 		uk_poll_add(poll, &pipe->to_read);
-		if (used(pipe) != 0)
+		if (fs_pipe_used(pipe) != 0)
 			events |= UK_POLLIN | UK_POLLRDNORM;
 		if (pipe->writers == 0 && pipe->writers_ever != 0)
 			events |= UK_POLLHUP;
 	}
 	if (fs_can_write(file)) {
 		uk_poll_add(poll, &pipe->to_write);
-		if (room(pipe) >= ATOMIC)
+		if (fs_pipe_room(pipe) >= ATOMIC)
 			events |= UK_POLLOUT | UK_POLLWRNORM;
 		if (pipe->readers == 0)
 			events |= UK_POLLERR;
@@ -225,7 +206,7 @@ static unsigned pipe_poll(struct uk_file *file, struct uk_poll *poll)
 static int64_t pipe_ioctl(struct uk_file *file, unsigned request, uint64_t arg)
 {
 	struct fs_pipe *pipe = file->data;
-	int size = (int)used(pipe);
+	int size = (int)fs_pipe_used(pipe);
 
 	if (request != UK_FIONREAD)
 		return -UK_ENOTTY;
@@ -323,6 +304,11 @@ static const struct uk_file_ops pipe_ops = {
 	.stream = true,
 };
 
+struct fs_pipe *fs_pipe_of(const struct uk_file *file)
+{
+	return file->ops == &pipe_ops ? file->data : NULL;
+}
+
 /* The bytes move to pages of a ring of another length. */
 static int64_t resize(struct fs_pipe *pipe, unsigned pages)
 {
@@ -353,14 +339,14 @@ static int64_t resize(struct fs_pipe *pipe, unsigned pages)
 
 int64_t fs_pipe_size(struct uk_file *file, bool set, uint32_t size)
 {
-	struct fs_pipe *pipe = file->data;
+	struct fs_pipe *pipe = fs_pipe_of(file);
 	unsigned pages = 1;
 	int64_t result = 0;
 
-	if (file->ops != &pipe_ops)
+	if (pipe == NULL)
 		return -UK_EBADF;
 	if (!set)
-		return (int64_t)capacity(pipe);
+		return (int64_t)fs_pipe_capacity(pipe);
 	if (size > PAGES_MAX * UK_PAGE_SIZE)
 		return size > INT32_MAX ? -UK_EINVAL : -UK_EPERM;
 	while (pages * UK_PAGE_SIZE < size)

@@ -345,13 +345,7 @@ static int64_t copy_check(const struct uk_file *in, uint64_t from, const struct 
 	return 0;
 }
 
-struct copy_end {
-	struct uk_file *file;
-	uint64_t user; /* where the program keeps the offset; 0: the file does */
-	uint64_t offset;
-};
-
-static int64_t copy_begin(struct copy_end *end, uint64_t fd, uint64_t user)
+int64_t fs_end_begin(struct fs_end *end, uint64_t fd, uint64_t user)
 {
 	end->file = fs_fd_real(fs_arg_int(fd));
 	end->user = user;
@@ -363,7 +357,7 @@ static int64_t copy_begin(struct copy_end *end, uint64_t fd, uint64_t user)
 	return end->offset > INT64_MAX ? -UK_EINVAL : 0;
 }
 
-static int64_t copy_finish(struct copy_end *end, int64_t result)
+int64_t fs_end_finish(struct fs_end *end, int64_t result)
 {
 	if (end->file == NULL)
 		return result;
@@ -377,21 +371,21 @@ static int64_t copy_finish(struct copy_end *end, int64_t result)
 
 int64_t uk_sys_copy_file_range(const struct uk_sysargs *s)
 {
-	struct copy_end in = { NULL, 0, 0 }, out = { NULL, 0, 0 };
+	struct fs_end in = { NULL, 0, 0 }, out = { NULL, 0, 0 };
 	uint64_t size = UK_MIN(s->a[4], UK_RW_MAX);
 	int64_t result;
 
 	if (s->a[5] != 0)
 		return -UK_EINVAL;
-	result = copy_begin(&in, s->a[0], s->a[1]);
+	result = fs_end_begin(&in, s->a[0], s->a[1]);
 	if (result == 0)
-		result = copy_begin(&out, s->a[2], s->a[3]);
+		result = fs_end_begin(&out, s->a[2], s->a[3]);
 	if (result == 0)
 		result = copy_check(in.file, in.offset, out.file, out.offset, size);
 	if (result == 0)
 		result = move_bytes(in.file, &in.offset, out.file, &out.offset, size);
-	result = copy_finish(&in, result);
-	return copy_finish(&out, result);
+	result = fs_end_finish(&in, result);
+	return fs_end_finish(&out, result);
 }
 
 /* -- to the disk -- */

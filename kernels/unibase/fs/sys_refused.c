@@ -38,22 +38,3 @@ int64_t uk_sys_pkey_alloc(const struct uk_sysargs *s)
 	(void)s;
 	return -UK_ENOSYS;
 }
-
-/* -EINVAL is what Linux says of descriptors that cannot be spliced: programs fall back. */
-int64_t uk_sys_splice(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_EINVAL;
-}
-
-int64_t uk_sys_tee(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_EINVAL;
-}
-
-int64_t uk_sys_vmsplice(const struct uk_sysargs *s)
-{
-	(void)s;
-	return -UK_EINVAL;
-}
