@@ -335,6 +335,7 @@ static void build_volume(struct model *m, const struct uni_toml_value *table,
 	volume->level = (uint32_t)model_size(table, "level", 0);
 	volume->block_size = (uint32_t)model_size(table, "block-size", 131072);
 	volume->size = model_size(table, "size", 0);
+	volume->size_pos = model_pos(table, "size");
 	volume->embed = model_bool(table, "embed", false);
 	volume->verity = model_bool(table, "verity", true);
 	volume->has_epoch = model_epoch(table, &volume->epoch);

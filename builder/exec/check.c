@@ -147,9 +147,13 @@ static void check_tree(struct build *b, const struct uni_recipe_volume *volume)
 	if (volume->source.kind == UNI_INPUT_NONE)
 		return;
 	check_package(b, &volume->source);
-	if (volume->source.kind == UNI_INPUT_FILE && volume->source.folder &&
-	    uni_tree_add_folder(tree, ".", volume->source.path, &rules, &why) != 0)
+	if (volume->source.kind != UNI_INPUT_FILE || !volume->source.folder)
+		return;
+	if (uni_tree_add_folder(tree, ".", volume->source.path, &rules, &why) != 0) {
 		complain(b, volume->source.pos, &why);
+	} else if (volume_fits(b, volume, tree, &why) != 0) {
+		complain(b, volume->size_pos, &why);
+	}
 }
 
 int inputs_check(struct build *b, struct uni_err *err)

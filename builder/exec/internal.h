@@ -198,6 +198,9 @@ int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
 /* What the volume's source holds, as its rules have it; `tree` is empty. */
 int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
 		struct uni_err *err);
+/* UNI_E_LIMIT where the sizes of its files alone say that the volume's size is too small. */
+int volume_fits(const struct build *b, const struct uni_recipe_volume *volume,
+		const struct uni_tree *tree, struct uni_err *err);
 void volume_clear(struct volume_input *volume);
 void volume_seen(struct build *b, size_t index); /* it was made, here */
 /* What a volume's step says about its output. */

@@ -337,6 +337,16 @@ static int add_kernel(struct build *b, struct disk *disk, struct uni_store_entry
 	return add_blob(b, disk, &partition, box, err);
 }
 
+static int partition_too_small(const struct build *b, const struct volume_use *use,
+			       struct uni_err *err)
+{
+	uni_recipe_error(b->recipe, use->volume->size_pos, UNI_E_LIMIT, err,
+			 "volume \"%s\" needs %s, more than its size of %s", use->volume->name,
+			 uni_size_text(use->blob->size), uni_size_text(use->volume->size));
+	return uni_err_hint(err, "a size of %lluK would do",
+			    (unsigned long long)(use->blob->size + 1023) / 1024);
+}
+
 static int add_volumes(struct build *b, const struct uni_step *step, struct disk *disk,
 		       struct uni_err *err)
 {
@@ -349,10 +359,7 @@ static int add_volumes(struct build *b, const struct uni_step *step, struct disk
 		if (!volume_use(b, step, i, &use) || !uni_recipe_partition(use.volume))
 			continue;
 		if (use.volume->size != 0 && use.volume->size < use.blob->size)
-			return uni_recipe_error(b->recipe, use.volume->pos, UNI_E_LIMIT, err,
-						"volume \"%s\" needs %s, more than its size of %s",
-						use.volume->name, uni_size_text(use.blob->size),
-						uni_size_text(use.volume->size));
+			return partition_too_small(b, &use, err);
 		partition.name = use.volume->name;
 		partition.guid = use.words.uuid;
 		partition.size = use.volume->size;

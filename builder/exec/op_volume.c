@@ -99,11 +99,15 @@ int op_volume(struct build *b, const struct uni_step *step, struct uni_store_rec
 	struct uni_fs_result result;
 	struct volume_input *in;
 	size_t index;
+	const struct uni_recipe_volume *volume = volume_named(b, step->id, &index);
 	int rc;
 
-	(void)volume_named(b, step->id, &index);
 	in = &b->volumes[index];
 	rc = get_volume(b, index, &writer, &result, err);
+	if (rc == UNI_E_LIMIT && volume->size != 0) {
+		uni_err_context(err, "volume \"%s\"", volume->name);
+		return uni_recipe_place(b->recipe, volume->size_pos, err);
+	}
 	if (rc != 0)
 		return rc;
 	if (!in->cold && !uni_digest_eq(&result.tree, &in->digest))

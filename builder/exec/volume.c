@@ -88,6 +88,22 @@ int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct 
 	return add_archive(b, source, tree, &rules, err);
 }
 
+/* A squashfs learns nothing of its partition's size, which therefore moves none of its bytes. */
+int volume_fits(const struct build *b, const struct uni_recipe_volume *volume,
+		const struct uni_tree *tree, struct uni_err *err)
+{
+	const struct uni_fs_format *format = uni_fs_find(uni_recipe_format_name(volume->format));
+	struct uni_fs_options options;
+	int rc;
+
+	uni_plan_fs_options(b->recipe, volume, &options);
+	options.size = volume->size;
+	rc = format->resolve(&options, err);
+	if (rc == 0)
+		rc = uni_fs_fits(format, tree, &options, err);
+	return rc == 0 ? 0 : uni_err_context(err, "volume \"%s\"", volume->name);
+}
+
 struct unknown {
 	uint64_t bytes;
 };
@@ -156,6 +172,8 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	in->tree = uni_tree_new(&rules);
 	uni_tree_find_secrets(in->tree);
 	rc = volume_fill(b, volume, in->tree, err);
+	if (rc == 0 && volume_fits(b, volume, in->tree, err) != 0)
+		return uni_recipe_place(b->recipe, volume->size_pos, err);
 	if (rc == 0)
 		rc = digest_tree(b, volume, in, hash_all, err);
 	if (rc == 0)

@@ -100,6 +100,8 @@ int ext4_end(struct ext4 *fs, const struct uni_uuid *uuid, struct uni_err *err);
 
 /* ext4_layout.c */
 int ext4_layout(struct ext4 *fs, struct uni_err *err);
+/* When all is added, instead of that: the size of a volume that is sure to hold it. */
+int ext4_enough(struct ext4 *fs, uint64_t *size, struct uni_err *err);
 bool ext4_group_has_super(const struct ext4 *fs, uint32_t group);
 /* Blocks at a group's start that are no file's. */
 uint32_t ext4_group_head(const struct ext4 *fs, uint32_t group);

@@ -182,7 +182,7 @@ static int shape_to_size(struct ext4 *fs, struct uni_err *err)
 		shape_groups(fs, (uint64_t)last * EXT4_GROUP);
 	if (heads(fs) + fs->journal_blocks + SLACK > fs->blocks)
 		return uni_err_set(
-			err, UNI_E_NOSPACE, "%llu bytes are too few for an ext4%s with %u files",
+			err, UNI_E_LIMIT, "%llu bytes are too few for an ext4%s with %u files",
 			(unsigned long long)fs->shape.size,
 			fs->journal_blocks != 0 ? " and its journal" : "", fs->inodes_used);
 	return 0;
@@ -208,10 +208,25 @@ int ext4_layout(struct ext4 *fs, struct uni_err *err)
 		rc = size != 0 ? shape_to_size(fs, err) : shape_to_content(fs, err);
 	}
 	if (rc == 0 && fs->group_inodes > EXT4_GROUP)
-		rc = uni_err_set(err, UNI_E_NOSPACE, "%u files are too many for %llu bytes",
+		rc = uni_err_set(err, UNI_E_LIMIT, "%u files are too many for %llu bytes",
 				 fs->inodes_used, (unsigned long long)size);
 	fs->cursor = rc == 0 ? ext4_group_head(fs, 0) : 0;
 	return rc;
+}
+
+/* The steps are small beside what a size is rounded to. */
+int ext4_enough(struct ext4 *fs, uint64_t *size, struct uni_err *err)
+{
+	for (uint64_t blocks = content_bound(fs); blocks <= UINT32_MAX;
+	     blocks += 256 + blocks / 32) {
+		fs->shape.size = blocks * EXT4_BLOCK;
+		if (ext4_layout(fs, err) == 0 &&
+		    content_bound(fs) + heads(fs) + fs->journal_blocks <= fs->blocks) {
+			*size = fs->shape.size;
+			return 0;
+		}
+	}
+	return uni_err_set(err, UNI_E_LIMIT, "no ext4 is so large");
 }
 
 int ext4_allocate(struct ext4 *fs, uint32_t wanted, uint64_t *start, uint32_t *count,
@@ -238,7 +253,7 @@ int ext4_allocate(struct ext4 *fs, uint32_t wanted, uint64_t *start, uint32_t *c
 		fs->cursor += *count;
 		return 0;
 	}
-	return uni_err_set(err, UNI_E_NOSPACE, "the content does not fit into %llu bytes",
+	return uni_err_set(err, UNI_E_LIMIT, "the content does not fit into %llu bytes",
 			   (unsigned long long)(fs->blocks * EXT4_BLOCK));
 }
 

@@ -110,7 +110,7 @@ static int put_content(void *user, const struct uni_tree_entry *entry, struct un
 		rc = uni_tree_content(w->tree, entry, take_data, w, err);
 		if (rc == 0)
 			rc = put_rest(w, err);
-		if (rc == UNI_E_NOSPACE)
+		if (rc == UNI_E_LIMIT)
 			rc = uni_err_context(err, "%s", entry->meta.path);
 	}
 	w->node++;
@@ -206,6 +206,45 @@ static int write_tree(struct writing *w, const struct uni_fs_format *format,
 		       : fs_finish(format, options, fs->fd, fs->blocks * EXT4_BLOCK, result, err);
 }
 
+static struct ext4_shape shape_of(const struct uni_fs_options *options, bool ext2)
+{
+	struct ext4_shape shape = {
+		.size = options->size,
+		.journal = options->writable,
+		.ext2 = ext2,
+		.owner = options->owner,
+		.group = options->group,
+		.epoch = options->epoch,
+	};
+
+	strncpy(shape.label, options->volume, 16);
+	return shape;
+}
+
+static int enough(bool ext2, const struct uni_tree *tree, const struct uni_fs_options *options,
+		  uint64_t *size, struct uni_err *err)
+{
+	struct writing w = { .fs = { .shape = shape_of(options, ext2), .fd = -1 } };
+	int rc = uni_tree_each(tree, add_entry, &w, err);
+
+	if (rc == 0)
+		rc = ext4_enough(&w.fs, size, err);
+	ext4_clear(&w.fs);
+	return rc;
+}
+
+static int ext4_enough_of(const struct uni_tree *tree, const struct uni_fs_options *options,
+			  uint64_t *size, struct uni_err *err)
+{
+	return enough(false, tree, options, size, err);
+}
+
+static int ext2_enough_of(const struct uni_tree *tree, const struct uni_fs_options *options,
+			  uint64_t *size, struct uni_err *err)
+{
+	return enough(true, tree, options, size, err);
+}
+
 static int write_format(const struct uni_fs_format *format, bool ext2, const struct uni_tree *tree,
 			const struct uni_fs_options *options, const char *path,
 			struct uni_fs_result *result, struct uni_err *err)
@@ -214,24 +253,18 @@ static int write_format(const struct uni_fs_format *format, bool ext2, const str
 	struct writing w = {
 		.tree = tree,
 		.rest = rest,
-		.fs = { .shape = { .size = options->size,
-				   .journal = options->writable,
-				   .ext2 = ext2,
-				   .owner = options->owner,
-				   .group = options->group,
-				   .epoch = options->epoch } },
+		.fs = { .shape = shape_of(options, ext2) },
 	};
 	int rc;
 
 	memset(result, 0, sizeof(*result));
-	strncpy(w.fs.shape.label, options->volume, 16);
 	w.fs.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (w.fs.fd < 0)
 		return uni_err_errno(err, "volume");
 	rc = write_tree(&w, format, options, result, err);
 	uni_close_fd(&w.fs.fd);
 	ext4_clear(&w.fs);
-	return rc;
+	return rc == 0 ? 0 : uni_fs_hint_size(format, tree, options, err);
 }
 
 static int ext4_write(const struct uni_tree *tree, const struct uni_fs_options *options,
@@ -250,7 +283,9 @@ const struct uni_fs_format fs_ext4 = {
 	.name = "ext4",
 	.version = 2,
 	.compressions = compression_names,
+	.packs = 1,
 	.resolve = ext4_resolve,
+	.enough = ext4_enough_of,
 	.write = ext4_write,
 };
 
@@ -258,6 +293,8 @@ const struct uni_fs_format fs_ext2 = {
 	.name = "ext2",
 	.version = 1,
 	.compressions = compression_names,
+	.packs = 1,
 	.resolve = ext4_resolve,
+	.enough = ext2_enough_of,
 	.write = ext2_write,
 };

@@ -628,6 +628,7 @@ const struct uni_fs_format fs_fat = {
 	.name = "fat",
 	.version = 1,
 	.compressions = no_compression,
+	.packs = 1,
 	.resolve = fat_resolve,
 	.write = fat_write,
 };

@@ -5,11 +5,20 @@
 #include <uni/fs/fs.h>
 
 enum { FS_BLOCK = 4096 };
+/* No text packs 1024 to 1; what does is holes, and a volume of a given size is not made for them.
+ */
+enum { SQUASH_PACKS = 1024 };
 
 extern const struct uni_fs_format fs_squashfs;
 extern const struct uni_fs_format fs_fat;
 extern const struct uni_fs_format fs_ext4, fs_ext2;
 extern const struct uni_fs_format fs_live;
+
+/* Bytes of a squashfs of `tree`, placed or not, at the most. */
+uint64_t squash_bound(const struct uni_tree *tree, uint32_t block_size);
+
+/* Says that a volume of `size` bytes would do; returns err->code. */
+int fs_hint_enough(uint64_t size, struct uni_err *err);
 
 /* An empty file at `path`, readable and writable. */
 int fs_create(const char *path, int *fd, struct uni_err *err);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <uni/io/hashtree.h>
+#include <uni/tree/tree.h>
 #include <unistd.h>
 
 #include "formats.h"
@@ -17,6 +18,37 @@ const struct uni_fs_format *uni_fs_find(const char *name)
 		if (strcmp(uni_fs_formats[i]->name, name) == 0)
 			return uni_fs_formats[i];
 	return NULL;
+}
+
+int uni_fs_hint_size(const struct uni_fs_format *format, const struct uni_tree *tree,
+		     const struct uni_fs_options *options, struct uni_err *err)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	uint64_t size = 0;
+
+	if (err->code != UNI_E_LIMIT || err->hint[0] != '\0' || options->size == 0 ||
+	    format->enough == NULL || format->enough(tree, options, &size, &ignored) != 0 ||
+	    size <= options->size)
+		return err->code;
+	return fs_hint_enough(size, err);
+}
+
+int fs_hint_enough(uint64_t size, struct uni_err *err)
+{
+	return uni_err_hint(err, "a size of %lluM is sure to do",
+			    (unsigned long long)(size + (1u << 20) - 1) >> 20);
+}
+
+int uni_fs_fits(const struct uni_fs_format *format, const struct uni_tree *tree,
+		const struct uni_fs_options *options, struct uni_err *err)
+{
+	uint64_t content = uni_tree_bytes(tree);
+
+	if (options->size == 0 || content / format->packs <= options->size)
+		return 0;
+	uni_err_set(err, UNI_E_LIMIT, "files of %s do not fit into %s", uni_size_text(content),
+		    uni_size_text(options->size));
+	return uni_fs_hint_size(format, tree, options, err);
 }
 
 int fs_create(const char *path, int *fd, struct uni_err *err)

@@ -15,6 +15,10 @@ struct uni_live {
 	bool sound[2];
 };
 
+/* live_write.c */
+/* UNI_E_LIMIT where no live volume is so small, or so large. */
+int live_size_check(uint64_t size, struct uni_err *err);
+
 /* live_key.c */
 int live_sign(struct uni_live_super *super, const struct uni_live_key *key, struct uni_err *err);
 

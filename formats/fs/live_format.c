@@ -9,11 +9,21 @@
 #include <unistd.h>
 
 #include "formats.h"
+#include "live.h"
 
 static int live_resolve(struct uni_fs_options *options, struct uni_err *err)
 {
+	int rc = options->size != 0 ? live_size_check(options->size, err) : 0;
+
 	options->verity = false;
-	return fs_squashfs.resolve(options, err);
+	return rc == 0 ? fs_squashfs.resolve(options, err) : rc;
+}
+
+static int live_enough(const struct uni_tree *tree, const struct uni_fs_options *options,
+		       uint64_t *size, struct uni_err *err)
+{
+	*size = uni_live_size_for(squash_bound(tree, options->block_size));
+	return live_size_check(*size, err);
 }
 
 /* Its codecs are linked in. */
@@ -50,6 +60,8 @@ const struct uni_fs_format fs_live = {
 	.name = "live",
 	.version = 2,
 	.compressions = live_compressions,
+	.packs = SQUASH_PACKS / 2, /* two slots */
 	.resolve = live_resolve,
+	.enough = live_enough,
 	.write = live_format_write,
 };

@@ -42,12 +42,27 @@ static uint64_t slot_size_of(uint64_t size)
 	return slot <= SLOT_MAX ? slot : 0;
 }
 
-static int bad_size(uint64_t size, struct uni_err *err)
+int live_size_check(uint64_t size, struct uni_err *err)
 {
+	if (slot_size_of(size) != 0)
+		return 0;
 	return uni_err_set(err, UNI_E_LIMIT,
 			   "a live volume of %llu bytes: the least is %llu, the most %llu",
 			   (unsigned long long)size, (unsigned long long)uni_live_size_for(1),
 			   (unsigned long long)(UNI_LIVE_ALIGN + 2 * SLOT_MAX));
+}
+
+/* Whether a slot takes the image; else what volume would. */
+static int check_room(const struct uni_squash_image *image, uint64_t slot_size, struct uni_err *err)
+{
+	uint64_t needed = uni_squash_image_size(image);
+	uint64_t room = live_data_blocks(slot_size) * UNI_LIVE_BLOCK;
+
+	if (needed <= room)
+		return 0;
+	uni_err_set(err, UNI_E_LIMIT, "the content needs %llu bytes, and there is room for %llu",
+		    (unsigned long long)needed, (unsigned long long)room);
+	return fs_hint_enough(uni_live_size_for(needed), err);
 }
 
 /* --- the steps --- */
@@ -257,6 +272,8 @@ int uni_live_commit(struct uni_live *live, const struct uni_tree *tree,
 				    next.data_blocks * UNI_LIVE_BLOCK, &squash, err);
 	if (rc == 0)
 		rc = uni_squash_prepare(&image, tree, &squash, previous, err);
+	if (rc == 0)
+		rc = check_room(image, current.slot_size, err);
 	if (rc != 0)
 		return uni_err_context(err, "%s", live->path);
 	next.fs_size = uni_squash_image_size(image);
@@ -375,19 +392,21 @@ int uni_live_create(const char *path, const char *label, const struct uni_uuid *
 
 	if (rc != 0)
 		return rc;
-	if (size != 0 && slot == 0)
-		return bad_size(size, err);
+	if (size != 0 && live_size_check(size, err) != 0)
+		return err->code;
 	rc = squash_options(options, NULL, options->time,
 			    size != 0 ? live_data_blocks(slot) * UNI_LIVE_BLOCK : 0, &squash, err);
 	if (rc == 0)
 		rc = uni_squash_prepare(&image, tree, &squash, NULL, err);
+	if (rc == 0 && size != 0)
+		rc = check_room(image, slot, err);
 	if (rc != 0)
-		return uni_err_context(err, "%s", path);
+		return rc;
 	if (size == 0)
 		size = uni_live_size_for(2 * uni_squash_image_size(image));
+	if (live_size_check(size, err) != 0)
+		return err->code;
 	slot = slot_size_of(size);
-	if (slot == 0)
-		return bad_size(size, err);
 	next = next_of(&none, slot, 0, options);
 	next.fs_size = uni_squash_image_size(image);
 	return write_first(path, UNI_LIVE_ALIGN + 2 * slot, &next, image, options, made, err);
@@ -423,8 +442,8 @@ int uni_live_resize(struct uni_live *live, uint64_t size, const struct uni_live_
 	memset(made, 0, sizeof(*made));
 	made->generation = current->generation;
 	made->fs_size = current->fs_size;
-	if (slot_size == 0)
-		return bad_size(size, err);
+	if (live_size_check(size, err) != 0)
+		return err->code;
 	if (slot_size == current->slot_size)
 		return 0;
 	if (live_data_blocks(slot_size) * UNI_LIVE_BLOCK < current->fs_size)

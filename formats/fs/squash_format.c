@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include <uni/base/file.h>
+#include <uni/io/hashtree.h>
 #include <uni/tree/tree.h>
 #include <unistd.h>
 
@@ -68,6 +69,41 @@ static int squash_resolve(struct uni_fs_options *options, struct uni_err *err)
 	return 0;
 }
 
+struct bound {
+	uint64_t bytes;
+	uint32_t block_size;
+};
+
+/* Inode and name at their longest; what packs to more than it is stands there as it is. */
+static int bound_entry(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
+{
+	struct bound *bound = user;
+
+	(void)err;
+	bound->bytes += 128 + 3 * strlen(entry->meta.path) + entry->meta.size / FS_BLOCK * FS_BLOCK;
+	bound->bytes += FS_BLOCK + (entry->meta.size / bound->block_size + 1) * 4;
+	return 0;
+}
+
+uint64_t squash_bound(const struct uni_tree *tree, uint32_t block_size)
+{
+	struct bound bound = { .bytes = 1u << 16, .block_size = block_size };
+	struct uni_err never = UNI_ERR_INIT;
+
+	(void)uni_tree_each(tree, bound_entry, &bound, &never);
+	return (bound.bytes + FS_BLOCK - 1) / FS_BLOCK * FS_BLOCK;
+}
+
+static int squash_enough(const struct uni_tree *tree, const struct uni_fs_options *options,
+			 uint64_t *size, struct uni_err *err)
+{
+	uint64_t image = squash_bound(tree, options->block_size), hashes = 0;
+	int rc = uni_hashtree_size(image / FS_BLOCK, &hashes, err);
+
+	*size = image + hashes;
+	return rc;
+}
+
 static int squash_write(const struct uni_tree *tree, const struct uni_fs_options *options,
 			const char *path, struct uni_fs_result *result, struct uni_err *err)
 {
@@ -92,6 +128,8 @@ const struct uni_fs_format fs_squashfs = {
 	.name = "squashfs",
 	.version = 3,
 	.compressions = compression_names,
+	.packs = SQUASH_PACKS,
 	.resolve = squash_resolve,
+	.enough = squash_enough,
 	.write = squash_write,
 };

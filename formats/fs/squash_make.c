@@ -102,11 +102,6 @@ static int lay_out(struct uni_squash_image *image, const struct uni_squash_previ
 		rc = squash_tables(image, end, err);
 	if (rc == 0 && !fits(image) && previous != NULL)
 		rc = squash_tables(image, squash_place(image, true), err);
-	if (rc == 0 && !fits(image))
-		rc = uni_err_set(err, UNI_E_LIMIT,
-				 "the content needs %llu bytes, and there is room for %llu",
-				 (unsigned long long)uni_squash_image_size(image),
-				 (unsigned long long)image->options.limit);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 """What a recipe may have wrong, item by item: one error that says where, what and what to do, and nothing left behind."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -48,6 +49,19 @@ RECIPES = {
     "no such form": ('[output]\nformats = ["raww"]\n', '6:12: [output]: format cannot be "raww"', 'did you mean "raw"?'),
     "a size below the format's": (VOLUME.format("a", "/a", "site") + 'size = "lots"\n', '9:8: volume "a": size "lots" is not a size',
                                   'sizes are bytes as a number, or text such as "512K", "64M", "2G"'),
+    "files over a size, unread": (VOLUME.format("a", "/a", "huge") + 'format = "ext4"\nsize = "16M"\n',
+                                  '10:8: volume "a": files of 5.5 TB do not fit into 16.8 MB', "a size of 5408042M is sure to do"),
+    "files over a size, packed": (VOLUME.format("a", "/a", "huge") + 'size = "16M"\n',
+                                  '9:8: volume "a": files of 5.5 TB do not fit into 16.8 MB', "a size of 5284324M is sure to do"),
+    "files over a live volume": (VOLUME.format("a", "/a", "huge") + 'format = "live"\nsize = "16M"\n',
+                                 '10:8: volume "a": files of 5.5 TB do not fit into 16.8 MB', ""),
+    "content over a live volume": (VOLUME.format("a", "/a", "noise") + 'format = "live"\nsize = "5M"\n',
+                                   '10:8: volume "a": the content needs 3014656 bytes, and there is room for 2072576',
+                                   "a size of 7M is sure to do"),
+    "content over a partition": (VOLUME.format("a", "/a", "noise") + 'size = "2M"\n',
+                                 '9:8: volume "a" needs 3.0 MB, more than its size of 2.1 MB', "a size of 2964K would do"),
+    "no live volume is so small": (VOLUME.format("a", "/a", "site") + 'format = "live"\nsize = "1M"\n',
+                                   '10:8: volume "a": a live volume of 1048576 bytes: the least is 3145728, the most 137440002048', ""),
     "a key without its table": (None, '1:1: unknown key "requires-uni"', "it belongs below [image]"),
     "another uni": (None, "2:16: the recipe needs uni >=99, this one is ", "other findings may come from that"),
 }
@@ -85,7 +99,9 @@ class BadInput(scenario.Scenario):
         os.mkdir(self.path("work/latin1"))
         with open(self.path("work/latin1").encode() + b"/a\xffb", "wb"):
             pass
-        self.before = None
+        with open(self.write("huge/file", ""), "r+b") as f:
+            f.truncate(5 << 40)
+        self.write("noise/file", random.Random(1).randbytes(3_000_000))
 
     def state(self):
         """What stands in the recipe's folder, the recipe itself aside."""

@@ -253,12 +253,12 @@ void test_ext4_refuses(void **state)
 	options = (struct uni_fs_options){ .volume = "data", .size = 5000 };
 	assert_int_equal(format->resolve(&options, &err), UNI_E_INVAL);
 	options = (struct uni_fs_options){ .volume = "data", .size = 8 * MIB };
-	assert_int_equal(write_as("ext4", tree, options, path, &result), UNI_E_NOSPACE);
+	assert_int_equal(write_as("ext4", tree, options, path, &result), UNI_E_LIMIT);
 	assert_non_null(strstr(err.text, "sparse"));
 	options.size = 1 * MIB;
 	options.writable = true;
 	options.image = "i";
-	assert_int_equal(write_as("ext4", tree, options, path, &result), UNI_E_NOSPACE);
+	assert_int_equal(write_as("ext4", tree, options, path, &result), UNI_E_LIMIT);
 	assert_non_null(strstr(err.text, "journal"));
 	forget(path);
 }

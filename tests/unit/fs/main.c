@@ -70,6 +70,8 @@ int main(void)
 		cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_room_refused),
 		cmocka_unit_test(test_cpio),
 		cmocka_unit_test(test_cpio_damaged),
 		cmocka_unit_test(test_fat_golden),

@@ -33,6 +33,8 @@ void test_make_again(void **state);
 void test_make_moves(void **state);
 void test_make_too_small(void **state);
 void test_make_damaged(void **state);
+void test_room(void **state);
+void test_room_refused(void **state);
 void test_cpio(void **state);
 void test_cpio_damaged(void **state);
 void test_fat_golden(void **state);

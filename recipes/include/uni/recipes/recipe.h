@@ -202,9 +202,10 @@ struct uni_recipe_volume {
 	uint32_t mode;
 	uint64_t size; /* TMPFS: what it may hold, 0: half of memory. SQUASHFS: room of its
 			  partition, 0: what its content needs */
-	bool embed;    /* inside the bootable ELF (content up to UNI_RECIPE_EMBED_MAX) instead of a
-			  partition */
-	bool verity;   /* with hash tree; true when absent, false for TMPFS and EXT4 */
+	struct uni_pos size_pos;
+	bool embed;  /* inside the bootable ELF (content up to UNI_RECIPE_EMBED_MAX) instead of a
+			partition */
+	bool verity; /* with hash tree; true when absent, false for TMPFS and EXT4 */
 	bool has_epoch;
 	int64_t epoch;			      /* time of its files; the image's when absent */
 	struct uni_recipe_texts allow_secret; /* paths, absolute in the volume */

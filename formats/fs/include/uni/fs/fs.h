@@ -24,7 +24,7 @@ struct uni_fs_options {
 	uint32_t block_size;	 /* bytes; 0: the format's default */
 	int64_t epoch;		 /* seconds since 1970, the file system's own time of making */
 	bool verity;		 /* hash tree behind the file system */
-	uint64_t size;		 /* ext4: bytes of the volume; 0: what the content needs */
+	uint64_t size;		 /* bytes of the volume; 0: what the content needs */
 	bool writable;		 /* ext4: room for more, and a journal */
 	uint32_t owner, group;	 /* of a writable one: whose all of it is */
 	const char *image;	 /* of a writable one: with `volume` it decides the UUID */
@@ -50,11 +50,20 @@ struct uni_fs_format {
 	const char *name;		 /* "squashfs", "ext4", "ext2" */
 	uint32_t version;		 /* of what it writes; belongs in keys */
 	const char *const *compressions; /* NULL-terminated, the default first */
+	uint32_t packs; /* bytes of files' content that one byte of a volume holds at most */
 	/* UNI_E_INVAL with what is wrong; also fills defaults in, so that keys see them. */
 	int (*resolve)(struct uni_fs_options *options, struct uni_err *err);
 	/*
+	 * Bytes of a volume that `tree` is sure to fit into, however little its content can be
+	 * compressed: told by names and sizes, no content is read. NULL where the caller cannot
+	 * choose a size.
+	 */
+	int (*enough)(const struct uni_tree *tree, const struct uni_fs_options *options,
+		      uint64_t *size, struct uni_err *err);
+	/*
 	 * Writes to `path`, which it makes or replaces: the caller's temporary file (and its to
-	 * remove when this fails). Nothing is flushed. `options` are resolved.
+	 * remove when this fails). Nothing is flushed. `options` are resolved. UNI_E_LIMIT where
+	 * options->size is too small.
 	 */
 	int (*write)(const struct uni_tree *tree, const struct uni_fs_options *options,
 		     const char *path, struct uni_fs_result *result, struct uni_err *err);
@@ -63,6 +72,18 @@ struct uni_fs_format {
 /* Of a volume that machines write to: it follows from names, so that a new image takes the disk
  * that is there. */
 struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume);
+
+/*
+ * UNI_E_LIMIT where a volume of options->size (resolved; 0 holds everything) has no room for the
+ * files of `tree`, told before anything of their content is read: files without holes, or packed
+ * better than anything but zeros ever was. What passes here may still not fit when it is written.
+ */
+int uni_fs_fits(const struct uni_fs_format *format, const struct uni_tree *tree,
+		const struct uni_fs_options *options, struct uni_err *err);
+/* Gives the UNI_E_LIMIT of a volume with a size that was too small the hint what size would do, if
+ * it has none. Returns err->code. */
+int uni_fs_hint_size(const struct uni_fs_format *format, const struct uni_tree *tree,
+		     const struct uni_fs_options *options, struct uni_err *err);
 
 /* NULL-terminated. */
 extern const struct uni_fs_format *const uni_fs_formats[];

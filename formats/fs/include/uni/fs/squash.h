@@ -28,7 +28,7 @@ struct uni_squash_options {
 	int64_t epoch; /* the file system's own time; placed: also that of files that changed */
 	bool placed;
 	bool exact_times; /* placed: files have the tree's times, not those of their last change */
-	uint64_t limit;	  /* bytes that the image may take, 0: none */
+	uint64_t limit;	  /* bytes that the image takes where it can, 0: none */
 	unsigned threads; /* 0: all processors */
 };
 
