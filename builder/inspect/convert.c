@@ -77,8 +77,11 @@ static int refuse_odd(struct uni_disk_source *source, const char *image, struct 
 		return 0;
 	uni_err_set(err, UNI_E_INVAL, "%s: has %" PRIu64 " bytes, which is no disk", image,
 		    source->size);
-	return uni_err_hint(err, "a disk has whole sectors of %u bytes; was the file cut off?",
-			    UNI_DISK_SECTOR);
+	return uni_err_hint(
+		err,
+		"a disk has whole sectors of %u bytes: get the file again if it was cut "
+		"off, or fill its last sector: truncate -s %%%u FILE",
+		UNI_DISK_SECTOR, UNI_DISK_SECTOR);
 }
 
 static int open_source(struct converting *c, struct uni_err *err)

@@ -81,6 +81,20 @@ static uint64_t block_bytes(const struct disk_mapped *m, uint64_t index)
 	return left < m->block ? left : m->block;
 }
 
+enum { PARTS = 32 };
+
+/* Bytes of the image that a plain block wants: none behind its last part that is there. */
+static uint64_t plain_bytes(const struct disk_mapped *m, uint64_t index,
+			    const struct disk_extent *extent)
+{
+	uint64_t size = block_bytes(m, index), end;
+
+	if (extent->parts == 0)
+		return size;
+	end = (uint64_t)(PARTS - __builtin_clz(extent->parts)) * (m->block / PARTS);
+	return end < size ? end : size;
+}
+
 /* An entry whose range was checked. */
 static int lookup(struct disk_mapped *m, uint64_t index, struct disk_extent *extent,
 		  struct uni_err *err)
@@ -93,7 +107,7 @@ static int lookup(struct disk_mapped *m, uint64_t index, struct disk_extent *ext
 	rc = m->ops->map(m, index, extent, err);
 	if (rc != 0 || extent->kind == DISK_EXTENT_HOLE)
 		return rc;
-	size = extent->kind == DISK_EXTENT_PLAIN ? block_bytes(m, index) : extent->size;
+	size = extent->kind == DISK_EXTENT_PLAIN ? plain_bytes(m, index, extent) : extent->size;
 	if (extent->at > m->length || size > m->length - extent->at)
 		return disk_corrupt(&image, err,
 				    "block %llu lies behind its end; it may be truncated",
@@ -132,7 +146,10 @@ static int first_data(struct disk_mapped *m, uint64_t *offset, uint64_t *length,
 		*length = size - inside;
 		at = m->start + extent.at + inside;
 		if (extent.kind == DISK_EXTENT_PLAIN) {
-			rc = uni_data_next(m->fd, m->start + extent.at + size, &at, length, err);
+			size = plain_bytes(m, index, &extent);
+			rc = inside >= size ? 0
+					    : uni_data_next(m->fd, m->start + extent.at + size, &at,
+							    length, err);
 			if (rc < 0)
 				return rc;
 			inside = at - m->start - extent.at;
@@ -205,6 +222,25 @@ static int unpack(struct disk_mapped *m, uint64_t index, const struct disk_exten
 	return 0;
 }
 
+static int read_plain(const struct disk_mapped *m, const struct disk_extent *extent, size_t inside,
+		      uint8_t *data, size_t size, struct uni_err *err)
+{
+	uint64_t from = m->start + extent->at;
+	size_t part = m->block / PARTS, step;
+	int rc = 0;
+
+	if (extent->parts == 0)
+		return uni_pread_full(m->fd, data, size, from + inside, m->name, err);
+	for (; rc == 0 && size != 0; data += step, inside += step, size -= step) {
+		step = part - inside % part < size ? part - inside % part : size;
+		if ((extent->parts >> (inside / part) & 1) != 0)
+			rc = uni_pread_full(m->fd, data, step, from + inside, m->name, err);
+		else
+			memset(data, 0, step);
+	}
+	return rc;
+}
+
 static int read_block(struct disk_mapped *m, uint64_t index, size_t inside, uint8_t *data,
 		      size_t size, struct uni_err *err)
 {
@@ -218,8 +254,7 @@ static int read_block(struct disk_mapped *m, uint64_t index, size_t inside, uint
 		memset(data, 0, size);
 		break;
 	case DISK_EXTENT_PLAIN:
-		return uni_pread_full(m->fd, data, size, m->start + extent.at + inside, m->name,
-				      err);
+		return read_plain(m, &extent, inside, data, size, err);
 	case DISK_EXTENT_PACKED:
 		rc = unpack(m, index, &extent, err);
 		if (rc == 0)

@@ -21,6 +21,9 @@ struct disk_extent {
 	enum disk_extent_kind kind;
 	uint64_t at;	/* in the image; bytes */
 	uint64_t size;	/* PACKED: stored bytes, what follows in the last sector perhaps too */
+	uint32_t parts; /* PLAIN: which of the block's 32 parts are there, the others are zeros; 0:
+			 * all
+			 */
 	uint64_t claim; /* PACKED: bytes of the image that it has for itself at the least */
 	uint64_t count; /* HOLE: how many blocks from this one are known to be holes */
 };

@@ -1,6 +1,6 @@
 /*
- * Reading QCOW2, versions 2 and 3. Images that stand on others, are encrypted, keep data in another
- * file, or have subclusters are refused; snapshots are passed over, reference counts not looked at.
+ * Reading QCOW2, versions 2 and 3. Images that stand on others, are encrypted or keep data in
+ * another file are refused; snapshots are passed over, reference counts not looked at.
  */
 #include "bytes.h"
 #include "mapped.h"
@@ -14,6 +14,7 @@ struct qcow2_image {
 	uint64_t l1_offset;
 	uint64_t l1_size; /* entries that the disk needs */
 	bool zero_flag;	  /* version 3 */
+	bool subclusters; /* entries are twice as long */
 	uint8_t *l1;
 };
 
@@ -27,28 +28,66 @@ static bool probe(const struct disk_image *image)
 }
 
 /* A run of entries that map nothing is passed over at once: a hole may be terabytes. */
-static uint64_t holes(const uint8_t *table, uint64_t from, uint64_t count)
+static uint64_t holes(const uint8_t *table, size_t entry, uint64_t from, uint64_t count)
 {
 	uint64_t n = 0;
 
-	while (from + n < count && get_be64(table + (from + n) * 8) == 0)
+	while (from + n < count && get_be64(table + (from + n) * entry) == 0)
 		n++;
 	return n;
+}
+
+static void map_compressed(const struct qcow2_image *q, uint64_t entry, struct disk_extent *extent)
+{
+	const struct disk_mapped *mapped = &q->mapped;
+	unsigned shift = qcow2_sectors_shift(q->cluster_bits);
+	uint64_t sectors = (entry & (QCOW2_COMPRESSED - 1)) >> shift;
+
+	extent->kind = DISK_EXTENT_PACKED;
+	extent->at = entry & ((UINT64_C(1) << shift) - 1);
+	extent->size = (sectors + 1) * 512 - extent->at % 512;
+	/* Neighbours share sectors. */
+	extent->claim = sectors != 0 ? sectors * 512 - extent->at % 512 : 0;
+	if (extent->claim < mapped->block / RATIO_MOST)
+		extent->claim = mapped->block / RATIO_MOST;
+	/* The last sector need not be there to its end. */
+	if (extent->at < mapped->length && extent->size > mapped->length - extent->at &&
+	    extent->size - (mapped->length - extent->at) < 512)
+		extent->size = mapped->length - extent->at;
+}
+
+/* Subclusters that are there by `bits`, none of which may be said to be zeros as well. */
+static int map_subclusters(const struct qcow2_image *q, uint64_t entry, uint64_t bits,
+			   struct disk_extent *extent, struct uni_err *err)
+{
+	const struct disk_image image = { .name = q->mapped.name };
+	uint32_t there = (uint32_t)bits;
+
+	if ((there & (uint32_t)(bits >> 32)) != 0)
+		return disk_corrupt(&image, err, "a subcluster is both data and zeros");
+	if (there == 0)
+		return 0;
+	if ((entry & QCOW2_OFFSET) == 0)
+		return disk_corrupt(&image, err, "a subcluster is nowhere");
+	extent->kind = DISK_EXTENT_PLAIN;
+	extent->at = entry & QCOW2_OFFSET;
+	extent->parts = there;
+	return 0;
 }
 
 static int map(struct disk_mapped *mapped, uint64_t index, struct disk_extent *extent,
 	       struct uni_err *err)
 {
 	const struct qcow2_image *q = (struct qcow2_image *)mapped;
-	uint64_t in_table = UINT64_C(1) << (q->cluster_bits - 3);
+	size_t entry_size = q->subclusters ? 16 : 8;
+	uint64_t in_table = (UINT64_C(1) << q->cluster_bits) / entry_size;
 	uint64_t l1_index = index / in_table;
 	uint64_t at = get_be64(q->l1 + l1_index * 8) & QCOW2_OFFSET;
-	unsigned shift = qcow2_sectors_shift(q->cluster_bits);
 	const uint8_t *table;
 	uint64_t entry;
 
 	if (at == 0) {
-		uint64_t tables = holes(q->l1, l1_index, q->l1_size);
+		uint64_t tables = holes(q->l1, 8, l1_index, q->l1_size);
 
 		extent->count = (l1_index + (tables != 0 ? tables : 1)) * in_table - index;
 		return 0;
@@ -56,25 +95,16 @@ static int map(struct disk_mapped *mapped, uint64_t index, struct disk_extent *e
 	table = disk_mapped_table(mapped, at, (size_t)1 << q->cluster_bits, "a table", err);
 	if (table == NULL)
 		return err->code;
-	entry = get_be64(table + index % in_table * 8);
+	entry = get_be64(table + index % in_table * entry_size);
 	if ((entry & QCOW2_COMPRESSED) != 0) {
-		uint64_t sectors = (entry & (QCOW2_COMPRESSED - 1)) >> shift;
-
-		extent->kind = DISK_EXTENT_PACKED;
-		extent->at = entry & ((UINT64_C(1) << shift) - 1);
-		extent->size = (sectors + 1) * 512 - extent->at % 512;
-		/* Neighbours share sectors. */
-		extent->claim = sectors != 0 ? sectors * 512 - extent->at % 512 : 0;
-		if (extent->claim < mapped->block / RATIO_MOST)
-			extent->claim = mapped->block / RATIO_MOST;
-		/* The last sector need not be there to its end. */
-		if (extent->at < mapped->length && extent->size > mapped->length - extent->at &&
-		    extent->size - (mapped->length - extent->at) < 512)
-			extent->size = mapped->length - extent->at;
+		map_compressed(q, entry, extent);
 		return 0;
 	}
+	if (q->subclusters && entry != 0)
+		return map_subclusters(q, entry, get_be64(table + index % in_table * 16 + 8),
+				       extent, err);
 	if ((q->zero_flag && (entry & QCOW2_ZERO) != 0) || (entry & QCOW2_OFFSET) == 0) {
-		uint64_t n = holes(table, index % in_table, in_table);
+		uint64_t n = holes(table, entry_size, index % in_table, in_table);
 
 		extent->count = n != 0 ? n : 1;
 		return 0;
@@ -141,8 +171,6 @@ static int check_features(const struct disk_image *image, const struct qcow2_hea
 		return disk_unsupported(image, err, "is encrypted");
 	if ((h->incompatible_features & QCOW2_EXTERNAL) != 0)
 		return disk_unsupported(image, err, "keeps its data in another file");
-	if ((h->incompatible_features & QCOW2_EXTENDED_L2) != 0)
-		return disk_unsupported(image, err, "has subclusters");
 	if ((h->incompatible_features & QCOW2_CORRUPT) != 0)
 		return disk_corrupt(image, err, "is marked as damaged");
 	if (unknown != 0)
@@ -157,13 +185,14 @@ static int check_features(const struct disk_image *image, const struct qcow2_hea
 static int check_sizes(const struct disk_image *image, const struct qcow2_header *h,
 		       uint64_t *tables, struct uni_err *err)
 {
+	bool subclusters = (h->incompatible_features & QCOW2_EXTENDED_L2) != 0;
 	uint64_t table;
 
-	if (h->cluster_bits < 9 || h->cluster_bits > 21)
+	if (h->cluster_bits < (subclusters ? 14 : 9) || h->cluster_bits > 21)
 		return disk_corrupt(image, err, "has clusters of 2^%u bytes", h->cluster_bits);
 	if (h->size > UNI_DISK_SIZE_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "%s: is too large for a disk", image->name);
-	table = UINT64_C(1) << (2 * h->cluster_bits - 3);
+	table = UINT64_C(1) << (2 * h->cluster_bits - (subclusters ? 4 : 3));
 	*tables = (h->size + table - 1) / table;
 	if (*tables > h->l1_size || *tables * 8 > QCOW2_L1_MOST)
 		return disk_corrupt(image, err, "has a level 1 table that does not fit its size");
@@ -192,6 +221,7 @@ static int qcow2_open(struct uni_disk_source **source, const struct disk_image *
 	made = &q->mapped.base;
 	q->cluster_bits = h.cluster_bits;
 	q->zero_flag = h.version >= 3;
+	q->subclusters = (h.incompatible_features & QCOW2_EXTENDED_L2) != 0;
 	q->l1_size = tables;
 	q->l1 = uni_try_alloc(tables * 8, QCOW2_L1_MOST, "level 1 table", err);
 	if (q->l1 == NULL)

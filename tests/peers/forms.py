@@ -4,6 +4,7 @@
   forms.py MAKER
 """
 
+import itertools
 import os
 import random
 import struct
@@ -35,22 +36,33 @@ THEIRS = [
     ["-O", "qcow2", "-c", "-o", "cluster_size=2M"],
     ["-O", "qcow2", "-o", "compat=0.10"],
     ["-O", "qcow2", "-o", "preallocation=metadata"],
+    ["-O", "qcow2", "-o", "extended_l2=on"],
+    ["-O", "qcow2", "-c", "-o", "extended_l2=on,cluster_size=16k"],
+    ["-O", "qcow2", "-o", "refcount_bits=1"],
+    ["-O", "qcow2", "-o", "refcount_bits=64,lazy_refcounts=on"],
     ["-O", "vmdk"],
     ["-O", "vmdk", "-o", "subformat=streamOptimized"],
+    ["-O", "vmdk", "-o", "zeroed_grain=on"],
     ["-O", "vpc", "-o", "force_size=on"],
     ["-O", "vpc", "-o", "subformat=fixed,force_size=on"],
     ["-O", "vhdx"],
     ["-O", "vhdx", "-o", "block_size=1M"],
-    ["-O", "vhdx", "-o", "subformat=fixed"],
+    ["-O", "vhdx", "-o", "subformat=fixed,block_state_zero=off"],
     ["-O", "vdi"],
     ["-O", "vdi", "-o", "static=on"],
 ]
 
+# With what is said of them.
 REFUSED = [
-    ["-O", "qcow2", "-o", "extended_l2=on"],
-    ["-O", "vmdk", "-o", "subformat=monolithicFlat"],
-    ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"],
+    (["-O", "qcow2", "-o", "data_file={tmp}/data"], "keeps its data in another file"),
+    (["-O", "vmdk", "-o", "subformat=monolithicFlat"], "keeps its data in other files"),
+    (["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"], "keeps its data in other files"),
 ]
+
+# For a disk of 1 MiB in clusters of 64 KiB, each in 32 parts: some written, zeroed, discarded, and the last one not
+# to its end.
+SUBCLUSTERS = ["write -P 1 2k 4k", "write -P 2 64k 64k", "write -z 70k 6k", "discard 100k 2k", "write -P 3 192k 2k",
+               "write -P 4 254k 4k", "write -z 320k 64k", "write -P 5 330k 512", "write -P 6 962k 3k"]
 
 
 def make_disk(path, size):
@@ -66,14 +78,26 @@ def make_disk(path, size):
                 f.write(data)
 
 
+def pieces(path):
+    """(offset, bytes) of what is not zero, by holes of the file and then by MiB."""
+    with open(path, "rb") as f:
+        at, size = 0, os.path.getsize(path)
+        while at < size:
+            try:
+                at = os.lseek(f.fileno(), at, os.SEEK_DATA) >> 20 << 20
+            except OSError:
+                return
+            f.seek(at)
+            data = f.read(1 << 20)
+            if any(data):
+                yield at, data
+            at += 1 << 20
+
+
 def same(a, b):
-    with open(a, "rb") as x, open(b, "rb") as y:
-        while True:
-            left, right = x.read(1 << 20), y.read(1 << 20)
-            if left != right:
-                return False
-            if not left:
-                return True
+    if os.path.getsize(a) != os.path.getsize(b):
+        return False
+    return all(x == y for x, y in itertools.zip_longest(pieces(a), pieces(b)))
 
 
 def write_ours(maker, raw, tmp):
@@ -93,7 +117,8 @@ def write_ours(maker, raw, tmp):
         check("Images are identical" in said, f"{words}: {said}")
         run(maker, "form", "raw", one, two)
         with open(two, "r+b") as f:
-            check(not any(f.read()[os.path.getsize(raw):]), f"{words}: data behind the end")
+            f.seek(os.path.getsize(raw))
+            check(not any(f.read()), f"{words}: data behind the end")
             f.truncate(os.path.getsize(raw))
         check(same(raw, two), f"{words}: our reader differs")
 
@@ -105,13 +130,24 @@ def read_theirs(maker, raw, tmp):
         run(maker, "form", "raw", theirs, back)
         check(same(raw, back), f"{options}: our reader differs")
         os.remove(theirs)
-    for options in REFUSED:
-        run("qemu-img", "convert", "-f", "raw", *options, raw, theirs)
-        run(maker, "form", "raw", theirs, back, fails=True)
+    for options, words in REFUSED:
+        run("qemu-img", "convert", "-f", "raw", *(o.format(tmp=tmp) for o in options), raw, theirs)
+        said = run(maker, "form", "raw", theirs, back, fails=True)
+        check(words in said, f"{options}: {said}")
         os.remove(theirs)
     run("qemu-img", "create", "-f", "qcow2", "-b", raw, "-F", "raw", theirs)
     said = run(maker, "form", "raw", theirs, back, fails=True)
     check("stands on another image" in said, said)
+
+
+def read_subclusters(maker, tmp):
+    theirs, back = os.path.join(tmp, "theirs"), os.path.join(tmp, "back")
+    run("qemu-img", "create", "-f", "qcow2", "-o", "extended_l2=on", theirs, "1M")
+    for command in SUBCLUSTERS:
+        run("qemu-io", "-f", "qcow2", "-c", command, theirs)
+    run(maker, "form", "raw", theirs, back)
+    said = run("qemu-img", "compare", "-f", "raw", "-F", "qcow2", back, theirs)
+    check("Images are identical" in said, f"subclusters: our reader differs: {said}")
 
 
 def stream_vmdk(raw, out, grain):
@@ -178,6 +214,7 @@ def main():
             os.remove(raw)
         make_disk(raw, 100 << 20)
         read_theirs(maker, raw, tmp)
+        read_subclusters(maker, tmp)
         read_other_grains(maker, raw, tmp)
 
 
