@@ -97,12 +97,21 @@ def judge_pressure(kernel, tools, folder):
         run("/sbin/e2fsck", "-fn", disk)
 
 
+def leave_orphan(disk):
+    """As a crash does: a file without a name, to be freed at the next mount, which is before the clock is read. The inodes
+    before its own are free, so that no other file takes that one and hides what is left there."""
+    requests = [f"write {__file__} f{i}" for i in range(500)] + [f"rm f{i}" for i in range(499)]
+    requests += ["set_inode_field f499 links_count 0", "set_super_value last_orphan 511", "unlink f499"]
+    run("/sbin/debugfs", "-w", "-f", "-", disk, input="\n".join(requests))
+
+
 def judge_orphans(kernel, tools, folder):
-    """Threads that remove files and close them all at once."""
+    """Threads that remove files and close them all at once; and one that was left from before."""
     disk, image = os.path.join(folder, "disk"), os.path.join(folder, "image.elf")
     make_image(kernel, os.path.join(tools, "orphans"), "/data", image, args=("/data",))
     for processors in 1, 2:
         make_disk(disk, 32, "-b", "4096")
+        leave_orphan(disk)
         end = boot(image, memory=64, extra=plain(disk) + ["-smp", str(processors)])
         said = end.console.decode(errors="replace").replace("\r", "")
         if (end.kind, end.status) != ("status", 0) or said != "all gone\n":

@@ -426,6 +426,15 @@ int e4_orphan_remove(struct uk_inode *inode)
 	return e4_inode_write(inode);
 }
 
+/* At mount the clock may say 1970 still. A small number here is for e2fsck the next inode of the
+ * list, and none an inode that nobody finished. */
+static uint32_t time_of_deletion(const struct uk_inode *inode)
+{
+	int64_t now = UK_MAX(uk_time_real(), inode->ctime) / SECOND;
+
+	return (uint32_t)UK_MAX(now, (int64_t)e4_of(inode)->inodes);
+}
+
 /* Its blocks go, then itself. */
 static int destroy(struct uk_inode *inode)
 {
@@ -443,7 +452,7 @@ static int destroy(struct uk_inode *inode)
 	error = e4_xattr_drop(inode);
 	if (error == 0)
 		error = e4_orphan_remove(inode);
-	node->deleted = (uint32_t)(uk_time_real() / SECOND);
+	node->deleted = time_of_deletion(inode);
 	node->disk_size = 0;
 	if (error == 0)
 		error = e4_inode_write(inode);
