@@ -48,14 +48,13 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the thread that can answer them. */
-static bool start(pthread_t *thread, struct pool *pool)
+bool uni_thread_start(pthread_t *thread, void *(*run)(void *user), void *user)
 {
 	sigset_t all;
 	sigset_t before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(thread, NULL, work, pool) == 0;
+	bool started = pthread_create(thread, NULL, run, user) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return started;
 }
@@ -79,7 +78,7 @@ int uni_pool_run(size_t count, unsigned threads,
 	pthread_t *others UNI_AUTO_FREE = uni_alloc_array(threads, sizeof(*others));
 	unsigned started = 0;
 	/* The caller is one of them; with fewer than wanted it only takes longer. */
-	while (started + 1 < threads && start(&others[started], &pool))
+	while (started + 1 < threads && uni_thread_start(&others[started], work, &pool))
 		started++;
 	work(&pool);
 	for (unsigned i = 0; i < started; i++)

@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <uni/bundle/form.h>
 #include <uni/cache/store.h>
+#include <uni/disk/disk.h>
 #include <uni/exec/build.h>
 #include <uni/fs/fs.h>
 #include <uni/index/index.h>
 #include <uni/kernel/base.h>
 #include <uni/kernel/elf.h>
+#include <uni/kernel/kernel.h>
 #include <uni/plan/make.h>
 #include <uni/recipes/lock.h>
 #include <uni/recipes/recipe.h>
@@ -79,6 +81,8 @@ struct run {
 	bool done, needed, started, ran;
 	bool received;		     /* from the shared cache */
 	struct uni_digest by_output; /* its other key, when it ran */
+	struct disk_pass *pass;	     /* that it is made in with others, or NULL */
+	struct uni_disk_source *view;
 };
 
 struct build {
@@ -249,6 +253,36 @@ int op_kernel(struct build *b, const struct uni_step *step, struct uni_store_rec
 	      struct uni_err *err);
 int op_box(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	   struct uni_err *err);
+/* Descriptors that are open as long as parts or partitions refer to them. */
+struct fds {
+	int items[UNI_DISK_PARTITIONS_MAX + UNI_PARTS_MAX];
+	size_t count;
+};
+void fds_close(struct fds *fds);
+int open_blob(struct build *b, const struct uni_store_entry *blob, struct fds *fds, int *fd,
+	      struct uni_err *err);
+/* A volume's input: what it is, what its maker says of it, and its bytes. */
+struct volume_use {
+	const struct uni_recipe_volume *volume;
+	size_t index;
+	struct volume_words words;
+	struct uni_store_entry *blob;
+};
+/* False when the input is no volume. */
+bool volume_use(struct build *b, const struct uni_step *step, size_t input, struct volume_use *use);
+/* op_disk.c */
+int op_disk(struct build *b, size_t index, struct uni_store_record *record, struct uni_err *err);
+/* Whether these two forms are made of the same partitions. */
+bool disk_same_pass(const struct uni_step *a, const struct uni_step *b);
+/* A pass for so many forms like that of step `index`; its inputs are there. */
+int disk_pass_open(struct disk_pass **pass, struct build *b, size_t index, size_t forms,
+		   struct uni_err *err);
+/* All join before the first of them runs, and then either run, each in a thread of its own, or
+ * leave. One that has left can run by itself. */
+void disk_pass_join(struct disk_pass *pass, struct run *run);
+void disk_pass_leave(struct run *run);
+void disk_pass_free(struct disk_pass *pass); /* all have left */
+UNI_AUTO_DEFINE(disk_pass)
 /* GUID of the partition that holds a box. */
 struct uni_uuid kernel_partition(const struct uni_store_entry *box);
 /* op_esp.c */
@@ -256,13 +290,11 @@ int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record
 	   struct uni_err *err);
 /* op_form.c */
 int form_write(struct build *b, const struct uni_step *step, const struct uni_form *form,
-	       struct uni_disk_layout *layout, struct uni_disk_result *result,
+	       struct uni_disk_layout *layout, unsigned threads, struct uni_disk_result *result,
 	       struct uni_store_record *record, struct uni_err *err);
 /* op_machine.c */
 int op_machine(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	       struct uni_err *err);
-int op_disk(struct build *b, const struct uni_step *step, struct uni_store_record *record,
-	    struct uni_err *err);
 
 /* base.c: a finding about the base to the diags. */
 void base_complain(struct build *b, struct uni_pos pos, const struct uni_err *why);

@@ -193,7 +193,7 @@ static void put_volumes(const struct build *b, struct uni_buf *out)
 	uni_buf_puts(out, some ? "\n  ],\n" : "],\n");
 }
 
-/* As op_disk wrote them down: "NAME TYPE GUID OFFSET SIZE DIGEST" a line. */
+/* As op_disk wrote them down: "NAME TYPE GUID OFFSET SIZE CONTENT DIGEST" a line. */
 static void put_partitions(const char *meta, struct uni_buf *out)
 {
 	char *text UNI_AUTO_FREE = uni_strdup(meta != NULL ? meta : "");
@@ -203,17 +203,18 @@ static void put_partitions(const char *meta, struct uni_buf *out)
 	uni_buf_puts(out, ",\n     \"partitions\": [");
 	for (char *l = strtok_r(text, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save)) {
 		char name[256], type[64], guid[64], digest[128];
-		uint64_t offset, size;
+		uint64_t offset, size, content;
 
-		if (sscanf(l, "%255s %63s %63s %" SCNu64 " %" SCNu64 " %127s", name, type, guid,
-			   &offset, &size, digest) != 6)
+		if (sscanf(l, "%255s %63s %63s %" SCNu64 " %" SCNu64 " %" SCNu64 " %127s", name,
+			   type, guid, &offset, &size, &content, digest) != 7)
 			continue;
 		uni_buf_puts(out, some ? ",\n       {" : "\n       {");
 		put_text(out, "name", name);
 		uni_buf_printf(out,
 			       ", \"type\": \"%s\", \"guid\": \"%s\",\n        \"offset\": %" PRIu64
-			       ", \"size\": %" PRIu64 ", \"digest\": \"%s\"}",
-			       type, guid, offset, size, digest);
+			       ", \"size\": %" PRIu64 ", \"content_size\": %" PRIu64
+			       ", \"digest\": \"%s\"}",
+			       type, guid, offset, size, content, digest);
 		some = true;
 	}
 	uni_buf_puts(out, "]");

@@ -164,7 +164,7 @@ int op_run(struct build *b, size_t index, struct uni_store_record *record, struc
 	case UNI_OP_ESP:
 		return op_esp(b, step, record, err);
 	case UNI_OP_DISK:
-		return op_disk(b, step, record, err);
+		return op_disk(b, index, record, err);
 	case UNI_OP_MACHINE:
 		return op_machine(b, step, record, err);
 	case UNI_OP_MANIFEST:

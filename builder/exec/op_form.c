@@ -110,7 +110,7 @@ static int beside_open(struct build *b, const struct uni_step *step, const struc
 }
 
 int form_write(struct build *b, const struct uni_step *step, const struct uni_form *form,
-	       struct uni_disk_layout *layout, struct uni_disk_result *result,
+	       struct uni_disk_layout *layout, unsigned threads, struct uni_disk_result *result,
 	       struct uni_store_record *record, struct uni_err *err)
 {
 	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
@@ -133,6 +133,7 @@ int form_write(struct build *b, const struct uni_step *step, const struct uni_fo
 	fill_machine(b, kernel, &machine);
 	machine.volumes = beside.items;
 	machine.volume_count = beside.count;
+	machine.threads = threads;
 	rc = form->write(source, &machine, &out, err);
 	uni_store_writer_free(sink.writer);
 	return rc;

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <uni/base/pool.h>
 #include <uni/base/system.h>
 
 struct walk {
@@ -15,8 +16,7 @@ struct walk {
 	pthread_mutex_t mutex; /* of all below, of the plan's keys, and of the runs' flags */
 	pthread_cond_t changed;
 	size_t left; /* needed and not done */
-	size_t running;
-	int failed; /* lowest step that failed, or -1 */
+	int failed;  /* lowest step that failed, or -1 */
 	struct uni_err err;
 	struct uni_buf messages; /* of the failed step */
 };
@@ -109,141 +109,284 @@ static bool uses_steps(const struct uni_step *step)
 	return false;
 }
 
-static int run_now(struct walk *w, size_t index, struct uni_buf *messages, struct uni_err *err)
+/* A step that is being made. */
+struct job {
+	struct walk *walk;
+	size_t index;
+	struct uni_digest key;
+	int lock; /* of the key; -1: none */
+	bool cold;
+	bool there; /* in the store, after all */
+	bool made;
+	int rc;
+	struct uni_err err;
+	struct uni_buf messages;
+	pthread_t thread;
+	bool started;
+};
+
+/* Under its key's lock it is looked up again: another build may have made it. */
+static int begin(struct job *job)
 {
-	struct build *b = w->b;
-	const struct uni_step *step = uni_plan_step(b->plan, index);
+	struct build *b = job->walk->b;
+	const struct uni_step *step = uni_plan_step(b->plan, job->index);
+	int rc;
+
+	/* Nobody can wait for what has no name yet. */
+	if (job->cold)
+		return 0;
+	rc = uni_store_key_lock(b->store, &job->key, &job->lock, &job->err);
+	if (rc == 0)
+		rc = look_up(b, job->index, &job->key, &job->err);
+	if (rc <= 0)
+		return rc;
+	rc = secrets_check(b, job->index, &job->err);
+	if (rc != 0)
+		return rc;
+	tell(b, UNI_EVENT_STEP_CACHED, step, 0);
+	if (uses_steps(step) && step->has_key)
+		rc = uni_store_result_alias(b->store, &job->key, &step->key,
+					    &b->runs[job->index].record, &job->err);
+	job->there = rc == 0;
+	return rc;
+}
+
+static int run_now(struct job *job)
+{
+	struct build *b = job->walk->b;
+	const struct uni_step *step = uni_plan_step(b->plan, job->index);
+	struct run *run = &b->runs[job->index];
 	uint64_t start = uni_clock_mono_ns();
 	int rc;
 
 	tell(b, UNI_EVENT_STEP_START, step, 0);
-	rc = uni_check_cancel(err);
+	rc = uni_check_cancel(&job->err);
 	if (rc == 0)
-		rc = op_run(b, index, &b->runs[index].record, messages, err);
+		rc = op_run(b, job->index, &run->record, &job->messages, &job->err);
 	if (rc != 0)
 		return rc;
-	b->runs[index].ran = true;
+	run->ran = true;
 	tell(b, UNI_EVENT_STEP_DONE, step, uni_clock_mono_ns() - start);
 	return 0;
 }
 
 /* The result under both of its keys: how it came about, and what it was made of. */
-static int keep(struct build *b, const struct uni_step *step, size_t index,
-		const struct uni_digest *by_outputs, struct uni_err *err)
+static int keep(struct job *job)
 {
-	const struct uni_store_record *record = &b->runs[index].record;
-	int rc = uni_store_result_put(b->store, by_outputs, record, err);
+	struct build *b = job->walk->b;
+	const struct uni_step *step = uni_plan_step(b->plan, job->index);
+	struct run *run = &b->runs[job->index];
+	int rc = uni_store_result_put(b->store, &job->key, &run->record, &job->err);
 
-	b->runs[index].by_output = *by_outputs;
+	run->by_output = job->key;
 	if (rc == 0 && step->has_key)
-		rc = uni_store_result_alias(b->store, by_outputs, &step->key, record, err);
+		rc = uni_store_result_alias(b->store, &job->key, &step->key, &run->record,
+					    &job->err);
 	return rc;
 }
 
-static int do_step(struct walk *w, size_t index, struct uni_buf *messages, struct uni_err *err)
+static int make(struct job *job)
 {
-	struct build *b = w->b;
-	const struct uni_step *step = uni_plan_step(b->plan, index);
-	bool cold = !step->has_key && !uses_steps(step);
-	struct uni_digest key = uses_steps(step) ? output_key(b, step) : step->key;
-	int lock UNI_AUTO_CLOSE = -1;
-	int rc;
+	struct walk *w = job->walk;
+	int rc = run_now(job);
 
-	/* Nobody can wait for what has no name yet. */
-	if (!cold) {
-		rc = uni_store_key_lock(b->store, &key, &lock, err);
-		if (rc == 0)
-			rc = look_up(b, index, &key, err);
-		if (rc == 1 && secrets_check(b, index, err) != 0)
-			return err->code;
-		if (rc < 0)
-			return rc;
-		if (rc == 1) {
-			tell(b, UNI_EVENT_STEP_CACHED, step, 0);
-			return uses_steps(step) && step->has_key
-				       ? uni_store_result_alias(b->store, &key, &step->key,
-								&b->runs[index].record, err)
-				       : 0;
-		}
-	}
-	rc = run_now(w, index, messages, err);
 	if (rc == 0)
-		rc = secrets_check(b, index, err);
+		rc = secrets_check(w->b, job->index, &job->err);
 	if (rc != 0)
 		return rc;
-	if (cold) {
+	if (job->cold) {
 		pthread_mutex_lock(&w->mutex);
-		rc = settle_cold(b, index, err);
+		rc = settle_cold(w->b, job->index, &job->err);
 		pthread_mutex_unlock(&w->mutex);
-		key = step->key;
+		job->key = uni_plan_step(w->b->plan, job->index)->key;
 	}
-	return rc != 0 ? rc : keep(b, step, index, &key, err);
+	if (rc == 0)
+		rc = keep(job);
+	job->made = rc == 0;
+	return rc;
 }
 
-static bool ready(const struct walk *w, size_t index)
+/* --- forms of one image: one pass for all --- */
+
+static void *make_in_pass(void *user)
+{
+	struct job *job = user;
+
+	job->rc = make(job);
+	disk_pass_leave(&job->walk->b->runs[job->index]);
+	return NULL;
+}
+
+/* As many threads as forms: each waits for the others. One that gets none runs when they have. */
+static void make_side_by_side(struct job *const *jobs, size_t count)
+{
+	struct run *runs = jobs[0]->walk->b->runs;
+
+	for (size_t i = 1; i < count; i++) {
+		jobs[i]->started = uni_thread_start(&jobs[i]->thread, make_in_pass, jobs[i]);
+		if (!jobs[i]->started)
+			disk_pass_leave(&runs[jobs[i]->index]);
+	}
+	make_in_pass(jobs[0]);
+	for (size_t i = 1; i < count; i++) {
+		if (jobs[i]->started)
+			pthread_join(jobs[i]->thread, NULL);
+		else
+			jobs[i]->rc = make(jobs[i]);
+	}
+}
+
+static void make_all(struct job *const *jobs, size_t count)
+{
+	struct build *b = jobs[0]->walk->b;
+	struct disk_pass *pass UNI_AUTO(disk_pass) = NULL;
+
+	if (count == 1) {
+		jobs[0]->rc = make(jobs[0]);
+		return;
+	}
+	jobs[0]->rc = disk_pass_open(&pass, b, jobs[0]->index, count, &jobs[0]->err);
+	if (jobs[0]->rc != 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		disk_pass_join(pass, &b->runs[jobs[i]->index]);
+	make_side_by_side(jobs, count);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct job *x = a, *y = b;
+
+	return uni_digest_cmp(&x->key, &y->key);
+}
+
+/* Locks are taken in the order of the keys, as any other build does it. */
+static void do_jobs(struct job *jobs, size_t count)
+{
+	struct job **left UNI_AUTO_FREE = uni_alloc_array(count, sizeof(struct job *));
+	size_t missing = 0;
+	bool failed = false;
+
+	qsort(jobs, count, sizeof(*jobs), by_key);
+	for (size_t i = 0; i < count && !failed; i++) {
+		jobs[i].rc = begin(&jobs[i]);
+		failed = jobs[i].rc != 0;
+		if (!failed && !jobs[i].there)
+			left[missing++] = &jobs[i];
+	}
+	if (!failed && missing != 0)
+		make_all(left, missing);
+	for (size_t i = 0; i < count; i++)
+		uni_close_fd(&jobs[i].lock);
+}
+
+/* --- who does what; the mutex is held --- */
+
+static bool inputs_done(const struct walk *w, size_t index)
 {
 	const struct uni_step *step = uni_plan_step(w->b->plan, index);
-	const struct run *run = &w->b->runs[index];
 
-	if (!run->needed || run->done || run->started)
-		return false;
 	for (size_t i = 0; i < step->input_count; i++)
 		if (step->inputs[i].step >= 0 && !w->b->runs[step->inputs[i].step].done)
 			return false;
 	return true;
 }
 
-static void finish_step(struct walk *w, size_t index, int rc, const struct uni_err *err,
-			struct uni_buf *messages)
+static bool waits(const struct walk *w, size_t index)
 {
-	if (rc == 0) {
-		w->b->runs[index].done = true;
-		w->b->ran += w->b->runs[index].ran;
-		w->b->received += w->b->runs[index].received;
-		w->left--;
-	} else if (w->failed < 0 || (int)index < w->failed) {
-		w->failed = (int)index;
-		w->err = *err;
-		uni_buf_free(&w->messages);
-		w->messages = *messages;
-		*messages = (struct uni_buf)UNI_BUF_INIT;
-	}
-	w->running--;
-	pthread_cond_broadcast(&w->changed);
+	const struct run *run = &w->b->runs[index];
+
+	return run->needed && !run->done && !run->started;
 }
 
-/* Held: the mutex. Takes the first step that can go; false when there is nothing more to do. */
-static bool next_step(struct walk *w, size_t *index)
+/* Whether step `with` is done when `index` is: the step itself, and forms of the same image. */
+static bool goes_along(const struct walk *w, size_t index, size_t with)
 {
-	for (;;) {
-		if (w->left == 0 || w->failed >= 0)
+	return with == index || (waits(w, with) && disk_same_pass(uni_plan_step(w->b->plan, index),
+								  uni_plan_step(w->b->plan, with)));
+}
+
+static bool ready(const struct walk *w, size_t index)
+{
+	if (!waits(w, index))
+		return false;
+	for (size_t i = 0; i < uni_plan_count(w->b->plan); i++)
+		if (goes_along(w, index, i) && !inputs_done(w, i))
 			return false;
-		for (*index = 0; *index < uni_plan_count(w->b->plan); (*index)++) {
-			if (ready(w, *index)) {
-				w->b->runs[*index].started = true;
-				w->running++;
-				return true;
-			}
+	return true;
+}
+
+static void add_job(struct walk *w, size_t index, struct job *job)
+{
+	struct build *b = w->b;
+	const struct uni_step *step = uni_plan_step(b->plan, index);
+
+	*job = (struct job){
+		.walk = w,
+		.index = index,
+		.lock = -1,
+		.cold = !step->has_key && !uses_steps(step),
+		.err = UNI_ERR_INIT,
+		.messages = UNI_BUF_INIT,
+	};
+	job->key = uses_steps(step) ? output_key(b, step) : step->key;
+	b->runs[index].started = true;
+}
+
+/* Waits for steps that can be made, and takes the first with what goes along; 0: there is nothing
+ * more to do. `jobs` has room for the whole plan. */
+static size_t take_jobs(struct walk *w, struct job *jobs)
+{
+	size_t plan = uni_plan_count(w->b->plan);
+	size_t count = 0;
+
+	while (w->left != 0 && w->failed < 0) {
+		for (size_t i = 0; i < plan; i++) {
+			if (!ready(w, i))
+				continue;
+			for (size_t j = i; j < plan; j++)
+				if (goes_along(w, i, j))
+					add_job(w, j, &jobs[count++]);
+			return count;
 		}
 		pthread_cond_wait(&w->changed, &w->mutex);
 	}
+	return 0;
+}
+
+static void finish_job(struct walk *w, struct job *job)
+{
+	struct run *run = &w->b->runs[job->index];
+
+	if (job->there || job->made) {
+		run->done = true;
+		w->b->ran += run->ran;
+		w->b->received += run->received;
+		w->left--;
+	} else if (job->rc != 0 && (w->failed < 0 || (int)job->index < w->failed)) {
+		w->failed = (int)job->index;
+		w->err = job->err;
+		uni_buf_free(&w->messages);
+		w->messages = job->messages;
+		job->messages = (struct uni_buf)UNI_BUF_INIT;
+	}
+	uni_buf_free(&job->messages);
+	pthread_cond_broadcast(&w->changed);
 }
 
 static void *work(void *user)
 {
 	struct walk *w = user;
-	size_t index;
+	struct job *jobs UNI_AUTO_FREE = uni_alloc_array(uni_plan_count(w->b->plan), sizeof(*jobs));
+	size_t count;
 
 	pthread_mutex_lock(&w->mutex);
-	while (next_step(w, &index)) {
-		struct uni_buf messages UNI_AUTO_BUF = UNI_BUF_INIT;
-		struct uni_err err = UNI_ERR_INIT;
-		int rc;
-
+	while ((count = take_jobs(w, jobs)) != 0) {
 		pthread_mutex_unlock(&w->mutex);
-		rc = do_step(w, index, &messages, &err);
+		do_jobs(jobs, count);
 		pthread_mutex_lock(&w->mutex);
-		finish_step(w, index, rc, &err, &messages);
+		for (size_t i = 0; i < count; i++)
+			finish_job(w, &jobs[i]);
 	}
 	pthread_mutex_unlock(&w->mutex);
 	return NULL;

@@ -259,7 +259,7 @@ static int make_disk(struct making *m, struct image *image, size_t form, struct 
 	}
 	make_box(m, image);
 	make_esp(m, image);
-	plan_add(m->plan, UNI_OP_DISK, id, version);
+	plan_add(m->plan, UNI_OP_DISK, id, version + PLAN_DISK_VERSION);
 	plan_options(m->plan, &options);
 	if (m->in->format_tools != NULL)
 		plan_tools(m->plan, &m->in->format_tools[form]);

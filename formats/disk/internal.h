@@ -39,7 +39,10 @@ int disk_walk_next(struct disk_walk *walk, void *data, uint64_t *offset, size_t 
 int disk_write_sparse(int fd, const void *data, size_t size, uint64_t offset, struct uni_err *err);
 int disk_write(int fd, const void *data, size_t size, uint64_t offset, struct uni_err *err);
 
-/* layout.c: of every partition of a placed layout. */
+/* layout.c: the content of a partition, owned by the caller; NULL: failed. */
+struct uni_disk_source *layout_content(const struct uni_disk_partition *partition,
+				       struct uni_err *err);
+/* Of every partition of a placed layout. */
 int layout_digests(const struct uni_disk_layout *layout, struct uni_disk_result *result,
 		   struct uni_err *err);
 

@@ -7,10 +7,10 @@
 #include "pipeline.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uni/base/mem.h>
+#include <uni/base/pool.h>
 #include <uni/base/system.h>
 
 enum { THREADS_MOST = 16, AHEAD = 16, RING = THREADS_MOST + AHEAD };
@@ -129,20 +129,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the thread that can answer them. */
-static bool start(pthread_t *thread, struct line *line)
-{
-	sigset_t all;
-	sigset_t before;
-	bool started;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	started = pthread_create(thread, NULL, run, line) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return started;
-}
-
 int disk_pipeline_run(const struct disk_pipeline *pipeline, void *user, unsigned threads,
 		      struct uni_err *err)
 {
@@ -163,7 +149,7 @@ int disk_pipeline_run(const struct disk_pipeline *pipeline, void *user, unsigned
 	if (threads > THREADS_MOST)
 		threads = THREADS_MOST;
 	line.ring = threads > 1 ? threads + AHEAD : 1;
-	while (started + 1 < threads && start(&others[started], &line))
+	while (started + 1 < threads && uni_thread_start(&others[started], run, &line))
 		started++;
 	run(&line);
 	for (unsigned i = 0; i < started; i++)

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/mapdigest.h>
 #include <uni/base/mem.h>
@@ -68,22 +67,21 @@ static int put_zeros(struct raw_writer *w, uint64_t until, struct uni_hash *part
 	return 0;
 }
 
-/* Content of a file in pieces; its holes are not read. */
-static int hash_file(struct raw_writer *w, const struct uni_disk_content *content,
-		     struct uni_hash *partition, bool write, struct uni_err *err)
+/* A content in pieces; its holes are not read. */
+static int hash_content(struct raw_writer *w, struct uni_disk_source *content,
+			struct uni_hash *partition, bool write, struct uni_err *err)
 {
 	uint64_t start = w->at;
-	uint64_t from = content->offset;
+	uint64_t from = 0;
 	uint64_t length = 0;
 	int rc;
 
-	while ((rc = uni_data_next(content->fd, content->offset + content->size, &from, &length,
-				   err)) > 0) {
-		rc = put_zeros(w, start + (from - content->offset), partition, err);
+	while ((rc = uni_disk_source_next(content, &from, &length, err)) > 0) {
+		rc = put_zeros(w, start + from, partition, err);
 		while (rc == 0 && length != 0) {
 			size_t size = length < CHUNK ? (size_t)length : CHUNK;
 
-			rc = uni_pread_full(content->fd, w->chunk, size, from, "content", err);
+			rc = uni_disk_source_read(content, w->chunk, size, from, err);
 			if (rc == 0 && write)
 				rc = disk_write_sparse(w->fd, w->chunk, size, w->at, err);
 			if (rc == 0)
@@ -96,13 +94,14 @@ static int hash_file(struct raw_writer *w, const struct uni_disk_content *conten
 		if (rc != 0)
 			return rc;
 	}
-	return rc;
+	return rc != 0 ? rc : put_zeros(w, start + content->size, partition, err);
 }
 
-/* A large content: one thread hashes it while another lets the kernel copy it. */
+/* A large file: one thread hashes it while another lets the kernel copy it. */
 struct large {
 	struct raw_writer *w;
-	const struct uni_disk_content *content;
+	const struct uni_disk_content *from;
+	struct uni_disk_source *content;
 	struct uni_hash *partition;
 	uint64_t at;
 };
@@ -112,44 +111,32 @@ static int put_large_half(void *user, size_t index, struct uni_err *err)
 	const struct large *l = user;
 
 	if (index == 0)
-		return hash_file(l->w, l->content, l->partition, false, err);
-	return uni_copy_range(l->content->fd, l->content->offset, l->w->fd, l->at, l->content->size,
-			      err);
-}
-
-static int put_file(struct raw_writer *w, const struct uni_disk_content *content,
-		    struct uni_hash *partition, struct uni_err *err)
-{
-	struct large large = { .w = w, .content = content, .partition = partition, .at = w->at };
-	struct stat st;
-
-	if (fstat(content->fd, &st) != 0)
-		return uni_err_errno(err, "content");
-	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < content->offset + content->size)
-		return uni_err_set(err, UNI_E_CHANGED, "its content became shorter");
-	if (content->size < LARGE)
-		return hash_file(w, content, partition, true, err);
-	return uni_pool_run(2, 2, put_large_half, &large, err);
+		return hash_content(l->w, l->content, l->partition, false, err);
+	return uni_copy_range(l->from->fd, l->from->offset, l->w->fd, l->at, l->from->size, err);
 }
 
 static int put_partition(struct raw_writer *w, const struct uni_disk_partition *p,
 			 struct uni_disk_placed *placed, struct uni_err *err)
 {
-	const struct uni_disk_content *content = &p->content;
-	bool known = content->known != NULL && content->size == placed->size;
+	const struct uni_disk_content *from = &p->content;
+	UNI_AUTO(uni_disk_source) struct uni_disk_source *content = layout_content(p, err);
 	struct uni_hash hash;
-	int rc = put_zeros(w, placed->offset, NULL, err);
+	struct large large = { .w = w, .from = from, .content = content, .at = placed->offset };
+	int rc = content != NULL ? put_zeros(w, placed->offset, NULL, err) : err->code;
 
+	if (content == NULL)
+		return rc;
 	uni_hash_start(&hash);
-	if (rc == 0 && content->data != NULL)
-		rc = put(w, content->data, (size_t)content->size, known ? NULL : &hash, err);
+	large.partition = from->known == NULL ? &hash : NULL;
+	if (rc == 0 && from->size >= LARGE && from->data == NULL && from->source == NULL)
+		rc = uni_pool_run(2, 2, put_large_half, &large, err);
 	else if (rc == 0)
-		rc = put_file(w, content, known ? NULL : &hash, err);
+		rc = hash_content(w, content, large.partition, true, err);
 	if (rc == 0)
-		rc = put_zeros(w, placed->offset + placed->size, known ? NULL : &hash, err);
+		rc = put_zeros(w, placed->offset + placed->size, NULL, err);
 	if (rc != 0)
 		return uni_err_context(err, "partition \"%s\"", p->name != NULL ? p->name : "");
-	placed->digest = known ? *content->known : uni_hash_end(&hash);
+	placed->digest = from->known != NULL ? *from->known : uni_hash_end(&hash);
 	return 0;
 }
 

@@ -4,9 +4,9 @@
  * What comes out depends on what went in, not on who packed it when.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <uni/base/file.h>
+#include <uni/base/pool.h>
 #include <uni/base/system.h>
 
 #include "squash.h"
@@ -108,22 +108,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the thread that can answer them. */
 static void start_thread(struct squash_pipe *pipe)
 {
 	struct worker *worker = uni_alloc(sizeof(*worker));
-	sigset_t all;
-	sigset_t before;
 
 	worker->pipe = pipe;
 	worker->packer = pipe->packers[pipe->started];
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&pipe->threads[pipe->started], NULL, work, worker) == 0)
+	if (uni_thread_start(&pipe->threads[pipe->started], work, worker))
 		pipe->started++;
 	else
 		free(worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 struct squash_pipe *squash_pipe_new(const char *compression, uint32_t level, uint32_t block_size,

@@ -5,6 +5,8 @@
 #ifndef UNI_BASE_POOL_H
 #define UNI_BASE_POOL_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <uni/base/err.h>
 
@@ -14,5 +16,9 @@
 int uni_pool_run(size_t count, unsigned threads,
 		 int (*fn)(void *user, size_t index, struct uni_err *err), void *user,
 		 struct uni_err *err);
+
+/* A thread that gets no signals: they belong to the thread that can answer them. False: there is
+ * none to be had. */
+bool uni_thread_start(pthread_t *thread, void *(*run)(void *user), void *user);
 
 #endif

@@ -22,9 +22,10 @@
 #define UNI_DISK_PARTITIONS_MAX 128
 #define UNI_DISK_NAME_MAX 36 /* UTF-16 units of a partition's name */
 
-/* Bytes in memory, or a range of a file; both borrowed. */
+/* Bytes in memory, or a range of another source or of a file; borrowed. */
 struct uni_disk_content {
-	const void *data; /* NULL: from fd */
+	const void *data;		/* or NULL */
+	struct uni_disk_source *source; /* or NULL: from fd */
 	int fd;
 	uint64_t offset;
 	uint64_t size;
@@ -58,7 +59,7 @@ struct uni_disk_layout {
 struct uni_disk_placed {
 	uint64_t offset;	  /* bytes from the disk's start */
 	uint64_t size;		  /* bytes, a multiple of 4096 */
-	struct uni_digest digest; /* of all its bytes, padding too */
+	struct uni_digest digest; /* of its content; behind that are zeros */
 };
 
 struct uni_disk_result {
@@ -118,6 +119,10 @@ int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_o
  * The source borrows both. */
 int uni_disk_open_layout(struct uni_disk_source **source, struct uni_disk_layout *layout,
 			 uint64_t grain, struct uni_disk_result *result, struct uni_err *err);
+/* What the partitions of a placed layout hold, at their places, without any table: what disks have
+ * in common that are made of the same partitions. Both are borrowed. */
+int uni_disk_open_contents(struct uni_disk_source **source, const struct uni_disk_layout *layout,
+			   const struct uni_disk_result *placed, struct uni_err *err);
 /* Writes what another source holds; it is grown to the form's grain (uni_disk_source_grow). */
 int uni_disk_convert(const struct uni_disk_format *format, const struct uni_disk_options *options,
 		     struct uni_disk_source **source, int fd, struct uni_err *err);
