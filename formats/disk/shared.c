@@ -25,7 +25,7 @@ struct view {
 	struct uni_disk_source base;
 	struct uni_disk_shared *shared;
 	struct view *next;
-	uint64_t at; /* all before is behind it */
+	uint64_t at; /* the piece that it is at; those before are behind it */
 };
 
 struct uni_disk_shared {
@@ -70,16 +70,15 @@ static uint64_t hindmost(const struct uni_disk_shared *shared)
 
 	for (const struct view *v = shared->views; v != NULL; v = v->next)
 		least = v->at < least ? v->at : least;
-	return least / PIECE;
+	return least;
 }
 
-static void move(struct view *view, uint64_t at)
+static void move(struct view *view, uint64_t piece)
 {
-	bool leaves = at / PIECE != view->at / PIECE;
-
-	view->at = at;
-	if (leaves)
-		pthread_cond_broadcast(&view->shared->changed);
+	if (view->at == piece)
+		return;
+	view->at = piece;
+	pthread_cond_broadcast(&view->shared->changed);
 }
 
 static struct slot *find_slot(struct uni_disk_shared *shared, uint64_t number)
@@ -124,11 +123,11 @@ static int fill_slot(struct uni_disk_shared *shared, struct slot *slot, uint64_t
 	return rc;
 }
 
-/* The piece at the view's place. `slot` NULL: it must be read past the window. */
+/* The piece that the view is at. `slot` NULL: it must be read past the window. */
 static int hold(struct view *view, struct slot **slot, struct uni_err *err)
 {
 	struct uni_disk_shared *shared = view->shared;
-	uint64_t number = view->at / PIECE;
+	uint64_t number = view->at;
 
 	for (;;) {
 		*slot = find_slot(shared, number);
@@ -162,7 +161,7 @@ static int read_piece(struct view *view, uint8_t *data, size_t size, uint64_t of
 	int rc;
 
 	pthread_mutex_lock(&shared->lock);
-	move(view, offset);
+	move(view, offset / PIECE);
 	rc = hold(view, &slot, err);
 	pthread_mutex_unlock(&shared->lock);
 	if (rc != 0)
@@ -172,7 +171,7 @@ static int read_piece(struct view *view, uint8_t *data, size_t size, uint64_t of
 	else /* the view's place keeps it there */
 		memcpy(data, slot->data + offset % PIECE, size);
 	pthread_mutex_lock(&shared->lock);
-	move(view, offset + size);
+	move(view, (offset + size) / PIECE);
 	pthread_mutex_unlock(&shared->lock);
 	return rc;
 }
@@ -184,7 +183,7 @@ static int view_read(struct uni_disk_source *source, void *data, size_t size, ui
 	uint8_t *out = data;
 
 	/* Only the view itself moves its place. */
-	if (offset < view->at)
+	if (offset / PIECE < view->at)
 		return from_read(view->shared, data, size, offset, err);
 	while (size != 0) {
 		size_t room = PIECE - (size_t)(offset % PIECE);
