@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/mem.h>
@@ -133,6 +134,24 @@ static void stops(struct reader *r)
 	expect(r, 0, 5 << 20);
 }
 
+/* As many pieces as there is room for are kept for one who has not begun. */
+static sem_t room_is_full;
+
+static void far_ahead(struct reader *r)
+{
+	for (uint64_t at = 10 << 20; r->rc == 0 && at + 3000 < SIZE; at += 1 << 20) {
+		if (at == 16 << 20)
+			sem_post(&room_is_full);
+		expect(r, at, 3000);
+	}
+}
+
+static void late(struct reader *r)
+{
+	sem_wait(&room_is_full);
+	forward(r);
+}
+
 static void nothing(struct reader *r)
 {
 	(void)r;
@@ -255,7 +274,7 @@ static void test_any_order(void **state)
 	struct reader readers[UNI_COUNT(ways)];
 
 	(void)state;
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 5; round++) {
 		count(counted, raw);
 		for (size_t i = 0; i < UNI_COUNT(ways); i++)
 			readers[i] = (struct reader){ .run = ways[i], .expected = bytes };
@@ -263,6 +282,25 @@ static void test_any_order(void **state)
 		for (size_t i = 0; i < UNI_COUNT(ways); i++)
 			assert_int_equal(readers[i].rc, 0);
 	}
+	free(counted);
+	free(bytes);
+	close(raw);
+}
+
+static void test_no_room(void **state)
+{
+	int raw = full_disk();
+	uint8_t *bytes = bytes_of(raw);
+	struct counted *counted = uni_alloc(sizeof(*counted));
+	struct reader readers[] = { { .run = far_ahead, .expected = bytes },
+				    { .run = late, .expected = bytes } };
+
+	(void)state;
+	assert_int_equal(sem_init(&room_is_full, 0, 0), 0);
+	count(counted, raw);
+	run_all(counted, readers, UNI_COUNT(readers));
+	assert_int_equal(readers[0].rc, 0);
+	assert_int_equal(readers[1].rc, 0);
 	free(counted);
 	free(bytes);
 	close(raw);
@@ -295,9 +333,8 @@ static void test_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_once),
-		cmocka_unit_test(test_one_processor),
-		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_once),	  cmocka_unit_test(test_one_processor),
+		cmocka_unit_test(test_any_order), cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_error),
 	};
 
