@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include <uni/base/file.h>
+#include <uni/base/search.h>
 #include <uni/recipes/lock.h>
 #include <uni/recipes/toml.h>
 
@@ -46,31 +47,18 @@ void uni_lock_free(struct uni_lock *lock)
 	free(lock);
 }
 
-/*
- * Every list here is of structs that begin with their name. Finds `name`, or the place where it
- * belongs.
- */
+/* Every list here is of structs that begin with their name. */
+static const char *name_at(const void *items, size_t size, size_t at)
+{
+	return *(char *const *)(const void *)((const char *)items + at * size);
+}
+
+/* Finds `name`, or the place where it belongs. */
 static bool find_place(const void *items, size_t count, size_t size, const char *name,
 		       size_t *place)
 {
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		char *const *item = (const void *)((const char *)items + middle * size);
-		int order = strcmp(*item, name);
-
-		if (order == 0) {
-			*place = middle;
-			return true;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*place = low;
-	return false;
+	UNI_LOWER_BOUND(*place, 0, count, strcmp(name_at(items, size, *place), name) < 0);
+	return *place < count && strcmp(name_at(items, size, *place), name) == 0;
 }
 
 /* A zeroed item at `place`; the list may move. */

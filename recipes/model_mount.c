@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/path.h>
+#include <uni/base/search.h>
 
 enum { LABEL_MAX = 160, VOLUMES_MAX = 64 };
 
@@ -423,24 +424,11 @@ static void check_file_and_volume(struct model *m, const struct uni_recipe_file 
 static const struct uni_recipe_file *find_file(const struct uni_recipe *recipe, const char *path,
 					       const struct uni_recipe_file *before)
 {
-	struct uni_recipe_file wanted = { .path = uni_strdup(path) };
-	const struct uni_recipe_file *found = NULL;
-	size_t low = 0, high = (size_t)(before - recipe->files);
+	const struct uni_recipe_file *files = recipe->files;
+	size_t at, end = (size_t)(before - files);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = compare_files(&recipe->files[middle], &wanted);
-
-		if (recipe->files[middle].path != NULL &&
-		    strcmp(recipe->files[middle].path, path) == 0)
-			found = &recipe->files[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	free(wanted.path);
-	return found;
+	UNI_LOWER_BOUND(at, 0, end, files[at].path == NULL || strcmp(files[at].path, path) < 0);
+	return at < end && strcmp(files[at].path, path) == 0 ? &files[at] : NULL;
 }
 
 /* A file cannot be a folder of another; folders sort before what is in them. */

@@ -5,6 +5,7 @@
 #include "layers.h"
 
 #include <string.h>
+#include <uni/base/search.h>
 #include <uni/base/system.h>
 
 #define WHITEOUT ".wh."
@@ -54,28 +55,17 @@ static void node_free(struct layers *l, struct node *node)
 	l->nodes--;
 }
 
+static int order(const struct node *node, const char *name, size_t size)
+{
+	int front = strncmp(node->name, name, size);
+
+	return front != 0 ? front : node->name[size] != '\0';
+}
+
 static bool find(const struct node *folder, const char *name, size_t size, size_t *place)
 {
-	size_t low = 0, high = folder->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const char *other = folder->items[middle]->name;
-		int order = strncmp(other, name, size);
-
-		if (order == 0)
-			order = other[size] != '\0';
-		if (order == 0) {
-			*place = middle;
-			return true;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*place = low;
-	return false;
+	UNI_LOWER_BOUND(*place, 0, folder->count, order(folder->items[*place], name, size) < 0);
+	return *place < folder->count && order(folder->items[*place], name, size) == 0;
 }
 
 static void drop(struct layers *l, struct node *folder, size_t place)

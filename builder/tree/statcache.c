@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <uni/base/file.h>
+#include <uni/base/search.h>
 #include <uni/base/system.h>
 #include <uni/tree/tree.h>
 #include <unistd.h>
@@ -171,21 +172,12 @@ static const char *path_of(const struct uni_statscope *scope, size_t index)
 /* The record of a path, or count. */
 static size_t search(const struct uni_statscope *scope, const char *path)
 {
-	size_t low = 0;
-	size_t high = scope->count;
-	if (scope->cursor < high && strcmp(path_of(scope, scope->cursor), path) == 0)
+	size_t at;
+
+	if (scope->cursor < scope->count && strcmp(path_of(scope, scope->cursor), path) == 0)
 		return scope->cursor;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = uni_tree_path_cmp(path_of(scope, middle), path);
-		if (order == 0)
-			return middle;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return scope->count;
+	UNI_LOWER_BOUND(at, 0, scope->count, uni_tree_path_cmp(path_of(scope, at), path) < 0);
+	return at < scope->count && strcmp(path_of(scope, at), path) == 0 ? at : scope->count;
 }
 
 bool uni_statscope_find(struct uni_statscope *scope, const char *path,

@@ -3,6 +3,7 @@
  */
 #include "node.h"
 #include <string.h>
+#include <uni/base/search.h>
 
 int uni_tree_path_cmp(const char *a, const char *b)
 {
@@ -106,25 +107,13 @@ struct source *source_add(struct uni_tree *tree, const char *path)
 
 bool node_find(const struct children *children, const char *name, uint32_t *index)
 {
-	uint32_t low = 0;
-	uint32_t high = children->count;
+	size_t at = children->count;
+
 	/* What is added in order belongs behind the last. */
-	if (high > 0 && strcmp(children->items[high - 1].name, name) < 0)
-		low = high;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		int order = strcmp(children->items[middle].name, name);
-		if (order == 0) {
-			*index = middle;
-			return true;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*index = low;
-	return false;
+	if (at != 0 && strcmp(children->items[at - 1].name, name) >= 0)
+		UNI_LOWER_BOUND(at, 0, children->count, strcmp(children->items[at].name, name) < 0);
+	*index = (uint32_t)at;
+	return at < children->count && strcmp(children->items[at].name, name) == 0;
 }
 
 static struct uni_tree_entry view(struct uni_tree_node *node, const char *path)

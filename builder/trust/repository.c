@@ -7,6 +7,7 @@
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/base/search.h>
 
 #define YEAR (INT64_C(365) * 86400)
 #define WEEK (INT64_C(7) * 86400)
@@ -99,15 +100,10 @@ static void role_clear(struct trole *role)
 /* Where `path` is, or would be. */
 static size_t place_of(const struct trole *role, const char *path)
 {
-	size_t low = 0, high = role->target_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (strcmp(role->targets[middle].path, path) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	size_t at;
+
+	UNI_LOWER_BOUND(at, 0, role->target_count, strcmp(role->targets[at].path, path) < 0);
+	return at;
 }
 
 struct target *role_find(const struct trole *role, const char *path)

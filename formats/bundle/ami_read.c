@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
+#include <uni/base/search.h>
 #include <uni/bundle/ami.h>
 #include <unistd.h>
 
@@ -144,18 +145,10 @@ struct ami_source {
 /* The first block of the map at or behind `index`. */
 static size_t find_block(const struct uni_ami_map *map, uint64_t index)
 {
-	size_t low = 0;
-	size_t high = map->count;
+	size_t at;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->blocks[middle].index < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	UNI_LOWER_BOUND(at, 0, map->count, map->blocks[at].index < index);
+	return at;
 }
 
 static int ami_next(struct uni_disk_source *source, uint64_t *offset, uint64_t *length,

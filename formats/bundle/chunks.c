@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/pool.h>
+#include <uni/base/search.h>
 #include <uni/base/system.h>
 #include <uni/bundle/chunks.h>
 #include <uni/disk/source.h>
@@ -144,20 +145,13 @@ size_t *uni_chunks_by_digest(const struct uni_chunks *chunks)
 const struct uni_chunk *uni_chunks_find(const struct uni_chunks *chunks, const size_t *by_digest_,
 					const struct uni_digest *digest)
 {
-	size_t low = 0, high = chunks->count;
+	size_t at;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = uni_digest_cmp(&chunks->items[by_digest_[middle]].digest, digest);
-
-		if (order == 0)
-			return &chunks->items[by_digest_[middle]];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	UNI_LOWER_BOUND(at, 0, chunks->count,
+			uni_digest_cmp(&chunks->items[by_digest_[at]].digest, digest) < 0);
+	if (at == chunks->count || !uni_digest_eq(&chunks->items[by_digest_[at]].digest, digest))
+		return NULL;
+	return &chunks->items[by_digest_[at]];
 }
 
 /* --- bytes --- */

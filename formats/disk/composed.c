@@ -4,6 +4,7 @@
  */
 #include <stddef.h>
 #include <string.h>
+#include <uni/base/search.h>
 
 #include "internal.h"
 
@@ -25,19 +26,11 @@ struct disk_composed {
 /* The first range that ends behind `offset`; count when there is none. */
 static size_t find(const struct disk_composed *composed, uint64_t offset)
 {
-	size_t low = 0;
-	size_t high = composed->count;
+	const struct range *ranges = composed->ranges;
+	size_t at;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct range *r = &composed->ranges[middle];
-
-		if (r->offset + r->size <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	UNI_LOWER_BOUND(at, 0, composed->count, ranges[at].offset + ranges[at].size <= offset);
+	return at;
 }
 
 static int composed_next(struct uni_disk_source *source, uint64_t *offset, uint64_t *length,

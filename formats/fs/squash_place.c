@@ -5,6 +5,7 @@
  * the image before.
  */
 #include <string.h>
+#include <uni/base/search.h>
 
 #include "squash.h"
 #include "squash_make.h"
@@ -85,18 +86,10 @@ static uint64_t take(struct gaps *gaps, size_t index, uint64_t at, uint64_t size
 /* The gap that holds `at`, or where one would be. */
 static size_t gap_at(const struct gaps *gaps, uint64_t at)
 {
-	size_t low = gaps->first;
-	size_t high = gaps->count;
+	size_t i;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (gaps->items[middle].end <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	UNI_LOWER_BOUND(i, gaps->first, gaps->count, gaps->items[i].end <= at);
+	return i;
 }
 
 static uint64_t find_place(struct gaps *gaps, uint64_t wish, uint64_t size)

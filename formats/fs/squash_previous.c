@@ -11,6 +11,7 @@
 #include <string.h>
 #include <uni/base/mem.h>
 #include <uni/base/path.h>
+#include <uni/base/search.h>
 #include <uni/tree/tree.h>
 
 enum { BEFORE_MAX = 1 << 24, WORDS_MAX = 1 << 26 };
@@ -282,23 +283,15 @@ const struct squash_before *squash_before_path(const struct uni_squash_previous 
 const struct squash_before *squash_before_digest(const struct uni_squash_previous *p,
 						 const struct uni_digest *digest, uint64_t size)
 {
-	size_t low = 0;
-	size_t high = p->placed;
+	const struct squash_before *found;
+	size_t at;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (uni_digest_cmp(&p->entries[p->by_digest[middle]].digest, digest) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == p->placed)
+	UNI_LOWER_BOUND(at, 0, p->placed,
+			uni_digest_cmp(&p->entries[p->by_digest[at]].digest, digest) < 0);
+	if (at == p->placed)
 		return NULL;
-	if (!uni_digest_eq(&p->entries[p->by_digest[low]].digest, digest) ||
-	    p->entries[p->by_digest[low]].size != size)
-		return NULL;
-	return &p->entries[p->by_digest[low]];
+	found = &p->entries[p->by_digest[at]];
+	return uni_digest_eq(&found->digest, digest) && found->size == size ? found : NULL;
 }
 
 bool squash_before_fits(const struct uni_squash_previous *p, uint16_t compression,

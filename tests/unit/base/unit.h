@@ -13,6 +13,7 @@ int unit_digest(void);
 int unit_system(void);
 int unit_json(void);
 int unit_xml(void);
+int unit_search(void);
 
 /* What the program does when called with "hold FD": starts a child that holds FD, and waits. */
 int unit_hold(int fd);
