@@ -1,5 +1,5 @@
 /*
- * [app]: a finished program, or what one is compiled and linked from.
+ * [app]: a finished program, one of a volume's files, or what one is compiled and linked from.
  */
 #include "model.h"
 
@@ -96,24 +96,32 @@ static void refuse_without_sources(struct model *m, const struct uni_toml_value 
 			    "[app]: %s says nothing without sources", key);
 }
 
+/* What is finished leaves nothing to link; false: it is not there. */
+static bool check_finished(struct model *m, const struct uni_toml_value *table, const char *key)
+{
+	static const char *const others[] = { "sources", "objects", "libraries",
+					      "include", "cflags",  "path" };
+
+	if (!model_has(table, key))
+		return false;
+	for (size_t i = 0; i < UNI_COUNT(others); i++) {
+		if (strcmp(others[i], key) == 0 || !model_has(table, others[i]))
+			continue;
+		model_error(m, uni_toml_get(table, others[i])->key_pos,
+			    "[app]: %s and %s cannot both be given", others[i], key);
+		model_hint(m, "a program is finished; objects are linked to one");
+	}
+	return true;
+}
+
 static void check_choice(struct model *m, const struct uni_toml_value *table)
 {
-	static const char *const linked[] = { "sources", "objects", "libraries", "include",
-					      "cflags" };
-	bool program = model_has(table, "program");
-
-	if (program) {
-		for (size_t i = 0; i < UNI_COUNT(linked); i++)
-			if (model_has(table, linked[i])) {
-				model_error(m, uni_toml_get(table, linked[i])->key_pos,
-					    "[app]: %s and program cannot both be given",
-					    linked[i]);
-				model_hint(m, "a program is finished; objects are linked to one");
-			}
-	} else if (!model_has(table, "sources") && !model_has(table, "objects")) {
+	if (check_finished(m, table, "program") || check_finished(m, table, "path"))
+		return;
+	if (!model_has(table, "sources") && !model_has(table, "objects")) {
 		model_error(m, table->key_pos,
-			    "[app]: neither program, sources nor objects are given");
-		model_hint(m, "name a finished static program, or what to link one from");
+			    "[app]: neither program, path, sources nor objects are given");
+		model_hint(m, "name a finished program, or what to link one from");
 	} else if (is_empty(table, "sources") && is_empty(table, "objects")) {
 		model_error(m, table->key_pos, "[app]: there is nothing to link a program from");
 	} else if (!model_has(table, "sources")) {
@@ -146,6 +154,8 @@ void model_app(struct model *m)
 	model_inputs(m, "[app]: library", model_get(table, "libraries"), INPUT_REGULAR,
 		     &app->libraries);
 	model_input(m, "[app]: program", model_get(table, "program"), INPUT_REGULAR, &app->program);
+	app->path = model_string(table, "path");
+	app->path_pos = model_pos(table, "path");
 	model_texts(table, "args", &app->args);
 	model_env(model_get(table, "env"), &app->env, &app->env_count);
 }

@@ -455,6 +455,22 @@ static void check_file_folders(struct model *m, const struct uni_recipe_file *fi
 	}
 }
 
+/* What stands there is looked at when there is content to look at. */
+static void check_program(struct model *m)
+{
+	const struct uni_recipe *recipe = m->recipe;
+	const char *path = recipe->app.path;
+
+	for (size_t i = 0; path != NULL && i < recipe->volume_count; i++)
+		if (recipe->volumes[i].mount != NULL && recipe->volumes[i].format != UNI_FS_TMPFS &&
+		    uni_path_inside(path, recipe->volumes[i].mount))
+			return;
+	if (path == NULL)
+		return;
+	model_error(m, recipe->app.path_pos, "[app]: path \"%s\" lies in no volume", path);
+	model_hint(m, "a program beside the recipe is `program`");
+}
+
 void model_check_mounts(struct model *m)
 {
 	const struct uni_recipe *recipe = m->recipe;
@@ -462,6 +478,7 @@ void model_check_mounts(struct model *m)
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		for (size_t k = 0; k < i; k++)
 			check_volume_pair(m, &recipe->volumes[k], &recipe->volumes[i]);
+	check_program(m);
 	for (size_t i = 0; i < recipe->secret_count; i++)
 		check_secret(m, i);
 	for (size_t i = 0; i < recipe->file_count; i++) {

@@ -157,6 +157,16 @@ bool uni_recipe_has_network(const struct uni_recipe *recipe)
 	return networks->count != 0 && strcmp(networks->items[0].text, "none") != 0;
 }
 
+const char *uni_recipe_argv0(const struct uni_recipe *recipe)
+{
+	return recipe->app.path != NULL ? recipe->app.path : recipe->image.name;
+}
+
+struct uni_pos uni_recipe_program_pos(const struct uni_recipe *recipe)
+{
+	return recipe->app.path != NULL ? recipe->app.path_pos : recipe->app.program.pos;
+}
+
 bool uni_recipe_volume_beside(const struct uni_recipe_volume *volume)
 {
 	return volume->format == UNI_FS_LIVE || (volume->writable && !volume->embed);
@@ -220,6 +230,7 @@ static void free_app(struct uni_recipe_app *app)
 	free_inputs(&app->objects);
 	free_inputs(&app->libraries);
 	free_input(&app->program);
+	free(app->path);
 	free_texts(&app->args);
 	free_env(app->env, app->env_count);
 	free(app->cwd);

@@ -119,6 +119,12 @@ static const struct schema_key app_keys[] = {
 	  .means = "A finished program, or a package of one, instead of sources and objects: "
 		   "static, "
 		   "or with its loader and libraries in a volume." },
+	{ .name = "path",
+	  .takes = TAKES_STRING,
+	  .form = FORM_ABSOLUTE,
+	  .means = "A program among the files of a volume, instead of `program`: it starts where "
+		   "it lies, finds what lies beside it, and is read as it is used. It is its own "
+		   "first argument." },
 	{ .name = "args",
 	  .item = "argument",
 	  .takes = TAKES_LIST,
@@ -162,9 +168,8 @@ static const struct schema_key app_keys[] = {
 };
 static const struct schema_table app_table = {
 	.title = "[app]",
-	.means = "The program: either `program`, or what it is linked from. `uni` compiles for the "
-		 "base "
-		 "under fixed flags, so that the same sources give the same bytes.",
+	.means = "The program: `program`, `path`, or what it is linked from. `uni` compiles for "
+		 "the base under fixed flags, so that the same sources give the same bytes.",
 	KEYS(app_keys),
 };
 

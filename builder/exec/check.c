@@ -78,8 +78,7 @@ static struct uni_calls *open_calls(struct build *b)
 }
 
 /* What it can ask for and will not get; that other programs cannot be started is the worst. */
-static void check_calls(struct build *b, const struct uni_elf *elf, struct uni_pos pos,
-			struct uni_err *err)
+static void check_calls(struct build *b, const struct uni_elf *elf, struct uni_err *err)
 {
 	UNI_AUTO(uni_calls) struct uni_calls *table = open_calls(b);
 	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
@@ -88,54 +87,67 @@ static void check_calls(struct build *b, const struct uni_elf *elf, struct uni_p
 	if (table == NULL || uni_elf_calls(elf, &made, err) != 0 ||
 	    !uni_calls_starting(table, elf, &made, &names))
 		return;
-	uni_diags_warning(b->diags, b->recipe->path, pos,
+	uni_diags_warning(b->diags, b->recipe->path, uni_recipe_program_pos(b->recipe),
 			  "%s can start other processes (%s), which base %s refuses", elf->name,
 			  names.data, b->base.name);
 	uni_diags_hint(b->diags, "what never does so works; what forks for each connection, as "
 				 "busybox's httpd, does not");
 }
 
-static int open_program(struct build *b, const struct uni_recipe_input *input, int *fd,
-			struct uni_err *err)
+/* A package's program, or a local image's, as a file of the store. */
+static int blob_path(struct build *b, const struct uni_recipe_input *input, char **path,
+		     struct uni_err *err)
+{
+	struct item item UNI_AUTO_ITEM = { .name = NULL };
+
+	if (item_resolve(b, input, &item, err) != 0)
+		return err->code;
+	return uni_store_blob_path(b->store, &item.blob, path, err);
+}
+
+/* `*elf` stays NULL for what is fetched only when it is wanted, which is not for this. */
+static int open_program(struct build *b, const struct uni_recipe_input *input, struct uni_elf **elf,
+			int *fd, struct uni_err *err)
 {
 	UNI_AUTO_FREE char *blob = NULL;
 	const char *path = input->path;
-	struct item item = { .name = NULL };
+	off_t size;
 
-	if (input->kind == UNI_INPUT_PACKAGE) {
-		if (package_item(b, input, &item, err) != 0)
-			return err->code;
-		free(item.name);
-		if (uni_store_blob_path(b->store, &item.blob, &blob, err) != 0)
+	if (!input_at_hand(input))
+		return 0;
+	if (input->kind != UNI_INPUT_FILE) {
+		if (blob_path(b, input, &blob, err) != 0)
 			return err->code;
 		path = blob;
 	}
 	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *fd < 0 ? uni_err_errno(err, "%s", path) : 0;
+	size = *fd < 0 ? -1 : lseek(*fd, 0, SEEK_END);
+	if (size < 0)
+		return uni_err_errno(err, "%s", path);
+	if (uni_elf_open(elf, *fd, 0, (uint64_t)size, input->text, err) != 0)
+		return err->code;
+	return uni_elf_check_program(*elf, err);
 }
 
-static void check_program(struct build *b, const struct uni_recipe_input *input)
+static void check_program(struct build *b)
 {
 	struct uni_elf *elf UNI_AUTO(uni_elf) = NULL;
+	const struct uni_recipe_input *input = &b->recipe->app.program;
 	struct uni_err why = UNI_ERR_INIT;
 	size_t before = b->diags->errors;
 	int fd UNI_AUTO_CLOSE = -1;
-	off_t size;
 
 	check_package(b, input);
-	if (input->kind == UNI_INPUT_NONE || b->diags->errors != before)
+	if (b->diags->errors != before)
 		return;
-	if (open_program(b, input, &fd, &why) == 0) {
-		size = lseek(fd, 0, SEEK_END);
-		if (size < 0)
-			uni_err_errno(&why, "%s", input->text);
-		else if (uni_elf_open(&elf, fd, 0, (uint64_t)size, input->text, &why) == 0 &&
-			 uni_elf_check_program(elf, &why) == 0 &&
-			 libraries_check(b, elf, &why) == 0)
-			check_calls(b, elf, input->pos, &why);
-	}
+	if (b->recipe->app.path != NULL)
+		volume_program_open(b, &elf, &fd, &why);
+	else
+		open_program(b, input, &elf, &fd, &why);
+	if (why.code == 0 && elf != NULL && libraries_check(b, elf, &why) == 0)
+		check_calls(b, elf, &why);
 	if (why.code != 0)
-		complain(b, input->pos, &why);
+		complain(b, uni_recipe_program_pos(b->recipe), &why);
 }
 
 static void check_tree(struct build *b, const struct uni_recipe_volume *volume)
@@ -164,7 +176,7 @@ int inputs_check(struct build *b, struct uni_err *err)
 		check_package(b, &recipe->app.sources.items[i]);
 	check_objects(b, &recipe->app.objects);
 	check_objects(b, &recipe->app.libraries);
-	check_program(b, &recipe->app.program);
+	check_program(b);
 	check_package(b, &recipe->ca);
 	for (size_t i = 0; i < recipe->file_count; i++)
 		check_package(b, &recipe->files[i].source);

@@ -140,6 +140,12 @@ int images_resolve(struct build *b, const struct uni_recipe_input *const *inputs
 		   const struct uni_lock_arch *locked, struct uni_err *err);
 
 /* The recipe's input, unless it is a folder. */
+/* Whether all of it is on this machine, so that a look costs no transfer; false for none. */
+static inline bool input_at_hand(const struct uni_recipe_input *input)
+{
+	return input->kind == UNI_INPUT_FILE || input->kind == UNI_INPUT_PACKAGE ||
+	       (input->kind == UNI_INPUT_IMAGE && input->url == NULL);
+}
 int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,
 		 struct uni_err *err);
 #define UNI_AUTO_ITEM __attribute__((cleanup(item_clear)))
@@ -323,7 +329,9 @@ char *log_keep(struct build *b, const struct uni_step *step, const struct uni_bu
  * files and volumes. What is not goes to the diags: an error for the loader, warnings for
  * libraries, which may come from elsewhere. A static program needs none. */
 int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err);
-/* The same for the program of a build, which is resolved. */
+/* The recipe's program in a volume; `*elf` stays NULL where that is not at hand. */
+int volume_program_open(struct build *b, struct uni_elf **elf, int *fd, struct uni_err *err);
+/* Whether the program of a build, which is resolved, is there with all that it needs. */
 int program_libraries_check(struct build *b, struct uni_err *err);
 
 /* check.c: inputs that could be resolved and would still not do, all to the diags. */

@@ -1,7 +1,7 @@
 /*
- * Whether a dynamic program will find its loader and its libraries: looked for in the machine's
- * file system as the recipe describes it, before there is one. What comes from addresses is not
- * fetched for this, and is trusted to hold what is looked for.
+ * Whether a program that is a volume's file is there, and a dynamic one's loader and libraries:
+ * looked for in the machine's file system as the recipe describes it, before there is one. What
+ * comes from addresses is not fetched for this, and is trusted to hold what is looked for.
  */
 #include "internal.h"
 
@@ -16,6 +16,7 @@ enum { LINKS_MAX = 40 };
 struct machine {
 	struct build *b;
 	struct uni_tree **trees; /* one for each volume; NULL: not known, or empty */
+	struct uni_tree **made;	 /* those that are not the build's own */
 };
 
 enum place { PLACE_ABSENT, PLACE_FOLDER, PLACE_FILE, PLACE_LINK, PLACE_UNKNOWN };
@@ -83,6 +84,7 @@ static enum place look(const struct machine *m, const char *path, char **text)
 {
 	size_t index = 0;
 	const struct uni_recipe_volume *volume = volume_of(m, path, &index);
+	const struct uni_recipe_input *source = volume != NULL ? &volume->source : NULL;
 	const char *below;
 
 	if (volume == NULL) {
@@ -95,9 +97,10 @@ static enum place look(const struct machine *m, const char *path, char **text)
 	below += *below == '/';
 	if (m->trees[index] != NULL)
 		return look_in_tree(m->trees[index],
-				    volume->source.folder ? volume->source.path : NULL,
+				    source->kind == UNI_INPUT_FILE && source->folder ? source->path
+										     : NULL,
 				    *below != '\0' ? below : ".", text);
-	return volume->source.kind != UNI_INPUT_NONE ? PLACE_UNKNOWN : PLACE_ABSENT;
+	return source->kind != UNI_INPUT_NONE ? PLACE_UNKNOWN : PLACE_ABSENT;
 }
 
 /* A walk to a path, links followed, as the kernel does it. */
@@ -170,6 +173,7 @@ static bool find_file(void *user, const char *path, char **source)
 	}
 }
 
+/* A build has resolved its volumes already; a check has not. */
 static int fill(struct machine *m, struct uni_err *err)
 {
 	const struct uni_recipe *recipe = m->b->recipe;
@@ -177,23 +181,26 @@ static int fill(struct machine *m, struct uni_err *err)
 	int rc = 0;
 
 	m->trees = uni_alloc_array(recipe->volume_count + 1, sizeof(*m->trees));
+	m->made = uni_alloc_array(recipe->volume_count + 1, sizeof(*m->made));
 	for (size_t i = 0; rc == 0 && i < recipe->volume_count; i++) {
-		enum uni_recipe_input_kind kind = recipe->volumes[i].source.kind;
-
-		if (kind != UNI_INPUT_FILE && kind != UNI_INPUT_PACKAGE)
-			continue;
-		m->trees[i] = uni_tree_new(&rules);
-		rc = volume_fill(m->b, &recipe->volumes[i], m->trees[i], err);
+		if (m->b->volumes != NULL && m->b->volumes[i].tree != NULL)
+			m->trees[i] = m->b->volumes[i].tree;
+		else if (input_at_hand(&recipe->volumes[i].source))
+			m->trees[i] = m->made[i] = uni_tree_new(&rules);
+		if (m->made[i] != NULL)
+			rc = volume_fill(m->b, &recipe->volumes[i], m->made[i], err);
 	}
 	return rc;
 }
 
-static void machine_free(struct machine *m)
+static void machine_clear(struct machine *m)
 {
-	for (size_t i = 0; m->trees != NULL && i < m->b->recipe->volume_count; i++)
-		uni_tree_free(m->trees[i]);
+	for (size_t i = 0; m->made != NULL && i < m->b->recipe->volume_count; i++)
+		uni_tree_free(m->made[i]);
+	free(m->made);
 	free(m->trees);
 }
+#define AUTO_MACHINE __attribute__((cleanup(machine_clear)))
 
 static const char *search_path(const struct uni_recipe *recipe)
 {
@@ -207,7 +214,7 @@ static void complain(struct build *b, const struct uni_elf *program,
 		     const struct uni_libraries *found)
 {
 	for (size_t i = 0; i < found->missing.count; i++) {
-		uni_diags_warning(b->diags, b->recipe->path, b->recipe->app.program.pos,
+		uni_diags_warning(b->diags, b->recipe->path, uni_recipe_program_pos(b->recipe),
 				  "%s needs the library %s, which no file or volume holds where "
 				  "loaders look",
 				  program->name, found->missing.items[i]);
@@ -217,7 +224,7 @@ static void complain(struct build *b, const struct uni_elf *program,
 
 int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err)
 {
-	struct machine m = { .b = b };
+	struct machine m AUTO_MACHINE = { .b = b };
 	struct uni_library_view view = { .find = find_file,
 					 .user = &m,
 					 .search = search_path(b->recipe) };
@@ -229,7 +236,6 @@ int libraries_check(struct build *b, const struct uni_elf *program, struct uni_e
 	rc = fill(&m, err);
 	if (rc == 0)
 		rc = uni_libraries_find(program, &view, &found, err);
-	machine_free(&m);
 	if (rc == UNI_E_NOENT) {
 		struct uni_err why = *err;
 
@@ -243,24 +249,56 @@ int libraries_check(struct build *b, const struct uni_elf *program, struct uni_e
 	return rc;
 }
 
-int program_libraries_check(struct build *b, struct uni_err *err)
+static int open_file(const char *path, const char *name, struct uni_elf **elf, int *fd,
+		     struct uni_err *err)
 {
-	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
-	UNI_AUTO_FREE char *path = NULL;
-	UNI_AUTO_CLOSE int fd = -1;
 	off_t size;
 
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	size = *fd < 0 ? -1 : lseek(*fd, 0, SEEK_END);
+	return size < 0 ? uni_err_errno(err, "%s", path)
+			: uni_elf_open(elf, *fd, 0, (uint64_t)size, name, err);
+}
+
+int volume_program_open(struct build *b, struct uni_elf **elf, int *fd, struct uni_err *err)
+{
+	struct machine m AUTO_MACHINE = { .b = b };
+	UNI_AUTO_FREE char *source = NULL;
+	const char *path = b->recipe->app.path;
+
+	if (fill(&m, err) != 0)
+		return err->code;
+	if (!find_file(&m, path, &source))
+		return uni_err_set(err, UNI_E_NOENT, "[app]: path \"%s\" is no file of its volume",
+				   path);
+	if (source == NULL)
+		return 0;
+	if (open_file(source, path, elf, fd, err) != 0)
+		return err->code;
+	return uni_elf_check_program(*elf, err);
+}
+
+static int open_program(struct build *b, struct uni_elf **elf, int *fd, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *path = NULL;
+
+	if (b->recipe->app.path != NULL)
+		return volume_program_open(b, elf, fd, err);
 	/* One that is fetched only when it is wanted is not wanted for this. */
 	if (b->program.name == NULL || (b->program.remote != NULL && !b->program.is_blob))
 		return 0;
 	if (item_path(b, &b->program, &path, err) != 0)
 		return err->code;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	if (size < 0)
-		return uni_err_errno(err, "%s", path);
-	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, b->recipe->app.program.text, err) == 0 &&
-	    libraries_check(b, elf, err) == 0)
+	return open_file(path, b->recipe->app.program.text, elf, fd, err);
+}
+
+int program_libraries_check(struct build *b, struct uni_err *err)
+{
+	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
+	UNI_AUTO_CLOSE int fd = -1;
+
+	if (open_program(b, &elf, &fd, err) == 0 &&
+	    (elf == NULL || libraries_check(b, elf, err) == 0))
 		return 0;
-	return uni_recipe_place(b->recipe, b->recipe->app.program.pos, err);
+	return uni_recipe_place(b->recipe, uni_recipe_program_pos(b->recipe), err);
 }

@@ -120,6 +120,8 @@ static int add_program(struct build *b, const struct uni_step *step, struct kern
 	struct uni_store_entry *blob;
 	int rc;
 
+	if (b->recipe->app.path != NULL)
+		return 0;
 	if (b->program.name == NULL) {
 		blob = input_blob(b, step, (size_t)find_input(step, "program"));
 	} else {

@@ -206,7 +206,7 @@ int tools_resolve(struct build *b, struct uni_err *err)
 	if (app->sources.count != 0)
 		rc = tool_set_resolve(b, "compile", compile, list_compile, NULL, &b->compile_tools,
 				      err);
-	if (rc == 0 && app->program.kind == UNI_INPUT_NONE)
+	if (rc == 0 && app->program.kind == UNI_INPUT_NONE && app->path == NULL)
 		rc = tool_set_resolve(b, "link", link, list_link, NULL, &b->link_tools, err);
 	for (size_t i = 0; rc == 0 && i < b->format_count; i++)
 		if (strcmp(b->formats[i], "elf") != 0 && uni_machine_find(b->formats[i]) == NULL &&

@@ -31,6 +31,7 @@ char *program_image_name(const char *path); /* "/usr/bin/My_Server" as "my_serve
 void program_put_string(struct uni_buf *out, const char *text); /* as TOML has it */
 /* program_libraries.c: what a dynamic program needs besides, and the recipe's part about it. */
 void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_look *look);
+bool program_holds_secret(const char *path); /* what looks like a key, in a file */
 void program_put_libraries(const struct uni_program_look *look, const char *folder,
 			   struct uni_buf *out);
 

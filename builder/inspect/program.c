@@ -14,6 +14,7 @@
 #define NAME_MAX_BYTES 64
 #define GO_BUILD_ID 4 /* note type */
 #define MEMORY_LEAST (64u << 20)
+#define MEMORY_COMPILER (256u << 20) /* besides, for one that compiles while it runs */
 #define MEMORY_STEP (32u << 20)
 
 void uni_program_look_free(struct uni_program_look *look)
@@ -166,6 +167,42 @@ static void look_at_go(const struct uni_elf *elf, struct uni_program_look *look)
 	look->network = true;
 }
 
+static int see_compiler(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err)
+{
+	static const char *const marks[] = { "_ZN2v8", "_ZN3JSC", "luaJIT_", "DotNetRuntimeInfo" };
+	const char **found = user;
+
+	(void)err;
+	for (size_t i = 0; i < UNI_COUNT(marks); i++)
+		if (uni_str_starts(symbol->name, marks[i]))
+			*found = symbol->name;
+	return 0;
+}
+
+/* By the engines' names: what a program compiles cannot be told from its code. */
+static void look_at_compilers(const struct uni_elf *elf, struct uni_program_look *look)
+{
+	static const char *const engines[] = { "libjli.so",	"libjvm.so",	"libluajit",
+					       "libnode.so",	"libmozjs",	"libpypy",
+					       "libcoreclr.so", "libhostfxr.so" };
+	const char *found = NULL;
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	for (size_t i = 0; i < elf->needed.count; i++)
+		for (size_t k = 0; k < UNI_COUNT(engines); k++)
+			if (uni_str_starts(elf->needed.items[i], engines[k]))
+				found = elf->needed.items[i];
+	if (found == NULL && elf->interpreter != NULL)
+		(void)uni_elf_dynamic_symbols(elf, see_compiler, &found, &ignored);
+	if (found == NULL)
+		return;
+	look->jit = true;
+	program_finding(
+		look, UNI_PROGRAM_NOTE,
+		uni_asprintf("it compiles code while it runs (%s): the recipe permits that", found),
+		"without jit = true no memory is writable and executable at once");
+}
+
 static int look_at(const struct uni_elf *elf, const char *base, const struct uni_calls *table,
 		   struct uni_program_look *look, struct uni_err *err)
 {
@@ -176,6 +213,7 @@ static int look_at(const struct uni_elf *elf, const char *base, const struct uni
 		program_finding(look, UNI_PROGRAM_STOPS, uni_strdup(why.text), why.hint);
 	else if (elf->interpreter != NULL)
 		program_look_at_libraries(elf, look);
+	look_at_compilers(elf, look);
 	if (table == NULL || elf->machine != EM_X86_64)
 		return 0;
 	if (uni_elf_calls(elf, &made, err) != 0)
@@ -202,8 +240,9 @@ int uni_program_look(const char *path, const char *base, const struct uni_calls 
 	look->size = (uint64_t)size;
 	if (look_at(elf, base, table, look, err) != 0)
 		return err->code;
-	look->memory = (MEMORY_LEAST + 2 * (look->size + look->library_bytes) + MEMORY_STEP - 1) /
-		       MEMORY_STEP * MEMORY_STEP;
+	look->memory = MEMORY_LEAST + 2 * (look->size + look->library_bytes) +
+		       (look->jit ? MEMORY_COMPILER : 0);
+	look->memory = (look->memory + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
 	return 0;
 }
 
@@ -271,10 +310,10 @@ static void put_env(struct uni_buf *out, const struct uni_strv *env)
 	}
 }
 
-static void put_app(const struct uni_program_words *words, struct uni_buf *out)
+static void put_app(const struct uni_program_words *words, bool jit, struct uni_buf *out)
 {
-	uni_buf_puts(out, "\n[app]\nprogram = ");
-	program_put_string(out, words->program);
+	uni_buf_printf(out, "\n[app]\n%s = ", words->path != NULL ? "path" : "program");
+	program_put_string(out, words->path != NULL ? words->path : words->program);
 	uni_buf_puts(out, "\nargs = ");
 	put_list(out, words->args);
 	if (words->cwd != NULL) {
@@ -282,6 +321,10 @@ static void put_app(const struct uni_program_words *words, struct uni_buf *out)
 		program_put_string(out, words->cwd);
 		uni_buf_puts(out, "\n");
 	}
+	if (jit)
+		uni_buf_puts(out, "jit = true\n");
+	if (words->user != 0 || words->group != 0)
+		uni_buf_printf(out, "user = %u\ngroup = %u\n", words->user, words->group);
 	if (words->env != NULL && words->env->count != 0)
 		put_env(out, words->env);
 }
@@ -301,7 +344,7 @@ void uni_program_recipe(const struct uni_program_look *look, const struct uni_pr
 	}
 	uni_buf_printf(out, "\n[image]\nname = \"%s\"\n\n[base]\nname = \"%s\"\n", look->name,
 		       words->base);
-	put_app(words, out);
+	put_app(words, look->jit, out);
 	uni_buf_puts(out, "\n[config]\n");
 	if (look->network)
 		uni_buf_puts(out,

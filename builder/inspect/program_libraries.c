@@ -101,7 +101,7 @@ static void put_links(const struct uni_program_look *look, struct uni_buf *out)
 	}
 }
 
-static bool holds_secret(const char *path)
+bool program_holds_secret(const char *path)
 {
 	UNI_AUTO_CLOSE int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	struct uni_secret_scan scan;
@@ -126,7 +126,7 @@ static void put_allowed(const struct uni_program_look *look, struct uni_buf *out
 		const struct uni_library *library = &look->libraries.items[i];
 		UNI_AUTO_FREE char *path = uni_asprintf("/%s", place_of(library));
 
-		if (!holds_secret(library->source))
+		if (!program_holds_secret(library->source))
 			continue;
 		uni_buf_puts(out, between);
 		program_put_string(out, path);

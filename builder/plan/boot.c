@@ -35,7 +35,8 @@ const char *const uni_plan_ca_paths[] = {
 
 char *uni_plan_program_path(const struct uni_recipe *recipe)
 {
-	return uni_asprintf("/bin/%s", recipe->image.name);
+	return recipe->app.path != NULL ? uni_strdup(recipe->app.path)
+					: uni_asprintf("/bin/%s", recipe->image.name);
 }
 
 static void add_texts(struct uni_strv *to, const struct uni_recipe_texts *from)
@@ -97,7 +98,7 @@ struct uni_boot_config *uni_plan_boot_config(const struct uni_recipe *recipe)
 	struct uni_boot_config *config = uni_boot_config_new();
 	const struct uni_recipe_config *from = &recipe->config;
 
-	uni_strv_add(&config->args, recipe->image.name);
+	uni_strv_add(&config->args, uni_recipe_argv0(recipe));
 	add_texts(&config->args, &recipe->app.args);
 	for (size_t i = 0; i < recipe->app.env_count; i++)
 		uni_strv_addf(&config->env, "%s=%s", recipe->app.env[i].name,

@@ -49,7 +49,7 @@ static void make_compiles(struct making *m)
 
 static void make_link(struct making *m)
 {
-	if (m->in->program != NULL)
+	if (m->in->program != NULL || m->in->recipe->app.path != NULL)
 		return;
 	plan_add(m->plan, UNI_OP_LINK, "link", UNI_LINK_VERSION);
 	plan_tools(m->plan, &m->in->link_tools);
@@ -159,7 +159,7 @@ static int make_kernel(struct making *m, struct image *image, struct uni_err *er
 	plan_source(m->plan, "base", &base);
 	if (m->in->program != NULL)
 		plan_source(m->plan, "program", m->in->program);
-	else
+	else if (m->program >= 0)
 		plan_use(m->plan, "program", m->program, "program");
 	if (m->root >= 0)
 		plan_use(m->plan, "root", m->root, "root");

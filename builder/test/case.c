@@ -145,7 +145,7 @@ static int write_config(const struct test_run *run, char **path, struct uni_err 
 	if (!test->has_args && test->env_count == 0)
 		return 0;
 	if (test->has_args)
-		uni_strv_add(&config->args, recipe->image.name);
+		uni_strv_add(&config->args, uni_recipe_argv0(recipe));
 	for (size_t i = 0; i < test->args.count; i++)
 		uni_strv_add(&config->args, test->args.items[i].text);
 	if (test->env_count != 0)

@@ -258,10 +258,10 @@ class Images(Registry):
         self.push("layout", "team/hello:1")
         for address in (f"oci://{self.host}/team/hello:1", "oci:layout:v1"):
             recipe, found = self.imported(address)
-            self.assertIn(f'program = "{address}//usr/bin/static"', recipe)
+            self.assertIn('path = "/usr/bin/static"', recipe)
             self.assertIn(f'[[volume]]\nname = "etc-static"\nmount = "/etc/static"\nsource = "{address}//etc/static"', recipe)
-            self.assertIn("the image keeps data in /data", found["may"])
-            self.assertIn("as user www", found["note"])
+            self.assertIn('[[volume]]\nname = "data"\nmount = "/data"\nformat = "ext4"\nmode = "rw"\n', recipe)
+            self.assertIn("the image runs it as www", found["may"])
             out = self.uni("run", "recipe.toml", "-t", "60", status=7)
             self.assertEqual([line for line in out.splitlines() if not line.startswith("arg 0")],
                              ["arg 1 one", 'arg 2 two "words"', "env good day", "page of the image"])
@@ -279,6 +279,69 @@ class Images(Registry):
             layout.finish(config)
             recipe, found = self.imported("oci:layout", status=status)
             self.assertIn(word, found["may" if status == 0 else "stops"])
+
+    TELLER_C = """#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	char exe[99] = "";
+	const char *const files[] = { "/data/x", "/var/lib/x", "/usr/x" };
+	readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	for (int i = 0; i < argc; i++) printf("%s ", argv[i]);
+	printf("is %s of %u:%u\\nwrites", exe, getuid(), getgid());
+	for (int i = 0; i < 3; i++) { FILE *f = fopen(files[i], "w"); if (f) printf(" %s", files[i]); }
+	puts("");
+	return 0;
+}
+"""
+
+    def told(self, *members, **config):
+        """What is said of an image with the teller, under two names, and these settings."""
+        shutil.rmtree(os.path.join(self.work, "layout"), ignore_errors=True)
+        layout = Layout(os.path.join(self.work, "layout"))
+        layout.layer(member("usr/bin/teller", self.read("teller"), mode=0o755), member("usr/bin/other", kind=tarfile.SYMTYPE, link="teller"),
+                     member("etc/passwd", "root:x:0:0::/:/bin/sh\nwww:x:33:44::/:/bin/sh\n"), member("etc/group", "files:x:55:\n"),
+                     member("etc/cron.d/x", "x"), member("var/lib/old", "x"), *members)
+        layout.finish(config)
+        return self.imported("oci:layout")
+
+    def test_import_of_settings(self):
+        """User, folders for data, ports and health check of an image become the recipe's; the program stays where it is."""
+        self.write("teller.c", self.TELLER_C)
+        self.tool("musl-gcc", "-static", "-o", "teller", "teller.c")
+        recipe, found = self.told(Entrypoint=["other"], Cmd=["x"], User="www", Volumes={"/data": {}, "/var/lib": {}, "/usr/share/x": {}},
+                                  ExposedPorts={"80/tcp": {}, "x": {}}, StopSignal="SIGQUIT",
+                                  Healthcheck={"Test": ["CMD-SHELL", "curl -f 'http://localhost:8080/health?x' || exit 1"]})
+        for words in ('path = "/usr/bin/other"', "user = 33\ngroup = 44\n", 'network = "dhcp"', "port 80/tcp: uni run RECIPE --port 8080:80",
+                      '[[test]]\nname = "healthy"\n\n[[test.http]]\nport = 8080\npath = "/health?x"\n'):
+            self.assertIn(words, recipe)
+        self.assertNotIn("cron", recipe)
+        self.assertIn("keeps data in /usr/share/x, which is read-only", recipe)
+        self.assertIn("stopped by SIGQUIT", recipe)
+        self.assertIn(b"nothing wrong", self.run_uni("check", "recipe.toml").stderr)
+        self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"),
+                         "/usr/bin/other x is /usr/bin/teller of 33:44\nwrites /data/x /var/lib/x\n")
+        self.write("recipe.toml", recipe.replace("bin/other", "bin/none"))
+        for command in "check", "build":
+            self.assertRegex(self.fails(command, "recipe.toml"), r'recipe.toml:\d+:\d+: .*path "/usr/bin/none" is no file of its volume')
+
+    def test_import_of_commands(self):
+        """Scripts in a language are started by its program, a shell's plain commands without the shell."""
+        self.write("teller.c", self.TELLER_C)
+        self.tool("musl-gcc", "-static", "-o", "teller", "teller.c")
+        script = member("app/run", "#!/usr/bin/env -S teller -q\n", mode=0o755)
+        for command, user, words in ((["/app/run", "x"], "33", 'args = ["-q", "/app/run", "x"]'), (["/bin/sh", "-c", "exec teller a b"], ":", 'args = ["a", "b"]'),
+                                     (["run"], "www:files", 'group = 55'), (["teller"], "7:8", "user = 7\ngroup = 8\n")):
+            recipe, found = self.told(script, member("bin/sh", self.read("teller"), mode=0o755), Cmd=command, User=user, WorkingDir="/app",
+                                      Env=["PATH=/app:/usr/bin"])
+            self.assertIn(words, recipe)
+            self.assertIn('path = "/usr/bin/teller"', recipe)
+            self.assertNotIn("stops", found)
+        self.write("key", self.tool("openssl", "genrsa", "2048"))
+        _, found = self.told(member("srv/key.pem", self.read("key")), Cmd=["teller"])
+        self.assertIn("what looks like a key, /srv/key.pem", found["may"])
+        recipe, _ = self.told(member("usr/lib/test.so", self.read("key")), Cmd=["teller"])
+        self.assertIn('allow-secret = ["/lib/test.so"]', recipe)
 
     def refused(self, word, *members, **more):
         layout = Layout(self.path("bad", str(len(os.listdir(self.path("bad")))) if os.path.isdir(self.path("bad")) else "0"))

@@ -103,7 +103,7 @@ struct uni_recipe_env {
 	struct uni_pos pos;
 };
 
-/* Either `program`, or at least one of `sources` and `objects`. */
+/* One of `program`, `path`, or at least one of `sources` and `objects`. */
 struct uni_recipe_app {
 	struct uni_recipe_inputs sources;  /* C files, in the recipe's order */
 	struct uni_recipe_inputs includes; /* folders for -I, all of kind FILE */
@@ -111,9 +111,11 @@ struct uni_recipe_app {
 					      -UNAME, -O0..-O3 -Os -Og, -std=... */
 	struct uni_recipe_inputs objects;
 	struct uni_recipe_inputs libraries; /* in link order */
-	struct uni_recipe_input program;    /* kind NONE when linked from objects */
-	struct uni_recipe_texts args;	    /* behind argv[0], which is the image's name */
-	struct uni_recipe_env *env;	    /* sorted by name */
+	struct uni_recipe_input program;    /* kind NONE when linked from objects, or: */
+	char *path;			    /* in a volume; NULL otherwise */
+	struct uni_pos path_pos;
+	struct uni_recipe_texts args; /* behind argv[0]: `path`, or the image's name */
+	struct uni_recipe_env *env;   /* sorted by name */
 	size_t env_count;
 	char *cwd;	      /* absolute, normalised; "/" when absent */
 	bool jit;	      /* may have memory that is writable and executable at once */
@@ -388,6 +390,11 @@ struct uni_recipe_options {
  * recipe with errors), UNI_E_LIMIT or what reading the file gave (nothing is in `diags` then), and
  * `err` tells the first.
  */
+/* By what the program is called where nothing else is said: its first argument. */
+const char *uni_recipe_argv0(const struct uni_recipe *recipe);
+/* Where the recipe says which program. */
+struct uni_pos uni_recipe_program_pos(const struct uni_recipe *recipe);
+
 int uni_recipe_load(struct uni_recipe **out, const char *path,
 		    const struct uni_recipe_options *options, struct uni_diags *diags,
 		    struct uni_err *err);

@@ -27,6 +27,7 @@ struct uni_program_look {
 	uint64_t size;			/* of the file */
 	uint64_t memory;		/* a beginning for [machine] */
 	bool network;			/* it can make sockets */
+	bool jit;			/* it compiles code while it runs */
 	struct uni_libraries libraries; /* of a dynamic program, as this machine has them */
 	uint64_t library_bytes;
 	struct uni_program_finding *findings; /* the worst first */
@@ -47,12 +48,14 @@ int uni_program_look(const char *path, const char *base, const struct uni_calls 
 /* What a recipe says besides. All borrowed. */
 struct uni_program_words {
 	const char *base;
-	const char *program; /* its path, as the recipe is to say it */
+	const char *program; /* its path, as the recipe is to say it; or NULL: */
+	const char *path;    /* among the files of a volume */
 	const char *folder;  /* where the libraries are, for a volume at /usr; NULL: elsewhere */
 	const struct uni_strv *args;
 	const struct uni_strv *env; /* NAME=VALUE */
 	const char *cwd;	    /* NULL: the root */
-	const char *more;	    /* tables behind it, or NULL: a first test */
+	uint32_t user, group;
+	const char *more; /* tables behind it, or NULL: a first test */
 };
 
 /* A first recipe, with the findings as comments. */

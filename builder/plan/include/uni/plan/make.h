@@ -39,7 +39,7 @@ struct uni_plan_inputs {
 	size_t object_count;
 	const struct uni_plan_source *libraries;
 	size_t library_count;
-	const struct uni_plan_source *program;	/* NULL when linked */
+	const struct uni_plan_source *program;	/* NULL when linked, or in a volume */
 	const struct uni_plan_source *ca;	/* NULL without */
 	const struct uni_plan_source *boot_key; /* of Secure Boot; NULL without */
 	const struct uni_plan_source *boot_certificate;
@@ -82,7 +82,7 @@ void uni_plan_fs_options(const struct uni_recipe *recipe, const struct uni_recip
 struct uni_disk_options uni_plan_disk_options(const struct uni_recipe *recipe, const char *format);
 /* The library whose version is in a form's bytes (uni_disk_codec_file), or NULL. */
 const char *uni_plan_codec(const struct uni_recipe *recipe, const char *format);
-/* Where the program appears as a file, "/bin/NAME"; owned by the caller. */
+/* Where the program is as a file: "/bin/NAME", or in a volume; owned by the caller. */
 char *uni_plan_program_path(const struct uni_recipe *recipe);
 /* Every path at which programs look for a CA bundle; the first is the file, the others are links
  * to it. NULL-terminated. */
