@@ -201,16 +201,12 @@ int op_box(struct build *b, const struct uni_step *step, struct uni_store_record
 	struct uni_digest digest;
 	int fd UNI_AUTO_CLOSE = -1;
 	uint64_t size;
-	const struct uni_base_kernel *kernel;
-	int rc = base_kernel(b, step, &kernel, err);
+	int rc = uni_store_blob_open(b->store, &elf, &fd, err);
 
-	if (rc == 0)
-		rc = uni_store_blob_open(b->store, &elf, &fd, err);
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, b->store, err);
 	if (rc == 0)
-		rc = uni_box_pack(fd, elf.size, kernel->packed.path, uni_store_writer_fd(writer),
-				  &size, &digest, err);
+		rc = uni_box_pack(fd, elf.size, uni_store_writer_fd(writer), &size, &digest, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, &digest, &blob, err);
 	if (rc == 0)

@@ -206,7 +206,6 @@ static void make_box(struct making *m, struct image *image)
 		return;
 	add_step(m, UNI_OP_BOX, "box", image, UNI_BOX_VERSION_WRITTEN);
 	plan_tools(m->plan, &m->in->box_tools);
-	plan_source(m->plan, "base", &m->in->base);
 	plan_use(m->plan, "elf", image->kernel, "elf");
 	image->box = plan_close(m->plan);
 }

@@ -42,7 +42,6 @@ struct key_set {
 static const struct key kernel_keys[] = {
 	KERNEL_KEY("name", KEY_TEXT, true, name),
 	KERNEL_KEY("file", KEY_FILE, true, file),
-	KERNEL_KEY("packed", KEY_FILE, false, packed),
 	KERNEL_KEY("symbols", KEY_FILE, false, symbols),
 	KERNEL_KEY("devices", KEY_TEXTS, true, can.devices),
 	KERNEL_KEY("filesystems", KEY_TEXTS, true, can.filesystems),

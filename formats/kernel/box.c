@@ -45,7 +45,7 @@ static void seal(struct uni_box_header *header)
 struct packing {
 	int elf_fd;
 	const char *name;
-	const char *ready_path; /* or NULL */
+	struct codec_range packed_already;
 	int fd;
 	struct uni_box_header header;
 };
@@ -87,43 +87,6 @@ static int write_stored(struct packing *p, uint64_t size, struct uni_err *err)
 	return 0;
 }
 
-/* The base's kernel as it was packed with the base. */
-static int read_ready(const char *path, struct uni_buf *file, struct codec_ready *ready,
-		      struct uni_err *err)
-{
-	struct uni_packed_header header;
-	int rc = uni_file_read(path, PACKED_MAX, file, err);
-
-	if (rc != 0)
-		return rc;
-	if (file->size <= sizeof(header) ||
-	    memcmp(file->data, UNI_PACKED_MAGIC, sizeof(header.magic)) != 0)
-		return uni_err_set(err, UNI_E_CORRUPT, "is no packed kernel");
-	memcpy(&header, file->data, sizeof(header));
-	*ready = (struct codec_ready){
-		.from = header.from,
-		.to = header.to,
-		.packed = (const uint8_t *)file->data + sizeof(header),
-		.size = file->size - sizeof(header),
-	};
-	return 0;
-}
-
-static int pack_elf(const struct packing *p, const void *elf, size_t size, void **packed,
-		    size_t *packed_size, struct uni_err *err)
-{
-	UNI_AUTO_BUF struct uni_buf file = UNI_BUF_INIT;
-	struct codec_ready ready;
-	int rc;
-
-	if (p->ready_path == NULL)
-		return codec_lz4_pack(elf, size, NULL, packed, packed_size, err);
-	rc = read_ready(p->ready_path, &file, &ready, err);
-	if (rc == 0)
-		rc = codec_lz4_pack(elf, size, &ready, packed, packed_size, err);
-	return rc != 0 ? uni_err_context(err, "the base's packed kernel") : 0;
-}
-
 static int write_content(struct packing *p, uint64_t size, struct uni_err *err)
 {
 	UNI_AUTO_FREE void *elf = NULL;
@@ -139,7 +102,8 @@ static int write_content(struct packing *p, uint64_t size, struct uni_err *err)
 		return err->code;
 	rc = uni_pread_full(p->elf_fd, elf, (size_t)size, 0, p->name, err);
 	if (rc == 0)
-		rc = pack_elf(p, elf, (size_t)size, &packed, &packed_size, err);
+		rc = codec_lz4_pack(elf, (size_t)size, p->packed_already, &packed, &packed_size,
+				    err);
 	if (rc != 0)
 		return rc;
 	if (packed_size == 0)
@@ -149,12 +113,12 @@ static int write_content(struct packing *p, uint64_t size, struct uni_err *err)
 	return write_packed(p, packed, packed_size, err);
 }
 
-int uni_box_pack(int elf_fd, uint64_t elf_size, const char *ready, int fd, uint64_t *size,
-		 struct uni_digest *digest, struct uni_err *err)
+int uni_box_pack(int elf_fd, uint64_t elf_size, int fd, uint64_t *size, struct uni_digest *digest,
+		 struct uni_err *err)
 {
 	static const char name[] = "kernel";
 	struct uni_kernel_image image;
-	struct packing p = { .elf_fd = elf_fd, .name = name, .ready_path = ready, .fd = fd };
+	struct packing p = { .elf_fd = elf_fd, .name = name, .fd = fd };
 	uint8_t sector[UNI_BOX_HEADER_SIZE] = { 0 };
 	int rc = uni_kernel_split(elf_fd, 0, elf_size, name, &image, err);
 
@@ -167,6 +131,7 @@ int uni_box_pack(int elf_fd, uint64_t elf_size, const char *ready, int fd, uint6
 	p.header.bss_paddr = image.bss_paddr;
 	p.header.bss_size = image.bss_size;
 	p.header.entry_paddr = image.entry;
+	p.packed_already = (struct codec_range){ image.packed_from, image.packed_to };
 	rc = write_content(&p, elf_size, err);
 	if (rc != 0)
 		return rc;

@@ -1,7 +1,7 @@
 /*
  * LZ4 for the box of the kernel partition. The search for good matches saves a sixth of the box, in
- * milliseconds in which a build does nothing else. So what is the same in every image of a base
- * comes packed with it, and of what remains two halves are packed at the same time, the second with
+ * milliseconds in which a build does nothing else. So what is packed already, as most kernels are,
+ * is taken as it is, and of what remains two halves are packed at the same time, the second with
  * the first's end as what came before; all of it is joined into the one block that loaders take.
  * Two, whatever the machine has: the bytes must not depend on that.
  */
@@ -46,10 +46,38 @@ struct piece {
 	const char *from; /* with what comes before it in front */
 	size_t before;
 	size_t size;
-	const uint8_t *ready; /* packed already; else NULL */
-	uint8_t *made;	      /* owned */
+	bool as_it_is;
+	uint8_t *made; /* owned */
 	size_t packed_size;
 };
+
+static uint8_t *put(uint8_t *to, const uint8_t *from, size_t size)
+{
+	memcpy(to, from, size);
+	return to + size;
+}
+
+/* A run of literals: its token, and lengths that do not fit there. */
+static uint8_t *put_run(uint8_t *to, size_t count, uint8_t match_bits)
+{
+	*to++ = (uint8_t)((count < LENGTH_IN_TOKEN ? count : LENGTH_IN_TOKEN) << 4 | match_bits);
+	if (count >= LENGTH_IN_TOKEN) {
+		size_t left = count - LENGTH_IN_TOKEN;
+
+		for (; left >= LENGTH_BYTE; left -= LENGTH_BYTE)
+			*to++ = LENGTH_BYTE;
+		*to++ = (uint8_t)left;
+	}
+	return to;
+}
+
+static void take_piece(struct piece *p)
+{
+	uint8_t *end = put_run(p->made, p->size, 0);
+
+	end = put(end, (const uint8_t *)p->from, p->size);
+	p->packed_size = (size_t)(end - p->made);
+}
 
 static int pack_piece(void *user, size_t index, struct uni_err *err)
 {
@@ -58,10 +86,12 @@ static int pack_piece(void *user, size_t index, struct uni_err *err)
 	LZ4_streamHC_t *stream;
 	int room, got;
 
-	if (p->ready != NULL)
-		return 0;
 	room = lz4.LZ4_compressBound((int)p->size);
 	p->made = uni_try_alloc((uint64_t)room, INT_MAX, "LZ4 block", err);
+	if (p->made != NULL && p->as_it_is) {
+		take_piece(p);
+		return 0;
+	}
 	stream = p->made != NULL ? lz4.LZ4_createStreamHC() : NULL;
 	if (stream == NULL)
 		return uni_err_set(err, UNI_E_NOMEM, "out of memory");
@@ -121,12 +151,6 @@ static const uint8_t *last_sequence(const uint8_t *at, const uint8_t *end)
 	}
 }
 
-static uint8_t *put(uint8_t *to, const uint8_t *from, size_t size)
-{
-	memcpy(to, from, size);
-	return to + size;
-}
-
 /* Appends a block to the one that fills `size` bytes of `block`: the last literals of that and the
  * first of this become one run. Gives the new size. */
 static size_t join(uint8_t *block, size_t size, const uint8_t *next, size_t next_size)
@@ -136,15 +160,7 @@ static size_t join(uint8_t *block, size_t size, const uint8_t *next, size_t next
 	UNI_AUTO_FREE uint8_t *tail = uni_memdup(a.literals, a.count);
 	size_t count = a.count + b.count;
 
-	*to++ = (uint8_t)((count < LENGTH_IN_TOKEN ? count : LENGTH_IN_TOKEN) << 4 |
-			  (b.token & LENGTH_IN_TOKEN));
-	if (count >= LENGTH_IN_TOKEN) {
-		size_t left = count - LENGTH_IN_TOKEN;
-
-		for (; left >= LENGTH_BYTE; left -= LENGTH_BYTE)
-			*to++ = LENGTH_BYTE;
-		*to++ = (uint8_t)left;
-	}
+	to = put_run(to, count, b.token & LENGTH_IN_TOKEN);
 	to = put(to, tail, a.count);
 	to = put(to, b.literals, b.count);
 	to = put(to, b.match, (size_t)(next + next_size - b.match));
@@ -165,12 +181,10 @@ static int join_all(const struct piece *pieces, size_t count, uint8_t **out, siz
 		return err->code;
 	*packed = 0;
 	for (size_t i = 0; i < count; i++) {
-		const uint8_t *piece = pieces[i].ready != NULL ? pieces[i].ready : pieces[i].made;
-
 		if (i != 0) {
-			*packed = join(block, *packed, piece, pieces[i].packed_size);
+			*packed = join(block, *packed, pieces[i].made, pieces[i].packed_size);
 		} else {
-			memcpy(block, piece, pieces[i].packed_size);
+			memcpy(block, pieces[i].made, pieces[i].packed_size);
 			*packed = pieces[i].packed_size;
 		}
 	}
@@ -194,40 +208,18 @@ static void add_halves(struct piece *pieces, size_t *count, const char *data, si
 	add_piece(pieces, count, data, middle, to);
 }
 
-/* Unpacking is cheap, and nothing else would tell that it belongs to another kernel. */
-static int check_ready(const char *data, size_t size, const struct codec_ready *ready,
-		       struct uni_err *err)
-{
-	UNI_AUTO_FREE void *bytes = NULL;
-	int rc;
-
-	if (ready->from >= ready->to || ready->to > size)
-		return uni_err_set(err, UNI_E_CORRUPT, "it is not of this kernel");
-	bytes = uni_try_alloc(ready->to - ready->from, INT_MAX, "kernel", err);
-	if (bytes == NULL)
-		return err->code;
-	rc = codec_lz4_unpack(ready->packed, ready->size, bytes, ready->to - ready->from, err);
-	if (rc == 0 && memcmp(bytes, data + ready->from, ready->to - ready->from) != 0)
-		rc = uni_err_set(err, UNI_E_CORRUPT, "it is not of this kernel");
-	return rc;
-}
-
-static int pack(const char *data, size_t size, const struct codec_ready *ready, uint8_t **out,
+static int pack(const char *data, size_t size, struct codec_range packed_already, uint8_t **out,
 		size_t *packed, struct uni_err *err)
 {
 	struct piece pieces[PIECES_MAX] = { 0 };
 	size_t count = 0;
 	int rc;
 
-	if (ready != NULL) {
-		add_piece(pieces, &count, data, 0, ready->from);
-		add_piece(pieces, &count, data, ready->from, ready->to);
-		pieces[count - 1].ready = ready->packed;
-		pieces[count - 1].packed_size = ready->size;
-		add_halves(pieces, &count, data, ready->to, size);
-	} else {
-		add_halves(pieces, &count, data, 0, size);
-	}
+	add_piece(pieces, &count, data, 0, packed_already.from);
+	add_piece(pieces, &count, data, packed_already.from, packed_already.to);
+	if (packed_already.from < packed_already.to)
+		pieces[count - 1].as_it_is = true;
+	add_halves(pieces, &count, data, packed_already.to, size);
 	rc = uni_pool_run(count, 2, pack_piece, pieces, err);
 	if (rc == 0)
 		rc = join_all(pieces, count, out, packed, err);
@@ -236,7 +228,7 @@ static int pack(const char *data, size_t size, const struct codec_ready *ready, 
 	return rc;
 }
 
-int codec_lz4_pack(const void *data, size_t size, const struct codec_ready *ready, void **out,
+int codec_lz4_pack(const void *data, size_t size, struct codec_range packed_already, void **out,
 		   size_t *packed, struct uni_err *err)
 {
 	UNI_AUTO_FREE uint8_t *block = NULL;
@@ -244,13 +236,11 @@ int codec_lz4_pack(const void *data, size_t size, const struct codec_ready *read
 
 	*out = NULL;
 	*packed = 0;
-	if (rc == 0 && ready != NULL)
-		rc = check_ready(data, size, ready, err);
 	if (rc != 0)
 		return rc;
 	if (size == 0 || size > LZ4_MAX_INPUT_SIZE)
 		return 0;
-	rc = pack(data, size, ready, &block, packed, err);
+	rc = pack(data, size, packed_already, &block, packed, err);
 	if (rc != 0 || *packed >= size) {
 		*packed = 0;
 		return rc;

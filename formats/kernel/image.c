@@ -130,6 +130,34 @@ static int read_words(const struct uni_elf *elf, char words[UNI_WORDS_MAX], stru
 	return 0;
 }
 
+static int read_packed(const struct uni_elf *elf, struct uni_kernel_image *image,
+		       struct uni_err *err)
+{
+	struct uni_packed_note note;
+	uint64_t offset;
+	uint64_t size;
+	int rc = uni_elf_note(elf, UNI_NOTE_OWNER, UNI_NOTE_PACKED, &offset, &size, err);
+
+	if (rc == UNI_E_NOENT) {
+		uni_err_clear(err);
+		return 0;
+	}
+	if (rc == 0 && size != sizeof(note))
+		rc = uni_err_set(err, UNI_E_CORRUPT, "%s: its note of what is packed is damaged",
+				 elf->name);
+	if (rc == 0)
+		rc = uni_pread_full(elf->fd, &note, sizeof(note), elf->base + offset, elf->name,
+				    err);
+	if (rc != 0)
+		return rc;
+	if (note.from > note.to || note.to > elf->size)
+		return uni_err_set(err, UNI_E_CORRUPT,
+				   "%s: what is packed of it reaches behind its end", elf->name);
+	image->packed_from = note.from;
+	image->packed_to = note.to;
+	return 0;
+}
+
 static int take_parts(const struct uni_elf *elf, const struct image_shape *shape,
 		      const struct uni_parts *parts, struct uni_kernel_image *image,
 		      struct uni_err *err)
@@ -176,6 +204,8 @@ int uni_kernel_split(int fd, uint64_t offset, uint64_t size, const char *name,
 	if (rc != 0)
 		return rc;
 	rc = read_words(elf, image->words, err);
+	if (rc == 0)
+		rc = read_packed(elf, image, err);
 	if (rc != 0)
 		return rc;
 	image->entry = shape.entry;

@@ -5,15 +5,14 @@
  * more memory to start than to run.
  */
 #include "boot.h"
+#include "unpack.h"
 
 #define MOVE_STEP 0x200000u /* a kernel may be moved by multiples of this */
 #define LOW_END 0x100000u
 
-/* What LZ4 needs behind the image so that reading stays ahead of writing (lz4.h, "in-place
- * decompression"), on 16 bytes. */
 static uint64_t margin(const struct uni_box_header *h)
 {
-	return h->codec == UNI_BOX_LZ4 ? ((h->stored_size >> 8) + 32 + 15) & ~15ull : 0;
+	return h->codec == UNI_BOX_LZ4 ? unpack_margin(h->stored_size) : 0;
 }
 
 const char *box_check(const struct uni_box_header *h, uint64_t partition_sectors)

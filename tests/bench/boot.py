@@ -92,7 +92,9 @@ def main(work, tables):
     table.row("kernel ELF of hello", f"{size:,} bytes", "below 200 KB", size < 200_000)
     for name in ("unibase-volumes", "unibase-network", "unibase-server", "unibase"):
         size = os.path.getsize(os.path.join(ROOT, f"build/bin/{name}.elf"))
-        table.row(f"kernel ELF {name}", f"{size:,} bytes")
+        plain = os.path.getsize(os.path.join(ROOT, f"build/kernels/unibase/{name}.plain.elf"))
+        small = ("below 200 KB", size < 200_000) if name == "unibase-volumes" else ()
+        table.row(f"kernel ELF {name}", f"{size:,} bytes; unpacks itself to {plain:,}", *small)
     table.row("bootable disk of hello", f"{os.path.getsize(raw):,} bytes")
     for kind in ("microvm", "q35", "pc"):
         beside(table, kind, "-kernel", ("empty PVH kernel", machine(kind, "-kernel", empty)),

@@ -2,30 +2,23 @@
  * Build-time helper for the kernel's ELF file; runs on the host, in the build only.
  *
  *	imagetool symbols IN OUT.S	the table by which a panic names functions (format below)
- *	imagetool order IN OUT		program headers sorted by address, as the ELF specification
- *asks imagetool strip IN OUT		the same, and nothing behind the last loaded byte: no
- *sections
- *	imagetool pack IN OUT		the same packed for boxes (uni/abi/boot.h)
+ *	imagetool order IN OUT		program headers sorted by address, as ELF's text asks
+ *	imagetool strip IN OUT		the same, and nothing behind the last loaded byte
+ *	imagetool pack IN CODE OUT	a stripped kernel that unpacks itself (packed.c)
  *
  * The table, read by core/symbols.c: 128 pairs of bytes, then for each function in order of
  *address: its distance from the one before (ULEB128), the length of its packed name, the packed
  *name. A byte of 128 and above stands for the pair of that number, whose bytes may stand for pairs
  *again. A length of 0 ends it.
  */
+#include "imagetool.h"
 #include <elf.h>
-#include <lz4hc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uni/abi/boot.h>
-
-struct file {
-	uint8_t *data;
-	size_t size;
-};
 
 struct symbol {
 	uint64_t offset; /* from the text's start */
@@ -35,13 +28,13 @@ struct symbol {
 	size_t size;
 };
 
-static _Noreturn void fail(const char *what, const char *which)
+void fail(const char *what, const char *which)
 {
 	fprintf(stderr, "imagetool: %s: %s\n", which, what);
 	exit(1);
 }
 
-static struct file read_file(const char *path)
+struct file read_file(const char *path)
 {
 	struct file f = { NULL, 0 };
 	FILE *in = fopen(path, "rb");
@@ -65,7 +58,7 @@ static struct file read_file(const char *path)
 	return f;
 }
 
-static void write_file(const char *path, const void *data, size_t size)
+void write_file(const char *path, const void *data, size_t size)
 {
 	FILE *out = fopen(path, "wb");
 
@@ -73,7 +66,7 @@ static void write_file(const char *path, const void *data, size_t size)
 		fail("cannot be written", path);
 }
 
-static void *at(const struct file *f, uint64_t offset, uint64_t size)
+void *at(const struct file *f, uint64_t offset, uint64_t size)
 {
 	if (offset > f->size || size > f->size - offset)
 		fail("points outside of the file", "ELF");
@@ -161,7 +154,8 @@ static struct symbol *read_symbols(const struct file *f, size_t *count)
 			continue;
 		out[n].offset = s->st_value - sh[text].sh_addr;
 		out[n].local = local;
-		snprintf(out[n].name, sizeof(out[n].name), "%s", name);
+		/* What the compiler appends, ".constprop.0" for one, tells a reader nothing. */
+		snprintf(out[n].name, sizeof(out[n].name), "%.*s", (int)strcspn(name, "."), name);
 		n++;
 	}
 	qsort(out, n, sizeof(*out), by_offset);
@@ -246,31 +240,6 @@ static void symbols(const char *in, const char *path)
 	free(f.data);
 }
 
-/* Once, so as well as it goes. */
-static void pack_kernel(const char *in, const char *path)
-{
-	struct file f = read_file(in);
-	struct uni_packed_header header = { .magic = UNI_PACKED_MAGIC, .from = UNI_PACKED_FROM };
-	int room, got;
-	char *out;
-
-	if (f.size <= UNI_PACKED_FROM || f.size > LZ4_MAX_INPUT_SIZE)
-		fail("is no kernel", in);
-	header.to = (uint32_t)f.size;
-	room = LZ4_compressBound((int)f.size);
-	out = malloc(sizeof(header) + (size_t)room);
-	if (out == NULL)
-		fail("out of memory", in);
-	memcpy(out, &header, sizeof(header));
-	got = LZ4_compress_HC((const char *)f.data + UNI_PACKED_FROM, out + sizeof(header),
-			      (int)f.size - UNI_PACKED_FROM, room, LZ4HC_CLEVEL_MAX);
-	if (got <= 0)
-		fail("cannot be packed", in);
-	write_file(path, out, sizeof(header) + (size_t)got);
-	free(out);
-	free(f.data);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "symbols") == 0)
@@ -279,9 +248,9 @@ int main(int argc, char **argv)
 		order(argv[2], argv[3], false);
 	else if (argc == 4 && strcmp(argv[1], "strip") == 0)
 		order(argv[2], argv[3], true);
-	else if (argc == 4 && strcmp(argv[1], "pack") == 0)
-		pack_kernel(argv[2], argv[3]);
+	else if (argc == 5 && strcmp(argv[1], "pack") == 0)
+		pack_kernel(argv[2], argv[3], argv[4]);
 	else
-		fail("symbols|order|strip|pack IN OUT", "usage");
+		fail("symbols|order|strip IN OUT, pack IN CODE OUT", "usage");
 	return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "boot.h"
 #include "disk.h"
+#include "unpack.h"
 
 static void test_crc(void **state)
 {
@@ -49,9 +50,31 @@ static void make_content(uint8_t *data, size_t size, unsigned kind)
 	}
 }
 
-static size_t margin_of(size_t stored)
+/* Every value comes back from every place, whether it leads into the text or not. */
+static void test_calls(void **state)
 {
-	return (stored >> 8) + 32;
+	static const uint32_t around[] = { 0, 1000, 2000, 0x7fffffff, 0x80000000 };
+	const uint32_t size = 1000;
+	uint8_t text[4096], again[sizeof(text)];
+
+	(void)state;
+	for (uint32_t at = 0; at < size; at += 37)
+		for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++)
+			for (uint32_t d = around[i] - 1100; d != around[i] + 1100; d++)
+				assert_int_equal(unpack_call_distance(
+							 unpack_call_place(d, at, size), at, size),
+						 d);
+	/* Two calls of one place hold the same. */
+	assert_int_equal(unpack_call_place(100, 20, size), unpack_call_place(20, 100, size));
+	for (uint32_t length = 0; length < sizeof(text); length += 13) {
+		make_content(text, length, 1);
+		for (uint32_t i = 0; i < length; i += 3)
+			text[i] = UNPACK_CALL;
+		memcpy(again, text, length);
+		unpack_convert(again, length, unpack_call_place);
+		unpack_convert(again, length, unpack_call_distance);
+		assert_memory_equal(again, text, length);
+	}
 }
 
 static void test_lz4_in_place(void **state)
@@ -71,7 +94,7 @@ static void test_lz4_in_place(void **state)
 			stored = (size_t)LZ4_compress_default((char *)data, (char *)packed,
 							      (int)size, (int)bound);
 			assert_true(stored > 0);
-			room = size + margin_of(stored);
+			room = size + unpack_margin(stored);
 			memory = calloc(1, room);
 			assert_non_null(memory);
 			memcpy(memory + room - stored, packed, stored);
@@ -251,7 +274,7 @@ static void place_at(const struct uni_hvm_memmap_entry *map, unsigned count, uin
 	assert_int_equal(p.image, image);
 	assert_int_equal(p.bss, image - 0x8000);
 	assert_int_equal(p.entry, image + 0x1000);
-	assert_true(p.room >= h.size + margin_of(h.stored_size));
+	assert_true(p.room >= h.size + unpack_margin(h.stored_size));
 	assert_int_equal(p.stored + h.stored_size, p.image + p.room);
 }
 
@@ -292,10 +315,10 @@ static void test_box_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_crc),	    cmocka_unit_test(test_lz4_in_place),
-		cmocka_unit_test(test_lz4_damaged), cmocka_unit_test(test_gpt_copies),
-		cmocka_unit_test(test_gpt_entries), cmocka_unit_test(test_box_check),
-		cmocka_unit_test(test_box_place),
+		cmocka_unit_test(test_crc),	     cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_lz4_in_place), cmocka_unit_test(test_lz4_damaged),
+		cmocka_unit_test(test_gpt_copies),   cmocka_unit_test(test_gpt_entries),
+		cmocka_unit_test(test_box_check),    cmocka_unit_test(test_box_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,6 +200,52 @@ void test_compose_refused(void **state)
 	tear_down(&s);
 }
 
+static int split_packed(struct setting *s, uint64_t note_at, uint32_t from, uint32_t to,
+			struct uni_kernel_image *image)
+{
+	const struct uni_packed_note note = { from, to };
+
+	assert_int_equal(uni_pwrite_full(s->fd, &note, sizeof(note), note_at, "elf", &err), 0);
+	return uni_kernel_split(s->fd, 0, s->result.size, "elf", image, &err);
+}
+
+/* A kernel that unpacks itself says what of its file is packed, and is believed where it can be. */
+void test_packed(void **state)
+{
+	const Elf64_Nhdr head = { .n_namesz = 4,
+				  .n_descsz = sizeof(struct uni_packed_note),
+				  .n_type = UNI_NOTE_PACKED };
+	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
+	struct uni_kernel_image image;
+	struct setting s;
+	uint64_t at, size;
+
+	(void)state;
+	set_up(&s);
+	assert_int_equal(compose(&s, 4), 0);
+	assert_int_equal(uni_kernel_split(s.fd, 0, s.result.size, "elf", &image, &err), 0);
+	assert_int_equal(image.packed_to, 0);
+	assert_int_equal(uni_elf_open(&elf, s.fd, 0, s.result.size, "elf", &err), 0);
+	assert_int_equal(elf->segments[4].type, PT_NOTE);
+	at = elf->segments[4].offset + elf->segments[4].filesz;
+	size = elf->segments[4].filesz + sizeof(head) + 4 + sizeof(struct uni_packed_note);
+	assert_int_equal(uni_pwrite_full(s.fd, &head, sizeof(head), at, "elf", &err), 0);
+	assert_int_equal(uni_pwrite_full(s.fd, UNI_NOTE_OWNER, 4, at + sizeof(head), "elf", &err),
+			 0);
+	at += sizeof(head) + 4;
+	assert_int_equal(uni_pwrite_full(s.fd, &size, sizeof(size),
+					 elf->phoff + 4 * sizeof(Elf64_Phdr) +
+						 offsetof(Elf64_Phdr, p_filesz),
+					 "elf", &err),
+			 0);
+	assert_int_equal(split_packed(&s, at, 1000, 8000, &image), 0);
+	assert_int_equal(image.packed_from, 1000);
+	assert_int_equal(image.packed_to, 8000);
+	assert_int_equal(split_packed(&s, at, 8000, 1000, &image), UNI_E_CORRUPT);
+	assert_int_equal(split_packed(&s, at, 0, UINT32_MAX, &image), UNI_E_CORRUPT);
+	tear_down(&s);
+}
+
 static int make_box(struct setting *s, uint64_t *size)
 {
 	struct uni_digest digest;
@@ -207,7 +253,7 @@ static int make_box(struct setting *s, uint64_t *size)
 	int fd = sample_file("", 0);
 
 	assert_int_equal(compose(s, 4), 0);
-	assert_int_equal(uni_box_pack(s->fd, s->result.size, NULL, fd, size, &digest, &err), 0);
+	assert_int_equal(uni_box_pack(s->fd, s->result.size, fd, size, &digest, &err), 0);
 	assert_int_equal(uni_digest_fd(fd, NULL, &again, "box", &err), 0);
 	assert_true(uni_digest_eq(&digest, &again));
 	return fd;

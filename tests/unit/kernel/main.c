@@ -5,6 +5,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pack_halves),
+		cmocka_unit_test(test_pack_as_it_is),
 		cmocka_unit_test(test_efi_seal),
 		cmocka_unit_test(test_efi_hostile),
 		cmocka_unit_test(test_elf_program),
@@ -22,6 +23,7 @@ int main(void)
 		cmocka_unit_test(test_compose_split),
 		cmocka_unit_test(test_compose_refused),
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_packed),
 		cmocka_unit_test(test_box),
 		cmocka_unit_test(test_box_damaged),
 		cmocka_unit_test(test_calls_made),

@@ -13,6 +13,7 @@
 #include <uni/base/err.h>
 
 void test_pack_halves(void **state);
+void test_pack_as_it_is(void **state);
 void test_efi_seal(void **state);
 void test_efi_hostile(void **state);
 void test_calls_made(void **state);
@@ -34,6 +35,7 @@ void test_config_json(void **state);
 void test_compose_split(void **state);
 void test_golden(void **state);
 void test_compose_refused(void **state);
+void test_packed(void **state);
 void test_box(void **state);
 void test_box_damaged(void **state);
 

@@ -43,7 +43,6 @@ struct uni_base_kernel {
 	const struct uni_base *base;
 	char *name;		      /* "volumes"; "kernel" where the base has but one */
 	struct uni_base_file file;    /* the ELF */
-	struct uni_base_file packed;  /* see uni_box_pack; may be absent */
 	struct uni_base_file symbols; /* ELF with its symbols, for debuggers; may be absent */
 	struct uni_base_needs can;
 };

@@ -58,6 +58,10 @@ struct uni_kernel_image {
 		struct uni_uuid uuid;
 	} parts[UNI_PARTS_MAX];
 	char words[UNI_WORDS_MAX]; /* its name and what it can do; "" when it does not say */
+	/* Of a kernel that unpacks itself: what is packed, in bytes from the ELF's start; else 0,
+	 * 0. */
+	uint64_t packed_from;
+	uint64_t packed_to;
 	/* Its memory, by the rule in uni/abi/note.h. */
 	uint64_t load_paddr;
 	uint64_t bss_paddr;
@@ -71,12 +75,10 @@ int uni_kernel_split(int fd, uint64_t offset, uint64_t size, const char *name,
 
 /* --- the box of the kernel partition (uni/abi/boot.h) --- */
 
-/* Packs the bootable ELF in `elf_fd` into `fd`, an empty file; LZ4 unless that gains nothing.
- * `ready`: file with the ELF's kernel as it was packed with its base (uni/abi/boot.h), or NULL.
- * UNI_E_CORRUPT when that is of another kernel. */
-int uni_box_pack(int elf_fd, uint64_t elf_size, const char *ready, int fd, uint64_t *size,
-		 struct uni_digest *digest, struct uni_err *err);
-#define UNI_BOX_VERSION_WRITTEN 3 /* changes with the bytes that uni_box_pack writes */
+/* Packs the bootable ELF in `elf_fd` into `fd`, an empty file; LZ4 unless that gains nothing. */
+int uni_box_pack(int elf_fd, uint64_t elf_size, int fd, uint64_t *size, struct uni_digest *digest,
+		 struct uni_err *err);
+#define UNI_BOX_VERSION_WRITTEN 4 /* changes with the bytes that uni_box_pack writes */
 /* The files of libraries whose version decides these bytes, for keys. */
 int uni_box_tools(struct uni_strv *files, struct uni_err *err);
 /* Checks the header of a box in [offset, offset + size) of `fd`. */

@@ -69,22 +69,6 @@ struct uni_box_header {
 };
 
 /*
- * A kernel of a base, packed once for all boxes that it comes into: this header, then one LZ4 block
- * of bytes `from` to `to` of the kernel's file. What differs from image to image, the ELF's headers
- * and its note of parts, is in front of `from`.
- */
-#define UNI_PACKED_MAGIC "UNIPACK" /* 8 bytes with its NUL */
-#define UNI_PACKED_FROM 4096
-
-struct uni_packed_header {
-	char magic[8];
-	uint32_t from;
-	uint32_t to;
-};
-
-_Static_assert(sizeof(struct uni_packed_header) == 16, "uni_packed_header is file format");
-
-/*
  * The BIOS loader. Stage 1 is the code in front of the protective MBR's partition table (its bytes
  * 440 to 511 stay the disk's); who writes a disk patches two little-endian fields in it. Stage 2
  * fills the start of a "BIOS boot" partition; its 32-bit words add up to 0, which stage 1 checks.

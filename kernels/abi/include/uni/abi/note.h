@@ -23,6 +23,7 @@ enum {
 	UNI_NOTE_PARTS = 1,  /* struct uni_parts, filled by the tool */
 	UNI_NOTE_KERNEL = 2, /* struct uni_kernel_note, constant */
 	UNI_NOTE_WORDS = 3,  /* text, see UNI_WORDS_MAX; constant, may be absent */
+	UNI_NOTE_PACKED = 4, /* struct uni_packed_note: of a kernel that unpacks itself */
 };
 
 /* Bytes of the text at most, with its NUL: the kernel's name in its base, and behind it, each after
@@ -64,8 +65,16 @@ struct uni_kernel_note {
 	uint32_t reserved;
 };
 
+/* The bytes of the file, from `from` to before `to`, that no packing makes smaller again. Whose
+ * format they are is the kernel's own affair. */
+struct uni_packed_note {
+	uint32_t from;
+	uint32_t to;
+};
+
 _Static_assert(sizeof(struct uni_part) == 40, "uni_part is wire format");
 _Static_assert(sizeof(struct uni_parts) == 8 + 40 * UNI_PARTS_MAX, "uni_parts is wire format");
 _Static_assert(sizeof(struct uni_kernel_note) == 16, "uni_kernel_note is wire format");
+_Static_assert(sizeof(struct uni_packed_note) == 8, "uni_packed_note is wire format");
 
 #endif
