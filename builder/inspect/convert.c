@@ -93,7 +93,7 @@ static int open_source(struct converting *c, struct uni_err *err)
 	if (stat(c->how->image, &st) == 0 && S_ISDIR(st.st_mode))
 		rc = image_open_folder(c->how->image, &c->ami, &c->source, &digest, err);
 	else
-		rc = uni_disk_open_image(&c->source, c->how->image, err);
+		rc = image_open_file(c->how->image, &c->source, err);
 	if (rc == 0)
 		rc = refuse_elf(c->source, c->how->image, err);
 	if (rc == 0)

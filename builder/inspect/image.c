@@ -287,7 +287,7 @@ static int recognise(struct uni_image *image, struct uni_err *err)
 	if (status != UNI_E_UNSUPPORTED)
 		return status;
 	uni_err_clear(err);
-	status = uni_disk_open_fd(&source, image->fd, image->size, image->path, err);
+	status = image_open_file(image->path, &source, err);
 	if (status == 0)
 		status = recognise_disk(image, source, err);
 	if (status != 0 || image->disk != NULL || image->mbr != NULL || !is_raw(image))

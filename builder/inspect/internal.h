@@ -12,6 +12,8 @@ void image_read_loader(struct uni_image *image, const struct uni_disk_entry *ent
  * for the latter; the source borrows it. `digest` is what the image is known by. */
 int image_open_folder(const char *path, struct uni_ami **ami, struct uni_disk_source **source,
 		      struct uni_digest *digest, struct uni_err *err);
+/* A disk in any form that is one file; UNI_E_UNSUPPORTED with what to do about others. */
+int image_open_file(const char *path, struct uni_disk_source **source, struct uni_err *err);
 
 /* image.c */
 struct uni_image_volume *image_add_volume(struct uni_image *image, const char *name, int fd,

@@ -166,7 +166,9 @@ formats = ["ami", "raw"]
         self.tool("skopeo", "copy", "-q", "--dest-compress", "oci:out/hello.containerdisk:1.2.3", "oci:packed:1")
         layer = json.loads(self.tool("skopeo", "inspect", "--raw", "oci:packed:1"))["layers"][0]
         self.assertIn("gzip", layer["mediaType"])
-        for image in ("out/hello.containerdisk", "packed"):
+        self.tool("skopeo", "copy", "-q", "oci:packed:1", "oci-archive:layout.tar:1")
+        self.tool("skopeo", "copy", "-q", "oci:packed:1", "docker-archive:saved.tar:hello:1")
+        for image in ("out/hello.containerdisk", "packed", "layout.tar", "saved.tar"):
             self.uni("convert", image, "raw", "-o", "back.raw", "--force")
             self.assertEqual(self.read("back.raw"), self.read("out/hello.raw"))
         blob = "packed/blobs/sha256/" + layer["digest"].split(":")[1]

@@ -1,46 +1,13 @@
 /*
- * Disk images. An input is the image with its holes left out, so that a small one can be an image
- * of megabytes: its size (u32), then pieces: place (u32), size (u16), bytes. All little endian;
- * sparse_input.py makes one of an image.
+ * Disk images.
  */
-#include <endian.h>
-#include <string.h>
 #include <uni/disk/source.h>
 
-#include "memory.h"
+#include "sparse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { IMAGE_MOST = 32 << 20, STEPS = 64, ROOM = 64 << 10 };
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t value;
-
-	memcpy(&value, p, sizeof(value));
-	return le32toh(value);
-}
-
-static uint32_t make_image(int fd, const uint8_t *data, size_t size)
-{
-	uint32_t length = get32(data) % IMAGE_MOST;
-
-	if (ftruncate(fd, 0) != 0 || ftruncate(fd, length) != 0)
-		abort();
-	for (size_t at = 4; size - at >= 6;) {
-		uint32_t place = get32(data + at) % IMAGE_MOST;
-		size_t piece = (size_t)data[at + 4] | (size_t)data[at + 5] << 8;
-
-		at += 6;
-		if (piece > size - at)
-			piece = size - at;
-		if (place + piece <= length &&
-		    pwrite(fd, data + at, piece, place) != (ssize_t)piece)
-			abort();
-		at += piece;
-	}
-	return length;
-}
 
 /* Makes the checksum of a VHD structure right: the sum of its bytes, complemented. */
 static void seal_vhd(int fd, uint32_t at, uint32_t size, uint32_t field, const char *cookie)
@@ -113,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 4)
 		return 0;
-	image = make_image(fd, data, size);
+	image = fuzz_image(fd, IMAGE_MOST, data, size);
 	seal(fd, image);
 	if (uni_disk_open_fd(&source, fd, image, "fuzz", &err) != 0)
 		return 0;
