@@ -286,6 +286,7 @@ static void e4_free_all(struct e4 *fs)
 	e4_bufs_free(fs);
 	uk_free(fs->journal.runs);
 	uk_free(fs->journal.super);
+	uk_free(fs->ios);
 	uk_free(fs->super);
 	uk_free(fs);
 }
@@ -329,12 +330,14 @@ static struct e4 *e4_new(struct uk_block_dev *dev, bool read_only)
 	for (unsigned i = 0; i < E4_BUCKETS; i++)
 		uk_list_init(&fs->buckets[i]);
 	uk_list_init(&fs->lru);
+	uk_list_init(&fs->spare);
 	uk_list_init(&fs->txn);
 	uk_list_init(&fs->home);
 	uk_list_init(&fs->dirty);
 	uk_list_init(&fs->orphans);
 	uk_waitq_init(&fs->wake);
 	uk_waitq_init(&fs->thawed);
+	uk_mutex_init(&fs->ios_lock);
 	super->ops = &super_ops;
 	super->type = "ext4";
 	super->read_only = read_only || dev->read_only;
@@ -372,7 +375,9 @@ int fs_ext4_mount(struct uk_block_dev *dev, bool read_only, struct uk_super **ou
 	/* Until the shape is known, nothing lies behind the end. */
 	fs->block_bits = 10;
 	fs->super->size_max = INT64_MAX & ~UK_PAGE_MASK;
-	error = open_super(fs);
+	error = e4_ios_start(fs);
+	if (error == 0)
+		error = open_super(fs);
 	if (error == 0) {
 		fs->super->size_max = ((uint64_t)UINT32_MAX - 1) << fs->block_bits & ~UK_PAGE_MASK;
 		error = open_journal(fs);
@@ -382,7 +387,9 @@ int fs_ext4_mount(struct uk_block_dev *dev, bool read_only, struct uk_super **ou
 	if (error == 0)
 		error = open_root(fs);
 	if (error == 0 && !fs->super->read_only) {
-		error = write_state(fs, true);
+		error = e4_bufs_start(fs);
+		if (error == 0)
+			error = write_state(fs, true);
 		if (error == 0)
 			error = e4_flush(fs);
 	}

@@ -102,6 +102,12 @@ struct e4_journal {
 	bool wide; /* 64-bit block numbers */
 };
 
+enum { E4_IOS = 8 }; /* requests of a batch that are under way at once */
+struct e4_io {
+	struct uk_block_seg segs[UK_BLOCK_SEGS];
+	struct uk_block_req req;
+};
+
 struct e4 {
 	struct uk_block_dev *dev;
 	struct uk_super *super;
@@ -121,12 +127,17 @@ struct e4 {
 	struct uk_list buckets[E4_BUCKETS];
 	struct uk_list lru;
 	uint32_t buf_count, buf_max;
+	struct uk_list spare; /* of use when memory is out, by `lru` */
+	uint32_t spare_count;
 	/* Changes. */
 	struct uk_list txn, home;
 	uint32_t txn_count, home_count;
 	uint64_t tid; /* of the running transaction */
 	bool journaled, failed, unflushed;
 	struct e4_journal journal;
+	/* For a batch that finds no memory. */
+	struct uk_mutex ios_lock;
+	struct e4_io *ios;
 	/* Space. */
 	uint64_t free_blocks, reserved;
 	uint32_t free_inodes;
@@ -175,22 +186,30 @@ void e4_buf_put(struct e4 *fs, struct e4_buf *buf);
 void e4_buf_dirty(struct e4 *fs, struct e4_buf *buf);
 void e4_buf_forget(struct e4 *fs, uint64_t block); /* it was freed */
 void e4_bufs_free(struct e4 *fs);
+/*
+ * One that stands for no block, its bytes zeros. When memory is out it is a spare one, or what was
+ * not used for longest: a change that is half done, and a commit, cannot do without. NULL: none of
+ * these is left.
+ */
+struct e4_buf *e4_buf_room(struct e4 *fs);
+void e4_buf_drop(struct e4 *fs, struct e4_buf *buf);
+/* Sets the spare ones aside. */
+int e4_bufs_start(struct e4 *fs);
 
 /* ext4_io.c: the disk, past everything; several requests at once */
-struct e4_io {
-	struct uk_block_seg segs[UK_BLOCK_SEGS];
-	struct uk_block_req req;
-};
 struct e4_batch {
 	struct e4 *fs;
 	enum uk_block_op op;
-	struct e4_io *ios; /* E4_IOS */
+	struct e4_io *ios; /* E4_IOS, or the volume's own */
 	unsigned used;
 	struct uk_waitq *queue;
 	volatile uint32_t pending;
 	int error;
 };
-int e4_batch_begin(struct e4_batch *batch, struct e4 *fs, enum uk_block_op op);
+/* When memory is out one after the other has what is set aside for that: until its end, a batch
+ * must wait for nothing but the disk. */
+void e4_batch_begin(struct e4_batch *batch, struct e4 *fs, enum uk_block_op op);
+int e4_ios_start(struct e4 *fs);
 void e4_batch_add(struct e4_batch *batch, uint64_t offset, void *data, uint32_t size); /* bytes */
 int e4_batch_end(struct e4_batch *batch); /* waits for all of it; the first error */
 int e4_read(struct e4 *fs, uint64_t offset, void *data, size_t size);

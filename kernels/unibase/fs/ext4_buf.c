@@ -6,6 +6,8 @@
 
 #include "ext4.h"
 
+enum { SPARES = 8 }; /* what a commit of some hundred blocks takes, and a change adds */
+
 int e4_bad(struct e4 *fs, const char *what)
 {
 	uk_log(UK_LOG_ERROR, "ext4 %s: not sound: %s", fs->name, what);
@@ -29,15 +31,19 @@ static struct e4_buf *find(struct e4 *fs, uint64_t block)
 	return NULL;
 }
 
-static void buf_free(struct e4 *fs, struct e4_buf *buf)
+static void unlist(struct e4 *fs, struct e4_buf *buf)
 {
 	uk_list_remove(&buf->hash);
 	uk_list_remove(&buf->lru);
 	uk_list_remove(&buf->txn);
 	uk_list_remove(&buf->home);
-	uk_free(buf->data);
-	uk_free(buf);
 	fs->buf_count--;
+}
+
+static void buf_free(struct e4 *fs, struct e4_buf *buf)
+{
+	unlist(fs, buf);
+	e4_buf_drop(fs, buf);
 }
 
 static void trim(struct e4 *fs)
@@ -51,13 +57,10 @@ static void trim(struct e4 *fs)
 	}
 }
 
-/* One that is not in memory, with a reference; its bytes are zeros. */
-static struct e4_buf *make(struct e4 *fs, uint64_t block)
+static struct e4_buf *alloc(const struct e4 *fs)
 {
-	struct e4_buf *buf;
+	struct e4_buf *buf = uk_alloc(sizeof(*buf));
 
-	trim(fs);
-	buf = uk_alloc(sizeof(*buf));
 	if (buf == NULL)
 		return NULL;
 	buf->data = uk_alloc(fs->block_size);
@@ -65,9 +68,76 @@ static struct e4_buf *make(struct e4 *fs, uint64_t block)
 		uk_free(buf);
 		return NULL;
 	}
+	return buf;
+}
+
+int e4_bufs_start(struct e4 *fs)
+{
+	while (fs->spare_count < SPARES) {
+		struct e4_buf *buf = alloc(fs);
+
+		if (buf == NULL)
+			return -UK_ENOMEM;
+		uk_list_push_front(&fs->spare, &buf->lru);
+		fs->spare_count++;
+	}
+	return 0;
+}
+
+/* Without memory: as new. */
+static struct e4_buf *used_one(struct e4 *fs)
+{
+	struct e4_buf *buf = uk_list_first(&fs->spare, struct e4_buf, lru);
+	uint8_t *data;
+
+	if (buf != NULL) {
+		uk_list_remove(&buf->lru);
+		fs->spare_count--;
+	} else {
+		buf = uk_list_first(&fs->lru, struct e4_buf, lru);
+		if (buf == NULL)
+			return NULL;
+		unlist(fs, buf);
+	}
+	data = buf->data;
+	memset(data, 0, fs->block_size);
+	*buf = (struct e4_buf){ .data = data };
+	return buf;
+}
+
+struct e4_buf *e4_buf_room(struct e4 *fs)
+{
+	struct e4_buf *buf = alloc(fs);
+
+	if (buf == NULL)
+		buf = used_one(fs);
+	if (buf != NULL)
+		uk_list_init(&buf->lru);
+	return buf;
+}
+
+void e4_buf_drop(struct e4 *fs, struct e4_buf *buf)
+{
+	if (fs->spare_count < SPARES) {
+		uk_list_push_front(&fs->spare, &buf->lru);
+		fs->spare_count++;
+		return;
+	}
+	uk_free(buf->data);
+	uk_free(buf);
+}
+
+/* One that is not in memory, with a reference; its bytes are zeros. */
+static struct e4_buf *make(struct e4 *fs, uint64_t block)
+{
+	struct e4_buf *buf;
+
+	trim(fs);
+	buf = e4_buf_room(fs);
+	if (buf == NULL)
+		return NULL;
 	buf->block = block;
 	buf->refs = 1;
-	uk_list_init(&buf->lru);
 	uk_list_init(&buf->txn);
 	uk_list_init(&buf->home);
 	uk_list_push_front(bucket_of(fs, block), &buf->hash);
@@ -199,4 +269,11 @@ void e4_bufs_free(struct e4 *fs)
 	for (unsigned i = 0; i < E4_BUCKETS; i++)
 		while (!uk_list_empty(&fs->buckets[i]))
 			buf_free(fs, uk_list_first(&fs->buckets[i], struct e4_buf, hash));
+	while (!uk_list_empty(&fs->spare)) {
+		struct e4_buf *buf = uk_list_first(&fs->spare, struct e4_buf, lru);
+
+		uk_list_remove(&buf->lru);
+		uk_free(buf->data);
+		uk_free(buf);
+	}
 }

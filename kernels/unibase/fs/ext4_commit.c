@@ -42,10 +42,43 @@ static uint32_t log_need(const struct e4 *fs, uint32_t count)
 struct commit {
 	struct e4 *fs;
 	struct e4_batch batch;
-	uint8_t *pages; /* descriptors, and blocks that had to be escaped */
-	uint32_t page_count, page_room;
+	struct uk_list own; /* descriptors, and blocks that had to be escaped, by `lru` */
+	struct uk_list *next_own;
 	uint32_t at;
 };
+
+/* As many blocks as will be wanted, before the first of them is on its way. */
+static int own_make(struct commit *c, uint32_t count)
+{
+	uk_list_init(&c->own);
+	for (; count != 0; count--) {
+		struct e4_buf *buf = e4_buf_room(c->fs);
+
+		if (buf == NULL)
+			return -UK_ENOMEM;
+		uk_list_push_back(&c->own, &buf->lru);
+	}
+	c->next_own = c->own.next;
+	return 0;
+}
+
+static void own_drop(struct commit *c)
+{
+	while (!uk_list_empty(&c->own)) {
+		struct e4_buf *buf = uk_list_first(&c->own, struct e4_buf, lru);
+
+		uk_list_remove(&buf->lru);
+		e4_buf_drop(c->fs, buf);
+	}
+}
+
+static uint8_t *own_block(struct commit *c)
+{
+	struct e4_buf *buf = uk_list_entry(c->next_own, struct e4_buf, lru);
+
+	c->next_own = c->next_own->next;
+	return buf->data;
+}
 
 static uint32_t next_of(const struct e4_journal *j, uint32_t at)
 {
@@ -59,11 +92,6 @@ static void log_add(struct commit *c, uint8_t *data)
 	e4_batch_add(&c->batch, e4_journal_block(&fs->journal, c->at) << fs->block_bits, data,
 		     fs->block_size);
 	c->at = next_of(&fs->journal, c->at);
-}
-
-static uint8_t *own_block(struct commit *c)
-{
-	return c->pages + (size_t)c->page_count++ * c->fs->block_size;
 }
 
 static bool needs_escape(const struct e4_buf *buf)
@@ -138,15 +166,15 @@ static void fill_descriptor(struct commit *c, uint8_t *block, struct uk_list *it
 static void log_group(struct commit *c, struct uk_list **item, uint32_t count)
 {
 	uint8_t *block = own_block(c);
-	uint32_t escaped = c->page_count;
+	struct uk_list *escaped = c->next_own;
 
 	fill_descriptor(c, block, *item, count);
 	log_add(c, block);
+	c->next_own = escaped;
 	for (uint32_t i = 0; i < count; i++, *item = (*item)->next) {
 		struct e4_buf *buf = uk_list_entry(*item, struct e4_buf, txn);
 
-		log_add(c, needs_escape(buf) ? c->pages + (size_t)escaped++ * c->fs->block_size
-					     : buf->data);
+		log_add(c, needs_escape(buf) ? own_block(c) : buf->data);
 	}
 }
 
@@ -164,16 +192,14 @@ static void log_blocks(struct commit *c)
 	}
 }
 
-static int log_commit(struct e4 *fs, uint32_t at)
+/* Everything of the transaction is on the disk before `block` is, by which it counts. */
+static int log_commit(struct e4 *fs, uint32_t at, uint8_t *block)
 {
 	struct uni_jbd2_commit commit = { .seconds = 0 };
 	uint64_t now = (uint64_t)uk_time_real();
-	uint8_t *block = uk_alloc(fs->block_size);
 	uint32_t sum;
 	int error;
 
-	if (block == NULL)
-		return -UK_ENOMEM;
 	commit.seconds = __builtin_bswap64(now / 1000000000);
 	commit.nanoseconds = be32((uint32_t)(now % 1000000000));
 	memcpy(block, &commit, sizeof(commit));
@@ -184,10 +210,7 @@ static int log_commit(struct e4 *fs, uint32_t at)
 	if (error == 0)
 		error = e4_write(fs, e4_journal_block(&fs->journal, at) << fs->block_bits, block,
 				 fs->block_size);
-	if (error == 0)
-		error = e4_flush(fs);
-	uk_free(block);
-	return error;
+	return error != 0 ? error : e4_flush(fs);
 }
 
 /* Bitmaps before descriptors, which hold their sums; the superblock's totals before all. */
@@ -216,6 +239,7 @@ static void update_super(struct e4 *fs)
 static int write_log(struct e4 *fs)
 {
 	struct commit c = { .fs = fs, .at = fs->journal.head };
+	uint32_t own;
 	int error;
 
 	/* The log was empty: from now on it starts here. */
@@ -224,20 +248,18 @@ static int write_log(struct e4 *fs)
 		if (error != 0)
 			return error;
 	}
-	c.page_room = log_need(fs, fs->txn_count) - fs->txn_count;
+	own = log_need(fs, fs->txn_count) - fs->txn_count;
 	uk_list_each (item, &fs->txn)
-		c.page_room += needs_escape(uk_list_entry(item, struct e4_buf, txn));
-	c.pages = uk_alloc((size_t)c.page_room * fs->block_size);
-	if (c.pages == NULL)
-		return -UK_ENOMEM;
-	error = e4_batch_begin(&c.batch, fs, UK_BLOCK_WRITE);
+		own += needs_escape(uk_list_entry(item, struct e4_buf, txn));
+	error = own_make(&c, own);
 	if (error == 0) {
+		e4_batch_begin(&c.batch, fs, UK_BLOCK_WRITE);
 		log_blocks(&c);
 		error = e4_batch_end(&c.batch);
 	}
-	uk_free(c.pages);
 	if (error == 0)
-		error = log_commit(fs, c.at);
+		error = log_commit(fs, c.at, own_block(&c));
+	own_drop(&c);
 	if (error == 0) {
 		fs->journal.head = next_of(&fs->journal, c.at);
 		fs->journal.free -= log_need(fs, fs->txn_count) - 1;
@@ -251,10 +273,9 @@ static int write_home(struct e4 *fs, bool committed)
 {
 	struct uk_list *list = committed ? &fs->home : &fs->txn;
 	struct e4_batch batch;
-	int error = e4_batch_begin(&batch, fs, UK_BLOCK_WRITE);
+	int error;
 
-	if (error != 0)
-		return error;
+	e4_batch_begin(&batch, fs, UK_BLOCK_WRITE);
 	uk_list_each (item, list) {
 		struct e4_buf *buf = committed ? uk_list_entry(item, struct e4_buf, home)
 					       : uk_list_entry(item, struct e4_buf, txn);

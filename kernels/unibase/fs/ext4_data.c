@@ -81,10 +81,8 @@ static int fill_read(struct filling *f)
 	struct e4 *fs = e4_of(f->inode);
 	uint32_t end = (uint32_t)((f->first + f->count) << shift_of(fs));
 	struct e4_batch batch;
-	int error = e4_batch_begin(&batch, fs, UK_BLOCK_READ);
 
-	if (error != 0)
-		return error;
+	e4_batch_begin(&batch, fs, UK_BLOCK_READ);
 	for (unsigned i = 0; i < f->run_count; i++) {
 		struct e4_run run = f->runs[i];
 
@@ -203,10 +201,8 @@ struct writing {
 static int write_run(struct writing *w, const struct e4_run *run)
 {
 	struct e4_batch batch;
-	int error = e4_batch_begin(&batch, e4_of(w->inode), UK_BLOCK_WRITE);
 
-	if (error != 0)
-		return error;
+	e4_batch_begin(&batch, e4_of(w->inode), UK_BLOCK_WRITE);
 	run_add(&batch, w->pages, w->first, run);
 	return e4_batch_end(&batch);
 }
@@ -215,13 +211,10 @@ static int write_run(struct writing *w, const struct e4_run *run)
 static int write_mapped(struct writing *w, const struct e4_run *runs, unsigned count)
 {
 	struct e4_batch batch;
-	int error;
 
 	if (runs[0].block == 0 || runs[0].unwritten)
 		return 0;
-	error = e4_batch_begin(&batch, e4_of(w->inode), UK_BLOCK_WRITE);
-	if (error != 0)
-		return error;
+	e4_batch_begin(&batch, e4_of(w->inode), UK_BLOCK_WRITE);
 	for (unsigned i = 0; i < count && runs[i].block != 0 && !runs[i].unwritten; i++) {
 		run_add(&batch, w->pages, w->first, &runs[i]);
 		w->at += runs[i].count;

@@ -3,7 +3,7 @@
  */
 #include "ext4.h"
 
-enum { IOS = 8, IO_MAX = 256 << 10 };
+enum { IO_MAX = 256 << 10 };
 
 /* Sleepers share queues that outlive them: who wakes may still be in the queue when they are gone.
  */
@@ -32,12 +32,21 @@ static void submit(struct e4_batch *batch, struct e4_io *io)
 	uk_block_submit(batch->fs->dev, &io->req);
 }
 
-int e4_batch_begin(struct e4_batch *batch, struct e4 *fs, enum uk_block_op op)
+int e4_ios_start(struct e4 *fs)
+{
+	fs->ios = uk_alloc(E4_IOS * sizeof(*fs->ios));
+	return fs->ios != NULL ? 0 : -UK_ENOMEM;
+}
+
+void e4_batch_begin(struct e4_batch *batch, struct e4 *fs, enum uk_block_op op)
 {
 	*batch = (struct e4_batch){ .fs = fs, .op = op };
 	batch->queue = &queues[(uintptr_t)uk_thread_self() / 256 % UK_COUNT(queues)];
-	batch->ios = uk_alloc(IOS * sizeof(*batch->ios));
-	return batch->ios != NULL ? 0 : -UK_ENOMEM;
+	batch->ios = uk_alloc(E4_IOS * sizeof(*batch->ios));
+	if (batch->ios == NULL) {
+		uk_mutex_lock(&fs->ios_lock);
+		batch->ios = fs->ios;
+	}
 }
 
 static struct e4_io *last_io(struct e4_batch *batch)
@@ -50,7 +59,7 @@ static struct e4_io *next_io(struct e4_batch *batch)
 {
 	if (batch->used != 0)
 		submit(batch, last_io(batch));
-	if (batch->used == IOS) {
+	if (batch->used == E4_IOS) {
 		uk_wait_event(batch->queue, batch->pending == 0, UK_FOREVER, false);
 		batch->used = 0;
 	}
@@ -97,7 +106,10 @@ int e4_batch_end(struct e4_batch *batch)
 	if (batch->used != 0)
 		submit(batch, last_io(batch));
 	uk_wait_event(batch->queue, batch->pending == 0, UK_FOREVER, false);
-	uk_free(batch->ios);
+	if (batch->ios == batch->fs->ios)
+		uk_mutex_unlock(&batch->fs->ios_lock);
+	else
+		uk_free(batch->ios);
 	if (batch->op == UK_BLOCK_WRITE)
 		batch->fs->unflushed = true;
 	return batch->error;

@@ -174,7 +174,8 @@ static void noise(uint32_t step)
 static void change(const char *path, uint32_t step, size_t had)
 {
 	static uint32_t turn;
-	size_t at = below((uint32_t)had), size = 1 + below((uint32_t)(had - at));
+	size_t at = below((uint32_t)had), left = had - at;
+	size_t size = 1 + below((uint32_t)(left < MOST ? left : MOST));
 
 	switch (turn++ % 9) {
 	case 0:

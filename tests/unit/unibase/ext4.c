@@ -711,6 +711,22 @@ static void test_read_only(void **unused)
 	shim_block_forget();
 }
 
+/* Changes and syncs, whatever comes of them. */
+static void try_all(unsigned seed)
+{
+	dice_state = seed;
+	for (unsigned step = 0; step < 100; step++) {
+		int fd;
+
+		noise(step);
+		if (step % 10 != 0)
+			continue;
+		fd = (int)K3(open, "synced", O_CREAT | O_RDWR, 0644);
+		(void)K1(fsync, fd);
+		K1(close, fd);
+	}
+}
+
 /* The disk answers with an error from some transfer on: calls fail, nothing else does, and what
  * lies there is sound once the journal is replayed. */
 static void test_disk_errors(void **unused)
@@ -719,21 +735,12 @@ static void test_disk_errors(void **unused)
 	for (unsigned nth = 3; nth < 150; nth += 21) {
 		const char *path = path_of("failed");
 		struct uk_super *super;
-		int fd;
 
-		dice_state = nth;
 		make_volume("-t ext4 -b 4096", disk, CRASH_DISK);
 		super = mount_at(shim_block_disk("disk", disk, CRASH_DISK), false);
 		assert_int_equal(K1(chdir, mounted), 0);
 		shim_disk_fail(nth);
-		for (unsigned step = 0; step < 100; step++) {
-			noise(step);
-			if (step % 10 != 0)
-				continue;
-			fd = (int)K3(open, "synced", O_CREAT | O_RDWR, 0644);
-			(void)K1(fsync, fd);
-			K1(close, fd);
-		}
+		try_all(nth);
 		assert_int_equal(K1(chdir, "/"), 0);
 		(void)super->ops->stop(super);
 		shim_disk_fail(0);
@@ -743,6 +750,33 @@ static void test_disk_errors(void **unused)
 			fail_msg("from transfer %u on: %s", nth, words());
 		shim_block_forget();
 	}
+}
+
+/* Memory runs out at any moment, once or for a while: calls may fail, but the volume goes on and is
+ * sound without the journal. */
+static void test_no_memory(void **unused)
+{
+	const size_t step = soak() != 0 ? 1 : 19;
+	size_t all = 0;
+
+	(void)unused;
+	for (size_t nth = 1; nth == 1 || nth < all; nth += step) {
+		struct uk_super *super;
+		size_t before;
+
+		make_volume("-t ext4 -b 1024", disk, CRASH_DISK);
+		super = mount_at(shim_block_disk("disk", disk, CRASH_DISK), false);
+		assert_int_equal(K1(chdir, mounted), 0);
+		before = shim_allocations();
+		shim_fail_allocations(nth, nth % 2 == 0 ? 1 : 60);
+		try_all(5);
+		shim_fail_allocation(0);
+		all = UK_MAX(all, shim_allocations() - before);
+		stop(super);
+		judge(disk, CRASH_DISK, "out of memory");
+		shim_block_forget();
+	}
+	assert_true(all > 200);
 }
 
 static int start(void **unused)
@@ -768,6 +802,7 @@ int main(void)
 		cmocka_unit_test(test_crash),	  cmocka_unit_test(test_full),
 		cmocka_unit_test(test_read_only), cmocka_unit_test(test_disk_errors),
 		cmocka_unit_test(test_xattr),	  cmocka_unit_test(test_xattr_shared),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("unibase-ext4", tests, start, end);

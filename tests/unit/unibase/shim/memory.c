@@ -25,7 +25,7 @@ static char *arena;
 static struct uk_page *pages;
 static size_t used, kept, limit = ARENA_PAGES, hint;
 static size_t (*shrinkers[SHRINKERS])(size_t);
-static size_t shrinker_count, allocations, fail_at, live;
+static size_t shrinker_count, allocations, fail_at, failing, live;
 
 static void arena_start(void)
 {
@@ -42,12 +42,22 @@ static void arena_start(void)
 static bool fails(void)
 {
 	allocations++;
-	return fail_at != 0 && --fail_at == 0;
+	if (fail_at == 0 || --fail_at != 0)
+		return false;
+	if (--failing != 0)
+		fail_at = 1;
+	return true;
 }
 
 void shim_fail_allocation(size_t nth)
 {
+	shim_fail_allocations(nth, 1);
+}
+
+void shim_fail_allocations(size_t nth, size_t count)
+{
 	fail_at = nth;
+	failing = count;
 }
 
 size_t shim_allocations(void)

@@ -23,8 +23,9 @@ void *shim_image(const void *data, size_t size);
 void shim_image_drop(void *image, size_t size);
 /* The nth allocation from now on fails (1: the next), pages too; 0: none. */
 void shim_fail_allocation(size_t nth);
-size_t shim_allocations(void); /* so far */
-size_t shim_allocated(void);   /* blocks of uk_alloc that were not freed */
+void shim_fail_allocations(size_t nth, size_t count); /* that one and those behind it */
+size_t shim_allocations(void);			      /* so far */
+size_t shim_allocated(void);			      /* blocks of uk_alloc that were not freed */
 
 /* -- threads -- */
 /* Lets the others run until all of them sleep; returns whether somebody ran. */
