@@ -158,7 +158,8 @@ static const struct schema_key app_keys[] = {
 	  .means =
 		  "Number of the user whom the program is, for servers that refuse to be root (0). "
 		  "What it makes belongs to this user, and so does what a writable volume starts "
-		  "with. Nothing is forbidden by it: there is one program." },
+		  "with. Files are then opened, changed and removed as their owners and bits "
+		  "permit, as on Linux; any port may be bound." },
 	{ .name = "group",
 	  .takes = TAKES_INTEGER,
 	  .least = 0,

@@ -108,7 +108,7 @@ static const struct {
 	uint16_t mode;
 	const struct uk_file_ops *ops;
 } devices[] = {
-	[CONSOLE] = { "console", 5, 1, 0600, &fs_tty_ops },
+	[CONSOLE] = { "console", 5, 1, 0666, &fs_tty_ops },
 	{ "tty", 5, 0, 0666, &fs_tty_ops },
 	{ "null", 1, 3, 0666, &null_ops },
 	{ "zero", 1, 5, 0666, &zero_ops },

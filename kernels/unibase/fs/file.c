@@ -2,6 +2,7 @@
  * Open files: opening by path, what kind of operations a file gets, and the life of its object.
  */
 #include <uk/log.h>
+#include <uk/sched.h>
 #include <uk/vfs.h>
 
 #include "fs.h"
@@ -66,11 +67,23 @@ int fs_may_write(const struct uk_inode *inode)
 	return inode->super != NULL && inode->super->read_only ? -UK_EROFS : 0;
 }
 
+uint32_t fs_mode_given_away(uint32_t mode)
+{
+	if (!UK_S_IS(mode, DIR)) {
+		mode &= ~(uint32_t)UK_S_ISUID;
+		if ((mode & 010) != 0)
+			mode &= ~(uint32_t)UK_S_ISGID;
+	}
+	return mode;
+}
+
 void fs_touch(struct uk_inode *inode, bool content)
 {
 	inode->ctime = uk_time_real();
 	if (content)
 		inode->mtime = inode->ctime;
+	if (content && (inode->mode & (UK_S_ISUID | UK_S_ISGID)) != 0 && !fs_is_root())
+		inode->mode = fs_mode_given_away(inode->mode);
 	if (inode->ops->setattr != NULL)
 		inode->ops->setattr(inode);
 }
@@ -190,10 +203,17 @@ static bool wants_write(uint32_t flags)
 	return (flags & UK_O_ACCMODE) != UK_O_RDONLY || (flags & UK_O_TRUNC) != 0;
 }
 
+static unsigned wanted(uint32_t flags)
+{
+	return ((flags & UK_O_ACCMODE) != UK_O_WRONLY ? (unsigned)UK_R_OK : 0) |
+	       (wants_write(flags) ? (unsigned)UK_W_OK : 0);
+}
+
 /* What Linux checks of an existing file, in its order. */
 static int may_open(const struct uk_dentry *dentry, uint32_t flags)
 {
 	const struct uk_inode *inode = dentry->inode;
+	int error;
 
 	if ((flags & UK_O_CREAT) != 0 && (flags & UK_O_EXCL) != 0)
 		return -UK_EEXIST;
@@ -210,6 +230,11 @@ static int may_open(const struct uk_dentry *dentry, uint32_t flags)
 	if ((UK_S_IS(inode->mode, REG) || fs_is_dir(dentry)) && (flags & UK_O_DIRECT) != 0 &&
 	    inode->ops->write_pages == NULL)
 		return -UK_EINVAL;
+	error = uk_permit(inode, wanted(flags));
+	if (error == 0 && (flags & UK_O_NOATIME) != 0 && !fs_owns(inode))
+		error = -UK_EPERM;
+	if (error != 0)
+		return error;
 	return UK_S_IS(inode->mode, REG) && wants_write(flags) ? fs_may_write(inode) : 0;
 }
 
@@ -260,6 +285,8 @@ static struct uk_file *open_nameless(int dirfd, const char *path, uint32_t flags
 	if (error != 0)
 		return uk_err_ptr(error);
 	error = fs_may_write(dir->inode);
+	if (error == 0)
+		error = uk_permit(dir->inode, UK_W_OK | UK_X_OK);
 	if (error == 0 && dir->inode->ops->nameless == NULL)
 		error = -UK_EOPNOTSUPP;
 	if (error == 0)
@@ -314,7 +341,13 @@ struct uk_file *fs_file_open_at(int dirfd, const char *path, uint32_t flags, uin
 
 struct uk_file *uk_file_open(const char *path, int flags, uint32_t mode)
 {
-	return fs_file_open_at(UK_AT_FDCWD, path, (uint32_t)flags, mode);
+	struct uk_thread *self = uk_thread_self();
+	struct uk_file *file;
+
+	self->trusted = true;
+	file = fs_file_open_at(UK_AT_FDCWD, path, (uint32_t)flags, mode);
+	self->trusted = false;
+	return file;
 }
 
 int uk_file_may_execute(struct uk_file *file)

@@ -189,7 +189,9 @@ struct uk_file *fs_file_open_dentry(struct uk_dentry *dentry, uint32_t flags);
 int fs_truncate(struct uk_inode *inode, uint64_t size);
 int fs_punch(struct uk_inode *inode, uint64_t offset, uint64_t end);
 int fs_allocate(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep_size);
-int fs_may_write(const struct uk_inode *inode);	     /* -UK_EROFS */
+int fs_may_write(const struct uk_inode *inode); /* -UK_EROFS */
+/* The mode of a program that was changed, or given to another: without its set-user bit. */
+uint32_t fs_mode_given_away(uint32_t mode);
 void fs_touch(struct uk_inode *inode, bool content); /* mtime and ctime, or ctime alone, now */
 void fs_accessed(struct uk_file *file);		     /* atime as relatime has it */
 bool fs_access_counts(const struct uk_file *file);   /* whether that changes something */
@@ -202,6 +204,14 @@ unsigned fs_poll(struct uk_file *file, struct uk_poll *poll);
 struct uk_file *fs_file_nameless(struct uk_inode *inode, const char *name, uint32_t flags);
 struct uk_inode *fs_inode_anonymous(void); /* eventfd and its like share it; a reference */
 struct uk_inode *fs_file_inode(struct uk_file *file); /* a reference; of files without one, that */
+
+/* permit.c: uk_permit, and */
+int fs_permit_real(const struct uk_inode *inode, unsigned want); /* as access(2) asks */
+/* Whether the name of `inode` may be taken out of the folder; -UK_EPERM where others' may not. */
+int fs_permit_remove(const struct uk_inode *dir, const struct uk_inode *inode);
+bool fs_owns(const struct uk_inode *inode); /* or is root */
+bool fs_is_root(void);
+bool fs_in_group(uint32_t gid);
 
 /* rw.c: regular files through the page cache, folders */
 extern const struct uk_file_ops fs_regular_ops, fs_folder_ops;
@@ -236,6 +246,13 @@ int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size)
 struct uk_inode *fs_tmpfs_nameless(struct uk_super *super, uint32_t mode);
 /* The first who asks the folder for a name that it does not have, or for all, finds it filled. */
 void fs_tmpfs_later(struct uk_inode *folder, int (*fill)(struct uk_inode *folder));
+
+/* xattr.c: extended attributes in memory, as the operations of an inode have them */
+struct fs_xattr;
+int64_t fs_xattr_get(const struct fs_xattr *x, const char *name, void *value, size_t room);
+int fs_xattr_set(struct fs_xattr **list, const char *name, const void *value, size_t size,
+		 unsigned flags);
+void fs_xattr_free(struct fs_xattr *list);
 
 /* cpio.c */
 /* Unpacks a newc archive below the root; 0, -UK_EINVAL with the reason in `why`, -UK_ENOMEM. */

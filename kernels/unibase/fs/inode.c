@@ -52,7 +52,10 @@ void fs_inode_own(struct uk_inode *inode, const struct uk_inode *dir)
 	inode->gid = uk_process.gid.fs;
 	if (dir != NULL && (dir->mode & UK_S_ISGID) != 0) {
 		inode->gid = dir->gid;
-		inode->mode |= UK_S_IS(inode->mode, DIR) ? UK_S_ISGID : 0;
+		if (UK_S_IS(inode->mode, DIR))
+			inode->mode |= UK_S_ISGID;
+		else if ((inode->mode & 010) != 0 && !fs_in_group(dir->gid) && !fs_is_root())
+			inode->mode &= ~(uint32_t)UK_S_ISGID;
 	}
 }
 

@@ -446,6 +446,11 @@ static int64_t add(struct instance *in, uint64_t user_path, uint32_t mask)
 	fs_path_put(&path);
 	if (result != 0)
 		return result;
+	result = uk_permit(dentry->inode, UK_R_OK);
+	if (result != 0) {
+		fs_dentry_put(dentry);
+		return result;
+	}
 	spare = uk_alloc(sizeof(*spare));
 	result = -UK_ENOMEM;
 	if (spare != NULL) {

@@ -52,6 +52,8 @@ static int make_begin(struct fs_walk *walk, int dirfd, const char *path, bool fo
 		error = -UK_EROFS;
 	else if (walk->at->inode->nlink == 0)
 		error = -UK_ENOENT;
+	else
+		error = uk_permit(walk->at->inode, UK_W_OK | UK_X_OK);
 	if (error == 0)
 		return 0;
 	fs_dentry_put(*name);
@@ -81,6 +83,11 @@ static void make_end(struct fs_walk *walk, struct uk_dentry *name, int error,
 	fs_walk_end(walk);
 }
 
+static bool is_device(uint32_t mode)
+{
+	return UK_S_IS(mode, CHR) || UK_S_IS(mode, BLK);
+}
+
 int fs_make_node(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
 {
 	struct uk_inode *inode = NULL, *dir;
@@ -91,9 +98,10 @@ int fs_make_node(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
 	if (error != 0)
 		return error;
 	dir = walk.at->inode;
-	error = dir->ops->create == NULL ? -UK_EPERM
-					 : dir->ops->create(dir, walk.last, walk.size,
-							    mode & ~fs_umask, rdev, &inode);
+	error = dir->ops->create == NULL || (is_device(mode) && !fs_is_root())
+			? -UK_EPERM
+			: dir->ops->create(dir, walk.last, walk.size, mode & ~fs_umask, rdev,
+					   &inode);
 	make_end(&walk, name, error, inode);
 	return error;
 }
@@ -176,7 +184,9 @@ int fs_make_file(struct fs_walk *walk, uint32_t mode, bool exclusive, struct uk_
 		error = -UK_ENOENT;
 	else if (dir->ops->create == NULL)
 		error = -UK_EACCES;
-	else {
+	else
+		error = uk_permit(dir, UK_W_OK | UK_X_OK);
+	if (error == 0 && (*out)->inode == NULL) {
 		error = dir->ops->create(dir, walk->last, walk->size,
 					 UK_S_IFREG | (mode & UK_S_ALL & ~fs_umask), 0, &inode);
 		if (error == 0) {
@@ -207,8 +217,13 @@ static int remove_kind(enum fs_last kind, bool directory)
 
 static int remove_check(const struct fs_walk *walk, const struct uk_dentry *name, bool directory)
 {
+	int error;
+
 	if (name->inode == NULL)
 		return -UK_ENOENT;
+	error = fs_permit_remove(walk->at->inode, name->inode);
+	if (error != 0)
+		return error;
 	if (!directory && fs_is_dir(name))
 		return -UK_EISDIR;
 	if ((directory || walk->trailing) && !fs_is_dir(name))
@@ -309,6 +324,20 @@ static int rename_check(const struct fs_walk *from, const struct uk_dentry *old,
 	return from->at->inode->ops->rename == NULL ? -UK_EPERM : 0;
 }
 
+static int rename_permit(const struct fs_walk *from, const struct uk_dentry *old,
+			 const struct fs_walk *to, const struct uk_dentry *new)
+{
+	int error = fs_permit_remove(from->at->inode, old->inode);
+
+	if (error == 0)
+		error = new->inode != NULL ? fs_permit_remove(to->at->inode, new->inode)
+					   : uk_permit(to->at->inode, UK_W_OK | UK_X_OK);
+	/* Its ".." changes. */
+	if (error == 0 && fs_is_dir(old) && from->at->inode != to->at->inode)
+		error = uk_permit(old->inode, UK_W_OK);
+	return error;
+}
+
 /* The cache follows what the file system did. */
 static void rename_names(struct fs_walk *to, struct uk_dentry *old, struct uk_dentry *new,
 			 bool exchange)
@@ -357,6 +386,8 @@ static int rename_locked(struct fs_walk *from, struct fs_walk *to, unsigned flag
 	if (error != 0)
 		goto put_old;
 	error = rename_check(from, old, to, new, flags);
+	if (error == 0 && old->inode != new->inode)
+		error = rename_permit(from, old, to, new);
 	if (error == 0 && old->inode != new->inode) {
 		bool folder = !exchange && fs_is_dir(new);
 

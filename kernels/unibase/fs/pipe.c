@@ -371,6 +371,7 @@ static struct uk_inode *nameless(void)
 		return NULL;
 	inode->ino = __atomic_add_fetch(&last_ino, 1, __ATOMIC_RELAXED);
 	inode->atime = inode->mtime = inode->ctime = uk_time_real();
+	fs_inode_own(inode, NULL);
 	return inode;
 }
 

@@ -81,6 +81,7 @@ static struct uk_inode *node_new(struct uk_super *super, const struct uk_inode_o
 	inode->ino = ino;
 	inode->nlink = UK_S_IS(mode, DIR) ? 2 : 1;
 	inode->atime = inode->mtime = inode->ctime = uk_time_real();
+	fs_inode_own(inode, NULL);
 	return inode;
 }
 

@@ -343,7 +343,7 @@ void uk_vfs_start(void)
 	fs_umask = 0;
 	unpack_root();
 	fs_dentry_put(make_top_folder("/tmp", UK_S_ISVTX | 0777));
-	fs_dentry_put(make_top_folder("/run", 0755));
+	fs_dentry_put(make_top_folder("/run", UK_S_ISVTX | 0777));
 	fill_later(make_top_folder("/etc", 0755), fs_etc_fill);
 	mount_dev();
 	mount(make_top_folder("/proc", 0555), fs_proc_new(), "proc", "proc");

@@ -162,7 +162,7 @@ int64_t uk_sys_statx(const struct uk_sysargs *s)
 	return uk_copy_to_user(s->a[4], &sx, sizeof(sx));
 }
 
-/* -- access: as root, for whom only execution and read-only file systems say no -- */
+/* -- access -- */
 
 static int64_t access_at(int dirfd, uint64_t path, uint32_t mode, uint32_t flags)
 {
@@ -175,10 +175,9 @@ static int64_t access_at(int dirfd, uint64_t path, uint32_t mode, uint32_t flags
 	error = inode_at(dirfd, path, flags, &inode);
 	if (error != 0)
 		return error;
-	if ((mode & UK_X_OK) != 0 && !UK_S_IS(inode->mode, DIR) && (inode->mode & 0111) == 0)
-		error = -UK_EACCES;
-	else if ((mode & UK_W_OK) != 0 && (UK_S_IS(inode->mode, REG) || UK_S_IS(inode->mode, DIR) ||
-					   UK_S_IS(inode->mode, LNK)))
+	error = (flags & UK_AT_EACCESS) != 0 ? uk_permit(inode, mode) : fs_permit_real(inode, mode);
+	if (error == 0 && (mode & UK_W_OK) != 0 &&
+	    (UK_S_IS(inode->mode, REG) || UK_S_IS(inode->mode, DIR) || UK_S_IS(inode->mode, LNK)))
 		error = fs_may_write(inode);
 	uk_inode_put(inode);
 	return error;
@@ -207,6 +206,10 @@ static int64_t change_mode(struct uk_inode *inode, uint32_t mode)
 
 	if (error == 0 && UK_S_IS(inode->mode, LNK))
 		error = -UK_EOPNOTSUPP;
+	if (error == 0 && !fs_owns(inode))
+		error = -UK_EPERM;
+	if (!fs_in_group(inode->gid) && !fs_is_root())
+		mode &= ~(uint32_t)UK_S_ISGID;
 	if (error == 0) {
 		uk_mutex_lock(&inode->lock);
 		inode->mode = (inode->mode & UK_S_IFMT) | (mode & UK_S_ALL);
@@ -244,22 +247,28 @@ int64_t uk_sys_fchmod(const struct uk_sysargs *s)
 	return error != 0 ? error : change_mode(inode, (uint32_t)s->a[1]);
 }
 
+/* Who owns it may give it to a group of theirs, and to nobody else. */
+static bool may_give(const struct uk_inode *inode, uint32_t uid, uint32_t gid)
+{
+	if (fs_is_root())
+		return true;
+	return (uid == UINT32_MAX || (fs_owns(inode) && uid == inode->uid)) &&
+	       (gid == UINT32_MAX || (fs_owns(inode) && (gid == inode->gid || fs_in_group(gid))));
+}
+
 static int64_t change_owner(struct uk_inode *inode, uint32_t uid, uint32_t gid)
 {
 	int error = fs_may_write(inode);
 
+	if (error == 0 && !may_give(inode, uid, gid))
+		error = -UK_EPERM;
 	if (error == 0) {
 		uk_mutex_lock(&inode->lock);
 		if (uid != UINT32_MAX)
 			inode->uid = uid;
 		if (gid != UINT32_MAX)
 			inode->gid = gid;
-		/* As Linux: a program that was given away loses its set-user bit. */
-		if (!UK_S_IS(inode->mode, DIR)) {
-			inode->mode &= ~(uint32_t)UK_S_ISUID;
-			if ((inode->mode & 010) != 0)
-				inode->mode &= ~(uint32_t)UK_S_ISGID;
-		}
+		inode->mode = fs_mode_given_away(inode->mode);
 		fs_touch(inode, false);
 		uk_mutex_unlock(&inode->lock);
 		fs_notify_self(inode, UK_IN_ATTRIB);
@@ -324,11 +333,22 @@ static bool nsec_is_valid(int64_t nsec)
 	return (nsec >= 0 && nsec < 1000000000) || nsec == UK_UTIME_NOW || nsec == UK_UTIME_OMIT;
 }
 
+/* Any time is the owner's to set; who may write may say "now". */
+static int may_change_times(const struct uk_inode *inode, const struct uk_linux_timespec t[2])
+{
+	if (fs_owns(inode))
+		return 0;
+	return t[0].nsec == UK_UTIME_NOW && t[1].nsec == UK_UTIME_NOW ? uk_permit(inode, UK_W_OK)
+								      : -UK_EPERM;
+}
+
 static int64_t change_times(struct uk_inode *inode, const struct uk_linux_timespec t[2])
 {
 	int error = nsec_is_valid(t[0].nsec) && nsec_is_valid(t[1].nsec) ? fs_may_write(inode)
 									 : -UK_EINVAL;
 
+	if (error == 0)
+		error = may_change_times(inode, t);
 	if (error == 0) {
 		int64_t now = uk_time_real();
 
@@ -432,7 +452,9 @@ int64_t uk_sys_truncate(const struct uk_sysargs *s)
 	if (UK_S_IS(inode->mode, DIR))
 		error = -UK_EISDIR;
 	else
-		error = UK_S_IS(inode->mode, REG) ? fs_truncate(inode, s->a[1]) : -UK_EINVAL;
+		error = UK_S_IS(inode->mode, REG) ? uk_permit(inode, UK_W_OK) : -UK_EINVAL;
+	if (error == 0)
+		error = fs_truncate(inode, s->a[1]);
 	uk_inode_put(inode);
 	return error;
 }

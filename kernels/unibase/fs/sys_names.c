@@ -277,8 +277,13 @@ int64_t uk_sys_chdir(const struct uk_sysargs *s)
 		return error;
 	error = fs_walk_path(UK_AT_FDCWD, path.text, FS_FOLLOW | FS_DIRECTORY, &dentry);
 	fs_path_put(&path);
+	if (error != 0)
+		return error;
+	error = uk_permit(dentry->inode, UK_X_OK);
 	if (error == 0)
 		fs_cwd_set(dentry);
+	else
+		fs_dentry_put(dentry);
 	return error;
 }
 
@@ -292,6 +297,9 @@ int64_t uk_sys_fchdir(const struct uk_sysargs *s)
 	if (file->dentry == NULL || !fs_is_dir(file->dentry)) {
 		error = -UK_ENOTDIR;
 	} else {
+		error = uk_permit(file->inode, UK_X_OK);
+	}
+	if (error == 0) {
 		fs_dentry_get(file->dentry);
 		fs_cwd_set(file->dentry);
 	}

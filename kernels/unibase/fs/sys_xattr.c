@@ -1,5 +1,6 @@
 /*
- * System calls about extended attributes: what squashfs and ext4 have, and ext4 takes.
+ * System calls about extended attributes: what squashfs, ext4 and tmpfs have, and the latter two
+ * take.
  */
 #include "calls.h"
 
@@ -34,6 +35,26 @@ static int inode_by_fd(uint64_t fd, struct uk_inode **out)
 	return *out != NULL ? 0 : -UK_ENOMEM;
 }
 
+/* Whether the process may read or change this one (xattr(7)). Those of users are for what has
+ * content: for other things they would be nobody's. */
+static int may(const struct uk_inode *inode, const char *name, bool change)
+{
+	if (strncmp(name, "trusted.", 8) == 0)
+		return fs_is_root() ? 0 : change ? -UK_EPERM : -UK_ENODATA;
+	if (strncmp(name, "security.", 9) == 0)
+		return fs_is_root() || !change ? 0 : -UK_EPERM;
+	if (strncmp(name, "user.", 5) != 0)
+		return 0;
+	if (name[5] == '\0')
+		return -UK_EINVAL;
+	if (!UK_S_IS(inode->mode, REG) && !UK_S_IS(inode->mode, DIR))
+		return change ? -UK_EPERM : -UK_ENODATA;
+	if (change && (inode->mode & UK_S_ISVTX) != 0 && UK_S_IS(inode->mode, DIR) &&
+	    !fs_owns(inode))
+		return -UK_EPERM;
+	return uk_permit(inode, change ? UK_W_OK : UK_R_OK);
+}
+
 /* The value of an attribute, or the list of names when `user_name` is 0. Takes the inode. */
 static int64_t get(struct uk_inode *inode, uint64_t user_name, uint64_t user, uint64_t room)
 {
@@ -49,7 +70,10 @@ static int64_t get(struct uk_inode *inode, uint64_t user_name, uint64_t user, ui
 	}
 	room = UK_MIN(room, (uint64_t)VALUE_MAX);
 	value = room != 0 ? uk_alloc(room) : NULL;
-	if (room != 0 && value == NULL)
+	size = user_name != 0 ? may(inode, name, false) : 0;
+	if (size != 0)
+		room = 0;
+	else if (room != 0 && value == NULL)
 		size = -UK_ENOMEM;
 	else if (inode->ops->xattr != NULL)
 		size = inode->ops->xattr(inode, user_name != 0 ? name : NULL, value, room);
@@ -122,17 +146,13 @@ struct change {
 	unsigned flags;
 };
 
-/* Linux permits those of users for what has content, which for others would be nobody's. */
 static int may_change(const struct uk_inode *inode, const char *name)
 {
 	int error = fs_may_write(inode);
 
 	if (error != 0 || inode->ops->xattr_set == NULL)
 		return error != 0 ? error : -UK_EOPNOTSUPP;
-	return memcmp(name, "user.", 5) != 0 || UK_S_IS(inode->mode, REG) ||
-			       UK_S_IS(inode->mode, DIR)
-		       ? 0
-		       : -UK_EPERM;
+	return may(inode, name, true);
 }
 
 /* Takes the inode. */

@@ -39,7 +39,8 @@ struct folder {
 
 struct node {
 	struct folder folder;
-	char *target;	       /* of a symbolic link */
+	char *target; /* of a symbolic link */
+	struct fs_xattr *xattrs;
 	const uint8_t *source; /* of a file, with the bytes that still show */
 	uint64_t source_size;
 };
@@ -107,9 +108,25 @@ static void node_release(struct uk_inode *inode)
 	struct node *node = inode->data;
 
 	__atomic_sub_fetch(&tmpfs_of(inode)->inodes, 1, __ATOMIC_RELAXED);
+	fs_xattr_free(node->xattrs);
 	uk_free(node->target);
 	uk_free(node->folder.buckets);
 	uk_free(node);
+}
+
+static int64_t node_xattr(struct uk_inode *inode, const char *name, void *value, size_t room)
+{
+	return fs_xattr_get(((struct node *)inode->data)->xattrs, name, value, room);
+}
+
+static int node_xattr_set(struct uk_inode *inode, const char *name, const void *value, size_t size,
+			  unsigned flags)
+{
+	int error = fs_xattr_set(&((struct node *)inode->data)->xattrs, name, value, size, flags);
+
+	if (error == 0)
+		inode->ctime = uk_time_real();
+	return error;
 }
 
 /* -- entries of a folder -- */
@@ -514,6 +531,8 @@ static const struct uk_inode_ops folder_ops = {
 	.link = folder_link,
 	.unlink = folder_unlink,
 	.rename = folder_rename,
+	.xattr = node_xattr,
+	.xattr_set = node_xattr_set,
 	.release = node_release,
 };
 static const struct uk_inode_ops file_ops = {
@@ -523,10 +542,21 @@ static const struct uk_inode_ops file_ops = {
 	.unreserve = file_unreserve,
 	.truncate = file_truncate,
 	.punch = file_punch,
+	.xattr = node_xattr,
+	.xattr_set = node_xattr_set,
 	.release = node_release,
 };
-static const struct uk_inode_ops link_ops = { .readlink = link_readlink, .release = node_release };
-static const struct uk_inode_ops special_ops = { .release = node_release };
+static const struct uk_inode_ops link_ops = {
+	.readlink = link_readlink,
+	.xattr = node_xattr,
+	.xattr_set = node_xattr_set,
+	.release = node_release,
+};
+static const struct uk_inode_ops special_ops = {
+	.xattr = node_xattr,
+	.xattr_set = node_xattr_set,
+	.release = node_release,
+};
 
 int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size)
 {

@@ -28,7 +28,10 @@ int fs_mounting_no_device(struct fs_mounting *m)
 static int mount_tmpfs(struct fs_mounting *m)
 {
 	m->super = fs_tmpfs_new(m->what->size);
-	return m->super != NULL ? 0 : fs_mounting_fails(m, -UK_ENOMEM, "no memory");
+	if (m->super == NULL)
+		return fs_mounting_fails(m, -UK_ENOMEM, "no memory");
+	m->super->root->mode = UK_S_IFDIR | UK_S_ISVTX | 0777; /* as on Linux */
+	return 0;
 }
 
 int fs_volume_mount(struct fs_mounting *m)

@@ -239,11 +239,14 @@ int fs_walk_parent(struct fs_walk *walk)
 			walk->size = 0;
 			return 0;
 		}
+		if (!fs_is_dir(walk->at))
+			return -UK_ENOTDIR;
+		error = uk_permit(walk->at->inode, UK_X_OK);
+		if (error != 0)
+			return error;
 		if (walk->size > UK_NAME_MAX)
 			return -UK_ENAMETOOLONG;
 		walk->kind = kind_of(walk->last, walk->size);
-		if (!fs_is_dir(walk->at))
-			return -UK_ENOTDIR;
 		if (is_last(walk))
 			return 0;
 		error = walk_step(walk);

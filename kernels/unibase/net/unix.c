@@ -171,10 +171,13 @@ static int find_named(const struct uk_sockaddr *name, uint32_t size, int type,
 		status = uk_path_inode(path, &inode);
 		if (status != 0)
 			return status;
+		status = uk_permit(inode, UK_W_OK);
+		if (status == 0 && !UK_S_IS(inode->mode, SOCK))
+			status = -UK_ECONNREFUSED;
 		uk_inode_put(
 			inode); /* compared only: a bound socket holds a reference of its own */
-		if (!UK_S_IS(inode->mode, SOCK))
-			return -UK_ECONNREFUSED;
+		if (status != 0)
+			return status;
 	}
 	uk_list_each (item, &named) {
 		struct unix_sock *sock = uk_list_entry(item, struct unix_sock, item);

@@ -1,7 +1,7 @@
 /*
  * System calls about users, groups and sessions. The program starts as root, or as the recipe says,
  * and may give that up, as servers do; the numbers are kept, answered and given to what it makes,
- * and nothing is forbidden by them but to take them back.
+ * and files are opened by them (fs/permit.c).
  */
 #include <uk/process.h>
 #include <uk/syscall.h>

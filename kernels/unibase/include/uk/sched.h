@@ -37,7 +37,8 @@ struct uk_thread {
 	volatile uint32_t work;	 /* UK_WORK_* */
 	volatile bool woken;	 /* since uk_wait_prepare */
 	bool timed_out;
-	bool on_cpu; /* registers are not saved yet */
+	bool on_cpu;  /* registers are not saved yet */
+	bool trusted; /* opens a file for the kernel: no permission is asked for */
 	struct uk_cpu *cpu;
 	bool unlocked;		 /* in the kernel without the kernel lock: goes on without */
 	struct uk_cpu *requeue;	 /* whose queue it joins once its registers are saved; NULL: none */

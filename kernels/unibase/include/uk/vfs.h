@@ -254,6 +254,8 @@ int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **pa
 /* Absolute path of an open file for /proc; length or negative errno. */
 int uk_file_path(struct uk_file *file, char *path, size_t room);
 
+/* Whether the process may do this (UK_R_OK, UK_W_OK, UK_X_OK) with a file; 0 or -UK_EACCES. */
+int uk_permit(const struct uk_inode *inode, unsigned want);
 /* What a path stands for, links followed, with a reference. */
 int uk_path_inode(const char *path, struct uk_inode **inode);
 /* Makes a node of this type and mode (umask applied), and gives it with a reference. */
