@@ -162,6 +162,7 @@ static int import_program(struct cli *cli, const char *base, const char *path,
 {
 	UNI_AUTO_BUF struct uni_buf text = UNI_BUF_INIT;
 	UNI_AUTO_FREE char *program = program_path(cli->args[0], path), *folder = NULL;
+	UNI_AUTO_FREE char *placed = NULL;
 
 	if (cli_value(cli, "program") != NULL) {
 		uni_err_set(err, UNI_E_USAGE, "--program is for images");
@@ -171,17 +172,20 @@ static int import_program(struct cli *cli, const char *base, const char *path,
 		return cli_fail(cli, err);
 	folder = libraries_folder(look);
 
-	const struct uni_program_words words = { .base = base,
-						 .program = program,
-						 .folder = folder };
+	placed = uni_program_path(look);
+
+	const struct uni_program_words words = {
+		.base = base, .program = program, .path = placed, .folder = folder
+	};
 
 	uni_program_recipe(look, &words, &text);
 	if (write_recipe(cli, look, path, &text, err) != 0)
 		return cli_fail(cli, err);
 	return finish(cli, look, path,
-		      program[0] == '/' ? "; the program lies outside of its folder: copy it "
-					  "there, or build with --allow-outside"
-					: "");
+		      program[0] == '/' && placed == NULL
+			      ? "; the program lies outside of its folder: copy it "
+				"there, or build with --allow-outside"
+			      : "");
 }
 
 /* Where an image is, as the argument says it: "oci://..." or "oci:PLACE[:TAG]". `place` (owned)

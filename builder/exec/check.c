@@ -107,11 +107,10 @@ static int blob_path(struct build *b, const struct uni_recipe_input *input, char
 
 /* `*elf` stays NULL for what is fetched only when it is wanted, which is not for this. */
 static int open_program(struct build *b, const struct uni_recipe_input *input, struct uni_elf **elf,
-			int *fd, struct uni_err *err)
+			struct uni_err *err)
 {
 	UNI_AUTO_FREE char *blob = NULL;
 	const char *path = input->path;
-	off_t size;
 
 	if (!input_at_hand(input))
 		return 0;
@@ -120,11 +119,7 @@ static int open_program(struct build *b, const struct uni_recipe_input *input, s
 			return err->code;
 		path = blob;
 	}
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	size = *fd < 0 ? -1 : lseek(*fd, 0, SEEK_END);
-	if (size < 0)
-		return uni_err_errno(err, "%s", path);
-	if (uni_elf_open(elf, *fd, 0, (uint64_t)size, input->text, err) != 0)
+	if (uni_elf_open_file(elf, path, input->text, err) != 0)
 		return err->code;
 	return uni_elf_check_program(*elf, err);
 }
@@ -135,15 +130,14 @@ static void check_program(struct build *b)
 	const struct uni_recipe_input *input = &b->recipe->app.program;
 	struct uni_err why = UNI_ERR_INIT;
 	size_t before = b->diags->errors;
-	int fd UNI_AUTO_CLOSE = -1;
 
 	check_package(b, input);
 	if (b->diags->errors != before)
 		return;
 	if (b->recipe->app.path != NULL)
-		volume_program_open(b, &elf, &fd, &why);
+		volume_program_open(b, &elf, &why);
 	else
-		open_program(b, input, &elf, &fd, &why);
+		open_program(b, input, &elf, &why);
 	if (why.code == 0 && elf != NULL && libraries_check(b, elf, &why) == 0)
 		check_calls(b, elf, &why);
 	if (why.code != 0)

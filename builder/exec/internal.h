@@ -330,7 +330,7 @@ char *log_keep(struct build *b, const struct uni_step *step, const struct uni_bu
  * libraries, which may come from elsewhere. A static program needs none. */
 int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err);
 /* The recipe's program in a volume; `*elf` stays NULL where that is not at hand. */
-int volume_program_open(struct build *b, struct uni_elf **elf, int *fd, struct uni_err *err);
+int volume_program_open(struct build *b, struct uni_elf **elf, struct uni_err *err);
 /* Whether the program of a build, which is resolved, is there with all that it needs. */
 int program_libraries_check(struct build *b, struct uni_err *err);
 

@@ -5,11 +5,9 @@
  */
 #include "internal.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <uni/base/path.h>
 #include <uni/kernel/libraries.h>
-#include <unistd.h>
 
 enum { LINKS_MAX = 40 };
 
@@ -148,7 +146,8 @@ static bool walk_follow(struct walk *w, const char *target, const char *behind)
 	return ++w->links <= LINKS_MAX;
 }
 
-static bool find_file(void *user, const char *path, char **source)
+/* `*real`: the path where links lead. */
+static bool find_real(const struct machine *m, const char *path, char **source, char **real)
 {
 	__attribute__((cleanup(walk_clear))) struct walk w = { .at = uni_strdup("/"),
 							       .rest = uni_strdup(path) };
@@ -156,14 +155,16 @@ static bool find_file(void *user, const char *path, char **source)
 	for (;;) {
 		const char *behind;
 		UNI_AUTO_FREE char *next = walk_next(&w, &behind), *text = NULL;
-		enum place place = look(user, next, &text);
+		enum place place = look(m, next, &text);
 
 		if (place == PLACE_FILE && *behind == '\0') {
 			*source = text;
 			text = NULL;
 		}
-		if (place == PLACE_UNKNOWN || (place == PLACE_FILE && *behind == '\0'))
+		if (place == PLACE_UNKNOWN || (place == PLACE_FILE && *behind == '\0')) {
+			*real = place == PLACE_FILE ? uni_strdup(next) : NULL;
 			return true;
+		}
 		if (place == PLACE_LINK && text != NULL && walk_follow(&w, text, behind))
 			continue;
 		if (place != PLACE_FOLDER || *behind == '\0')
@@ -171,6 +172,23 @@ static bool find_file(void *user, const char *path, char **source)
 		walk_into(&w, next, behind);
 		next = NULL;
 	}
+}
+
+static bool find_file(void *user, const char *path, char **source)
+{
+	UNI_AUTO_FREE char *real = NULL;
+
+	return find_real(user, path, source, &real);
+}
+
+/* The folder where a program is, as loaders tell it; NULL: not known. */
+static char *real_folder(const struct machine *m, const char *path)
+{
+	UNI_AUTO_FREE char *source = NULL, *real = NULL;
+
+	if (m->b->recipe->app.path == NULL)
+		return uni_path_dir(path);
+	return find_real(m, path, &source, &real) && real != NULL ? uni_path_dir(real) : NULL;
 }
 
 /* A build has resolved its volumes already; a check has not. */
@@ -225,17 +243,22 @@ static void complain(struct build *b, const struct uni_elf *program,
 int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err)
 {
 	struct machine m AUTO_MACHINE = { .b = b };
+	UNI_AUTO_FREE char *path = uni_plan_program_path(b->recipe), *folder = NULL;
 	struct uni_library_view view = { .find = find_file,
 					 .user = &m,
-					 .search = search_path(b->recipe) };
+					 .search = search_path(b->recipe),
+					 .cwd = b->recipe->app.cwd };
 	UNI_AUTO_LIBRARIES struct uni_libraries found = UNI_LIBRARIES_INIT;
 	int rc;
 
 	if (program->interpreter == NULL)
 		return 0;
 	rc = fill(&m, err);
-	if (rc == 0)
-		rc = uni_libraries_find(program, &view, &found, err);
+	if (rc != 0)
+		return rc;
+	folder = real_folder(&m, path);
+	view.origin = folder;
+	rc = uni_libraries_find(program, &view, &found, err);
 	if (rc == UNI_E_NOENT) {
 		struct uni_err why = *err;
 
@@ -249,18 +272,7 @@ int libraries_check(struct build *b, const struct uni_elf *program, struct uni_e
 	return rc;
 }
 
-static int open_file(const char *path, const char *name, struct uni_elf **elf, int *fd,
-		     struct uni_err *err)
-{
-	off_t size;
-
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	size = *fd < 0 ? -1 : lseek(*fd, 0, SEEK_END);
-	return size < 0 ? uni_err_errno(err, "%s", path)
-			: uni_elf_open(elf, *fd, 0, (uint64_t)size, name, err);
-}
-
-int volume_program_open(struct build *b, struct uni_elf **elf, int *fd, struct uni_err *err)
+int volume_program_open(struct build *b, struct uni_elf **elf, struct uni_err *err)
 {
 	struct machine m AUTO_MACHINE = { .b = b };
 	UNI_AUTO_FREE char *source = NULL;
@@ -273,32 +285,30 @@ int volume_program_open(struct build *b, struct uni_elf **elf, int *fd, struct u
 				   path);
 	if (source == NULL)
 		return 0;
-	if (open_file(source, path, elf, fd, err) != 0)
+	if (uni_elf_open_file(elf, source, path, err) != 0)
 		return err->code;
 	return uni_elf_check_program(*elf, err);
 }
 
-static int open_program(struct build *b, struct uni_elf **elf, int *fd, struct uni_err *err)
+static int open_program(struct build *b, struct uni_elf **elf, struct uni_err *err)
 {
 	UNI_AUTO_FREE char *path = NULL;
 
 	if (b->recipe->app.path != NULL)
-		return volume_program_open(b, elf, fd, err);
+		return volume_program_open(b, elf, err);
 	/* One that is fetched only when it is wanted is not wanted for this. */
 	if (b->program.name == NULL || (b->program.remote != NULL && !b->program.is_blob))
 		return 0;
 	if (item_path(b, &b->program, &path, err) != 0)
 		return err->code;
-	return open_file(path, b->recipe->app.program.text, elf, fd, err);
+	return uni_elf_open_file(elf, path, b->recipe->app.program.text, err);
 }
 
 int program_libraries_check(struct build *b, struct uni_err *err)
 {
 	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
-	UNI_AUTO_CLOSE int fd = -1;
 
-	if (open_program(b, &elf, &fd, err) == 0 &&
-	    (elf == NULL || libraries_check(b, elf, err) == 0))
+	if (open_program(b, &elf, err) == 0 && (elf == NULL || libraries_check(b, elf, err) == 0))
 		return 0;
 	return uni_recipe_place(b->recipe, uni_recipe_program_pos(b->recipe), err);
 }

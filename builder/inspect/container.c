@@ -55,8 +55,12 @@ static bool find_library(void *user, const char *path, char **source)
 
 static int look_at_program(struct looking *l, struct uni_store_entry *entry, struct uni_err *err)
 {
-	const struct uni_library_view view = { .find = find_library, .user = l };
-	UNI_AUTO_FREE char *path = NULL;
+	UNI_AUTO_FREE char *path = NULL, *real = uni_asprintf("/%s", l->program);
+	UNI_AUTO_FREE char *origin =
+		container_takes(l, l->program) ? uni_path_dir(real) : uni_strdup("/bin");
+	const struct uni_library_view view = {
+		.find = find_library, .user = l, .origin = origin, .cwd = l->cwd
+	};
 	int rc = uni_store_blob_path(l->fetch->store, entry, &path, err);
 
 	if (rc != 0)
@@ -107,7 +111,7 @@ static int put_recipe(struct looking *l, struct uni_buf *recipe, struct uni_err 
 /* "site" of "oci://host/team/site:1.0@sha256:...". */
 static char *name_of_address(const char *address)
 {
-	const char *base = uni_path_base(address);
+	const char *base = uni_path_base(address + strlen("oci:"));
 	UNI_AUTO_FREE char *name = uni_strndup(base, strcspn(base, ":@"));
 
 	return program_image_name(name);

@@ -206,8 +206,9 @@ static int add_port(void *user, const char *key, const struct uni_json *value, s
 	l->look->network = true;
 	uni_buf_printf(&l->tests,
 		       "\n# The image says that it listens on port %s: uni run RECIPE --port "
-		       "%u:%u\n",
-		       key, (unsigned)(port < 1024 ? port + 8000 : port), (unsigned)port);
+		       "%u:%u%s\n",
+		       key, (unsigned)(port < 1024 ? port + 8000 : port), (unsigned)port,
+		       uni_str_eq(protocol, "/udp") ? protocol : "");
 	return 0;
 }
 

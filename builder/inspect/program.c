@@ -12,6 +12,8 @@
 #include "internal.h"
 
 #define NAME_MAX_BYTES 64
+#define LAUNCHER_MAX (64u << 10)
+#define SCRIPT_LINE_MAX 256
 #define GO_BUILD_ID 4 /* note type */
 #define MEMORY_LEAST (64u << 20)
 #define MEMORY_COMPILER (256u << 20) /* besides, for one that compiles while it runs */
@@ -25,6 +27,7 @@ void uni_program_look_free(struct uni_program_look *look)
 	}
 	free(look->findings);
 	free(look->name);
+	free(look->place);
 	uni_libraries_free(&look->libraries);
 	*look = (struct uni_program_look)UNI_PROGRAM_LOOK_INIT;
 }
@@ -95,22 +98,59 @@ static char *remarks(const struct uni_calls *table, const struct uni_elf_calls *
 	return uni_buf_take(&text);
 }
 
+static void find_starting(struct uni_program_look *look, const char *who, const char *base,
+			  const char *names)
+{
+	program_finding(look, UNI_PROGRAM_MAY,
+			uni_asprintf("%s can start other processes (%s), which %s refuses: there "
+				     "is one program in a machine",
+				     who, names, base),
+			"look for a setting that keeps it in one process: foreground, no workers, "
+			"no helper programs");
+}
+
+static bool is_runtime(const char *library)
+{
+	static const char *const names[] = { "libc.",  "libm.", "libpthread.", "libdl.",
+					     "librt.", "ld-",	"libstdc++.",  "libgcc_s." };
+
+	for (size_t i = 0; i < UNI_COUNT(names); i++)
+		if (uni_str_starts(library, names[i]))
+			return true;
+	return false;
+}
+
+/* Of a program that is next to nothing itself, the libraries are the program: Ruby's, Node's. */
+static void look_at_launched(struct uni_program_look *look, const char *base,
+			     const struct uni_calls *table, const struct uni_elf *elf)
+{
+	for (size_t i = 0; elf->size <= LAUNCHER_MAX && i < look->libraries.count; i++) {
+		const struct uni_library *item = &look->libraries.items[i];
+		const char *name = uni_path_base(item->path);
+		UNI_AUTO_FREE char *who = uni_asprintf("its library %s", name);
+		UNI_AUTO(uni_elf) struct uni_elf *library = NULL;
+		UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
+		struct uni_elf_calls none = { .forks = false };
+		struct uni_err ignored = UNI_ERR_INIT;
+
+		if (!uni_strv_has(&elf->needed, name) || is_runtime(name) || item->source == NULL)
+			continue;
+		if (uni_elf_open_file(&library, item->source, item->source, &ignored) == 0 &&
+		    uni_calls_starting(table, library, &none, &names))
+			find_starting(look, who, base, names.data);
+	}
+}
+
 static void look_at_starting(struct uni_program_look *look, const char *base,
 			     const struct uni_calls *table, const struct uni_elf *elf,
 			     struct uni_elf_calls *made)
 {
 	UNI_AUTO_BUF struct uni_buf names = UNI_BUF_INIT;
 
-	if (!uni_calls_starting(table, elf, made, &names))
-		return;
-	program_finding(
-		look, UNI_PROGRAM_MAY,
-		uni_asprintf("it can start other processes (%s), which %s refuses: there is one "
-			     "program in a machine",
-			     names.data, base),
-		"look for a setting that keeps it in one process: foreground, no workers, no "
-		"helper "
-		"programs");
+	if (uni_calls_starting(table, elf, made, &names))
+		find_starting(look, "it", base, names.data);
+	else
+		look_at_launched(look, base, table, elf);
 }
 
 static void look_at_calls(struct uni_program_look *look, const char *base,
@@ -225,19 +265,35 @@ static int look_at(const struct uni_elf *elf, const char *base, const struct uni
 	return 0;
 }
 
+/* What is no ELF file may be a script, which says what it is for. */
+static int refuse_script(const char *path, struct uni_err *err)
+{
+	char line[SCRIPT_LINE_MAX] = "";
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+
+	if (got < 2 || line[0] != '#' || line[1] != '!')
+		return err->code;
+	line[strcspn(line, "\r\n")] = '\0';
+	uni_err_set(err, UNI_E_UNSUPPORTED, "%s: is a script for %s, not a program", path,
+		    line + 2 + strspn(line + 2, " \t"));
+	return uni_err_hint(err,
+			    "import what it is for, and give that the script as a [[file]] and "
+			    "an argument; a shell's script starts programs, which nothing can "
+			    "in a machine");
+}
+
 int uni_program_look(const char *path, const char *base, const struct uni_calls *table,
 		     struct uni_program_look *look, struct uni_err *err)
 {
 	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 
-	if (size < 0)
-		return uni_err_errno(err, "%s", path);
-	if (uni_elf_open(&elf, fd, 0, (uint64_t)size, path, err) != 0)
-		return err->code;
+	if (uni_elf_open_file(&elf, path, path, err) != 0)
+		return refuse_script(path, err);
 	look->name = program_image_name(path);
-	look->size = (uint64_t)size;
+	look->size = elf->size;
+	if (look->view == NULL && elf->runpath != NULL && strstr(elf->runpath, "ORIGIN") != NULL)
+		look->place = realpath(path, NULL);
 	if (look_at(elf, base, table, look, err) != 0)
 		return err->code;
 	look->memory = MEMORY_LEAST + 2 * (look->size + look->library_bytes) +

@@ -24,15 +24,21 @@ static bool find_here(void *user, const char *path, char **source)
 	return true;
 }
 
-/* Where a library goes: below the folder that becomes /usr. */
-static const char *place_of(const struct uni_library *library)
+/* Where a file goes: below the folder that becomes /usr. */
+static const char *place_of(const char *path)
 {
-	return uni_str_starts(library->path, "/usr/") ? library->path + 5 : library->path + 1;
+	return uni_str_starts(path, "/usr/") ? path + 5 : path + 1;
+}
+
+char *uni_program_path(const struct uni_program_look *look)
+{
+	return look->place != NULL ? uni_asprintf("/usr/%s", place_of(look->place)) : NULL;
 }
 
 void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_look *look)
 {
-	const struct uni_library_view here = { .find = find_here };
+	UNI_AUTO_FREE char *origin = look->place != NULL ? uni_path_dir(look->place) : NULL;
+	const struct uni_library_view here = { .find = find_here, .origin = origin };
 	const struct uni_library_view *view = look->view != NULL ? look->view : &here;
 	const char *where = look->view != NULL ? "in the image" : "on this machine";
 	struct uni_err why = UNI_ERR_INIT;
@@ -124,7 +130,7 @@ static void put_allowed(const struct uni_program_look *look, struct uni_buf *out
 
 	for (size_t i = 0; i < look->libraries.count; i++) {
 		const struct uni_library *library = &look->libraries.items[i];
-		UNI_AUTO_FREE char *path = uni_asprintf("/%s", place_of(library));
+		UNI_AUTO_FREE char *path = uni_asprintf("/%s", place_of(library->path));
 
 		if (!program_holds_secret(library->source))
 			continue;
@@ -136,9 +142,31 @@ static void put_allowed(const struct uni_program_look *look, struct uni_buf *out
 		uni_buf_puts(out, "]\n");
 }
 
+/* The folders that this machine's settings name, which are not the other's. */
+static void put_search(const struct uni_program_look *look, struct uni_buf *out)
+{
+	UNI_AUTO_STRV struct uni_strv folders = { .items = NULL };
+	UNI_AUTO_BUF struct uni_buf value = UNI_BUF_INIT;
+
+	for (size_t i = 0; i < look->libraries.count; i++) {
+		UNI_AUTO_FREE char *folder = uni_path_dir(look->libraries.items[i].path);
+
+		if (look->libraries.items[i].cached && !uni_strv_has(&folders, folder))
+			uni_strv_add(&folders, folder);
+	}
+	for (size_t i = 0; i < folders.count; i++)
+		uni_buf_printf(&value, "%s%s", i != 0 ? ":" : "", folders.items[i]);
+	if (folders.count == 0)
+		return;
+	uni_buf_puts(out, "\n[app.env]\nLD_LIBRARY_PATH = ");
+	program_put_string(out, uni_buf_text(&value));
+	uni_buf_puts(out, "\n");
+}
+
 void program_put_libraries(const struct uni_program_look *look, const char *folder,
 			   struct uni_buf *out)
 {
+	put_search(look, out);
 	put_links(look, out);
 	uni_buf_puts(out, "\n[[volume]]\nname = \"usr\"\nmount = \"/usr\"\nsource = ");
 	program_put_string(out, folder);
@@ -146,21 +174,22 @@ void program_put_libraries(const struct uni_program_look *look, const char *fold
 	put_allowed(look, out);
 }
 
-static int copy_library(const struct uni_library *library, const char *folder, struct uni_err *err)
+static int copy_to(const char *source, const char *path, const char *folder, struct uni_err *err)
 {
-	UNI_AUTO_FREE char *path = uni_path_join(folder, place_of(library));
-	UNI_AUTO_FREE char *parent = uni_path_dir(path);
+	UNI_AUTO_FREE char *target = uni_path_join(folder, place_of(path));
+	UNI_AUTO_FREE char *parent = uni_path_dir(target);
 	int rc = uni_dir_make(parent, 0777, err);
 
-	return rc == 0 ? uni_file_copy(library->source, path, 0755, err) : rc;
+	return rc == 0 ? uni_file_copy(source, target, 0755, err) : rc;
 }
 
 int uni_program_collect(const struct uni_program_look *look, const char *folder,
 			struct uni_err *err)
 {
+	const struct uni_libraries *libraries = &look->libraries;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < look->libraries.count; i++)
-		rc = copy_library(&look->libraries.items[i], folder, err);
-	return rc;
+	for (size_t i = 0; rc == 0 && i < libraries->count; i++)
+		rc = copy_to(libraries->items[i].source, libraries->items[i].path, folder, err);
+	return rc == 0 && look->place != NULL ? copy_to(look->place, look->place, folder, err) : rc;
 }

@@ -121,6 +121,12 @@ static uint32_t number_at(const uint8_t *at)
 	return value;
 }
 
+/* Linux gives x86-64 no calls between these: such a number is of something else. */
+static bool is_call(uint32_t number)
+{
+	return number < UNI_CALLS_MAX && (number <= 334 || number >= 424);
+}
+
 /*
  * The number that stands in EAX before the instruction at `at`: mov $N,%eax; mov $N,%rax; push $N,
  * pop %rax; xor %eax,%eax. -1 where it is none of these.
@@ -130,10 +136,10 @@ static int find_number(const uint8_t *code, size_t at)
 	for (size_t back = 2; back <= BACK_MAX && back <= at; back++) {
 		const uint8_t *p = code + at - back;
 
-		if (back >= 5 && p[0] == 0xb8 && number_at(p + 1) < UNI_CALLS_MAX)
+		if (back >= 5 && p[0] == 0xb8 && is_call(number_at(p + 1)))
 			return (int)number_at(p + 1);
 		if (back >= 7 && p[0] == 0x48 && p[1] == 0xc7 && p[2] == 0xc0 &&
-		    number_at(p + 3) < UNI_CALLS_MAX)
+		    is_call(number_at(p + 3)))
 			return (int)number_at(p + 3);
 		if (back >= 3 && p[0] == 0x6a && p[2] == 0x58 && p[1] < 0x80)
 			return p[1];
@@ -273,5 +279,5 @@ bool uni_calls_starting(const struct uni_calls *table, const struct uni_elf *elf
 	}
 	if (uni_calls_name(table, &starts, UNI_CALL_REFUSED, out))
 		return true;
-	return refused && elf->interpreter != NULL && starting_functions(elf, out);
+	return refused && elf->needed.count != 0 && starting_functions(elf, out);
 }

@@ -5,9 +5,11 @@
 #include <uni/kernel/elf.h>
 
 #include <elf.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/file.h>
+#include <unistd.h>
 
 enum {
 	DYNAMIC_MAX = 1 << 20,
@@ -168,6 +170,7 @@ static int read_dynamic(struct uni_elf *elf, const struct uni_elf_segment *s, st
 		if (d.d_tag == DT_RUNPATH || (d.d_tag == DT_RPATH && !found->has_runpath)) {
 			found->runpath = d.d_un.d_val;
 			found->has_runpath = true;
+			elf->runpath_is_old = d.d_tag == DT_RPATH;
 		}
 		if (d.d_tag == DT_NEEDED) {
 			if (found->count == NEEDED_MAX)
@@ -258,10 +261,26 @@ int uni_elf_open(struct uni_elf **out, int fd, uint64_t offset, uint64_t size, c
 	return rc;
 }
 
+int uni_elf_open_file(struct uni_elf **out, const char *path, const char *name, struct uni_err *err)
+{
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+
+	if (size < 0)
+		return uni_err_errno(err, "%s", path);
+	if (uni_elf_open(out, fd, 0, (uint64_t)size, name, err) != 0)
+		return err->code;
+	(*out)->owns_fd = true;
+	fd = -1;
+	return 0;
+}
+
 void uni_elf_free(struct uni_elf *elf)
 {
 	if (elf == NULL)
 		return;
+	if (elf->owns_fd)
+		close(elf->fd);
 	free(elf->name);
 	free(elf->interpreter);
 	free(elf->runpath);

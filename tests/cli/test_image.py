@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import tarfile
 
@@ -342,6 +343,25 @@ int main(int argc, char **argv)
         self.assertIn("what looks like a key, /srv/key.pem", found["may"])
         recipe, _ = self.told(member("usr/lib/test.so", self.read("key")), Cmd=["teller"])
         self.assertIn('allow-secret = ["/lib/test.so"]', recipe)
+
+    def test_import_by_the_cache_of_ld_so(self):
+        """A library that is only where /etc/ld.so.cache says, for the import and for glibc's own loader."""
+        self.write("far.c", "int far(void) { return 5; }")
+        self.write("main.c", "int far(void); int main(void) { return far(); }")
+        self.tool("gcc", "-shared", "-fPIC", "-Wl,-soname,libfar.so", "-o", "libfar.so", "far.c")
+        self.tool("gcc", "main.c", "-L.", "-lfar", "-o", "main")
+        names = b"libfar.so\0/opt/odd/libfar.so\0"
+        cache = struct.pack("<20sIIBxxx4I", b"glibc-ld.so.cache1.1", 1, len(names), 2, 0, 0, 0, 0)
+        at = len(cache) + 24
+        cache += struct.pack("<iIIIQ", 0x303, at, at + len("libfar.so") + 1, 0, 0) + names
+        layout = Layout(os.path.join(self.work, "layout"))
+        libraries = ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
+        layout.layer(member("usr/bin/main", self.read("main"), mode=0o755), member("opt/odd/libfar.so", self.read("libfar.so"), mode=0o755),
+                     member("etc/ld.so.cache", cache), *(member(path, self.read(path), mode=0o755) for path in libraries))
+        layout.finish({"Cmd": ["main"]})
+        _, found = self.imported("oci:layout")
+        self.assertNotIn("stops", found)
+        self.uni("run", "recipe.toml", "-t", "60", status=5)
 
     def refused(self, word, *members, **more):
         layout = Layout(self.path("bad", str(len(os.listdir(self.path("bad")))) if os.path.isdir(self.path("bad")) else "0"))

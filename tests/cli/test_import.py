@@ -126,6 +126,33 @@ class Import(scenario.Scenario):
         self.assertTrue({own + "/libnear.so", own + "/libfar.so"} <= self.collected("placed"))
         self.uni("run", "recipe.toml", "-t", "60", status=6)
 
+    def test_libraries_by_words_and_by_whom(self):
+        """$ORIGIN keeps the program where it is to its libraries; DT_RPATH holds for what libraries need; a path is a path."""
+        self.write("far.c", "int far(void) { return 5; }")
+        self.write("near.c", "int far(void); int near(void) { return far() + 1; }")
+        self.write("main.c", "int near(void); int main(void) { return near(); }")
+        for folder in "app/bin", "app/lib/x86_64":
+            os.makedirs(self.path("work", folder))
+        own = self.path("work", "app/lib/x86_64")
+        self.tool("gcc", "-shared", "-fPIC", "-o", own + "/libfar.so", "far.c")
+        self.tool("gcc", "-shared", "-fPIC", "-o", own + "/libnear.so", "near.c", "-L" + own, "-lfar")
+        link = ("gcc", "main.c", "-L" + own, "-lnear", "-Wl,-rpath-link," + own)
+        for flags in "-Wl,--disable-new-dtags,-rpath,$ORIGIN/../lib/$PLATFORM", "-Wl,--disable-new-dtags,-rpath," + own:
+            self.tool(*link, "-o", "app/bin/main", flags)
+            shutil.rmtree(self.path("work", "main.libraries"), ignore_errors=True)
+            _, found = self.findings("app/bin/main", "--force")
+            self.assertNotIn("stops", found)
+            self.assertTrue({own + "/libnear.so", own + "/libfar.so"} <= self.collected("main"))
+            self.assertEqual("$ORIGIN" in flags, 'path = "/usr' in self.read("recipe.toml").decode())
+            self.assertIn("nothing wrong", self.run_uni("check", "recipe.toml").stderr.decode())
+            self.uni("run", "recipe.toml", "-t", "60", status=6)
+        self.tool(*link, "-o", "app/bin/main", "-Wl,-rpath," + own)
+        _, found = self.findings("app/bin/main", "--force", status=1)
+        self.assertIn("library libfar.so, which is not on this machine", found["stops"])
+        self.tool("gcc", "main.c", "app/lib/x86_64/libnear.so", "-Wl,-rpath-link," + own, "-o", "app/bin/main")
+        _, found = self.findings("app/bin/main", "--force", status=1)
+        self.assertIn("library app/lib/x86_64/libnear.so, which is not", found["stops"])
+
     def test_what_glibc_opens_to_end_threads(self):
         self.compile("cancel", '#include <pthread.h>\n#include <stdio.h>\n#include <unistd.h>\n'
                      'static void *wait(void *x) { for (;;) pause(); return x; }\n'
@@ -154,6 +181,8 @@ class Import(scenario.Scenario):
         self.write("text", "no program\n")
         self.assertIn("text: is not an ELF file", self.fails("import", "text"))
         self.assertIn("absent: No such file", self.fails("import", "absent"))
+        self.write("script", "#! /usr/bin/env python3\n")
+        self.assertIn("script: is a script for /usr/bin/env python3, not a program", self.fails("import", "script"))
         self.assertIn("nothing", self.fails("import", "text", "--base", "nothing"))
         self.assertFalse(os.path.exists(self.path("work", "recipe.toml")))
 

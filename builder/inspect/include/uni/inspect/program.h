@@ -23,11 +23,13 @@ struct uni_program_finding {
 };
 
 struct uni_program_look {
-	char *name;			/* for an image: of the file, as images may be called */
-	uint64_t size;			/* of the file */
-	uint64_t memory;		/* a beginning for [machine] */
-	bool network;			/* it can make sockets */
-	bool jit;			/* it compiles code while it runs */
+	char *name;	 /* for an image: of the file, as images may be called */
+	uint64_t size;	 /* of the file */
+	uint64_t memory; /* a beginning for [machine] */
+	bool network;	 /* it can make sockets */
+	bool jit;	 /* it compiles code while it runs */
+	char *place; /* of a program that finds libraries by its own place ($ORIGIN): where it is
+			on this machine, links followed; else NULL */
 	struct uni_libraries libraries; /* of a dynamic program, as this machine has them */
 	uint64_t library_bytes;
 	struct uni_program_finding *findings; /* the worst first */
@@ -61,8 +63,11 @@ struct uni_program_words {
 /* A first recipe, with the findings as comments. */
 void uni_program_recipe(const struct uni_program_look *look, const struct uni_program_words *words,
 			struct uni_buf *out);
-/* Copies loader and libraries into `folder`, which is made: each where it stands below /usr. What
- * is elsewhere goes below it too, for the recipe's links lead there: /lib64/X to lib64/X. */
+/* Where such a program is in the machine; owned, NULL for others. */
+char *uni_program_path(const struct uni_program_look *look);
+/* Copies loader, libraries, and a program that needs its place, into `folder`, which is made: each
+ * where it stands below /usr. What is elsewhere goes below it too, for the recipe's links lead
+ * there: /lib64/X to lib64/X. */
 int uni_program_collect(const struct uni_program_look *look, const char *folder,
 			struct uni_err *err);
 

@@ -24,7 +24,8 @@ struct uni_elf_segment {
 };
 
 struct uni_elf {
-	int fd;	       /* borrowed */
+	int fd; /* borrowed, unless: */
+	bool owns_fd;
 	uint64_t base; /* of the file inside fd */
 	uint64_t size;
 	char *name;
@@ -41,6 +42,7 @@ struct uni_elf {
 	char *interpreter;	/* of PT_INTERP, or NULL */
 	struct uni_strv needed; /* DT_NEEDED */
 	char *runpath;		/* DT_RUNPATH, else DT_RPATH, or NULL */
+	bool runpath_is_old;	/* it is DT_RPATH */
 	bool shared_library;	/* DT_SONAME is there */
 };
 
@@ -48,6 +50,9 @@ struct uni_elf {
  * UNI_E_CORRUPT: damaged. */
 int uni_elf_open(struct uni_elf **out, int fd, uint64_t offset, uint64_t size, const char *name,
 		 struct uni_err *err);
+/* The same of a file by its path, `name` for messages. */
+int uni_elf_open_file(struct uni_elf **out, const char *path, const char *name,
+		      struct uni_err *err);
 void uni_elf_free(struct uni_elf *elf);
 UNI_AUTO_DEFINE(uni_elf)
 

@@ -16,11 +16,14 @@ struct uni_library_view {
 	bool (*find)(void *user, const char *path, char **source);
 	void *user;
 	const char *search; /* LD_LIBRARY_PATH, or NULL */
+	const char *origin; /* the folder where the program will be ($ORIGIN), or NULL: not known */
+	const char *cwd;    /* where it will start; NULL: the root */
 };
 
 struct uni_library {
 	char *path;   /* where it was found */
 	char *source; /* or NULL: what it needs itself is not known */
+	bool cached;  /* only /etc/ld.so.cache says where it is */
 };
 
 struct uni_libraries {
