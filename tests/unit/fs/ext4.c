@@ -15,6 +15,7 @@
 static struct uni_err err;
 
 enum { BIG = 3000001, HOLE = 40 << 20, MIB = 1 << 20, ROUNDS = 3000 };
+#define FAR (UINT64_C(5) << 30)
 
 static void add(struct uni_tree *tree, const char *at, const void *data, size_t size)
 {
@@ -336,6 +337,57 @@ void test_ext4_rest(void **state)
 	assert_non_null(strstr(words, "Device major/minor number: 259:300"));
 	debugfs(path, "stat fifo", words, sizeof(words));
 	assert_non_null(strstr(words, "Type: FIFO"));
+	forget(path);
+}
+
+/* A file of 5 GiB with two blocks in it, and links just short enough for their inode and too long;
+ * by extents, and by the map of ext2, where the file's end takes three tables. */
+static void write_far(const char *path, bool ext2)
+{
+	static const char target[] =
+		"0123456789-123456789-123456789-123456789-123456789-123456789x";
+	const struct uni_uuid uuid = { .bytes = { 9 } };
+	struct ext4 fs = { .shape = { .size = 16 * MIB, .ext2 = ext2, .journal = !ext2 } };
+	char near[sizeof(target) - 1];
+	int far;
+
+	memcpy(near, target, sizeof(near));
+	near[59] = '\0';
+	fs.fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	put(&fs, (struct uni_entry){ .type = UNI_ENTRY_DIR, .path = ".", .mode = 0755 });
+	far = ext4_add(&fs, &(struct uni_entry){ .path = "far", .mode = 0600, .size = FAR + 3 },
+		       &err);
+	assert_true(far > 0);
+	put(&fs, (struct uni_entry){ .type = UNI_ENTRY_SYMLINK, .path = "l59", .target = near });
+	put(&fs, (struct uni_entry){ .type = UNI_ENTRY_SYMLINK, .path = "l61", .target = target });
+	assert_int_equal(ext4_begin(&fs, &err), 0);
+	assert_int_equal(ext4_data(&fs, (uint32_t)far, UINT64_C(3) << 30, "mid", 3, &err), 0);
+	assert_int_equal(ext4_data(&fs, (uint32_t)far, FAR, "end", 3, &err), 0);
+	assert_int_equal(ext4_end(&fs, &uuid, &err), 0);
+	uni_close_fd(&fs.fd);
+	ext4_clear(&fs);
+}
+
+void test_ext4_far(void **state)
+{
+	char *path = volume_path(), words[4000];
+
+	(void)state;
+	for (unsigned ext2 = 0; ext2 < 2; ext2++) {
+		write_far(path, ext2 != 0);
+		fsck(path);
+		debugfs(path, "stat far", words, sizeof(words));
+		assert_non_null(strstr(words, "Size: 5368709123"));
+		assert_non_null(strstr(words, "(1310720)"));
+		debugfs(path, "bmap far 786432", words, sizeof(words));
+		assert_null(strstr(words, "\n0\n"));
+		debugfs(path, "stat l59", words, sizeof(words));
+		assert_non_null(strstr(words, "Fast link dest: \"0123456789"));
+		debugfs(path, "stat l61", words, sizeof(words));
+		assert_null(strstr(words, "Fast link"));
+		debugfs(path, "stat <2>", words, sizeof(words));
+		assert_true((strstr(words, "Inode checksum") == NULL) == (ext2 != 0));
+	}
 	forget(path);
 }
 

@@ -85,6 +85,7 @@ int main(void)
 		cmocka_unit_test(test_ext4_identity),
 		cmocka_unit_test(test_ext4_refuses),
 		cmocka_unit_test(test_ext4_rest),
+		cmocka_unit_test(test_ext4_far),
 		cmocka_unit_test(test_ext4_damaged),
 		cmocka_unit_test(test_make),
 		cmocka_unit_test(test_make_golden),

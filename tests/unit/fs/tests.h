@@ -26,6 +26,7 @@ void test_ext4_large_folder(void **state);
 void test_ext4_identity(void **state);
 void test_ext4_refuses(void **state);
 void test_ext4_rest(void **state);
+void test_ext4_far(void **state);
 void test_ext4_damaged(void **state);
 void test_make(void **state);
 void test_make_golden(void **state);
