@@ -6,10 +6,13 @@
 A guest changes files and syncs; QEMU's blklogwrites driver records every write and flush. From the record disks are made
 as they may have been at any moment: all that came before the last flush, and any part of what came since. On each the
 journal is replayed, e2fsck must find nothing, and every file must be as was acknowledged, or as the step under way leaves
-it. Some disks are given to the guest again, which must replay and mount them as well. UNI_SOAK=1 looks at many more.
+it. Some disks are given to the guest again, which must replay and mount them as well. So are disks that lied about their
+flushes and lost writes from before: what is on them is anybody's guess, but a guest must take them or refuse them, and not
+fall over them. UNI_SOAK=1 looks at many more.
 """
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -17,13 +20,14 @@ import tempfile
 import threading
 
 import boot
-from test_ext4 import make_disk, make_image
+from test_ext4 import make_disk, make_image, plain
 
 SOAK = bool(os.environ.get("UNI_SOAK"))
 SEEDS = range(1, 9) if SOAK else (1,)
 STEPS = 120 if SOAK else 40
 STATES = 3000 if SOAK else 150
 MOUNTS = 40 if SOAK else 3
+LIES = 60 if SOAK else 3
 MIB = 16
 SECTOR = 512
 LATEST = 240 # seconds for a guest
@@ -214,18 +218,33 @@ def judge_disk(disk, steps, at, folder):
     judge_files(disk, steps, at, folder)
 
 
-def judge_mount(kernel, tools, disk, folder):
-    """The guest replays it and goes on writing, and leaves it sound."""
+def boot_again(kernel, tools, disk, folder):
     image = os.path.join(folder, "again.elf")
     make_image(kernel, os.path.join(tools, "crash"), "/data", image, args=("/data", "99", "3"))
-    end = boot.boot(image, stdin=b"\n" * 4, extra=[
-        "-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={disk}", "-device",
-        "virtio-blk-device,drive=disk"])
+    return boot.boot(image, stdin=b"\n" * 4, extra=plain(disk))
+
+
+def judge_mount(kernel, tools, disk, folder):
+    """The guest replays it and goes on writing, and leaves it sound."""
+    end = boot_again(kernel, tools, disk, folder)
     if (end.kind, end.status) != ("status", 0):
         raise Wrong(f"mounted again: the guest ended: {end}\n{end.console.decode(errors='replace')[-500:]}")
     status, said = tool("/sbin/e2fsck", "-fn", disk)
     if status != 0:
         raise Wrong(f"mounted again: e2fsck -fn: {status}\n{said}")
+
+
+def judge_lies(kernel, tools, base, entries, chance, folder):
+    """Any of the writes is lost, whatever was flushed behind it."""
+    state = os.path.join(folder, "state")
+    for number in range(LIES):
+        lost = chance.choice((0.01, 0.1, 0.5))
+        kept = [entry for entry in entries[:chance.randrange(len(entries) + 1)] if chance.random() >= lost]
+        shutil.copyfile(base, state)
+        write_all(state, kept)
+        end = boot_again(kernel, tools, state, folder)
+        if end.kind in ("fault", "timeout", "nothing") or b"kernel panic" in end.console:
+            raise Wrong(f"disk {number} that lies: the guest ended: {end}\n{end.console.decode(errors='replace')[-1000:]}")
 
 
 def moments(entries, chance):
@@ -246,11 +265,12 @@ def moments(entries, chance):
 
 def judge_seed(kernel, tools, seed, folder):
     """How many disks were looked at."""
-    first, disk, log, image, state = (os.path.join(folder, name) for name in ("first", "disk", "log", "image.elf", "state"))
+    base, first, disk, log, image, state = (
+        os.path.join(folder, name) for name in ("base", "first", "disk", "log", "image.elf", "state"))
     chance = random.Random(seed)
     make_disk(first, MIB, "-b", "1024" if seed % 2 else "4096")
-    with open(first, "rb") as f, open(disk, "wb") as out:
-        out.write(f.read())
+    for copy in base, disk:
+        shutil.copyfile(first, copy)
     open(log, "wb").close()
     make_image(kernel, os.path.join(tools, "crash"), "/data", image, args=("/data", str(seed), str(STEPS)))
     steps = run_guest(image, disk, log, folder)
@@ -260,8 +280,7 @@ def judge_seed(kernel, tools, seed, folder):
     for number, (count, flushed, kept) in enumerate(moments(entries, chance)):
         write_all(first, entries[done:flushed])
         done = flushed
-        with open(first, "rb") as f, open(state, "wb") as out:
-            out.write(f.read())
+        shutil.copyfile(first, state)
         write_all(state, [entries[i] for i in kept])
         at = entries[count - 1][0] if count else 0
         try:
@@ -271,6 +290,10 @@ def judge_seed(kernel, tools, seed, folder):
                 judge_disk(state, steps, at, folder)
         except Wrong as wrong:
             raise Wrong(f"seed {seed}, {count} of {len(entries)} writes, flushed {flushed}, kept {kept}: {wrong}") from None
+    try:
+        judge_lies(kernel, tools, base, entries, chance, folder)
+    except Wrong as wrong:
+        raise Wrong(f"seed {seed}: {wrong}") from None
     return number + 1
 
 
