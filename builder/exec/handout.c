@@ -15,6 +15,7 @@
 #include <uni/base/json.h>
 #include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
+#include <uni/base/pool.h>
 #include <uni/bundle/form.h>
 #include <uni/fs/live.h>
 #include <unistd.h>
@@ -260,30 +261,58 @@ static int count_artifact(struct handing *h, struct uni_store_entry *blob, const
 	return 0;
 }
 
-/* Files whole under their temporary names, to be flushed together. */
+/* Files under their temporary names, to be filled side by side and flushed together. */
 struct pending {
+	struct handing *h;
 	struct uni_outfile **files;
+	size_t *artifacts; /* which each of them is */
 	size_t count;
 };
+
+static void pending_start(struct pending *pending, struct handing *h, size_t most)
+{
+	*pending = (struct pending){
+		.h = h,
+		.files = uni_alloc_array(most, sizeof(*pending->files)),
+		.artifacts = uni_alloc_array(most, sizeof(*pending->artifacts)),
+	};
+}
 
 static void pending_free(struct pending *pending)
 {
 	for (size_t i = 0; i < pending->count; i++)
 		uni_outfile_free(pending->files[i]);
 	free(pending->files);
+	free(pending->artifacts);
 }
 
-static int write_artifact(struct handing *h, size_t index, const char *path,
-			  struct pending *pending, struct uni_err *err)
+static int pending_add(struct pending *pending, size_t artifact, const char *path,
+		       struct uni_err *err)
 {
-	struct uni_outfile **out = &pending->files[pending->count];
-	int rc = uni_outfile_open(out, path, 0644, err);
+	int rc = uni_outfile_open(&pending->files[pending->count], path, 0644, err);
 
-	if (rc != 0)
-		return rc;
-	pending->count++;
-	rc = uni_store_blob_copy(h->b->store, h->blobs[index], *out, err);
-	return rc != 0 ? uni_err_context(err, "%s", path) : 0;
+	if (rc == 0)
+		pending->artifacts[pending->count++] = artifact;
+	return rc;
+}
+
+static int fill_one(void *user, size_t index, struct uni_err *err)
+{
+	struct pending *pending = user;
+	struct handing *h = pending->h;
+	size_t artifact = pending->artifacts[index];
+	int rc = uni_store_blob_copy(h->b->store, h->blobs[artifact], pending->files[index], err);
+
+	return rc != 0 ? uni_err_context(err, "%s", h->result->artifacts[artifact].path) : 0;
+}
+
+static int pending_commit(struct pending *pending, struct uni_err *err)
+{
+	int rc = uni_pool_run(pending->count, 0, fill_one, pending, err);
+
+	return rc != 0 ? rc
+		       : uni_outfile_commit_all(pending->files, pending->count,
+						pending->h->b->options->sync, err);
 }
 
 /* Of artifacts from `first` on, how many lie in the same folder of their own; 0: it is a file. */
@@ -306,10 +335,11 @@ static size_t folder_size(const struct handing *h, size_t first, char **folder)
 static int fill_folder(struct handing *h, size_t first, size_t count, const char *folder,
 		       const char *made, struct uni_err *err)
 {
-	struct pending pending = { .files = uni_alloc_array(count, sizeof(*pending.files)) };
+	struct pending pending;
 	bool sync = h->b->options->sync;
 	int rc = 0;
 
+	pending_start(&pending, h, count);
 	for (size_t i = first; rc == 0 && i < first + count; i++) {
 		const struct uni_build_artifact *artifact = &h->result->artifacts[i];
 		char *path UNI_AUTO_FREE = uni_path_join(made, artifact->path + strlen(folder) + 1);
@@ -317,10 +347,10 @@ static int fill_folder(struct handing *h, size_t first, size_t count, const char
 
 		rc = uni_dir_make(parent, 0755, err);
 		if (rc == 0)
-			rc = write_artifact(h, i, path, &pending, err);
+			rc = pending_add(&pending, i, path, err);
 	}
 	if (rc == 0)
-		rc = uni_outfile_commit_all(pending.files, pending.count, sync, err);
+		rc = pending_commit(&pending, err);
 	pending_free(&pending);
 	if (rc == 0 && sync)
 		rc = uni_dir_sync(made, err);
@@ -365,12 +395,10 @@ static int write_files(struct handing *h, struct pending *pending, struct uni_er
 		if (count != 0)
 			rc = write_folder(h, i, count, folder, err);
 		else if (result->artifacts[i].written)
-			rc = write_artifact(h, i, result->artifacts[i].path, pending, err);
+			rc = pending_add(pending, i, result->artifacts[i].path, err);
 		i += count != 0 ? count : 1;
 	}
-	return rc == 0 ? uni_outfile_commit_all(pending->files, pending->count, h->b->options->sync,
-						err)
-		       : rc;
+	return rc == 0 ? pending_commit(pending, err) : rc;
 }
 
 /* What an earlier build wrote, and maybe did not wait for. */
@@ -396,11 +424,12 @@ static int flush_kept(const struct handing *h, struct uni_err *err)
 static int write_all(struct handing *h, struct uni_err *err)
 {
 	const struct uni_build_result *result = h->result;
-	struct pending pending = { .files =
-					   uni_alloc_array(result->count, sizeof(*pending.files)) };
+	struct pending pending;
 	size_t skip = strlen(h->dir) + 1;
-	int rc = write_files(h, &pending, err);
+	int rc;
 
+	pending_start(&pending, h, result->count);
+	rc = write_files(h, &pending, err);
 	pending_free(&pending);
 	if (rc == 0 && h->b->options->sync)
 		rc = flush_kept(h, err);

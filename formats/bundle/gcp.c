@@ -1,7 +1,9 @@
 /*
  * Google Cloud's form: a gzip of a tar in the old GNU form that holds disk.raw alone, of whole GiB
  * ("Requirements to build custom images"; the sparse map as in GNU tar's manual, "Old GNU Format").
- * The map is made of the content, so that holes and zeros that were written give the same bytes.
+ * The map is made of the content, so that holes and zeros that were written give the same bytes. It
+ * stands in front of the data, and is known when that has been read: so the data is compressed into
+ * a file without a name first, and copied behind the map.
  */
 #include <string.h>
 #include <uni/base/file.h>
@@ -54,11 +56,10 @@ struct piece {
 
 struct gcp {
 	struct uni_disk_source *source;
-	struct gzip *gzip;
+	unsigned threads;
 	struct piece *pieces;
 	size_t count, room;
 	uint64_t data; /* bytes of all pieces */
-	uint8_t *chunk;
 };
 
 /* Octal digits, or, where they do not suffice, 256-ary with the first bit set. */
@@ -90,24 +91,41 @@ static void add_piece(struct gcp *gcp, uint64_t offset, uint64_t size)
 	gcp->pieces[gcp->count++] = (struct piece){ .offset = offset, .size = size };
 }
 
-static int make_map(struct gcp *gcp, struct uni_err *err)
+static int add_chunk(struct gcp *gcp, struct gzip *gzip, const uint8_t *chunk, size_t size,
+		     uint64_t offset, struct uni_err *err)
 {
+	int rc = uni_check_cancel(err);
+
+	for (size_t at = 0; rc == 0 && at < size; at += GRAIN) {
+		if (uni_all_zero(chunk + at, GRAIN))
+			continue;
+		add_piece(gcp, offset + at, GRAIN);
+		rc = gzip_add(gzip, chunk + at, GRAIN, err);
+	}
+	return rc;
+}
+
+/* What is not zero, and the map of it. */
+static int put_pieces(struct gcp *gcp, struct gzip *gzip, struct uni_err *err)
+{
+	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
 	uint64_t size = gcp->source->size;
 	uint64_t at = 0, length;
 	int rc;
 
 	while ((rc = uni_disk_source_next(gcp->source, &at, &length, err)) > 0) {
-		uint64_t end = at + length;
+		uint64_t end = (at + length + GRAIN - 1) / GRAIN * GRAIN;
 
-		for (at = at / GRAIN * GRAIN; rc >= 0 && at < end; at += GRAIN) {
-			rc = uni_disk_source_read(gcp->source, gcp->chunk, GRAIN, at, err);
-			if (rc == 0 && !uni_all_zero(gcp->chunk, GRAIN))
-				add_piece(gcp, at, GRAIN);
+		for (at = at / GRAIN * GRAIN; at < end;) {
+			size_t step = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
+
+			rc = uni_disk_source_read(gcp->source, chunk, step, at, err);
 			if (rc == 0)
-				rc = uni_check_cancel(err);
+				rc = add_chunk(gcp, gzip, chunk, step, at, err);
+			if (rc != 0)
+				return rc;
+			at += step;
 		}
-		if (rc < 0)
-			return rc;
 	}
 	/* A file that ends in a hole says so by a piece of nothing. */
 	if (gcp->count == 0 ||
@@ -118,7 +136,7 @@ static int make_map(struct gcp *gcp, struct uni_err *err)
 
 /* --- the archive --- */
 
-static void put_pieces(const struct gcp *gcp, struct gnu_sparse *out, size_t from, size_t most)
+static void put_map(const struct gcp *gcp, struct gnu_sparse *out, size_t from, size_t most)
 {
 	for (size_t i = 0; i < most && from + i < gcp->count; i++) {
 		number(out[i].offset, sizeof(out[i].offset), gcp->pieces[from + i].offset);
@@ -141,7 +159,7 @@ static void make_header(const struct gcp *gcp, struct gnu_header *header)
 	memset(header->checksum, ' ', sizeof(header->checksum));
 	header->type = 'S';
 	memcpy(header->magic, "ustar  ", 8);
-	put_pieces(gcp, header->sparse, 0, IN_HEADER);
+	put_map(gcp, header->sparse, 0, IN_HEADER);
 	header->extended = gcp->count > IN_HEADER;
 	number(header->real_size, sizeof(header->real_size), gcp->source->size);
 	for (size_t i = 0; i < sizeof(*header); i++)
@@ -149,78 +167,71 @@ static void make_header(const struct gcp *gcp, struct gnu_header *header)
 	number(header->checksum, 7, sum);
 }
 
-static int put_headers(struct gcp *gcp, struct uni_err *err)
+static int put_headers(const struct gcp *gcp, struct gzip *gzip, struct uni_err *err)
 {
 	struct gnu_header header;
 	int rc;
 
 	make_header(gcp, &header);
-	rc = gzip_add(gcp->gzip, &header, sizeof(header), err);
+	rc = gzip_add(gzip, &header, sizeof(header), err);
 	for (size_t from = IN_HEADER; rc == 0 && from < gcp->count; from += IN_BLOCK) {
 		struct gnu_block block = { .extended = from + IN_BLOCK < gcp->count };
 
-		put_pieces(gcp, block.sparse, from, IN_BLOCK);
-		rc = gzip_add(gcp->gzip, &block, sizeof(block), err);
+		put_map(gcp, block.sparse, from, IN_BLOCK);
+		rc = gzip_add(gzip, &block, sizeof(block), err);
 	}
 	return rc;
 }
 
-static int put_data(struct gcp *gcp, struct uni_err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < gcp->count; i++) {
-		const struct piece *piece = &gcp->pieces[i];
-
-		for (uint64_t at = 0; rc == 0 && at < piece->size; at += CHUNK) {
-			size_t step = piece->size - at < CHUNK ? (size_t)(piece->size - at) : CHUNK;
-
-			rc = uni_disk_source_read(gcp->source, gcp->chunk, step, piece->offset + at,
-						  err);
-			if (rc == 0)
-				rc = gzip_add(gcp->gzip, gcp->chunk, step, err);
-		}
-	}
-	return rc;
-}
-
-static int put_archive(struct gcp *gcp, struct uni_err *err)
+/* With the end of the archive. */
+static int write_data(struct gcp *gcp, int fd, uint64_t *written, struct uni_err *err)
 {
 	static const char end[2 * TAR];
-	int rc = make_map(gcp, err);
+	UNI_AUTO(gzip) struct gzip *gzip = NULL;
+	int rc = gzip_new(&gzip, fd, gcp->threads, err);
 
 	if (rc == 0)
-		rc = put_headers(gcp, err);
+		rc = put_pieces(gcp, gzip, err);
 	if (rc == 0)
-		rc = put_data(gcp, err);
+		rc = gzip_add(gzip, end, sizeof(end), err);
+	return rc != 0 ? rc : gzip_finish(gzip, written, err);
+}
+
+static int write_headers(const struct gcp *gcp, int fd, uint64_t *written, struct uni_err *err)
+{
+	UNI_AUTO(gzip) struct gzip *gzip = NULL;
+	int rc = gzip_new(&gzip, fd, 1, err);
+
 	if (rc == 0)
-		rc = gzip_add(gcp->gzip, end, sizeof(end), err);
-	return rc != 0 ? rc : gzip_finish(gcp->gzip, err);
+		rc = put_headers(gcp, gzip, err);
+	return rc != 0 ? rc : gzip_finish(gzip, written, err);
 }
 
 static int gcp_write(struct uni_disk_source *source, const struct uni_form_machine *machine,
 		     const struct uni_form_out *out, struct uni_err *err)
 {
-	struct gcp gcp = { .source = source };
+	struct gcp gcp = { .source = source, .threads = machine->threads };
+	int data UNI_AUTO_CLOSE = -1;
+	uint64_t data_size, head_size;
 	int fd;
-	int rc = out->begin(out->user, &fd, err);
+	int rc = uni_file_nameless(&data, err);
 
 	if (rc == 0)
-		rc = gzip_new(&gcp.gzip, fd, machine->threads, err);
-	if (rc == 0) {
-		gcp.chunk = uni_alloc(CHUNK);
-		rc = put_archive(&gcp, err);
-	}
-	free(gcp.chunk);
+		rc = write_data(&gcp, data, &data_size, err);
+	if (rc == 0)
+		rc = out->begin(out->user, &fd, err);
+	if (rc == 0)
+		rc = write_headers(&gcp, fd, &head_size, err);
+	if (rc == 0)
+		rc = uni_copy_range(data, 0, fd, head_size, data_size, err);
 	free(gcp.pieces);
-	gzip_free(gcp.gzip);
 	return rc != 0 ? rc : out->end(out->user, "gcp.tar.gz", NULL, err);
 }
 
 const struct uni_form form_gcp = {
 	.name = "gcp",
 	.ending = "gcp.tar.gz",
-	.version = 1,
+	.version = 2,
 	.grain = UINT64_C(1) << 30,
 	.deflate = true,
 	.write = gcp_write,

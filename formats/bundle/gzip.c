@@ -10,7 +10,7 @@
 #include <uni/base/pool.h>
 #include <uni/base/system.h>
 
-enum { PIECE = 1 << 20, PIECES = 8, LEVEL = 6 };
+enum { PIECE = 256 << 10, PIECES = 16, LEVEL = 6 };
 
 #define FNS(X)                                                                                     \
 	X(libdeflate_alloc_compressor)                                                             \
@@ -32,6 +32,7 @@ struct gzip {
 	uint8_t *packed; /* PIECES times room */
 	size_t packed_size[PIECES];
 	struct libdeflate_compressor *compressors[PIECES];
+	struct libdeflate_compressor *stores[PIECES]; /* of noise */
 };
 
 int gzip_new(struct gzip **gzip, int fd, unsigned threads, struct uni_err *err)
@@ -56,9 +57,12 @@ void gzip_free(struct gzip *gzip)
 {
 	if (gzip == NULL)
 		return;
-	for (size_t i = 0; i < PIECES; i++)
+	for (size_t i = 0; i < PIECES; i++) {
 		if (gzip->compressors[i] != NULL)
 			lib.libdeflate_free_compressor(gzip->compressors[i]);
+		if (gzip->stores[i] != NULL)
+			lib.libdeflate_free_compressor(gzip->stores[i]);
+	}
 	free(gzip->packed);
 	free(gzip->data);
 	free(gzip);
@@ -70,13 +74,16 @@ static int pack_piece(void *user, size_t index, struct uni_err *err)
 	size_t at = index * PIECE;
 	size_t size = gzip->filled - at < PIECE ? gzip->filled - at : PIECE;
 
-	if (gzip->compressors[index] == NULL)
-		gzip->compressors[index] = lib.libdeflate_alloc_compressor(LEVEL);
-	if (gzip->compressors[index] == NULL)
+	bool noise = uni_is_noise(gzip->data + at, size);
+	struct libdeflate_compressor **with =
+		noise ? &gzip->stores[index] : &gzip->compressors[index];
+
+	if (*with == NULL)
+		*with = lib.libdeflate_alloc_compressor(noise ? 0 : LEVEL);
+	if (*with == NULL)
 		return uni_err_set(err, UNI_E_NOMEM, "out of memory");
-	gzip->packed_size[index] =
-		lib.libdeflate_gzip_compress(gzip->compressors[index], gzip->data + at, size,
-					     gzip->packed + index * gzip->room, gzip->room);
+	gzip->packed_size[index] = lib.libdeflate_gzip_compress(
+		*with, gzip->data + at, size, gzip->packed + index * gzip->room, gzip->room);
 	return 0;
 }
 
@@ -118,7 +125,10 @@ int gzip_add(struct gzip *gzip, const void *data, size_t size, struct uni_err *e
 	return 0;
 }
 
-int gzip_finish(struct gzip *gzip, struct uni_err *err)
+int gzip_finish(struct gzip *gzip, uint64_t *written, struct uni_err *err)
 {
-	return flush(gzip, err);
+	int rc = flush(gzip, err);
+
+	*written = gzip->written;
+	return rc;
 }

@@ -201,7 +201,7 @@ static int ova_write(struct uni_disk_source *source, const struct uni_form_machi
 const struct uni_form form_ova = {
 	.name = "ova",
 	.ending = "ova",
-	.version = 1,
+	.version = 2,
 	.deflate = true,
 	.write = ova_write,
 };

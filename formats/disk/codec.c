@@ -4,6 +4,7 @@
 #include "codec.h"
 
 #include <libdeflate.h>
+#include <uni/base/file.h>
 #include <uni/base/system.h>
 #include <zstd.h>
 
@@ -48,6 +49,7 @@ struct disk_compressor {
 	enum disk_codec codec;
 	int level;
 	struct libdeflate_compressor *deflate;
+	struct libdeflate_compressor *store; /* for what it could only waste its time on */
 	ZSTD_CCtx *zstd;
 };
 
@@ -67,8 +69,10 @@ int disk_compressor_new(struct disk_compressor **compressor, enum disk_codec cod
 		made->zstd = zstd.ZSTD_createCCtx();
 	else
 		made->deflate = deflate.libdeflate_alloc_compressor(made->level);
+	if (codec != DISK_CODEC_ZSTD)
+		made->store = deflate.libdeflate_alloc_compressor(0);
 	*compressor = made;
-	if (made->zstd == NULL && made->deflate == NULL)
+	if (made->zstd == NULL && (made->deflate == NULL || made->store == NULL))
 		return uni_err_set(err, UNI_E_NOMEM, "no memory to compress");
 	return 0;
 }
@@ -81,18 +85,23 @@ void disk_compressor_free(struct disk_compressor *compressor)
 		zstd.ZSTD_freeCCtx(compressor->zstd);
 	if (compressor->deflate != NULL)
 		deflate.libdeflate_free_compressor(compressor->deflate);
+	if (compressor->store != NULL)
+		deflate.libdeflate_free_compressor(compressor->store);
 	free(compressor);
 }
 
 size_t disk_compress(struct disk_compressor *c, const void *data, size_t size, void *out,
 		     size_t room)
 {
+	struct libdeflate_compressor *with;
 	size_t got;
 
-	if (c->codec == DISK_CODEC_DEFLATE)
-		return deflate.libdeflate_deflate_compress(c->deflate, data, size, out, room);
-	if (c->codec == DISK_CODEC_ZLIB)
-		return deflate.libdeflate_zlib_compress(c->deflate, data, size, out, room);
+	if (c->codec != DISK_CODEC_ZSTD) { /* which sees by itself what is noise */
+		with = uni_is_noise(data, size) ? c->store : c->deflate;
+		return c->codec == DISK_CODEC_ZLIB
+			       ? deflate.libdeflate_zlib_compress(with, data, size, out, room)
+			       : deflate.libdeflate_deflate_compress(with, data, size, out, room);
+	}
 	got = zstd.ZSTD_compressCCtx(c->zstd, out, room, data, size, c->level);
 	return zstd.ZSTD_isError(got) ? 0 : got;
 }

@@ -13,7 +13,8 @@
 #include <uni/base/pool.h>
 #include <uni/base/system.h>
 
-enum { THREADS_MOST = 16, AHEAD = 16, RING = THREADS_MOST + AHEAD };
+/* Of twice as many pieces as threads some are always ready to be worked on. */
+enum { THREADS_MOST = 16, RING = 2 * THREADS_MOST };
 
 struct line {
 	const struct disk_pipeline *pipeline;
@@ -148,7 +149,7 @@ int disk_pipeline_run(const struct disk_pipeline *pipeline, void *user, unsigned
 		threads = uni_processors() > 1 ? uni_processors() + 1 : 1;
 	if (threads > THREADS_MOST)
 		threads = THREADS_MOST;
-	line.ring = threads > 1 ? threads + AHEAD : 1;
+	line.ring = threads > 1 ? 2 * threads : 1;
 	while (started + 1 < threads && uni_thread_start(&others[started], run, &line))
 		started++;
 	run(&line);

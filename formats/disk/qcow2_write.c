@@ -279,7 +279,7 @@ static int qcow2_write(struct uni_disk_source *source, const struct uni_disk_opt
 const struct uni_disk_format uni_disk_qcow2 = {
 	.name = "qcow2",
 	.extension = "qcow2",
-	.version = 1,
+	.version = 2,
 	.compressions = (const char *const[]){ "none", "zlib", "zstd", NULL },
 	.write = qcow2_write,
 };

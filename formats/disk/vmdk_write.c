@@ -320,7 +320,7 @@ static int vmdk_write(struct uni_disk_source *source, const struct uni_disk_opti
 const struct uni_disk_format uni_disk_vmdk = {
 	.name = "vmdk",
 	.extension = "vmdk",
-	.version = 1,
+	.version = 2,
 	.limit = UINT64_C(2) << 40,
 	.variants = (const char *const[]){ "monolithicSparse", "streamOptimized", NULL },
 	.write = vmdk_write,
