@@ -21,7 +21,7 @@ set(adds_xen_devices xen-blkfront xen-netfront xen-console xen-clock)
 set(features_bare)
 set(features_volumes vdso bus smp smbios disk squashfs unix inotify shm xattr)
 set(features_network vdso bus smp smbios disk squashfs unix inotify shm xattr splice gzip ip)
-set(features_server vdso bus smp smbios disk squashfs unix inotify shm xattr splice gzip ip ext4 live)
+set(features_server vdso bus smp smbios disk squashfs unix inotify shm xattr splice gzip ip ext4 aio live)
 set(features_full ${unibase_features})
 
 # Which of them are optimized as a whole: the small ones, which programs take that start often and end soon.

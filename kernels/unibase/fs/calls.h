@@ -24,6 +24,9 @@ struct fs_vec {
 int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it);
 void fs_vec_put(struct fs_vec *v);
 
+/* sys_io.c: fsync(2) of what is open */
+int fs_sync(struct uk_file *file, bool data_only);
+
 /* An end of a copy from file to file. sys_io.c */
 struct fs_end {
 	struct uk_file *file; /* with a reference, or NULL */

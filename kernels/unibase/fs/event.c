@@ -123,6 +123,11 @@ static const struct uk_file_ops event_ops = {
 	.stream = true,
 };
 
+bool fs_is_eventfd(const struct uk_file *file)
+{
+	return file->ops == &event_ops;
+}
+
 /* Takes `data`, which the operations' release frees. */
 static int64_t install(const struct uk_file_ops *ops, void *data, uint32_t flags)
 {

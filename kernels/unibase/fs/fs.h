@@ -352,6 +352,9 @@ enum { FS_SEAL_SEAL = 1, FS_SEAL_SHRINK = 2, FS_SEAL_GROW = 4, FS_SEAL_WRITE = 8
 struct uk_super *fs_memory_super(void); /* a tmpfs that is mounted nowhere; NULL: no memory */
 int64_t fs_memfd_seals(struct uk_file *file, bool add, uint32_t seals);
 
+/* event.c */
+bool fs_is_eventfd(const struct uk_file *file);
+
 /* tty.c */
 extern const struct uk_file_ops fs_tty_ops;
 void fs_tty_start(void);

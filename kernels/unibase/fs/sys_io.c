@@ -390,22 +390,27 @@ int64_t uk_sys_copy_file_range(const struct uk_sysargs *s)
 
 /* -- to the disk -- */
 
+int fs_sync(struct uk_file *file, bool data_only)
+{
+	struct uk_inode *inode = file->inode;
+	int error;
+
+	if (inode == NULL || !(UK_S_IS(inode->mode, REG) || UK_S_IS(inode->mode, DIR)))
+		return -UK_EINVAL;
+	error = uk_cache_sync(inode);
+	if (error == 0 && inode->ops->sync != NULL)
+		error = inode->ops->sync(inode, data_only);
+	return error;
+}
+
 static int64_t sync_file(uint64_t fd, bool data_only)
 {
 	struct uk_file *file = fs_fd_real(fs_arg_int(fd));
-	struct uk_inode *inode;
-	int error = 0;
+	int error;
 
 	if (file == NULL)
 		return -UK_EBADF;
-	inode = file->inode;
-	if (inode == NULL || !(UK_S_IS(inode->mode, REG) || UK_S_IS(inode->mode, DIR)))
-		error = -UK_EINVAL;
-	else {
-		error = uk_cache_sync(inode);
-		if (error == 0 && inode->ops->sync != NULL)
-			error = inode->ops->sync(inode, data_only);
-	}
+	error = fs_sync(file, data_only);
 	uk_file_put(file);
 	return error;
 }

@@ -16,6 +16,12 @@ enum { CALLS_MAX = 512, TRACE_MAX = 6 };
 #pragma weak uk_sys_shmat
 #pragma weak uk_sys_shmctl
 #pragma weak uk_sys_shmdt
+#pragma weak uk_sys_io_setup
+#pragma weak uk_sys_io_destroy
+#pragma weak uk_sys_io_getevents
+#pragma weak uk_sys_io_pgetevents
+#pragma weak uk_sys_io_submit
+#pragma weak uk_sys_io_cancel
 #pragma weak uk_sys_inotify_init
 #pragma weak uk_sys_inotify_init1
 #pragma weak uk_sys_inotify_add_watch
