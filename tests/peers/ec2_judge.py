@@ -13,6 +13,8 @@ import time
 import urllib.request
 
 import boto3
+import botocore.session
+import botocore.validate
 import moto.ec2
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -111,6 +113,26 @@ def compare_volume(work, ebs, snapshot, name):
         assert blocks.get(i, bytes(BLOCK)) == raw[i * BLOCK:(i + 1) * BLOCK], (name, i)
 
 
+def strange_words(value, shape):
+    """Words that the model's lists do not have."""
+    if shape.type_name == "structure":
+        return [w for name, v in value.items() for w in strange_words(v, shape.members[name])]
+    if shape.type_name == "list":
+        return [w for v in value for w in strange_words(v, shape.member)]
+    return [value] if getattr(shape, "enum", None) and value not in shape.enum else []
+
+
+def judge_request(work):
+    """The request against EC2's published model of it: fields, types, and words where only some are taken."""
+    model = botocore.session.get_session().get_service_model("ec2").operation_model("RegisterImage").input_shape
+    with open(os.path.join(work, "out/judged.ami/register-image.json"), encoding="utf-8") as f:
+        request = json.load(f)
+    report = botocore.validate.ParamValidator().validate(request, model)
+    assert not report.has_errors(), report.generate_report()
+    assert not strange_words(request, model), strange_words(request, model)
+    assert strange_words({"BootMode": "bios"}, model) == ["bios"]
+
+
 def family_lists(work, env):
     """What a dry run says of an image without ENA, and of one that starts by UEFI alone."""
     path, said = os.path.join(work, "out/judged.ami/register-image.json"), []
@@ -181,6 +203,7 @@ def main():
                    HOME=work + "/home", no_proxy="127.0.0.1",
                    AWS_ENDPOINT_URL=url, AWS_EC2_METADATA_DISABLED="true", **user)
         build(work, env)
+        judge_request(work)
         judge_families(work, env)
         push = [UNI, "push", "out/judged.ami", f"ec2://{REGION}/", "--wait"]
         secret = user["AWS_SECRET_ACCESS_KEY"]

@@ -201,7 +201,7 @@ def plain(rows):
 
 def fat(maker, _base, tmp):
     """fsck.vfat finds nothing in FAT12, 16 and 32; mcopy takes out what went in; mkfs.vfat's is read too."""
-    need("fsck.vfat", "mkfs.vfat", "mcopy")
+    need("fsck.vfat", "mkfs.vfat", "mcopy", "mdir")
     os.environ.update(MTOOLS_SKIP_CHECK="1", LC_ALL="C.UTF-8")
     tree, small = os.path.join(tmp, "tree"), os.path.join(tmp, "small")
     make_tree(tree)
@@ -222,6 +222,8 @@ def fat(maker, _base, tmp):
         os.mkdir(there)
         run("mcopy", "-s", "-i", out, "::*", there)
         check(plain(walk(there)) == expected, f"FAT{bits}: mcopy differs")
+        listed = {line.removeprefix("::").rstrip("/") for line in run("mdir", "-/", "-b", "-i", out, "::").splitlines()}
+        check(listed - {""} == {path for _, path, _ in expected}, f"FAT{bits}: mdir lists {sorted(listed)}")
         check(plain(our_list(run(maker, "list", out))) == expected, f"FAT{bits}: our reader differs")
         shutil.rmtree(there)
     os.unlink(os.path.join(tree, "zeros"))
