@@ -93,27 +93,6 @@ int uni_recipe_load(struct uni_recipe **out, const char *path,
 	return uni_recipe_parse(out, path, uni_buf_text(&text), text.size, options, diags, err);
 }
 
-int uni_recipe_variants(const char *path, struct uni_strv *names, struct uni_err *err)
-{
-	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
-	struct uni_toml *toml UNI_AUTO(uni_toml) = NULL;
-	const struct uni_toml_value *variants;
-	int code = uni_file_read(path, UNI_RECIPE_MAX, &text, err);
-
-	if (code == 0)
-		code = uni_toml_parse(&toml, path, uni_buf_text(&text), text.size, &diags, err);
-	if (code != 0)
-		return code;
-	variants = uni_toml_get(uni_toml_root(toml), "variant");
-	if (variants == NULL || variants->type != UNI_TOML_TABLE)
-		return 0;
-	for (const struct uni_toml_value *v = variants->list.first; v != NULL; v = v->next)
-		uni_strv_add(names, v->key);
-	uni_strv_sort(names);
-	return 0;
-}
-
 int uni_recipe_error(const struct uni_recipe *recipe, struct uni_pos pos, int code,
 		     struct uni_err *err, const char *fmt, ...)
 {

@@ -163,12 +163,6 @@ bool uni_version_newer(const char *one, const char *two)
 	       uni_version_cmp(&a, &b) > 0;
 }
 
-void uni_version_text(const struct uni_version *version, char out[UNI_VERSION_TEXT_MAX + 32])
-{
-	snprintf(out, UNI_VERSION_TEXT_MAX + 32, "%u.%u.%u%s%s", version->major, version->minor,
-		 version->patch, version->pre[0] != '\0' ? "-" : "", version->pre);
-}
-
 /* `partial` is what the recipe says, `version` the bound that follows from it. */
 static void add_bound(struct uni_range *range, enum uni_range_op op, const struct partial *partial,
 		      const struct uni_version *version)

@@ -284,56 +284,6 @@ void uni_aws_sign(struct uni_aws_signed *s, const struct uni_aws_request *reques
 		       keys->access_key, place, uni_buf_text(&names), s->signature);
 }
 
-static void add_parameter(struct pairs *query, struct uni_buf *sent, const char *name,
-			  const char *value)
-{
-	struct uni_buf encoded = UNI_BUF_INIT;
-	char *text;
-
-	uni_aws_encode(&encoded, value);
-	text = uni_buf_take(&encoded);
-	uni_buf_printf(sent, "%s%s=%s", sent->size != 0 ? "&" : "", name, text);
-	if (query != NULL)
-		pairs_take(query, uni_strdup(name), text);
-	else
-		free(text);
-}
-
-void uni_aws_presign(struct uni_aws_signed *s, const struct uni_aws_request *request,
-		     const struct uni_aws_scope *scope, const struct uni_aws_keys *keys,
-		     unsigned seconds)
-{
-	struct uni_buf lines UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct uni_buf names UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct pairs headers AUTO_PAIRS = { 0 };
-	struct pairs query AUTO_PAIRS = { 0 };
-	char *credential UNI_AUTO_FREE = NULL;
-	char *place UNI_AUTO_FREE = NULL;
-	char expires[16];
-
-	write_date(s->date, scope->time);
-	for (size_t i = 0; i < request->header_count; i++)
-		add_header(&headers, request->headers[i].name, request->headers[i].value);
-	write_headers(&lines, &names, &headers);
-	place = scope_text(s, scope);
-	credential = uni_asprintf("%s/%s", keys->access_key, place);
-	snprintf(expires, sizeof(expires), "%u", seconds);
-	add_query(&query, request->query);
-	if (request->query != NULL)
-		uni_buf_puts(&s->result, request->query);
-	add_parameter(&query, &s->result, "X-Amz-Algorithm", ALGORITHM);
-	add_parameter(&query, &s->result, "X-Amz-Credential", credential);
-	add_parameter(&query, &s->result, "X-Amz-Date", s->date);
-	add_parameter(&query, &s->result, "X-Amz-SignedHeaders", uni_buf_text(&names));
-	add_parameter(&query, &s->result, "X-Amz-Expires", expires);
-	if (keys->session_token != NULL)
-		add_parameter(scope->token_outside ? NULL : &query, &s->result,
-			      "X-Amz-Security-Token", keys->session_token);
-	write_canonical(s, request, scope, &query, &lines, &names);
-	seal(s, scope, keys);
-	add_parameter(NULL, &s->result, "X-Amz-Signature", s->signature);
-}
-
 void uni_aws_signed_free(struct uni_aws_signed *s)
 {
 	uni_buf_free(&s->canonical);

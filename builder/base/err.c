@@ -7,15 +7,6 @@
 #include <string.h>
 #include <uni/base/err.h>
 
-static const struct {
-	int code;
-	const char *text;
-} names[] = {
-#define X(name, value, text) { value, text },
-	UNI_ERR_LIST(X)
-#undef X
-};
-
 /* Marks a text that snprintf had to cut, without leaving half a UTF-8 character before the dots. */
 static void mark_cut(char *text, size_t room, int wanted)
 {
@@ -134,12 +125,4 @@ void uni_err_clear(struct uni_err *err)
 	err->code = 0;
 	err->text[0] = '\0';
 	err->hint[0] = '\0';
-}
-
-const char *uni_err_name(int code)
-{
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].code == code)
-			return names[i].text;
-	return code == 0 ? "no error" : "unknown error";
 }

@@ -117,36 +117,6 @@ struct uni_source *uni_source_from_fd(int fd, const char *name)
 	return &source->base;
 }
 
-struct memory_source {
-	struct uni_source base;
-	const char *data;
-	size_t left;
-};
-
-static int memory_read(struct uni_source *base, void *data, size_t size, size_t *got,
-		       struct uni_err *err)
-{
-	(void)err;
-	struct memory_source *source = (struct memory_source *)base;
-	*got = size < source->left ? size : source->left;
-	if (*got == 0)
-		return 0;
-	memcpy(data, source->data, *got);
-	source->data += *got;
-	source->left -= *got;
-	return 0;
-}
-
-static const struct uni_source_ops memory_ops = { .read = memory_read };
-
-struct uni_source *uni_source_from_memory(const void *data, size_t size)
-{
-	struct memory_source *source = uni_source_new(sizeof(*source), &memory_ops, NULL);
-	source->data = data;
-	source->left = size;
-	return &source->base;
-}
-
 struct limit_source {
 	struct uni_source base;
 	uint64_t limit;

@@ -181,15 +181,13 @@ static int begin(struct transfer *t, struct uni_err *err)
 		t->etag = uni_strdup(etag);
 	if (rc == 0)
 		rc = check_length(t, err);
-	if (rc == 0 && t->stream != NULL)
-		net_stream_begin(t->stream);
 	return rc;
 }
 
 static int over(struct transfer *t, size_t size, struct uni_err *err)
 {
 	uint64_t limit = t->request.limit;
-	if (limit == 0 && t->request.sink == NULL && t->stream == NULL)
+	if (limit == 0 && t->request.sink == NULL)
 		limit = PLAIN_BODY_MAX;
 	if (limit != 0 && size > limit - t->delivered)
 		return uni_err_set(err, UNI_E_LIMIT, "more than %llu bytes come",
@@ -224,15 +222,13 @@ static size_t on_write(char *data, size_t unit, size_t count, void *user)
 	size_t skipped = size < t->skip ? size : (size_t)t->skip;
 	if (over(t, size - skipped, &t->failure) != 0)
 		return 0;
-	if (t->stream != NULL && !net_stream_take(t->stream, data + skipped, size - skipped))
-		return CURL_WRITEFUNC_PAUSE;
 	t->window_bytes += size;
 	t->skip -= skipped;
 	data += skipped;
 	if (t->request.sink != NULL &&
 	    uni_sink_write(t->request.sink, data, size - skipped, &t->failure) != 0)
 		return 0;
-	if (t->request.sink == NULL && t->stream == NULL)
+	if (t->request.sink == NULL)
 		uni_buf_add(&t->answer.body, data, size - skipped);
 	t->delivered += size - skipped;
 	return size;

@@ -207,11 +207,6 @@ void net_drop(struct transfer *t)
 		t->waiter->rc =
 			uni_err_set(t->waiter->err, UNI_E_CANCELLED, "another request failed");
 	}
-	if (t->stream != NULL) {
-		t->stream->transfer = NULL;
-		t->stream->rc =
-			uni_err_set(&t->stream->err, UNI_E_CANCELLED, "another request failed");
-	}
 	transfer_free(t);
 }
 
@@ -265,12 +260,6 @@ static int complete(struct transfer *t, int rc, struct uni_err *cause, struct un
 			*waiter->err = *cause;
 		*waiter->answer = t->answer;
 		memset(&t->answer, 0, sizeof(t->answer));
-	} else if (t->stream != NULL) {
-		t->stream->transfer = NULL;
-		t->stream->rc = rc;
-		t->stream->err = *cause;
-		t->stream->answer = t->answer;
-		memset(&t->answer, 0, sizeof(t->answer));
 	} else {
 		*err = *cause;
 		result = rc;
@@ -288,7 +277,7 @@ static void forget_answer(struct transfer *t)
 	uni_net_answer_free(&t->answer);
 	t->answer.attempts = attempts;
 	uni_err_clear(&t->failure);
-	if (t->request.sink == NULL && t->stream == NULL) {
+	if (t->request.sink == NULL) {
 		t->delivered = 0;
 		free(t->etag);
 		t->etag = NULL;
@@ -375,10 +364,6 @@ static bool is_late(struct transfer *t, uint64_t now, bool *is_final)
 		snprintf(t->trouble, sizeof(t->trouble), "not answered within %llu ms",
 			 (unsigned long long)t->request.attempt_ms);
 		return true;
-	}
-	if (t->stream != NULL && t->stream->paused) {
-		t->window_ns = now;
-		t->window_bytes = 0;
 	}
 	if (now - t->window_ns < o->stall_ms * MS)
 		return false;
@@ -498,9 +483,4 @@ int uni_net_do(struct uni_net *net, const struct uni_net_request *request,
 void uni_net_drop(struct uni_net *net)
 {
 	drop_all(net);
-}
-
-size_t uni_net_pending(const struct uni_net *net)
-{
-	return net->pending;
 }

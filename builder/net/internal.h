@@ -50,21 +50,6 @@ int net_curl_load(struct uni_err *err);
 #define PLAIN_BODY_MAX (1u << 20)
 #define HEADERS_MAX (256u << 10)
 
-/* Bytes between the loop and the one who reads a source. */
-struct stream {
-	struct transfer *transfer; /* NULL when it has ended */
-	char *data;
-	size_t start, size, room;
-	bool begun;  /* it is a 2xx, and what comes is the body */
-	bool paused; /* libcurl holds bytes back */
-	int rc;	     /* how it ended */
-	struct uni_err err;
-	struct uni_net_answer answer;
-};
-void net_stream_begin(struct stream *stream);
-/* false: not now, there is enough. */
-bool net_stream_take(struct stream *stream, const void *data, size_t size);
-
 /* The one who waits in uni_net_do. */
 struct waiter {
 	bool ended;
@@ -80,7 +65,6 @@ struct transfer {
 	struct uni_net_request request; /* its texts are ours */
 	struct uni_strv headers;
 	struct waiter *waiter;
-	struct stream *stream;
 	uint64_t size; /* UNI_SIZE_UNKNOWN, or what the body must have */
 
 	char *url;    /* of this hop; request.url is the first */

@@ -80,11 +80,6 @@ void uni_tree_free(struct uni_tree *tree)
 	free(tree);
 }
 
-size_t uni_tree_count(const struct uni_tree *tree)
-{
-	return tree->count;
-}
-
 void uni_tree_find_secrets(struct uni_tree *tree)
 {
 	tree->finds_secrets = true;

@@ -141,11 +141,6 @@ void uni_tuf_free(struct uni_tuf *tuf)
 	free(tuf);
 }
 
-uint64_t uni_tuf_root_version(const struct uni_tuf *tuf)
-{
-	return tuf->root->version;
-}
-
 static int check_expiry(struct uni_tuf *tuf, const struct meta *meta, const char *name,
 			struct uni_err *err)
 {

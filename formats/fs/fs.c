@@ -157,24 +157,3 @@ int fs_finish(const struct uni_fs_format *format, const struct uni_fs_options *o
 		return 0;
 	return uni_digest_fd(fd, &result->size, &result->digest, "volume", err);
 }
-
-int uni_fs_verify(int fd, uint64_t offset, uint64_t size, const struct uni_fs_result *expect,
-		  const char *name, struct uni_err *err)
-{
-	struct uni_hashtree tree;
-	uint64_t tree_size = 0;
-	int rc = uni_hashtree_size(expect->data_blocks, &tree_size, err);
-
-	if (rc != 0)
-		return uni_err_context(err, "%s", name);
-	if (expect->salt_size > sizeof(expect->salt) ||
-	    expect->data_blocks > expect->hash_offset / FS_BLOCK || expect->hash_offset > size ||
-	    tree_size > size - expect->hash_offset)
-		return uni_err_set(err, UNI_E_CORRUPT, "%s: is shorter than volume and hash tree",
-				   name);
-	fill_hashtree(expect, fd, &tree);
-	tree.data_offset = offset;
-	tree.hash_offset += offset;
-	tree.name = name;
-	return uni_hashtree_verify(&tree, expect->root_hash, err);
-}

@@ -68,8 +68,8 @@ static int each_symbol(const struct uni_elf *elf, const Elf64_Shdr *symtab,
 	return rc;
 }
 
-static int each_of_table(const struct uni_elf *elf, uint32_t type, uni_elf_symbol_fn *fn,
-			 void *user, struct uni_err *err)
+int uni_elf_dynamic_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
+			    struct uni_err *err)
 {
 	for (uint32_t i = 0; i < elf->shnum; i++) {
 		Elf64_Shdr symtab;
@@ -78,22 +78,10 @@ static int each_of_table(const struct uni_elf *elf, uint32_t type, uni_elf_symbo
 
 		if (rc != 0)
 			return rc;
-		if (symtab.sh_type != type)
+		if (symtab.sh_type != SHT_DYNSYM)
 			continue;
 		rc = read_section(elf, symtab.sh_link, &strtab, err);
 		return rc != 0 ? rc : each_symbol(elf, &symtab, &strtab, fn, user, err);
 	}
 	return 0;
-}
-
-int uni_elf_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
-		    struct uni_err *err)
-{
-	return each_of_table(elf, SHT_SYMTAB, fn, user, err);
-}
-
-int uni_elf_dynamic_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
-			    struct uni_err *err)
-{
-	return each_of_table(elf, SHT_DYNSYM, fn, user, err);
 }

@@ -26,7 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t seen = 0;
 
 	if (uni_elf_open(&elf, fd, 0, size, "fuzz", &err) == 0) {
-		(void)uni_elf_symbols(elf, see, &seen, &err);
 		(void)uni_elf_dynamic_symbols(elf, see, &seen, &err);
 		(void)uni_elf_check_program(elf, &err);
 		uni_elf_free(elf);

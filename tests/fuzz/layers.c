@@ -2,6 +2,7 @@
  * Any bytes as two layers of a container image, laid over one another, made into a set of files,
  * and looked around in.
  */
+#include "../unit/io/source_of.h"
 #include <layers.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static void open_store(void)
 static void add(struct layers *layers, const uint8_t *data, size_t size)
 {
 	const struct uni_tar_limits limits = { .entries = 64, .size = 4096, .path_size = 512 };
-	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_memory(data, size);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of(data, size);
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) =
 		uni_tar_reader_new(source, &limits, "layer");
 	struct uni_err err = UNI_ERR_INIT;

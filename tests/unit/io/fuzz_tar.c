@@ -2,6 +2,7 @@
  * The reader of tar on any bytes: it must end, stay within its limits, and give paths that stay
  * inside.
  */
+#include "source_of.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static void read_all(const uint8_t *data, size_t size)
 	static const struct uni_tar_limits limits = { .entries = 1000,
 						      .size = 1 << 20,
 						      .path_size = 300 };
-	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_memory(data, size);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of(data, size);
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) =
 		uni_tar_reader_new(source, &limits, "fuzz");
 	const struct uni_entry *entry;

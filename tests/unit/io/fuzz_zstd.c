@@ -1,6 +1,7 @@
 /*
  * The zstd source on any bytes: it must end and stay within its limit.
  */
+#include "source_of.h"
 #include <stdlib.h>
 #include <uni/io/source.h>
 
@@ -10,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct uni_err err = UNI_ERR_INIT;
 	const uint64_t limit = 1 << 20;
-	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_memory(data, size);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of(data, size);
 	if (uni_source_push_zstd(&source, limit, "fuzz", &err) != 0)
 		abort();
 	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_nothing();

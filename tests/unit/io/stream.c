@@ -1,6 +1,7 @@
 /*
  * Sinks and sources: stacking, limits, sticky failures, publishing at finish, codecs.
  */
+#include "source_of.h"
 #include "unit.h"
 #include <fcntl.h>
 #include <string.h>
@@ -111,13 +112,13 @@ static void sources_are_bounded(void **state)
 	struct uni_err err = UNI_ERR_INIT;
 	char data[100];
 	size_t got;
-	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_memory("0123456789", 10);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of("0123456789", 10);
 	uni_source_push_limit(&source, 9, "thing");
 	assert_int_equal(uni_source_read_full(source, data, 9, &err), 0);
 	assert_int_equal(uni_source_read(source, data, 9, &got, &err), UNI_E_LIMIT);
 	assert_int_equal(got, 0);
 
-	struct uni_source *shorter UNI_AUTO(uni_source) = uni_source_from_memory("0123456789", 10);
+	struct uni_source *shorter UNI_AUTO(uni_source) = source_of("0123456789", 10);
 	uni_source_push_limit(&shorter, 10, "thing");
 	assert_int_equal(uni_source_skip(shorter, 4, &err), 0);
 	assert_int_equal(uni_source_given(shorter), 4);
@@ -128,7 +129,7 @@ static void sources_are_bounded(void **state)
 static int unpack(const void *data, size_t size, uint64_t limit, size_t *total)
 {
 	struct uni_err err = UNI_ERR_INIT;
-	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_memory(data, size);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of(data, size);
 	assert_int_equal(uni_source_push_zstd(&source, limit, "z", &err), 0);
 	struct uni_sink *sink UNI_AUTO(uni_sink) = uni_sink_to_nothing();
 	int rc = uni_io_pump(source, sink, &err);

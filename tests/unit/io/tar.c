@@ -1,6 +1,7 @@
 /*
  * Tar: what we write is judged by GNU tar, what GNU tar writes is read back, and damage is found.
  */
+#include "source_of.h"
 #include "unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static void assert_entry(const struct uni_entry *a, const struct uni_entry *b)
 static int read_all(const void *data, size_t size, const struct uni_tar_limits *limits,
 		    size_t *count, uint64_t *bytes, struct uni_err *err)
 {
-	struct uni_source *source UNI_AUTO(uni_source) = uni_source_from_memory(data, size);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of(data, size);
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) =
 		uni_tar_reader_new(source, limits, "t");
 	const struct uni_entry *entry;
@@ -127,8 +128,7 @@ static void round_trip(void **state)
 	const struct uni_entry *entry;
 	put_all(&archive);
 	assert_int_equal(archive.size % 512, 0);
-	struct uni_source *source UNI_AUTO(uni_source) =
-		uni_source_from_memory(archive.data, archive.size);
+	struct uni_source *source UNI_AUTO(uni_source) = source_of(archive.data, archive.size);
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) =
 		uni_tar_reader_new(source, &limits, "t");
 	for (size_t i = 0; i < UNI_COUNT(entries); i++) {

@@ -165,13 +165,16 @@ void test_elf_objects(void **state)
 				     ".section .note.GNU-stack,\"\",@progbits\n";
 	const char *as[] = { "as", "-o", "a.o", "a.s", NULL };
 	const char *ar[] = { "ar", "rcD", "liba.a", "a.s", "a.o", NULL };
+	const char *ld[] = { "ld", "-shared", "-o", "a.so", "a.o", NULL };
 	struct seen seen = { false, false };
 	UNI_AUTO_FREE char *dir = NULL;
 	UNI_AUTO_BUF struct uni_buf object = UNI_BUF_INIT;
+	UNI_AUTO_BUF struct uni_buf shared = UNI_BUF_INIT;
 	UNI_AUTO(uni_elf) struct uni_elf *elf = NULL;
 
 	(void)state;
 	assert_int_equal(uni_dir_tmp(NULL, &dir, &err), 0);
+	UNI_AUTO_FREE char *shared_path = uni_asprintf("%s/a.so", dir);
 	UNI_AUTO_FREE char *asm_path = uni_asprintf("%s/a.s", dir);
 	UNI_AUTO_FREE char *object_path = uni_asprintf("%s/a.o", dir);
 	UNI_AUTO_FREE char *archive_path = uni_asprintf("%s/liba.a", dir);
@@ -186,12 +189,14 @@ void test_elf_objects(void **state)
 	assert_non_null(strstr(err.text, "not an object"));
 	assert_int_equal(uni_elf_check_object("/nowhere/a.o", "input", &err), UNI_E_NOENT);
 
-	assert_int_equal(uni_file_read(object_path, 1 << 20, &object, &err), 0);
-	UNI_AUTO_CLOSE int fd = sample_file(object.data, object.size);
+	run(ld, dir);
+	assert_int_equal(uni_file_read(shared_path, 1 << 20, &shared, &err), 0);
+	UNI_AUTO_CLOSE int fd = sample_file(shared.data, shared.size);
 
-	assert_int_equal(uni_elf_open(&elf, fd, 0, object.size, "a.o", &err), 0);
-	assert_int_equal(uni_elf_symbols(elf, see, &seen, &err), 0);
+	assert_int_equal(uni_elf_open(&elf, fd, 0, shared.size, "a.so", &err), 0);
+	assert_int_equal(uni_elf_dynamic_symbols(elf, see, &seen, &err), 0);
 	assert_true(seen.wants && seen.defines);
+	assert_int_equal(uni_file_read(object_path, 1 << 20, &object, &err), 0);
 	object.data[18] = (char)EM_RISCV; /* e_machine */
 	assert_int_equal(uni_file_write(object_path, object.data, object.size, 0644, &err), 0);
 	assert_int_equal(uni_elf_check_object(object_path, "input", &err), UNI_E_UNSUPPORTED);

@@ -1,6 +1,7 @@
 /*
  * What goes well: methods, headers, bodies in and out, ranges, many at once, hooks.
  */
+#include "../io/source_of.h"
 #include "unit.h"
 #include <unistd.h>
 
@@ -61,7 +62,7 @@ static int open_memory(void *user, struct uni_source **source, struct uni_err *e
 {
 	(void)err;
 	const struct uni_buf *buf = user;
-	*source = uni_source_from_memory(buf->data, buf->size);
+	*source = source_of(buf->data, buf->size);
 	return 0;
 }
 
@@ -179,12 +180,10 @@ static void test_many(void **state)
 						   .user_data = &count };
 		assert_int_equal(uni_net_start(net, &request, &err), 0);
 	}
-	assert_int_equal(uni_net_pending(net), 20);
 	if (uni_net_run(net, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(count.done, 60);
 	assert_int_equal(count.sum, 19 * 20 / 2 + 40 * 41 / 2);
-	assert_int_equal(uni_net_pending(net), 0);
 
 	struct uni_net_request request = { .url = unit_url("/bytes?size=1") };
 	struct uni_net_request bad = { .url = unit_url("/nothing"),
@@ -194,7 +193,6 @@ static void test_many(void **state)
 	for (unsigned i = 0; i < 50; i++)
 		uni_net_start(net, &request, &err);
 	assert_int_equal(uni_net_run(net, &err), UNI_E_NOENT);
-	assert_int_equal(uni_net_pending(net), 0); /* dropped */
 }
 
 static int sign(void *user, const struct uni_net_attempt *attempt, struct uni_strv *headers,
@@ -235,38 +233,6 @@ static void test_auth(void **state)
 	assert_int_equal(unit_do(net, &basic, &answer, &err), 0);
 	struct uni_json *second UNI_AUTO(uni_json) = told(&answer);
 	assert_string_equal(told_header(second, "authorization"), "Basic bWU6YTpi");
-}
-
-static void test_source(void **state)
-{
-	(void)state;
-	struct uni_err err = UNI_ERR_INIT;
-	struct uni_net *net UNI_AUTO(uni_net) = unit_client();
-	struct uni_source *source UNI_AUTO(uni_source) = NULL;
-	struct uni_net_request request = { .url = unit_url("/bytes?size=5000000") };
-	assert_int_equal(uni_net_source(&source, net, &request, &err), 0);
-	struct uni_buf buf UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct uni_net_answer between UNI_AUTO_NET_ANSWER = UNI_NET_ANSWER_INIT;
-	char piece[5000];
-	size_t got;
-	do {
-		assert_int_equal(uni_source_read(source, piece, sizeof(piece), &got, &err), 0);
-		uni_buf_add(&buf, piece, got);
-		if (buf.size == 5000) /* the rest comes faster than it is wanted */
-			assert_int_equal(unit_get(unit_url("/bytes?size=9"), &between, &err), 0);
-	} while (got != 0);
-	assert_true(unit_is_content(&buf, 0, 5000000));
-	struct uni_source *none = NULL;
-	request.url = unit_url("/nothing/here");
-	assert_int_equal(uni_net_source(&none, net, &request, &err), UNI_E_NOENT);
-	request.url = unit_url("/bytes?size=4000000&cut=1500000&times=2");
-	assert_int_equal(uni_net_source(&none, net, &request, &err), 0);
-	assert_int_equal(uni_source_skip(none, 4000000, &err), 0);
-	uni_source_free(none);
-	request.url = unit_url("/bytes?size=4000000"); /* left in the midst */
-	assert_int_equal(uni_net_source(&none, net, &request, &err), 0);
-	uni_source_free(none);
-	assert_int_equal(uni_net_pending(net), 0);
 }
 
 static void test_addresses(void **state)
@@ -319,7 +285,6 @@ int unit_plain(void)
 		cmocka_unit_test(test_sink_and_range),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_auth),
-		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_addresses),
 	};
 	return cmocka_run_group_tests_name("plain", tests, NULL, NULL);

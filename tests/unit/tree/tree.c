@@ -46,7 +46,6 @@ static void folder_is_normalised(void **state)
 				     "f 0644 1 a.b\n"
 				     "f 0644 2 b\n"
 				     "f 0644 2 hard\n");
-	assert_int_equal(uni_tree_count(tree), 9);
 	assert_int_equal(uni_tree_bytes(tree), 9);
 	struct uni_tree_entry entry;
 	assert_int_equal(uni_tree_find(tree, "a/x", &entry), 1);
@@ -100,7 +99,6 @@ static void overlays(void **state)
 				     "d 0755 0 etc\n"
 				     "f 0644 1 etc/hosts\n"
 				     "d 1777 0 tmp\n");
-	assert_int_equal(uni_tree_count(tree), 10);
 	assert_int_equal(uni_tree_bytes(tree), 14);
 	/* A folder in place of something else, and the other way round. */
 	assert_int_equal(uni_tree_add_data(tree, "d", "x", 1, &rules, &err), UNI_E_EXIST);
@@ -135,7 +133,8 @@ static void paths_are_checked(void **state)
 			 UNI_E_INVAL);
 	assert_int_equal(uni_tree_add_folder(tree, "f", unit_path(state, "loop"), &rules, &err),
 			 UNI_E_INVAL);
-	assert_int_equal(uni_tree_count(tree), 1);
+	struct uni_tree_entry entry;
+	assert_int_equal(uni_tree_find(tree, "f", &entry), 0);
 }
 
 /* Adds the test's folder "in" to a tree of its own. */

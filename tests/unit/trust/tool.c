@@ -101,6 +101,6 @@ int main(int argc, char **argv)
 	else if (argc == 7 && uni_str_eq(argv[1], "find"))
 		rc = find(argv + 2, &err);
 	if (rc != 0)
-		fprintf(stderr, "%s: %s\n", uni_err_name(rc), err.text);
+		fprintf(stderr, "%s\n", err.text);
 	return rc != 0;
 }

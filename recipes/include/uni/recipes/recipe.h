@@ -408,9 +408,6 @@ const struct uni_recipe_output *uni_recipe_output_find(const struct uni_recipe *
 						       const char *format);
 UNI_AUTO_DEFINE(uni_recipe)
 
-/* Names of the variants that a recipe offers, sorted. For help and completion. */
-int uni_recipe_variants(const char *path, struct uni_strv *names, struct uni_err *err);
-
 /* Sets `err` to "FILE:LINE:COLUMN: words" with a place from this recipe; returns `code`. */
 int uni_recipe_error(const struct uni_recipe *recipe, struct uni_pos pos, int code,
 		     struct uni_err *err, const char *fmt, ...)

@@ -44,7 +44,6 @@ bool uni_version_parse(const char *text, struct uni_version *version);
 int uni_version_cmp(const struct uni_version *a, const struct uni_version *b);
 /* Whether both are versions, and the first is above the second. */
 bool uni_version_newer(const char *one, const char *two);
-void uni_version_text(const struct uni_version *version, char out[UNI_VERSION_TEXT_MAX + 32]);
 
 bool uni_range_parse(const char *text, struct uni_range *range);
 bool uni_range_has(const struct uni_range *range, const struct uni_version *version);

@@ -61,11 +61,6 @@ void uni_aws_signed_free(struct uni_aws_signed *s);
 void uni_aws_sign(struct uni_aws_signed *s, const struct uni_aws_request *request,
 		  const struct uni_aws_scope *scope, const struct uni_aws_keys *keys);
 
-/* Signs by query, good for `seconds`. */
-void uni_aws_presign(struct uni_aws_signed *s, const struct uni_aws_request *request,
-		     const struct uni_aws_scope *scope, const struct uni_aws_keys *keys,
-		     unsigned seconds);
-
 /* Appends `text` percent-encoded but for A-Z a-z 0-9 - . _ ~ (RFC 3986, 2.3). */
 void uni_aws_encode(struct uni_buf *out, const char *text);
 

@@ -9,34 +9,28 @@
 
 #include <stdarg.h>
 
-/* X(name, value, text): codes and texts in one list. */
-#define UNI_ERR_LIST(X)                                                                            \
-	X(NOMEM, -1, "out of memory")                                                              \
-	X(IO, -2, "input or output failed")                                                        \
-	X(NOENT, -3, "does not exist")                                                             \
-	X(EXIST, -4, "exists already")                                                             \
-	X(INVAL, -5, "is not valid")                                                               \
-	X(PARSE, -6, "cannot be read as what it should be")                                        \
-	X(LIMIT, -7, "is over a limit")                                                            \
-	X(CORRUPT, -8, "is damaged")                                                               \
-	X(UNSUPPORTED, -9, "is not supported")                                                     \
-	X(DENIED, -10, "is not permitted")                                                         \
-	X(BUSY, -11, "is in use")                                                                  \
-	X(TIMEOUT, -12, "took too long")                                                           \
-	X(CANCELLED, -13, "was interrupted")                                                       \
-	X(CHANGED, -14, "changed while it was read")                                               \
-	X(NOSPACE, -15, "no space left")                                                           \
-	X(PROCESS, -16, "a program failed")                                                        \
-	X(DIFFERS, -17, "differs")                                                                 \
-	X(NETWORK, -18, "the network failed")                                                      \
-	X(AUTH, -19, "was not authorised")                                                         \
-	X(USAGE, -20, "usage")                                                                     \
-	X(MISSING_TOOL, -21, "a needed program or library is missing")
-
 enum uni_error {
-#define X(name, value, text) UNI_E_##name = (value),
-	UNI_ERR_LIST(X)
-#undef X
+	UNI_E_NOMEM = -1,	  /* out of memory */
+	UNI_E_IO = -2,		  /* input or output failed */
+	UNI_E_NOENT = -3,	  /* does not exist */
+	UNI_E_EXIST = -4,	  /* exists already */
+	UNI_E_INVAL = -5,	  /* is not valid */
+	UNI_E_PARSE = -6,	  /* cannot be read as what it should be */
+	UNI_E_LIMIT = -7,	  /* is over a limit */
+	UNI_E_CORRUPT = -8,	  /* is damaged */
+	UNI_E_UNSUPPORTED = -9,	  /* is not supported */
+	UNI_E_DENIED = -10,	  /* is not permitted */
+	UNI_E_BUSY = -11,	  /* is in use */
+	UNI_E_TIMEOUT = -12,	  /* took too long */
+	UNI_E_CANCELLED = -13,	  /* was interrupted */
+	UNI_E_CHANGED = -14,	  /* changed while it was read */
+	UNI_E_NOSPACE = -15,	  /* no space left */
+	UNI_E_PROCESS = -16,	  /* a program failed */
+	UNI_E_DIFFERS = -17,	  /* differs */
+	UNI_E_NETWORK = -18,	  /* the network failed */
+	UNI_E_AUTH = -19,	  /* was not authorised */
+	UNI_E_USAGE = -20,	  /* usage */
+	UNI_E_MISSING_TOOL = -21, /* a needed program or library is missing */
 };
 
 struct uni_err {
@@ -64,7 +58,5 @@ int uni_err_context(struct uni_err *err, const char *fmt, ...)
 /* What to do about it; returns err->code. */
 int uni_err_hint(struct uni_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void uni_err_clear(struct uni_err *err);
-/* The list's text for a code. */
-const char *uni_err_name(int code);
 
 #endif

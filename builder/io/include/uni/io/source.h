@@ -34,7 +34,6 @@ uint64_t uni_source_given(const struct uni_source *source);
 
 /* From the descriptor's position; `fd` is borrowed, `name` is copied. */
 struct uni_source *uni_source_from_fd(int fd, const char *name);
-struct uni_source *uni_source_from_memory(const void *data, size_t size); /* borrowed */
 
 /* UNI_E_LIMIT, naming `what` (copied), when more than `limit` bytes come. */
 void uni_source_push_limit(struct uni_source **source, uint64_t limit, const char *what);

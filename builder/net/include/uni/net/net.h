@@ -142,15 +142,6 @@ int uni_net_do(struct uni_net *net, const struct uni_net_request *request,
 	       struct uni_net_answer *answer, struct uni_err *err);
 /* Forgets all that was started; `done` is not called for it. */
 void uni_net_drop(struct uni_net *net);
-/* How many are queued or under way. */
-size_t uni_net_pending(const struct uni_net *net);
-
-/* The body as a source, fetched while it is read (at most 1 MiB ahead), for archives that are
- * unpacked as they come. A status beyond 2xx is an error, as of uni_net_check. `request` without
- * sink and done; `net` is used until the source is freed. */
-int uni_net_source(struct uni_source **source, struct uni_net *net,
-		   const struct uni_net_request *request, struct uni_err *err);
-
 /* --- addresses --- */
 
 /* `relative` as seen from `base` (RFC 3986, section 5); an absolute one is itself. */

@@ -71,11 +71,5 @@ int uni_package_remove(struct uni_store *store, const struct uni_package *packag
 /* What tells cheaply that what is installed under that name is as it was; false: nothing is. */
 bool uni_package_stamp(struct uni_store *store, const char *name, const char *version,
 		       const char *arch, struct uni_store_stamp *stamp);
-/* UNI_E_NOENT when the package has no such file. */
-int uni_package_open_file(struct uni_store *store, struct uni_installed *installed,
-			  const char *path, int *fd, struct uni_err *err);
-/* All files below `dir` (made when absent), with their modes. */
-int uni_package_extract(struct uni_store *store, struct uni_installed *installed, const char *dir,
-			struct uni_err *err);
 
 #endif

@@ -61,7 +61,6 @@ int uni_tree_add_dir(struct uni_tree *tree, const char *at, const struct uni_tre
 /* From now on, content that uni_tree_content gives is looked at for secrets as it passes. */
 void uni_tree_find_secrets(struct uni_tree *tree);
 
-size_t uni_tree_count(const struct uni_tree *tree);   /* entries, with the root */
 uint64_t uni_tree_bytes(const struct uni_tree *tree); /* of all files' content */
 
 struct uni_tree_node;

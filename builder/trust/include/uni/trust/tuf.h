@@ -87,7 +87,5 @@ int uni_tuf_find(struct uni_tuf *tuf, const char *path, struct uni_tuf_target *t
 /* Adds the file of metadata that uni_tuf_find would fetch next for that path, if any: for those who
  * fetch several paths' at once. */
 void uni_tuf_ahead(struct uni_tuf *tuf, const char *path, struct uni_strv *files);
-/* The version of the trusted root. */
-uint64_t uni_tuf_root_version(const struct uni_tuf *tuf);
 
 #endif

@@ -90,11 +90,4 @@ extern const struct uni_fs_format *const uni_fs_formats[];
 /* NULL when there is none of that name. */
 const struct uni_fs_format *uni_fs_find(const char *name);
 
-/*
- * Checks the hash tree of a volume in [offset, offset + fs_size...) of `fd` against `root_hash`:
- * the superblock, every level and every data block. UNI_E_CORRUPT names the first wrong block.
- */
-int uni_fs_verify(int fd, uint64_t offset, uint64_t size, const struct uni_fs_result *expect,
-		  const char *name, struct uni_err *err);
-
 #endif

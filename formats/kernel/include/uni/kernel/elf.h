@@ -72,10 +72,8 @@ struct uni_elf_symbol {
 	bool defined;
 };
 typedef int uni_elf_symbol_fn(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err);
-/* Every symbol of the symbol table (.symtab); none is no error. */
-int uni_elf_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
-		    struct uni_err *err);
-/* The same of what its loader looks at (.dynsym), which a stripped program has, too. */
+/* Every symbol that a loader looks at (.dynsym), which a stripped program has, too; none is no
+ * error. */
 int uni_elf_dynamic_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, void *user,
 			    struct uni_err *err);
 
