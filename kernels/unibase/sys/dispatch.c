@@ -158,12 +158,12 @@ static bool goes_alone(uint64_t number)
 /* Where there are several processors: with the kernel lock, unless it goes without. */
 static int64_t shared_call(uint64_t number, const struct uk_sysargs *args)
 {
-	enum { PREAD64 = 17 };
+	enum { READ = 0, PREAD64 = 17 };
 	int64_t result;
 
 	if (goes_alone(number))
 		return call(number, args);
-	if (number == PREAD64 && uk_pread_alone(args, &result))
+	if ((number == READ || number == PREAD64) && uk_read_alone(args, number == READ, &result))
 		return result;
 	uk_kernel_enter();
 	return call(number, args);

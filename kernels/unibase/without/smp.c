@@ -31,9 +31,10 @@ void uk_smp_wake(struct uk_cpu *cpu)
 	(void)cpu;
 }
 
-bool uk_pread_alone(const struct uk_sysargs *s, int64_t *result)
+bool uk_read_alone(const struct uk_sysargs *s, bool own_offset, int64_t *result)
 {
 	(void)s;
+	(void)own_offset;
 	(void)result;
 	return false;
 }

@@ -1,6 +1,7 @@
 /*
  * Threads that read a file while it is written, cut and grows again, and while descriptors of it
- * come and go: every page that they see is whole, of one version that was written, or zeros.
+ * come and go: every page that they see is whole, of one version that was written, or zeros. And
+ * threads that read at one offset, each its own part of the file.
  */
 #include "t.h"
 #include <fcntl.h>
@@ -54,6 +55,47 @@ static void write_page(uint64_t page, uint64_t version)
 	check(pwrite(shared, words, PAGE, (off_t)(page * PAGE)) == PAGE);
 }
 
+enum { RECORDS = 3000 };
+
+static unsigned char taken[RECORDS];
+
+/* What one thread reads no other does, also where it comes upon the end. */
+static void *taker(void *arg)
+{
+	uint32_t record[3];
+	ssize_t size;
+
+	(void)arg;
+	while ((size = read(shared, record, sizeof(record))) > 0) {
+		check(size == sizeof(record) && record[0] < RECORDS);
+		check(record[1] == record[0] && record[2] == record[0]);
+		check(__atomic_exchange_n(&taken[record[0]], 1, __ATOMIC_RELAXED) == 0);
+	}
+	check(size == 0);
+	return NULL;
+}
+
+static void test_one_offset(void)
+{
+	pthread_t thread[READERS];
+
+	check(ftruncate(shared, 0) == 0 && lseek(shared, 0, SEEK_SET) == 0);
+	for (uint32_t i = 0; i < RECORDS; i++)
+		check(write(shared, (uint32_t[]){ i, i, i }, 12) == 12);
+	check(lseek(shared, 0, SEEK_SET) == 0);
+	for (int i = 0; i < READERS; i++)
+		check(pthread_create(&thread[i], NULL, taker, NULL) == 0);
+	for (int i = 0; i < READERS; i++)
+		check(pthread_join(thread[i], NULL) == 0);
+	for (int i = 0; i < RECORDS; i++)
+		check(taken[i]);
+	check(lseek(shared, 0, SEEK_CUR) == RECORDS * 12);
+	check(lseek(shared, 5, SEEK_SET) == 5);
+	fails(read(shared, (void *)8, 4), EFAULT);
+	check(lseek(shared, 0, SEEK_CUR) == 5);
+	done("one offset");
+}
+
 int main(void)
 {
 	pthread_t thread[READERS];
@@ -76,6 +118,7 @@ int main(void)
 	write_page(0, ROUNDS);
 	fails(pread(shared, &shared, 4, -1), EINVAL);
 	fails(pread(shared, (void *)8, 4, 0), EFAULT);
+	test_one_offset();
 	check(close(shared) == 0 && unlink(path) == 0);
 	fails(pread(shared, path, 4, 0), EBADF);
 	done("readers");

@@ -17,9 +17,9 @@ struct uk_sysargs {
  * panic: it believes nothing that the program could have left. sys/dispatch.c */
 bool uk_syscall_describe(char *to, size_t room);
 
-/* pread64 without the kernel lock, which other calls have: false when that cannot be done, and
- * nothing came of it. fs/alone.c */
-bool uk_pread_alone(const struct uk_sysargs *s, int64_t *result);
+/* read, at the file's own offset, or pread64 without the kernel lock, which other calls have: false
+ * when that cannot be done, and nothing came of it. fs/alone.c */
+bool uk_read_alone(const struct uk_sysargs *s, bool own_offset, int64_t *result);
 
 #define UK_CALL(number, name, trace, state, missing)                                               \
 	int64_t uk_sys_##name(const struct uk_sysargs *s);
