@@ -1,19 +1,24 @@
 /*
  * The power button: a fixed event behind the system control interrupt (ACPI specification 6.5,
  * section 4.8.3.1), or on machines without these registers QEMU's generic event device
- * (QEMU, docs/specs/acpi_hw_reduced_hotplug.rst). At once the machine is told to remember a press;
- * the interrupt that tells of it is sought when nobody is in a hurry (uk_later).
+ * (QEMU, docs/specs/acpi_hw_reduced_hotplug.rst). A machine with these registers is told at once to
+ * remember a press, the device does so anyway; the interrupt that tells of it is sought when nobody
+ * is in a hurry (uk_later). The registers are a chipset's, which has PCI's ports too: where there
+ * are none, even the tables that tell of registers wait.
  */
 #include "drivers.h"
 #include "fadt.h"
+#include <uk/io.h>
 #include <uk/start.h>
 #include <uk/xen.h>
 
-#define BUTTON (1u << 8) /* in PM1's status and enable */
-#define GED_BUTTON 2	 /* in the event device's selector */
+#define BUTTON (1u << 8)  /* in PM1's status and enable */
+#define GED_BUTTON 2	  /* in the event device's selector */
+#define PCI_ADDRESS 0xcf8 /* all ones where nothing answers */
 
 static void (*pressed)(void);
 static struct uk_fadt fadt;
+static bool remembered;
 static struct uk_acpi_register selector;
 
 /* The line may be shared: whose event it is stands in the status. */
@@ -40,10 +45,17 @@ static bool route(void (*fn)(void *arg), unsigned gsi, bool level, bool active_l
 	return vector >= 0 && uk_irq_route_gsi(gsi, vector, level, active_low) == 0;
 }
 
-static bool enable_fixed(void)
+/* False: this machine has no button. */
+static bool remember(void)
 {
-	struct uk_acpi_register enable = fadt.pm1a_event;
+	struct uk_acpi_register enable;
 
+	if (!uk_fadt_read(&fadt))
+		return false;
+	remembered = true;
+	if (fadt.hardware_reduced)
+		return true;
+	enable = fadt.pm1a_event;
 	if (fadt.button_is_device || fadt.pm1a_event.address == 0 || fadt.pm1_event_size < 4)
 		return false;
 	enable.address += fadt.pm1_event_size / 2;
@@ -74,6 +86,8 @@ static bool hear_device(void)
 /* Of a press that came before the line was routed only the registers tell. */
 static void hear(void)
 {
+	if (!remembered && !remember())
+		return;
 	if (fadt.hardware_reduced && hear_device())
 		device_event(NULL);
 	else if (!fadt.hardware_reduced && hear_fixed())
@@ -82,9 +96,9 @@ static void hear(void)
 
 void uk_power_button_listen(void (*fn)(void))
 {
-	if (uk_xen_shutdown_listen(fn) == 0 || !uk_fadt_read(&fadt))
+	if (uk_xen_shutdown_listen(fn) == 0)
 		return;
 	pressed = fn;
-	if (fadt.hardware_reduced || enable_fixed())
+	if (uk_in32(PCI_ADDRESS) == UINT32_MAX || remember())
 		uk_later(hear);
 }
