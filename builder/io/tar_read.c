@@ -89,7 +89,14 @@ static int damaged(const char *what, struct uni_err *err)
 static int header_read(struct uni_tar_reader *tar, struct uni_err *err)
 {
 	int64_t sum;
-	int rc = uni_source_read_full(tar->source, &tar->header, sizeof(tar->header), err);
+	char *header = (char *)&tar->header;
+	size_t got;
+	int rc = uni_source_read(tar->source, header, sizeof(tar->header), &got, err);
+	if (rc == 0 && got == 0 && tar->limits.open_end)
+		return 0;
+	if (rc == 0)
+		rc = uni_source_read_full(tar->source, header + got, sizeof(tar->header) - got,
+					  err);
 	if (rc != 0)
 		return rc;
 	if (uni_all_zero(&tar->header, sizeof(tar->header)))

@@ -155,7 +155,8 @@ static int unpack_layer(struct layers *layers, int fd, const struct image_part *
 	const uint64_t most = uni_archive_most(part->size);
 	const struct uni_tar_limits limits = { .entries = ENTRIES_MAX,
 					       .size = most,
-					       .path_size = UNI_TREE_PATH_MAX };
+					       .path_size = UNI_TREE_PATH_MAX,
+					       .open_end = true };
 	struct uni_source *source UNI_AUTO(uni_source) = NULL;
 	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) = NULL;
 	struct uni_sink *nowhere UNI_AUTO(uni_sink) = uni_sink_to_nothing();

@@ -1,4 +1,4 @@
-"""The tour of the README does what the README says, pasted into a terminal block by block."""
+"""The tours of README.md and docs/import.md do what they say, pasted into a terminal block by block."""
 
 import os
 import pty
@@ -57,15 +57,28 @@ class Terminal:
 class Readme(scenario.Scenario):
     packages = ()
 
-    def blocks(self):
+    def blocks(self, page, folder, programs):
         """Only folders and the port are this test's own."""
-        with open(os.path.join(scenario.ROOT, "README.md"), encoding="utf-8") as f:
+        with open(os.path.join(scenario.ROOT, page), encoding="utf-8") as f:
             blocks = re.findall(r"^```sh\n(.*?)^```$", f.read(), re.M | re.S)
         port = str(scenario.free_port())
-        for told, ours in (("/tmp/tour", self.path("tour")), ("8080", port), ("$repo/build/bin", os.path.join(scenario.BUILD, "bin"))):
+        for told, ours in ((folder, self.path("tour")), ("8080", port), (programs, os.path.join(scenario.BUILD, "bin"))):
             self.assertIn(told, "".join(blocks))
             blocks = [block.replace(told, ours) for block in blocks]
         return blocks
+
+    def paste(self, blocks, wanted):
+        """What each block must say, by a word of it."""
+        env = {k: v for k, v in self.env.items() if k != "UNI_INDEX"}
+        terminal = Terminal(scenario.ROOT, env, self.path("prompts"))
+        self.addCleanup(terminal.close)
+        self.assertEqual(len(blocks), len(wanted))
+        for block, (word, says) in zip(blocks, wanted.items()):
+            self.assertIn(word, block)
+            said = terminal.paste(block)
+            self.assertNotRegex(said, "(?m)^uni: |^bash: ")
+            for words in says:
+                self.assertIn(words, said.replace("\r\n", "\n"))
 
     def test_a_machine_in_the_background(self):
         """Behind & it does not wait for a terminal that it must not read."""
@@ -78,24 +91,20 @@ class Readme(scenario.Scenario):
         self.assertIn("from behind\r\n", terminal.paste(f"'{scenario.UNI}' run out/tour.raw & wait\n"))
 
     def test_tour(self):
-        env = {k: v for k, v in self.env.items() if k != "UNI_INDEX"}
-        terminal = Terminal(scenario.ROOT, env, self.path("prompts"))
-        self.addCleanup(terminal.close)
-        # What each block must say, by a word of it.
-        wanted = {"cat >recipe.toml": [],
-                  "uni plan": ["nothing wrong", "8 steps, 0 cached", "hello from a recipe", "<h1>hello</h1>", "status 7"],
-                  "uni run --kernel": ["hello from a recipe", "<h1>hello</h1>"],
-                  "uni verify": ["<h1>hello</h1>", "the same"],
-                  "curl": ["516096", "<!doctype html>"],
-                  "uni test": ["passed"]}
-        blocks = self.blocks()
-        self.assertEqual(len(blocks), len(wanted))
-        for block, (word, says) in zip(blocks, wanted.items()):
-            self.assertIn(word, block)
-            said = terminal.paste(block)
-            self.assertNotRegex(said, "(?m)^uni: |^bash: ")
-            for words in says:
-                self.assertIn(words, said.replace("\r\n", "\n"))
+        self.paste(self.blocks("README.md", "/tmp/tour", "$repo/build/bin"),
+                   {"cat >recipe.toml": [],
+                    "uni plan": ["nothing wrong", "8 steps, 0 cached", "hello from a recipe", "<h1>hello</h1>", "status 7"],
+                    "uni run --kernel": ["hello from a recipe", "<h1>hello</h1>"],
+                    "uni verify": ["<h1>hello</h1>", "the same"],
+                    "curl": ["516096", "<!doctype html>"],
+                    "uni test": ["passed"]})
+
+    def test_import(self):
+        self.paste(self.blocks("docs/import.md", "/tmp/import", "$PWD/build/bin"),
+                   {"umoci config": [],
+                    "uni import": ['path = "/usr/bin/counter"', "user = 1000"],
+                    "[[test.http]]": ["nothing wrong", "passed"],
+                    "uni run": ["visit 1 of user 1000", "visit 2 of user 1000"]})
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ Besides the stock recipes these were tried by hand, as their packages hold them,
 |---|---|
 | Python 3.11, Perl 5.36, Ruby 3.1, LuaJIT | run scripts, with threads, files and sockets where these have them; starting other programs is refused |
 | SBCL, Guile 3 | need `[app] jit = true` |
-| Node.js 20 | needs `[app] jit = true`; scripts, timers, workers, its own web server asked by `http` and by `fetch`. The program alone has 99 MB, which are read before it starts: some seconds under TCG, many on a busy host |
-| OpenJDK 17 | needs `[app] jit = true`; a pool of threads, sockets; what is below its home goes to `/lib` and `/conf`, for the program is `/bin/NAME` |
+| Node.js 20 | needs `[app] jit = true`; scripts, timers, workers, its own web server asked by `http` and by `fetch`. As `program` its 99 MB are read before it starts; as `path` in a volume they are read as they are used |
+| OpenJDK 17 | needs `[app] jit = true`; a pool of threads, sockets; it finds its home by its own place, so say it by `path` in a volume, as `uni import` of an image does |
 | etcd 3.4 | elects itself and serves |
 | HAProxy, Caddy, h2o, lighttpd with TLS, webfs, tinyproxy, Icecast, Python's http.server, stunnel | answer HTTP, or TLS |
 | memcached, Mosquitto, NATS, Prometheus, syncthing, OpenLDAP's slapd, ngIRCd, coturn, chrony, iperf3 | answer their own protocols' first questions |
@@ -51,6 +51,11 @@ Besides the stock recipes these were tried by hand, as their packages hold them,
 | InfluxDB 1.6, Unbound, beanstalkd | start and listen; no more was asked of them |
 | Varnish, NSD, mini_httpd, Dropbear's server | make processes, and so cannot run |
 | PostgreSQL 15 | its server makes a process for each connection, and so cannot run; `postgres --single`, which takes SQL on the console, does, with `[app] user`, a folder made by `initdb` as content of a writable volume, `PATH` set, and its program among the volume's files besides. A database over the network is MariaDB, a stock recipe |
+
+Of container images, whose programs stay where they are ([import.md](import.md)), these answered with the recipe that import
+wrote, made of Debian's packages: Redis and nginx behind a `docker-entrypoint.sh`, memcached, HAProxy, Mosquitto and dnsmasq by their
+own users, Python, Ruby and Perl servers, Node.js 18's and OpenJDK 17's own web servers. lighttpd with Debian's settings asks a
+script which port to use, and ends; prometheus-node-exporter wants a folder `/sys` (an empty tmpfs there will do).
 """
 
 

@@ -30,6 +30,8 @@ struct uni_tar_limits {
 	uint64_t entries;
 	uint64_t size;	  /* bytes of all files together */
 	size_t path_size; /* bytes of a path or a link's target; at most 65535 */
+	bool open_end;	  /* it may end without its zero blocks: where a digest says that it is
+			     whole, as umoci's layers without them are */
 };
 #define UNI_TAR_LIMITS_INIT                                                                        \
 	{                                                                                          \
