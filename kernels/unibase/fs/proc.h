@@ -28,6 +28,11 @@ struct fs_proc_entry {
 		int (*open)(struct uk_inode *inode, struct uk_file *file);
 	};
 };
+/* proc_maps.c */
+void fs_show_maps(struct fs_text *t);
+void fs_show_smaps(struct fs_text *t);
+void fs_show_smaps_rollup(struct fs_text *t);
+
 extern const struct fs_proc_entry fs_proc_entries[];
 extern const unsigned fs_proc_count;
 

@@ -328,34 +328,6 @@ static void show_limits(struct fs_text *t)
 	}
 }
 
-static void show_maps(struct fs_text *t)
-{
-	struct uk_map_info *info = uk_alloc(sizeof(*info));
-
-	if (info == NULL) {
-		t->failed = true;
-		return;
-	}
-	for (uint64_t at = 0; uk_map_info(at, info); at = info->end) {
-		int before = (int)t->size;
-
-		fs_text_add(t, "%08llx-%08llx %c%c%c%c %08llx 00:%02llx %llu ",
-			    (unsigned long long)info->start, (unsigned long long)info->end,
-			    info->prot & UK_PROT_READ ? 'r' : '-',
-			    info->prot & UK_PROT_WRITE ? 'w' : '-',
-			    info->prot & UK_PROT_EXEC ? 'x' : '-',
-			    info->flags & UK_AREA_SHARED ? 's' : 'p',
-			    (unsigned long long)info->offset, (unsigned long long)info->dev,
-			    (unsigned long long)info->ino);
-		/* Names stand in column 73, as on Linux. */
-		if (info->path[0] != '\0')
-			fs_text_add(t, "%*s%s", UK_MAX(0, 73 - ((int)t->size - before)), "",
-				    info->path);
-		fs_text_add(t, "\n");
-	}
-	uk_free(info);
-}
-
 static uint64_t run_ticks(void)
 {
 	uint64_t time = uk_process.ended_time, state = uk_spin_lock(&uk_process.lock);
@@ -463,11 +435,13 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	JUMP("1/exe", jump_exe),
 	{ "1/fd", FS_PROC_FDS, { NULL } },
 	SHOW("1/limits", show_limits),
-	SHOW("1/maps", show_maps),
+	SHOW("1/maps", fs_show_maps),
 	SHOW("1/mountinfo", show_mountinfo),
 	SHOW("1/mounts", show_mounts),
 	TEXT("1/oom_score_adj", "0"),
 	JUMP("1/root", jump_root),
+	SHOW("1/smaps", fs_show_smaps),
+	SHOW("1/smaps_rollup", fs_show_smaps_rollup),
 	SHOW("1/stat", show_stat),
 	SHOW("1/statm", show_statm),
 	SHOW("1/status", show_status),

@@ -44,6 +44,13 @@ int uk_map_resident(uint64_t addr, uint64_t pages, uint8_t *present)
 	return result;
 }
 
+void uk_map_use(uint64_t start, uint64_t end, struct uk_map_use *use)
+{
+	uk_mutex_lock(&uk_map.lock);
+	uk_pt_use(start, end, use);
+	uk_mutex_unlock(&uk_map.lock);
+}
+
 static void describe(const struct uk_area *area, struct uk_map_info *info)
 {
 	*info = (struct uk_map_info){

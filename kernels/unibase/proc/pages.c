@@ -150,6 +150,27 @@ static uint64_t next_covered(uint64_t addr, uint64_t end)
 	return end;
 }
 
+void uk_pt_use(uint64_t start, uint64_t end, struct uk_map_use *use)
+{
+	uint64_t behind;
+
+	for (uint64_t addr = next_covered(start, end); addr < end;
+	     addr = next_covered(behind, end)) {
+		uint64_t entry;
+
+		behind = addr + UK_PAGE_SIZE;
+		if (uk_pt_large(addr)) {
+			behind = UK_MIN(UK_ALIGN_DOWN(addr, LARGE_SIZE) + LARGE_SIZE, end);
+			use->own += (behind - addr) / UK_PAGE_SIZE;
+			use->large += (behind - addr) / UK_PAGE_SIZE;
+			continue;
+		}
+		entry = *uk_pt_slot(addr, false);
+		use->own += (entry & UK_PTE_ANON) != 0;
+		use->file += entry != 0 && !(entry & (UK_PTE_ANON | UK_PTE_ZERO));
+	}
+}
+
 void uk_pt_set(uint64_t *slot, uint64_t value)
 {
 	if (*slot == 0)

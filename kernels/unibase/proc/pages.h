@@ -30,8 +30,10 @@ static inline struct uk_page *uk_pt_page(uint64_t entry)
 bool uk_pt_large(uint64_t addr);
 /* Whether all of the aligned 2 MiB around `addr` is in use, by an entry of either size. */
 bool uk_pt_full(uint64_t addr);
-/* Whether the entry of `addr` is in use; a large one stays as it is. */
+/* Whether the entry of `addr` is in use; a large one stays as it is, here and below. */
 bool uk_pt_present(uint64_t addr);
+struct uk_map_use;
+void uk_pt_use(uint64_t start, uint64_t end, struct uk_map_use *use);
 /* Maps 2 MiB of zeros at an aligned address by one entry. False, and nothing is changed: some of it
  * is mapped already, or memory is not plentiful. */
 bool uk_pt_enter_large(uint64_t addr, unsigned prot);

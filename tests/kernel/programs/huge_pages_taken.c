@@ -29,17 +29,28 @@ static long resident(void)
 	return pages;
 }
 
-/* In KiB. */
-static long huge(void)
+/* In KiB, all that a file of /proc says. */
+static long huge_in(const char *path)
 {
-	FILE *f = fopen("/proc/meminfo", "re");
+	FILE *f = fopen(path, "re");
 	char line[128];
-	long kib = -1;
+	long kib = 0, more, lines = 0;
 
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		sscanf(line, "AnonHugePages: %ld kB", &kib);
-	check(f != NULL && kib >= 0);
+		if (sscanf(line, "AnonHugePages: %ld kB", &more) == 1) {
+			kib += more;
+			lines++;
+		}
+	check(f != NULL && lines != 0);
 	fclose(f);
+	return kib;
+}
+
+static long huge(void)
+{
+	long kib = huge_in("/proc/meminfo");
+
+	check(huge_in("/proc/self/smaps") == kib && huge_in("/proc/self/smaps_rollup") == kib);
 	return kib;
 }
 

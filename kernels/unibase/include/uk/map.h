@@ -126,5 +126,11 @@ struct uk_map_info {
 	char path[256];
 };
 bool uk_map_info(uint64_t addr, struct uk_map_info *info);
+/* Adds what is there of a range. */
+struct uk_map_use {
+	uint64_t own, file; /* pages that belong to the program alone, and the page cache's */
+	uint64_t large;	    /* of the first, those that large entries map */
+};
+void uk_map_use(uint64_t start, uint64_t end, struct uk_map_use *use);
 
 #endif
