@@ -153,6 +153,11 @@ static void kernel_json(const struct uni_image *image, struct uni_buf *out)
 		add_hex(out, image->box.sha256, sizeof(image->box.sha256));
 		uni_buf_putc(out, '"');
 	}
+	if (image->kernel.packed_to != 0)
+		uni_buf_printf(out,
+			       ", \"packed\": {\"offset\": %" PRIu64 ", \"size\": %" PRIu64 "}",
+			       image->kernel.packed_from,
+			       image->kernel.packed_to - image->kernel.packed_from);
 	uni_buf_puts(out, ", \"parts\": [");
 	for (uint32_t i = 0; i < image->kernel.part_count; i++)
 		uni_buf_printf(
@@ -331,20 +336,29 @@ static void words_text(const char *words, struct uni_buf *out)
 	uni_buf_putc(out, '\n');
 }
 
+static void part_text(const char *name, uint64_t offset, uint64_t size, struct uni_buf *out)
+{
+	uni_buf_printf(out, "  %-14s at %-10" PRIu64 "  %10" PRIu64 " bytes\n", name, offset, size);
+}
+
 static void kernel_text(const struct uni_image *image, struct uni_buf *out)
 {
+	const struct uni_kernel_image *kernel = &image->kernel;
+
 	uni_buf_printf(out, "kernel, %" PRIu64 " bytes, entry 0x%" PRIx64, image->elf_size,
 		       image->kernel.entry);
 	if (image->has_box)
 		uni_buf_printf(out, ", stored as %" PRIu64 " (%s)", image->box.stored_size,
 			       image->box.codec == UNI_BOX_LZ4 ? "lz4" : "as is");
 	uni_buf_putc(out, '\n');
-	if (image->kernel.words[0] != '\0')
-		words_text(image->kernel.words, out);
-	for (uint32_t i = 0; i < image->kernel.part_count; i++)
-		uni_buf_printf(out, "  %-14s at %-10" PRIu64 "  %10" PRIu64 " bytes\n",
-			       uni_image_part_name(image->kernel.parts[i].kind),
-			       image->kernel.parts[i].offset, image->kernel.parts[i].size);
+	if (kernel->words[0] != '\0')
+		words_text(kernel->words, out);
+	if (kernel->packed_to != 0)
+		part_text("packed kernel", kernel->packed_from,
+			  kernel->packed_to - kernel->packed_from, out);
+	for (uint32_t i = 0; i < kernel->part_count; i++)
+		part_text(uni_image_part_name(kernel->parts[i].kind), kernel->parts[i].offset,
+			  kernel->parts[i].size, out);
 	if (image->config != NULL)
 		config_text(image->config, out);
 }

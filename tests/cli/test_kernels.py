@@ -47,6 +47,8 @@ class Kernels(scenario.Scenario):
         self.uni("build", "-q", "recipe.toml", "-o", "out")
         manifest = self.uni_json("inspect", "out/x.raw", "--json")
         self.assertEqual(manifest["kernel"]["words"].split(" ")[0], kernel)
+        self.assertEqual("packed" in manifest["kernel"], kernel != "bare")
+        self.assertEqual("\n  packed kernel  at " in self.uni("inspect", "out/x.elf"), kernel != "bare")
         self.assertIn(f'"kernel": "{kernel}"', self.read("out/x.manifest.json").decode())
         for start in (["out/x.raw"], ["--kernel", "out/x.elf"]):
             done = self.run_uni("run", "-t", "60", *start, timeout=200)
