@@ -1,5 +1,5 @@
 /*
- * What a program asks for, and a first recipe for it.
+ * What a program asks for, told from reading it.
  */
 #include <ctype.h>
 #include <elf.h>
@@ -207,40 +207,56 @@ static void look_at_go(const struct uni_elf *elf, struct uni_program_look *look)
 	look->network = true;
 }
 
-static int see_compiler(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err)
+/* By what engines are told: what a program compiles is not seen in its code. */
+struct engine {
+	const char *name;
+	const char *library; /* how its library's name begins, or NULL */
+	const char *symbol;  /* how names in a program that has it built in begin, or NULL */
+};
+static const struct engine engines[] = {
+	{ "V8", "libnode.so", "_ZN2v8" },     { "OpenJDK", "libjli.so", NULL },
+	{ "OpenJDK", "libjvm.so", NULL },     { "LuaJIT", "libluajit", "luaJIT_" },
+	{ "SpiderMonkey", "libmozjs", NULL }, { "JavaScriptCore", NULL, "_ZN3JSC" },
+	{ "PyPy", "libpypy", NULL },	      { ".NET", "libhostfxr.so", "DotNetRuntimeInfo" },
+	{ ".NET", "libcoreclr.so", NULL },
+};
+
+static int see_engine(void *user, const struct uni_elf_symbol *symbol, struct uni_err *err)
 {
-	static const char *const marks[] = { "_ZN2v8", "_ZN3JSC", "luaJIT_", "DotNetRuntimeInfo" };
-	const char **found = user;
+	const struct engine **found = user;
 
 	(void)err;
-	for (size_t i = 0; i < UNI_COUNT(marks); i++)
-		if (uni_str_starts(symbol->name, marks[i]))
-			*found = symbol->name;
+	for (size_t i = 0; i < UNI_COUNT(engines); i++)
+		if (engines[i].symbol != NULL && uni_str_starts(symbol->name, engines[i].symbol))
+			*found = &engines[i];
 	return 0;
 }
 
-/* By the engines' names: what a program compiles cannot be told from its code. */
-static void look_at_compilers(const struct uni_elf *elf, struct uni_program_look *look)
+static const struct engine *find_engine(const struct uni_elf *elf)
 {
-	static const char *const engines[] = { "libjli.so",	"libjvm.so",	"libluajit",
-					       "libnode.so",	"libmozjs",	"libpypy",
-					       "libcoreclr.so", "libhostfxr.so" };
-	const char *found = NULL;
+	const struct engine *found = NULL;
 	struct uni_err ignored = UNI_ERR_INIT;
 
 	for (size_t i = 0; i < elf->needed.count; i++)
 		for (size_t k = 0; k < UNI_COUNT(engines); k++)
-			if (uni_str_starts(elf->needed.items[i], engines[k]))
-				found = elf->needed.items[i];
-	if (found == NULL && elf->interpreter != NULL)
-		(void)uni_elf_dynamic_symbols(elf, see_compiler, &found, &ignored);
-	if (found == NULL)
+			if (engines[k].library != NULL &&
+			    uni_str_starts(elf->needed.items[i], engines[k].library))
+				return &engines[k];
+	(void)uni_elf_dynamic_symbols(elf, see_engine, &found, &ignored);
+	return found;
+}
+
+static void look_at_compilers(const struct uni_elf *elf, struct uni_program_look *look)
+{
+	const struct engine *engine = find_engine(elf);
+
+	if (engine == NULL)
 		return;
 	look->jit = true;
-	program_finding(
-		look, UNI_PROGRAM_NOTE,
-		uni_asprintf("it compiles code while it runs (%s): the recipe permits that", found),
-		"without jit = true no memory is writable and executable at once");
+	program_finding(look, UNI_PROGRAM_NOTE,
+			uni_asprintf("it compiles code while it runs (%s): the recipe permits that",
+				     engine->name),
+			"without jit = true no memory is writable and executable at once");
 }
 
 static int look_at(const struct uni_elf *elf, const char *base, const struct uni_calls *table,
@@ -300,119 +316,4 @@ int uni_program_look(const char *path, const char *base, const struct uni_calls 
 		       (look->jit ? MEMORY_COMPILER : 0);
 	look->memory = (look->memory + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
 	return 0;
-}
-
-/* A comment of any length, in lines that can be read. */
-static void put_comment(struct uni_buf *out, const char *text)
-{
-	size_t width = 0;
-
-	uni_buf_puts(out, "#");
-	while (*text != '\0') {
-		size_t word = strcspn(text, " ");
-
-		if (width != 0 && width + word > 110) {
-			uni_buf_puts(out, "\n#  ");
-			width = 2;
-		}
-		uni_buf_putc(out, ' ');
-		for (size_t i = 0; i < word; i++)
-			uni_buf_putc(out, iscntrl((unsigned char)text[i]) != 0 ? '?' : text[i]);
-		width += word + 1;
-		text += word;
-		text += strspn(text, " ");
-	}
-	uni_buf_putc(out, '\n');
-}
-
-void program_put_string(struct uni_buf *out, const char *text)
-{
-	uni_buf_putc(out, '"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			uni_buf_printf(out, "\\%c", c);
-		else if (iscntrl(c) != 0)
-			uni_buf_printf(out, "\\u%04x", c);
-		else
-			uni_buf_putc(out, (char)c);
-	}
-	uni_buf_putc(out, '"');
-}
-
-static void put_list(struct uni_buf *out, const struct uni_strv *list)
-{
-	uni_buf_puts(out, "[");
-	for (size_t i = 0; list != NULL && i < list->count; i++) {
-		uni_buf_puts(out, i != 0 ? ", " : "");
-		program_put_string(out, list->items[i]);
-	}
-	uni_buf_puts(out, "]\n");
-}
-
-static void put_env(struct uni_buf *out, const struct uni_strv *env)
-{
-	uni_buf_puts(out, "\n[app.env]\n");
-	for (size_t i = 0; i < env->count; i++) {
-		const char *value = strchr(env->items[i], '=');
-		UNI_AUTO_FREE char *name =
-			uni_strndup(env->items[i], (size_t)(value - env->items[i]));
-
-		program_put_string(out, name);
-		uni_buf_puts(out, " = ");
-		program_put_string(out, value + 1);
-		uni_buf_puts(out, "\n");
-	}
-}
-
-static void put_app(const struct uni_program_words *words, bool jit, struct uni_buf *out)
-{
-	uni_buf_printf(out, "\n[app]\n%s = ", words->path != NULL ? "path" : "program");
-	program_put_string(out, words->path != NULL ? words->path : words->program);
-	uni_buf_puts(out, "\nargs = ");
-	put_list(out, words->args);
-	if (words->cwd != NULL) {
-		uni_buf_puts(out, "cwd = ");
-		program_put_string(out, words->cwd);
-		uni_buf_puts(out, "\n");
-	}
-	if (jit)
-		uni_buf_puts(out, "jit = true\n");
-	if (words->user != 0 || words->group != 0)
-		uni_buf_printf(out, "user = %u\ngroup = %u\n", words->user, words->group);
-	if (words->env != NULL && words->env->count != 0)
-		put_env(out, words->env);
-}
-
-void uni_program_recipe(const struct uni_program_look *look, const struct uni_program_words *words,
-			struct uni_buf *out)
-{
-	uni_buf_puts(out,
-		     "# A beginning, made by uni import. What it cannot know: arguments, files, "
-		     "what is to be tested.\n");
-	for (size_t i = 0; i < look->count; i++) {
-		if (look->findings[i].severity == UNI_PROGRAM_NOTE)
-			continue;
-		put_comment(out, look->findings[i].text);
-		if (look->findings[i].hint != NULL)
-			put_comment(out, look->findings[i].hint);
-	}
-	uni_buf_printf(out, "\n[image]\nname = \"%s\"\n\n[base]\nname = \"%s\"\n", look->name,
-		       words->base);
-	put_app(words, look->jit, out);
-	uni_buf_puts(out, "\n[config]\n");
-	if (look->network)
-		uni_buf_puts(out,
-			     "network = \"dhcp\"\nruntime = [\"args\", \"env\", \"network\"]\n");
-	else
-		uni_buf_puts(out, "runtime = [\"args\", \"env\"]\n");
-	uni_buf_printf(out, "\n[machine]\nmemory = \"%lluM\"\n",
-		       (unsigned long long)(look->memory >> 20));
-	if (look->libraries.count != 0 && words->folder != NULL)
-		program_put_libraries(look, words->folder, out);
-	uni_buf_puts(out, words->more != NULL
-				  ? words->more
-				  : "\n[[test]]\nname = \"starts\"\nargs = [\"--help\"]\n"
-				    "exit-status = 0\n");
 }

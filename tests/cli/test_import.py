@@ -153,6 +153,19 @@ class Import(scenario.Scenario):
         _, found = self.findings("app/bin/main", "--force", status=1)
         self.assertIn("library app/lib/x86_64/libnear.so, which is not", found["stops"])
 
+    def test_engines_and_launchers(self):
+        """A program that compiles while it runs may; of one that only calls a library, what that starts is said."""
+        self.write("big.c", "#include <unistd.h>\nint luaJIT_setmode(void) { return 0; } int work(void) { return fork(); }")
+        self.tool("gcc", "-shared", "-fPIC", "-o", "libbig.so", "big.c")
+        self.compile("small", "int work(void); int main(void) { return work() < 0 ? 3 : 0; }", "-Wl,--no-as-needed", "-L.", "-lbig", "-Wl,-rpath,$ORIGIN", compiler="gcc")
+        _, found = self.findings("small")
+        self.assertRegex(found["may"], r"^its library libbig.so can start other processes \(fork\)")
+        self.assertNotIn("jit", self.read("recipe.toml").decode())
+        self.compile("engine", "int luaJIT_setmode(void) { return 0; } int main(void) { return luaJIT_setmode(); }", "-rdynamic", compiler="gcc")
+        self.uni("import", "engine", "-o", "engine.toml")
+        self.assertIn("jit = true\n", self.read("engine.toml").decode())
+        self.assertIn("(LuaJIT)", self.uni("import", "engine", "-o", "engine.toml", "--force"))
+
     def test_what_glibc_opens_to_end_threads(self):
         self.compile("cancel", '#include <pthread.h>\n#include <stdio.h>\n#include <unistd.h>\n'
                      'static void *wait(void *x) { for (;;) pause(); return x; }\n'
