@@ -5,11 +5,12 @@
  * appends do not mix, and may fault on the program's memory meanwhile.
  */
 #include <uk/map.h>
+#include <uk/smp.h>
 #include <uk/vfs.h>
 
 #include "fs.h"
 
-enum { AHEAD_MIN = 4 };
+enum { AHEAD_MIN = 4, LETS_OTHERS = 2048 };
 
 static uint64_t ahead_unit(const struct uk_inode *inode)
 {
@@ -64,6 +65,21 @@ static int64_t regular_read(struct uk_file *file, struct uk_iter *to, uint64_t *
 	return done;
 }
 
+/* Into a page that the inode's lock keeps in its place, and so without the kernel lock: others go
+ * on meanwhile, as they do when it sleeps for a page of the program. */
+static int64_t take_in(struct uk_iter *from, void *to, size_t size)
+{
+	bool lets = size >= LETS_OTHERS && uk_kernel_shared && uk_kernel_held();
+	int64_t moved;
+
+	if (lets)
+		uk_kernel_leave();
+	moved = uk_iter_get(from, to, size);
+	if (lets)
+		uk_kernel_enter();
+	return moved;
+}
+
 /*
  * A page that is not in the cache and whose old bytes are not wanted: written before it goes in, so
  * that nobody waits for a page while the program's memory is touched (which may be this very file,
@@ -82,7 +98,7 @@ static int64_t write_new_page(struct uk_inode *inode, uint64_t index, size_t at,
 		return charged;
 	page = uk_page_alloc_user(size < UK_PAGE_SIZE);
 	bytes = page != NULL ? uk_page_virt(page) : NULL;
-	moved = page == NULL ? -UK_ENOMEM : uk_iter_get(from, bytes + at, size);
+	moved = page == NULL ? -UK_ENOMEM : take_in(from, bytes + at, size);
 	if (moved > 0) {
 		memset(bytes + at + moved, 0, size - (size_t)moved);
 		error = fs_cache_add(inode, index, page, true, charged != 0);
@@ -122,7 +138,7 @@ static int64_t write_part(struct uk_inode *inode, uint64_t offset, struct uk_ite
 	error = uk_cache_get_dirty(inode, index, &page);
 	if (error != 0)
 		return error;
-	moved = uk_iter_get(from, (char *)uk_page_virt(page) + at, size);
+	moved = take_in(from, (char *)uk_page_virt(page) + at, size);
 	uk_page_put(page);
 	return moved;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
+#include <uk/smp.h>
+
 #include "shim.h"
 
 #ifdef __has_feature
@@ -330,6 +332,19 @@ void uk_mutex_unlock(struct uk_mutex *mutex)
 bool uk_mutex_held(const struct uk_mutex *mutex)
 {
 	return mutex->owner == self;
+}
+
+/* -- the kernel lock, which one processor does not have -- */
+
+bool uk_kernel_shared;
+
+bool uk_kernel_take(void)
+{
+	return false;
+}
+
+void uk_kernel_leave(void)
+{
 }
 
 /* -- time -- */
