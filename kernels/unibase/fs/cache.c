@@ -653,6 +653,9 @@ static void run_done(struct uk_inode *inode, struct outgoing *out, int error)
 
 int fs_cache_sync(struct uk_inode *inode)
 {
+	/* When memory is out, which writing may be to give some back. */
+	static struct uk_mutex spare_lock = UK_MUTEX_INIT(spare_lock);
+	static struct outgoing spare;
 	struct outgoing *out;
 	uint32_t left;
 	int error = 0;
@@ -663,16 +666,21 @@ int fs_cache_sync(struct uk_inode *inode)
 	left = inode->pages.dirty;
 	if (left == 0)
 		return 0;
-	out = uk_alloc(sizeof(*out));
-	if (out == NULL)
-		return -UK_ENOMEM;
+	out = uk_alloc_room(sizeof(*out));
+	if (out == NULL) {
+		uk_mutex_lock(&spare_lock);
+		out = &spare;
+	}
 	/* Those that turn dirty meanwhile are the next call's. */
 	while (error == 0 && left != 0 && next_run(inode, out)) {
 		left -= UK_MIN(left, out->count);
 		error = inode->ops->write_pages(inode, out->pages, out->count);
 		run_done(inode, out, error);
 	}
-	uk_free(out);
+	if (out == &spare)
+		uk_mutex_unlock(&spare_lock);
+	else
+		uk_free(out);
 	return error;
 }
 

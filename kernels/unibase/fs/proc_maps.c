@@ -41,8 +41,16 @@ static void show_use(struct fs_text *t, const struct uk_map_use *use)
 		    (unsigned long long)use->large * PAGE_KIB);
 }
 
-/* Every area in turn: what it is, where `lines` says so, and what of it is there. */
-static void show(struct fs_text *t, bool lines, struct uk_map_use *use)
+/* What is there of a range. */
+static void show_range(struct fs_text *t, uint64_t start, uint64_t end)
+{
+	struct uk_map_use use = { .own = 0 };
+
+	uk_map_use(start, end, &use);
+	show_use(t, &use);
+}
+
+static void show(struct fs_text *t, bool sizes)
 {
 	struct uk_map_info *info = uk_alloc(sizeof(*info));
 
@@ -51,42 +59,31 @@ static void show(struct fs_text *t, bool lines, struct uk_map_use *use)
 		return;
 	}
 	for (uint64_t at = 0; uk_map_info(at, info); at = info->end) {
-		if (lines)
-			show_area(t, info);
-		if (use == NULL)
-			continue;
-		if (lines)
-			*use = (struct uk_map_use){ .own = 0 };
-		uk_map_use(info->start, info->end, use);
-		if (!lines)
+		show_area(t, info);
+		if (!sizes)
 			continue;
 		fs_text_add(t,
 			    "Size:           %8llu kB\nKernelPageSize:        4 kB\n"
 			    "MMUPageSize:           4 kB\n",
 			    (unsigned long long)(info->end - info->start) / 1024);
-		show_use(t, use);
+		show_range(t, info->start, info->end);
 	}
 	uk_free(info);
 }
 
 void fs_show_maps(struct fs_text *t)
 {
-	show(t, true, NULL);
+	show(t, false);
 }
 
 void fs_show_smaps(struct fs_text *t)
 {
-	struct uk_map_use use;
-
-	show(t, true, &use);
+	show(t, true);
 }
 
 void fs_show_smaps_rollup(struct fs_text *t)
 {
-	struct uk_map_use use = { .own = 0 };
-
-	show(t, false, &use);
-	fs_text_add(t, "%08llx-%08llx ---p 00000000 00:00 0 %*s[rollup]\n",
-		    (unsigned long long)uk_map.low, (unsigned long long)uk_map.stack_high, 24, "");
-	show_use(t, &use);
+	fs_text_add(t, "%08llx-%08llx ---p 00000000 00:00 0 %24s[rollup]\n",
+		    (unsigned long long)uk_map.low, (unsigned long long)uk_map.stack_high, "");
+	show_range(t, 0, UK_USER_END);
 }
