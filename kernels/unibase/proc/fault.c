@@ -195,8 +195,7 @@ static bool allows(const struct uk_area *area, enum uk_access access)
  */
 static bool deserves_large(const struct uk_area *area, uint64_t start)
 {
-	if (area->file != NULL || uk_map.small ||
-	    (area->flags & (UK_AREA_STACK | UK_AREA_SHARED | UK_AREA_SMALL)))
+	if (uk_map.small || (area->flags & (UK_AREA_STACK | UK_AREA_SHARED | UK_AREA_SMALL)))
 		return false;
 	if (start < area->start || area->end - start < LARGE_SIZE)
 		return false;
@@ -215,6 +214,9 @@ static bool fault_large(const struct uk_area *area, uint64_t addr, bool write)
 {
 	uint64_t start = UK_ALIGN_DOWN(addr, LARGE_SIZE);
 
+	/* Most areas have none, and need no look. */
+	if (area->file != NULL || area->end - area->start < LARGE_SIZE)
+		return false;
 	/* It has all the rights of its area: someone was faster. */
 	if (uk_pt_large(addr)) {
 		uk_tlb_flush_page(addr);
