@@ -177,7 +177,7 @@ static int64_t pipe_write(struct uk_file *file, struct uk_iter *from, uint64_t *
 			break;
 	}
 	if (result == -UK_EPIPE)
-		uk_signal_pipe();
+		uk_signal_self(UK_SIGPIPE);
 	return done != 0 ? done : result;
 }
 

@@ -137,6 +137,11 @@ static void show_machine_stat(struct fs_text *t)
 		(unsigned long long)uk_irq_taken(), booted);
 }
 
+static void show_threads_max(struct fs_text *t)
+{
+	fs_text_add(t, "%u\n", uk_task_most());
+}
+
 static void show_hostname(struct fs_text *t)
 {
 	char name[256];
@@ -456,6 +461,7 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	SHOW("stat", show_machine_stat),
 	FOLDER("sys"),
 	FOLDER("sys/fs"),
+	TEXT("sys/fs/aio-max-nr", "65536"),
 	TEXT("sys/fs/file-max", "9223372036854775807"),
 	TEXT("sys/fs/nr_open", "1048576"),
 	TEXT("sys/fs/pipe-max-size", "1048576"),
@@ -470,7 +476,8 @@ const struct fs_proc_entry fs_proc_entries[] = {
 	SHOW("sys/kernel/random/boot_id", show_boot_id),
 	SHOW("sys/kernel/random/uuid", show_uuid),
 	TEXT("sys/kernel/randomize_va_space", "2"),
-	TEXT("sys/kernel/threads-max", "32768"),
+	TEXT("sys/kernel/tainted", "0"),
+	SHOW("sys/kernel/threads-max", show_threads_max),
 	TEXT("sys/kernel/version", "#1 SMP"),
 	FOLDER("sys/net"),
 	FOLDER("sys/net/core"),

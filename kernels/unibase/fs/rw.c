@@ -5,12 +5,26 @@
  * appends do not mix, and may fault on the program's memory meanwhile.
  */
 #include <uk/map.h>
+#include <uk/process.h>
 #include <uk/smp.h>
 #include <uk/vfs.h>
 
 #include "fs.h"
 
 enum { AHEAD_MIN = 4, LETS_OTHERS = 2048 };
+
+/* How large the process may make a file (RLIMIT_FSIZE). */
+static uint64_t size_limit(const struct uk_inode *inode)
+{
+	return UK_MIN(inode->super->size_max, uk_process.limit[UK_RLIMIT_FSIZE].soft);
+}
+
+static int too_large(uint64_t size)
+{
+	if (size > uk_process.limit[UK_RLIMIT_FSIZE].soft)
+		uk_signal_self(UK_SIGXFSZ);
+	return -UK_EFBIG;
+}
 
 static uint64_t ahead_unit(const struct uk_inode *inode)
 {
@@ -216,10 +230,10 @@ static int64_t regular_write(struct uk_file *file, struct uk_iter *from, uint64_
 		if ((inode->seals & FS_SEAL_WRITE) != 0 ||
 		    ((inode->seals & FS_SEAL_GROW) != 0 && *offset + from->left > inode->size))
 			done = -UK_EPERM;
-		else if (*offset >= inode->super->size_max)
-			done = -UK_EFBIG;
+		else if (*offset >= size_limit(inode))
+			done = too_large(*offset + 1);
 		else {
-			from->left = UK_MIN(from->left, inode->super->size_max - *offset);
+			from->left = UK_MIN(from->left, size_limit(inode) - *offset);
 			done = *offset > inode->size ? zero_behind(inode) : 0;
 			if (done == 0 && (file->flags & UK_O_DIRECT) != 0 &&
 			    inode->ops->write_direct != NULL)
@@ -288,8 +302,8 @@ int fs_truncate(struct uk_inode *inode, uint64_t size)
 		return error;
 	if (inode->ops->truncate == NULL)
 		return -UK_EINVAL;
-	if (size > inode->super->size_max)
-		return -UK_EFBIG;
+	if (size > inode->size && size > size_limit(inode))
+		return too_large(size);
 	uk_mutex_lock(&inode->lock);
 	if ((size < inode->size && (inode->seals & FS_SEAL_SHRINK) != 0) ||
 	    (size > inode->size && (inode->seals & FS_SEAL_GROW) != 0))
@@ -358,6 +372,8 @@ int fs_allocate(struct uk_inode *inode, uint64_t offset, uint64_t end, bool keep
 	error = fs_may_write(inode);
 	if (error == 0 && (inode->seals & FS_SEAL_GROW) != 0 && end > inode->size)
 		error = -UK_EPERM;
+	if (error == 0 && !keep_size && end > inode->size && end > size_limit(inode))
+		error = too_large(end);
 	if (error == 0 && inode->ops->allocate != NULL) {
 		if (!keep_size && end > inode->size)
 			error = settle_end(inode, end);

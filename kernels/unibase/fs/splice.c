@@ -139,7 +139,7 @@ static int64_t from_file(struct splice *s, struct fs_pipe *pipe)
 	if (done > 0)
 		uk_wake_all(&pipe->to_read);
 	if (error == -UK_EPIPE)
-		uk_signal_pipe();
+		uk_signal_self(UK_SIGPIPE);
 	return done != 0 ? done : error != 0 ? error : moved;
 }
 
@@ -215,7 +215,7 @@ static int64_t pass(const struct passing *p)
 		uk_wake_all(&in->to_write);
 	}
 	if (done == -UK_EPIPE)
-		uk_signal_pipe();
+		uk_signal_self(UK_SIGPIPE);
 	return done;
 }
 
@@ -320,7 +320,7 @@ static int64_t exchange(struct fs_pipe *pipe, struct uk_iter *it, bool give, boo
 	if (result > 0)
 		uk_wake_all(give ? &pipe->to_read : &pipe->to_write);
 	if (result == -UK_EPIPE)
-		uk_signal_pipe();
+		uk_signal_self(UK_SIGPIPE);
 	return result;
 }
 

@@ -81,7 +81,7 @@ int64_t uk_socket_send(struct uk_socket *sock, struct uk_message *message, bool 
 	uk_net_unlock();
 	if (status == -UK_EPIPE && done == 0 && (message->flags & UK_MSG_NOSIGNAL) == 0 &&
 	    sock->type == UK_SOCK_STREAM)
-		uk_signal_pipe();
+		uk_signal_self(UK_SIGPIPE);
 	/* An interrupted wait that moved nothing may be started again only without a time limit. */
 	if (status == -UK_ERESTARTSYS && sock->send_timeout != 0)
 		status = -UK_EINTR;

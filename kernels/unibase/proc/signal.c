@@ -148,9 +148,9 @@ void uk_signal_raise(int signo)
 	uk_signal_send(0, &info);
 }
 
-void uk_signal_pipe(void)
+void uk_signal_self(int signo)
 {
-	struct uk_siginfo info = { .signo = UK_SIGPIPE, .code = UK_SI_USER };
+	struct uk_siginfo info = { .signo = signo, .code = UK_SI_USER };
 	struct uk_task *task = uk_task_self();
 
 	info.u.from.pid = UK_PID;

@@ -50,6 +50,22 @@ static int new_tid(void)
 	return last;
 }
 
+/* Two thirds of the memory for their stacks in the kernel and what each touches of its own: what
+ * is left lets a program go on that is told there are enough. */
+uint32_t uk_task_most(void)
+{
+	return (uint32_t)UK_MIN(uk_mem_total() / (3ul * UK_STACK_SIZE), (uint64_t)TID_MAX);
+}
+
+bool uk_task_fits(void)
+{
+	uint64_t most = uk_task_most();
+
+	if (uk_process.uid.real != 0)
+		most = UK_MIN(most, uk_process.limit[UK_RLIMIT_NPROC].soft);
+	return uk_process.count < most;
+}
+
 static struct uk_task *new_task(const char *name)
 {
 	struct uk_task *task = uk_alloc(sizeof(*task));

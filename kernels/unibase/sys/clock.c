@@ -51,19 +51,25 @@ int uk_deadline(const struct uk_linux_timespec *t, bool absolute, bool real, uin
 	return 0;
 }
 
-uint64_t uk_process_run_time(void)
+uint64_t uk_process_run_time_locked(void)
 {
-	uint64_t state = uk_spin_lock(&uk_process.lock);
 	uint64_t total = uk_process.ended_time;
 
 	uk_list_each (item, &uk_process.tasks)
 		total += uk_thread_run_time(uk_list_entry(item, struct uk_task, item)->thread);
+	return total;
+}
+
+uint64_t uk_process_run_time(void)
+{
+	uint64_t state = uk_spin_lock(&uk_process.lock);
+	uint64_t total = uk_process_run_time_locked();
+
 	uk_spin_unlock(&uk_process.lock, state);
 	return total;
 }
 
-/* Negative clock numbers stand for the time of a process or thread: clock_getcpuclockid. */
-static int64_t thread_clock(int clock, int64_t *ns)
+int64_t uk_thread_clock(int clock, int64_t *ns)
 {
 	int id = ~(clock >> 3);
 	struct uk_task *task;
@@ -108,7 +114,7 @@ static int64_t clock_read(int clock, int64_t *ns)
 		*ns = (int64_t)uk_thread_run_time(uk_thread_self());
 		return 0;
 	default:
-		return clock < 0 ? thread_clock(clock, ns) : -UK_EINVAL;
+		return clock < 0 ? uk_thread_clock(clock, ns) : -UK_EINVAL;
 	}
 }
 

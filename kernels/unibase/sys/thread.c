@@ -82,6 +82,8 @@ static int64_t clone(const struct clone_args *a, const char *call)
 		return -UK_EINVAL;
 	if ((a->flags & CLONE_SETTLS) && a->tls >= UK_USER_END)
 		return -UK_EPERM;
+	if (!uk_task_fits())
+		return -UK_EAGAIN;
 	uk_smp_start();
 	frame.rax = 0;
 	if (a->stack != 0)

@@ -30,5 +30,9 @@ struct uk_linux_timespec uk_timespec(int64_t ns);
 int uk_deadline(const struct uk_linux_timespec *t, bool absolute, bool real, uint64_t *deadline);
 /* Processor time of the program's threads that live and have lived, ns. */
 uint64_t uk_process_run_time(void);
+uint64_t uk_process_run_time_locked(void); /* uk_process.lock held */
+/* Negative clock numbers stand for the time of a process or thread (clock_getcpuclockid). 0 or
+ * -UK_EINVAL. */
+int64_t uk_thread_clock(int clock, int64_t *ns);
 
 #endif

@@ -112,6 +112,8 @@ void uk_process_stop(void);
 
 /* A new thread with these registers; NULL: out of memory. It gets its number, then it starts. */
 struct uk_task *uk_task_new(const struct uk_frame *frame, const char *name);
+uint32_t uk_task_most(void); /* how many there may be */
+bool uk_task_fits(void);     /* whether there may be one more */
 void uk_task_enlist(struct uk_task *task);
 void uk_task_start(struct uk_task *task);
 void uk_task_drop(struct uk_task *task); /* one never started */

@@ -33,6 +33,8 @@ enum {
 	UK_SIGURG = 23,
 	UK_SIGXCPU = 24,
 	UK_SIGXFSZ = 25,
+	UK_SIGVTALRM = 26,
+	UK_SIGPROF = 27,
 	UK_SIGWINCH = 28,
 	UK_SIGRTMIN = 32,
 	UK_SIGMAX = 64,
@@ -120,8 +122,8 @@ struct uk_sigstack {
 int uk_signal_send(int tid, const struct uk_siginfo *info);
 /* From the kernel to the process: SI_KERNEL. For file systems, terminals and sockets. */
 void uk_signal_raise(int signo);
-/* SIGPIPE to the running thread, before -UK_EPIPE. */
-void uk_signal_pipe(void);
+/* To the running thread: SIGPIPE before -UK_EPIPE, SIGXFSZ before -UK_EFBIG. */
+void uk_signal_self(int signo);
 
 /* The masks that pselect, ppoll and epoll_pwait put in place for their time: as sigsuspend, the old
  * one comes back after the handlers have run, or at once when none does. `set` is a user address,

@@ -19,7 +19,7 @@
 #include "shim.h"
 
 enum uk_log_level uk_log_max = UK_LOG_DEBUG;
-struct uk_process uk_process;
+struct uk_process uk_process = { .limit[UK_RLIMIT_FSIZE] = { UINT64_MAX, UINT64_MAX } };
 static char log_line[512];
 
 const char *shim_log(void)
@@ -384,9 +384,9 @@ void uk_signal_raise(int number)
 	last_signal = number;
 }
 
-void uk_signal_pipe(void)
+void uk_signal_self(int signo)
 {
-	last_signal = 13;
+	last_signal = signo;
 }
 
 int uk_signal_mask_from_user(uint64_t set, uint64_t size)
