@@ -278,10 +278,8 @@ struct volume_use {
 bool volume_use(struct build *b, const struct uni_step *step, size_t input, struct volume_use *use);
 /* op_disk.c */
 int op_disk(struct build *b, size_t index, struct uni_store_record *record, struct uni_err *err);
-/* Whether these two forms are made of the same partitions. */
-bool disk_same_pass(const struct uni_step *a, const struct uni_step *b);
-/* A pass for so many forms like that of step `index`; its inputs are there. */
-int disk_pass_open(struct disk_pass **pass, struct build *b, size_t index, size_t forms,
+/* A pass for these steps, forms of disks; their inputs are there. */
+int disk_pass_open(struct disk_pass **pass, struct build *b, const size_t *steps, size_t count,
 		   struct uni_err *err);
 /* All join before the first of them runs, and then either run, each in a thread of its own, or
  * leave. One that has left can run by itself. */

@@ -1,7 +1,7 @@
 /*
- * Disks: the same partitions in any form. Forms of one image that are to be made together are made
- * in one pass: what their partitions hold is read once, and each form takes it from there in a
- * thread of its own.
+ * Disks: partitions in any form. Forms that are to be made together are made in one pass: what
+ * their partitions hold is read once, and each form takes it from there in a thread of its own.
+ * They may differ in their kernels; a partition's GUID says what is in it.
  */
 #include "internal.h"
 
@@ -13,7 +13,6 @@
 
 #define STAGE_MAX (1u << 20)
 
-/* What all forms of an image have on their disks. */
 struct disk {
 	struct uni_disk_partition partitions[UNI_DISK_PARTITIONS_MAX];
 	size_t count;
@@ -23,8 +22,11 @@ struct disk {
 };
 
 struct disk_pass {
-	struct disk disk;
-	struct uni_disk_result placed; /* where the contents have their places in what is shared */
+	struct disk *disks; /* one for each kernel */
+	size_t disk_count;
+	/* What is on any of them, and its places in what is shared. */
+	struct uni_disk_partition partitions[UNI_DISK_PARTITIONS_MAX];
+	struct uni_disk_result placed;
 	struct uni_disk_source *contents;
 	struct uni_disk_shared *shared;
 	unsigned threads; /* of each form */
@@ -242,70 +244,115 @@ static int write_disk(struct build *b, const struct uni_step *step, struct uni_d
 	return rc;
 }
 
-/* The form's size is its own, and with it its GUID. */
-static int make_form(struct build *b, size_t index, const struct disk *disk,
-		     struct uni_store_record *record, struct uni_err *err)
+static bool same_partition(const struct uni_disk_partition *a, const struct uni_disk_partition *b)
 {
-	const struct uni_step *step = uni_plan_step(b->plan, index);
+	return memcmp(&a->guid, &b->guid, sizeof(a->guid)) == 0;
+}
+
+/* What is shared is taken from there. */
+static void take_from_pass(const struct disk_pass *pass, struct uni_disk_source *view,
+			   struct disk *disk)
+{
+	for (size_t i = 0; i < disk->count; i++)
+		for (size_t j = 0; j < pass->placed.count; j++) {
+			struct uni_disk_content *content = &disk->partitions[i].content;
+
+			if (!same_partition(&disk->partitions[i], &pass->partitions[j]))
+				continue;
+			content->data = NULL;
+			content->source = view;
+			content->offset = pass->placed.placed[j].offset;
+		}
+}
+
+static int make_form(struct build *b, const struct uni_step *step, const struct run *run,
+		     struct disk *disk, struct uni_store_record *record, struct uni_err *err)
+{
 	const struct uni_recipe_output *output =
 		uni_recipe_output_find(b->recipe, step->id + strlen("disk:"));
-	const struct disk_pass *pass = b->runs[index].pass;
-	UNI_AUTO_FREE struct uni_disk_partition *partitions = NULL;
 	struct uni_disk_layout layout;
+	int rc = open_disk(b, step, disk, err);
 
+	if (rc != 0)
+		return rc;
 	make_layout(disk, output != NULL ? output->size : 0, &layout);
-	if (pass == NULL)
-		return write_disk(b, step, &layout, 0, record, err);
-	layout.partitions = partitions = uni_memdup(disk->partitions, sizeof(disk->partitions));
-	for (size_t i = 0; i < layout.count; i++) {
-		partitions[i].content.data = NULL;
-		partitions[i].content.source = b->runs[index].view;
-		partitions[i].content.offset = pass->placed.placed[i].offset;
-	}
-	return write_disk(b, step, &layout, pass->threads, record, err);
+	if (run->pass != NULL)
+		take_from_pass(run->pass, run->view, disk);
+	return write_disk(b, step, &layout, run->pass != NULL ? run->pass->threads : 0, record,
+			  err);
 }
 
 int op_disk(struct build *b, size_t index, struct uni_store_record *record, struct uni_err *err)
 {
-	struct disk *disk UNI_AUTO_FREE = NULL;
-	int rc;
+	struct disk *disk UNI_AUTO_FREE = uni_alloc(sizeof(*disk));
+	int rc = make_form(b, uni_plan_step(b->plan, index), &b->runs[index], disk, record, err);
 
-	if (b->runs[index].pass != NULL)
-		return make_form(b, index, &b->runs[index].pass->disk, record, err);
-	disk = uni_alloc(sizeof(*disk));
-	rc = open_disk(b, uni_plan_step(b->plan, index), disk, err);
-	if (rc == 0)
-		rc = make_form(b, index, disk, record, err);
 	close_disk(disk);
 	return rc;
 }
 
 /* --- several in one pass --- */
 
-bool disk_same_pass(const struct uni_step *a, const struct uni_step *b)
+static bool same_kernel(const struct uni_step *a, const struct uni_step *b)
 {
-	return a->op == UNI_OP_DISK && b->op == UNI_OP_DISK &&
-	       a->inputs[find_input(a, "box")].step == b->inputs[find_input(b, "box")].step;
+	return a->inputs[find_input(a, "box")].step == b->inputs[find_input(b, "box")].step;
 }
 
-int disk_pass_open(struct disk_pass **out, struct build *b, size_t index, size_t forms,
+static bool seen_before(struct build *b, const size_t *steps, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (same_kernel(uni_plan_step(b->plan, steps[i]),
+				uni_plan_step(b->plan, steps[index])))
+			return true;
+	return false;
+}
+
+static void add_shared(struct disk_pass *pass, struct uni_disk_layout *all,
+		       const struct uni_disk_partition *partition)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (same_partition(&pass->partitions[i], partition))
+			return;
+	if (all->count < UNI_DISK_PARTITIONS_MAX)
+		pass->partitions[all->count++] = *partition;
+}
+
+/* In an order in which each disk has its own: all first ones, all second ones, ... */
+static int share(struct disk_pass *pass, struct uni_err *err)
+{
+	struct uni_disk_layout all = { .partitions = pass->partitions };
+	int rc;
+
+	for (size_t i = 0; i < UNI_DISK_PARTITIONS_MAX; i++)
+		for (size_t j = 0; j < pass->disk_count; j++)
+			if (i < pass->disks[j].count)
+				add_shared(pass, &all, &pass->disks[j].partitions[i]);
+	rc = uni_disk_place(&all, &pass->placed, err);
+	if (rc == 0)
+		rc = uni_disk_open_contents(&pass->contents, &all, &pass->placed, err);
+	if (rc == 0)
+		pass->shared = uni_disk_shared_new(pass->contents);
+	return rc;
+}
+
+int disk_pass_open(struct disk_pass **out, struct build *b, const size_t *steps, size_t count,
 		   struct uni_err *err)
 {
 	struct disk_pass *pass UNI_AUTO(disk_pass) = uni_alloc(sizeof(*pass));
-	struct uni_disk_layout layout;
-	int rc = open_disk(b, uni_plan_step(b->plan, index), &pass->disk, err);
+	unsigned forms = count > 1 ? (unsigned)count : 1;
+	int rc = 0;
 
-	if (rc != 0)
-		return rc;
-	make_layout(&pass->disk, 0, &layout);
-	rc = uni_disk_place(&layout, &pass->placed, err);
+	pass->disks = uni_alloc_array(count, sizeof(*pass->disks));
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		if (!seen_before(b, steps, i))
+			rc = open_disk(b, uni_plan_step(b->plan, steps[i]),
+				       &pass->disks[pass->disk_count++], err);
 	if (rc == 0)
-		rc = uni_disk_open_contents(&pass->contents, &layout, &pass->placed, err);
+		rc = share(pass, err);
 	if (rc != 0)
 		return rc;
-	pass->shared = uni_disk_shared_new(pass->contents);
 	/* Together they keep all processors busy, and each takes its part of the memory. */
-	pass->threads = uni_processors() / (unsigned)forms + 1;
+	pass->threads = uni_processors() / forms + 1;
 	*out = pass;
 	pass = NULL;
 	return 0;
@@ -330,6 +377,8 @@ void disk_pass_free(struct disk_pass *pass)
 		return;
 	uni_disk_shared_free(pass->shared);
 	uni_disk_source_free(pass->contents);
-	close_disk(&pass->disk);
+	for (size_t i = 0; i < pass->disk_count; i++)
+		close_disk(&pass->disks[i]);
+	free(pass->disks);
 	free(pass);
 }

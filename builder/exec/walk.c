@@ -206,7 +206,7 @@ static int make(struct job *job)
 	return rc;
 }
 
-/* --- forms of one image: one pass for all --- */
+/* --- forms of disks: one pass for all --- */
 
 static void *make_in_pass(void *user)
 {
@@ -240,16 +240,19 @@ static void make_all(struct job *const *jobs, size_t count)
 {
 	struct build *b = jobs[0]->walk->b;
 	struct disk_pass *pass UNI_AUTO(disk_pass) = NULL;
+	size_t *steps UNI_AUTO_FREE = uni_alloc_array(count, sizeof(*steps));
 
 	if (count == 1) {
 		jobs[0]->rc = make(jobs[0]);
 		return;
 	}
-	jobs[0]->rc = disk_pass_open(&pass, b, jobs[0]->index, count, &jobs[0]->err);
+	for (size_t i = 0; i < count; i++)
+		steps[i] = jobs[i]->index;
+	jobs[0]->rc = disk_pass_open(&pass, b, steps, count, &jobs[0]->err);
 	if (jobs[0]->rc != 0)
 		return;
 	for (size_t i = 0; i < count; i++)
-		disk_pass_join(pass, &b->runs[jobs[i]->index]);
+		disk_pass_join(pass, &b->runs[steps[i]]);
 	make_side_by_side(jobs, count);
 }
 
@@ -299,11 +302,12 @@ static bool waits(const struct walk *w, size_t index)
 	return run->needed && !run->done && !run->started;
 }
 
-/* Whether step `with` is done when `index` is: the step itself, and forms of the same image. */
+/* Whether step `with` is done when `index` is: the step itself, and of disks all forms. */
 static bool goes_along(const struct walk *w, size_t index, size_t with)
 {
-	return with == index || (waits(w, with) && disk_same_pass(uni_plan_step(w->b->plan, index),
-								  uni_plan_step(w->b->plan, with)));
+	return with == index ||
+	       (waits(w, with) && uni_plan_step(w->b->plan, index)->op == UNI_OP_DISK &&
+		uni_plan_step(w->b->plan, with)->op == UNI_OP_DISK);
 }
 
 static bool ready(const struct walk *w, size_t index)

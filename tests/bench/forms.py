@@ -64,8 +64,8 @@ def plain(race, table):
                                           synced("cp", "--sparse=always", race.raw, race.out),
                                           *(race.ours(form, *options) for form, options in forms)])
     table.row("sparse copy", ms(copy))
-    # One pass for several forms would do it once for all of them, and nothing else.
-    table.row("reading alone, which each form of a build does anew", f"{ms(reading)}, {reading / min(taken):.2f} of the fastest form")
+    # Several forms of a build do it once for all of them.
+    table.row("reading alone, which a build does once for all forms", f"{ms(reading)}, {reading / min(taken):.2f} of the fastest form")
     for (form, options), seconds in zip(forms, taken):
         table.row(f"{' '.join((form, *options[1:]))}, of the copy", f"{ms(seconds)}, {seconds / copy:.2f} times",
                   "at most 1.2", seconds <= 1.2 * copy)

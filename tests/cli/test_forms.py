@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import sys
 
 import scenario
@@ -54,6 +55,22 @@ class Forms(scenario.Scenario):
         self.assertIn("streamOptimized", json.dumps(self.info("out/hello.vmdk", "vmdk")))
         self.assertIn("the same, 7 artifacts", self.uni("verify", "out/hello.manifest.json"))
         self.assertIn("page from the volume", self.uni("run", "out/hello.raw", "-t", "60", status=7))
+
+    def test_forms_made_together(self):
+        """More data than several forms keep of it while they wait for each other; one of them finds the disk full."""
+        self.write("site/noise", os.urandom(9 << 20))
+        self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["raw", "qcow2", "vhdx", "gcp", "ova", "ami", "iso"]\n'
+                   'raw.size = "64M"\nqcow2.compression = "zlib"\n')
+
+        def full():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (40 << 20, 40 << 20))
+        self.assertIn("disk:raw", self.fails("build", "recipe.toml", "-o", "out", preexec_fn=full))
+        self.assertNothingLeft("out")
+        self.assertEqual(self.uni_json("build", "recipe.toml", "-o", "out", "--json")["ran"], 2)  # that, and the manifest
+        for form in ("raw", "qcow2", "vhdx", "gcp.tar.gz", "ova", "iso", "ami"):
+            name = form.split(".")[0]
+            self.uni("build", "recipe.toml", "-o", f"alone-{name}", "-f", name, "--fresh")
+            self.tool("diff", "-r", f"out/hello.{form}", f"alone-{name}/hello.{form}")
 
     def test_options_that_a_form_has_not(self):
         self.hello(scenario.HELLO_RECIPE + '[output]\nformats = ["qcow2"]\nqcow2 = { compression = "zlib", level = 15 }\n')

@@ -251,6 +251,28 @@ static void all_zero(void **state)
 	}
 }
 
+static void noise(void **state)
+{
+	static uint8_t data[65536];
+	uint32_t x = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++) {
+		x = x * 1664525 + 1013904223;
+		data[i] = (uint8_t)(x >> 24);
+	}
+	assert_true(uni_is_noise(data, sizeof(data)));
+	for (size_t i = 0; i < sizeof(data); i += 16)
+		data[i] = 0;
+	assert_false(uni_is_noise(data, sizeof(data)));
+	/* Each value as often as any other, but in a pattern. */
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)i;
+	assert_false(uni_is_noise(data, sizeof(data)));
+	memset(data, 7, sizeof(data));
+	assert_false(uni_is_noise(data, sizeof(data)));
+}
+
 static void locks_exclude(void **state)
 {
 	struct uni_err err = UNI_ERR_INIT;
@@ -293,6 +315,7 @@ int unit_file(void)
 		DIR_TEST(copy_range_between_offsets),
 		DIR_TEST(data_ranges),
 		cmocka_unit_test(all_zero),
+		cmocka_unit_test(noise),
 		DIR_TEST(locks_exclude),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

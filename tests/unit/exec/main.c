@@ -122,6 +122,8 @@ int main(void)
 		IN_A_FOLDER(fresh_takes_nothing_from_the_store),
 		IN_A_FOLDER(a_step_that_fails_is_told_and_not_kept),
 		IN_A_FOLDER(a_cancelled_walk_runs_nothing),
+		IN_A_FOLDER(forms_are_made_in_one_pass),
+		IN_A_FOLDER(a_form_that_fails_leaves_the_others),
 		IN_A_FOLDER(files_part_where_they_differ),
 		IN_A_FOLDER(a_file_that_is_not_there_is_named),
 		cmocka_unit_test(words_of_a_volume_are_read_back),

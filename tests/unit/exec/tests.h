@@ -14,5 +14,7 @@ void work_stops_where_a_change_changed_nothing(void **state);
 void fresh_takes_nothing_from_the_store(void **state);
 void a_step_that_fails_is_told_and_not_kept(void **state);
 void a_cancelled_walk_runs_nothing(void **state);
+void forms_are_made_in_one_pass(void **state);
+void a_form_that_fails_leaves_the_others(void **state);
 
 #endif

@@ -16,7 +16,7 @@
 
 #include "tests.h"
 
-#define STEPS 8
+#define STEPS 8 /* with one form */
 
 static const char recipe_text[] =
 	"[image]\nname = \"thing\"\n[app]\nsources = [\"a.c\", \"b.c\"]\n"
@@ -34,8 +34,10 @@ static struct {
 	const char *fails; /* id of a step, or NULL */
 	const char *same;  /* of one whose output does not show its inputs */
 	char source;	   /* what "a.c" holds */
+	size_t forms;
 	struct uni_buf ran;
 	size_t count;
+	size_t passes, in_passes; /* passes for several forms; forms in them */
 } steps = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 int __wrap_base_check(struct build *b, struct uni_err *err);
@@ -44,6 +46,39 @@ int __wrap_base_check(struct build *b, struct uni_err *err)
 	(void)b;
 	(void)err;
 	return 0;
+}
+
+/* What several forms share is of no matter here, only that they do. */
+int __wrap_disk_pass_open(struct disk_pass **pass, struct build *b, const size_t *which,
+			  size_t count, struct uni_err *err);
+int __wrap_disk_pass_open(struct disk_pass **pass, struct build *b, const size_t *which,
+			  size_t count, struct uni_err *err)
+{
+	(void)which;
+	(void)err;
+	*pass = (struct disk_pass *)b;
+	steps.passes++;
+	steps.in_passes += count;
+	return 0;
+}
+
+void __wrap_disk_pass_join(struct disk_pass *pass, struct run *run);
+void __wrap_disk_pass_join(struct disk_pass *pass, struct run *run)
+{
+	run->pass = pass;
+}
+
+void __wrap_disk_pass_leave(struct run *run);
+void __wrap_disk_pass_leave(struct run *run)
+{
+	assert_non_null(run->pass);
+	run->pass = NULL;
+}
+
+void __wrap_disk_pass_free(struct disk_pass *pass);
+void __wrap_disk_pass_free(struct disk_pass *pass)
+{
+	(void)pass;
 }
 
 static void describe(struct build *b, const struct uni_step *step, struct uni_buf *text)
@@ -104,7 +139,7 @@ static char *locate(void *user, const char *member, struct uni_err *err)
 
 static struct uni_plan *make_plan(const struct uni_recipe *recipe)
 {
-	static const char *const formats[] = { "raw" };
+	static const char *const formats[] = { "raw", "vdi", "qcow2", "ami" };
 	struct uni_base *base UNI_AUTO(uni_base) = NULL;
 	struct uni_plan_source sources[] = { { .name = "a.c",
 					       .digest = uni_digest_of(&steps.source, 1) },
@@ -113,7 +148,7 @@ static struct uni_plan *make_plan(const struct uni_recipe *recipe)
 	struct uni_plan_inputs in = {
 		.recipe = recipe,
 		.formats = formats,
-		.format_count = 1,
+		.format_count = steps.forms,
 		.base = { .name = "unibase", .digest = uni_digest_of("base", 4) },
 		.sources = sources,
 		.volumes = &volume,
@@ -127,7 +162,7 @@ static struct uni_plan *make_plan(const struct uni_recipe *recipe)
 	in.base_words = base;
 	if (uni_plan_make(&plan, &in, &err) != 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(uni_plan_count(plan), STEPS);
+	assert_int_equal(uni_plan_count(plan), STEPS - 1 + steps.forms);
 	return plan;
 }
 
@@ -140,6 +175,7 @@ int steps_setup(void **state)
 	steps.fails = NULL;
 	steps.same = NULL;
 	steps.source = '1';
+	steps.forms = 1;
 	*state = path;
 	return rc;
 }
@@ -161,20 +197,21 @@ static int walk(const char *store, const struct uni_build_options *options, stru
 	struct uni_recipe_options no_files = { .no_files = true };
 	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
 	struct build b = { .options = options, .diags = &diags };
-	int last = STEPS - 1;
+	size_t count = STEPS - 1 + steps.forms;
+	int last = (int)count - 1;
 	int rc;
 
 	uni_buf_clear(&steps.ran);
-	steps.count = 0;
+	steps.count = steps.passes = steps.in_passes = 0;
 	assert_int_equal(uni_recipe_parse(&b.recipe, "recipe.toml", recipe_text,
 					  strlen(recipe_text), &no_files, &diags, err),
 			 0);
 	assert_int_equal(uni_store_open(&b.store, store, NULL, err), 0);
 	b.plan = make_plan(b.recipe);
-	b.runs = uni_alloc_array(STEPS, sizeof(*b.runs));
+	b.runs = uni_alloc_array(count, sizeof(*b.runs));
 	rc = build_walk(&b, &last, 1, err);
 	assert_int_equal(b.log != NULL, rc != 0 && rc != UNI_E_CANCELLED);
-	for (size_t i = 0; i < STEPS; i++)
+	for (size_t i = 0; i < count; i++)
 		uni_store_record_free(&b.runs[i].record);
 	free(b.runs);
 	free(b.log);
@@ -276,4 +313,33 @@ void a_cancelled_walk_runs_nothing(void **state)
 	uni_cancelled = 0;
 	assert_int_equal(steps.count, 0);
 	expect_walk(*state, STEPS);
+}
+
+void forms_are_made_in_one_pass(void **state)
+{
+	steps.forms = 3;
+	expect_walk(*state, STEPS + 2);
+	assert_int_equal(steps.passes, 1);
+	assert_int_equal(steps.in_passes, 3);
+	/* One more, later, is made by itself: it and the manifest. */
+	steps.forms = 4;
+	expect_walk(*state, 2);
+	assert_int_equal(steps.passes, 0);
+	assert_true(place_of("disk:ami ") < place_of("manifest "));
+}
+
+void a_form_that_fails_leaves_the_others(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+
+	steps.forms = 4;
+	steps.fails = "disk:vdi";
+	assert_int_equal(walk(*state, &usual, &err), UNI_E_INVAL);
+	assert_string_equal(err.text, "disk:vdi: it failed");
+	assert_int_equal(steps.in_passes, 4);
+	assert_null(strstr(uni_buf_text(&steps.ran), "manifest "));
+	steps.fails = NULL;
+	assert_int_equal(walk(*state, &usual, &err), 0);
+	assert_string_equal(uni_buf_text(&steps.ran), "disk:vdi manifest ");
+	assert_int_equal(steps.passes, 0);
 }
