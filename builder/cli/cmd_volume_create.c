@@ -41,15 +41,14 @@ static int create_live(const struct cli *cli, const struct uni_tree *tree, const
 					.time = cli_volume_time(),
 					.replace = cli_flag(cli, "force") };
 	struct uni_volume_copy result = { .volumes = 1 };
-	uint64_t size = 0;
-	int rc = read_size(cli, &size, err);
+	struct uni_live_shape shape = { .label = label };
+	int rc = read_size(cli, &shape.size, err);
 
 	if (rc == 0)
 		rc = cli_volume_key(cli, &key, err);
 	how.key = key;
 	if (rc == 0)
-		rc = uni_live_create(cli->args[0], label, NULL, size, tree, &how, &result.made,
-				     err);
+		rc = uni_live_create(cli->args[0], &shape, tree, &how, &result.made, err);
 	return rc == 0 ? cli_volume_report(cli, &result, false) : cli_fail(cli, err);
 }
 

@@ -293,9 +293,16 @@ struct uni_uuid kernel_partition(const struct uni_store_entry *box);
 int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	   struct uni_err *err);
 /* op_form.c */
-int form_write(struct build *b, const struct uni_step *step, const struct uni_form *form,
-	       struct uni_disk_layout *layout, unsigned threads, struct uni_disk_result *result,
-	       struct uni_store_record *record, struct uni_err *err);
+/* One form of a disk on its way out: where to, and on how many threads (0: all processors). */
+struct disk_write {
+	const struct uni_step *step;
+	struct uni_disk_layout *layout;
+	unsigned threads;
+	struct uni_disk_result *result;
+	struct uni_store_record *record;
+};
+int form_write(struct build *b, const struct disk_write *to, const struct uni_form *form,
+	       struct uni_err *err);
 /* op_machine.c */
 int op_machine(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	       struct uni_err *err);

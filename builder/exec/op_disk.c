@@ -209,24 +209,23 @@ static char *disk_words(const struct uni_disk_layout *layout, const struct uni_d
 	return uni_buf_take(&out);
 }
 
-static int write_format(struct build *b, const char *name, const struct uni_disk_layout *layout,
-			unsigned threads, struct uni_disk_result *result,
-			struct uni_store_record *record, struct uni_err *err)
+static int write_format(struct build *b, const char *name, const struct disk_write *to,
+			struct uni_err *err)
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	struct uni_disk_options options = uni_plan_disk_options(b->recipe, name);
 	struct uni_store_entry blob;
 	int rc = uni_store_writer_open(&writer, b->store, err);
 
-	options.threads = threads;
+	options.threads = to->threads;
 	if (rc == 0)
-		rc = uni_disk_write(uni_disk_find(name), &options, layout,
-				    uni_store_writer_fd(writer), result, err);
+		rc = uni_disk_write(uni_disk_find(name), &options, to->layout,
+				    uni_store_writer_fd(writer), to->result, err);
 	if (rc == 0)
-		rc = uni_store_writer_commit(writer, result->has_digest ? &result->digest : NULL,
-					     &blob, err);
+		rc = uni_store_writer_commit(
+			writer, to->result->has_digest ? &to->result->digest : NULL, &blob, err);
 	if (rc == 0)
-		uni_store_record_add(record, name, &blob);
+		uni_store_record_add(to->record, name, &blob);
 	return rc;
 }
 
@@ -235,9 +234,9 @@ static int write_disk(struct build *b, const struct uni_step *step, struct uni_d
 {
 	const char *format = step->id + strlen("disk:");
 	struct uni_disk_result *result UNI_AUTO_FREE = uni_alloc(sizeof(*result));
+	const struct disk_write to = { step, layout, threads, result, record };
 	const struct uni_form *form = uni_form_find(format);
-	int rc = form != NULL ? form_write(b, step, form, layout, threads, result, record, err)
-			      : write_format(b, format, layout, threads, result, record, err);
+	int rc = form != NULL ? form_write(b, &to, form, err) : write_format(b, format, &to, err);
 
 	if (rc == 0)
 		record->meta = disk_words(layout, result);

@@ -109,13 +109,12 @@ static int beside_open(struct build *b, const struct uni_step *step, const struc
 	return rc;
 }
 
-int form_write(struct build *b, const struct uni_step *step, const struct uni_form *form,
-	       struct uni_disk_layout *layout, unsigned threads, struct uni_disk_result *result,
-	       struct uni_store_record *record, struct uni_err *err)
+int form_write(struct build *b, const struct disk_write *to, const struct uni_form *form,
+	       struct uni_err *err)
 {
 	UNI_AUTO(uni_disk_source) struct uni_disk_source *source = NULL;
 	struct beside beside __attribute__((cleanup(beside_close))) = { .count = 0 };
-	struct sink sink = { .b = b, .record = record };
+	struct sink sink = { .b = b, .record = to->record };
 	const struct uni_form_out out = { .begin = begin_file, .end = end_file, .user = &sink };
 	struct uni_form_machine machine;
 	const struct uni_base_kernel *kernel = NULL;
@@ -125,15 +124,15 @@ int form_write(struct build *b, const struct uni_step *step, const struct uni_fo
 	if (rc == 0)
 		rc = form_kernel(b, base, form, &kernel, err);
 	if (rc == 0)
-		rc = uni_disk_open_layout(&source, layout, form->grain, result, err);
+		rc = uni_disk_open_layout(&source, to->layout, form->grain, to->result, err);
 	if (rc == 0)
-		rc = beside_open(b, step, form, &beside, err);
+		rc = beside_open(b, to->step, form, &beside, err);
 	if (rc != 0)
 		return rc;
 	fill_machine(b, kernel, &machine);
 	machine.volumes = beside.items;
 	machine.volume_count = beside.count;
-	machine.threads = threads;
+	machine.threads = to->threads;
 	rc = form->write(source, &machine, &out, err);
 	uni_store_writer_free(sink.writer);
 	return rc;

@@ -55,17 +55,29 @@ static void node_free(struct layers *l, struct node *node)
 	l->nodes--;
 }
 
-static int order(const struct node *node, const char *name, size_t size)
-{
-	int front = strncmp(node->name, name, size);
+/* A name in a folder: where it stands among the others, or belongs. */
+struct spot {
+	struct node *folder;
+	const char *name;
+	size_t size, at;
+};
 
-	return front != 0 ? front : node->name[size] != '\0';
+static int order(const struct node *node, const struct spot *spot)
+{
+	int front = strncmp(node->name, spot->name, spot->size);
+
+	return front != 0 ? front : node->name[spot->size] != '\0';
 }
 
-static bool find(const struct node *folder, const char *name, size_t size, size_t *place)
+/* What has that name, NULL: nothing. */
+static struct node *find(struct spot *spot)
 {
-	UNI_LOWER_BOUND(*place, 0, folder->count, order(folder->items[*place], name, size) < 0);
-	return *place < folder->count && order(folder->items[*place], name, size) == 0;
+	const struct node *folder = spot->folder;
+
+	UNI_LOWER_BOUND(spot->at, 0, folder->count, order(folder->items[spot->at], spot) < 0);
+	return spot->at < folder->count && order(folder->items[spot->at], spot) == 0
+		       ? folder->items[spot->at]
+		       : NULL;
 }
 
 static void drop(struct layers *l, struct node *folder, size_t place)
@@ -76,10 +88,11 @@ static void drop(struct layers *l, struct node *folder, size_t place)
 		(folder->count - place) * sizeof(struct node *));
 }
 
-static int make(struct layers *l, struct node *folder, const char *name, size_t size, size_t place,
-		enum uni_entry_type type, struct node **made, struct uni_err *err)
+/* At a spot where nothing was found. */
+static int make(struct layers *l, const struct spot *spot, enum uni_entry_type type,
+		struct node **made, struct uni_err *err)
 {
-	struct node *node;
+	struct node *folder = spot->folder, *node;
 
 	if (l->nodes == NODES_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "more than %u files and folders", NODES_MAX);
@@ -87,15 +100,15 @@ static int make(struct layers *l, struct node *folder, const char *name, size_t 
 		return uni_err_set(err, UNI_E_LIMIT, "folders more than %d deep",
 				   UNI_TREE_DEPTH_MAX);
 	node = uni_alloc(sizeof(*node));
-	node->name = uni_strndup(name, size);
+	node->name = uni_strndup(spot->name, spot->size);
 	node->type = type;
 	node->mode = 0755;
 	node->parent = folder;
 	node->depth = folder->depth + 1;
 	UNI_PUSH_ROOM(folder->items, folder->count, folder->room);
-	memmove(folder->items + place + 1, folder->items + place,
-		(folder->count - place) * sizeof(struct node *));
-	folder->items[place] = node;
+	memmove(folder->items + spot->at + 1, folder->items + spot->at,
+		(folder->count - spot->at) * sizeof(struct node *));
+	folder->items[spot->at] = node;
 	folder->count++;
 	l->nodes++;
 	*made = node;
@@ -114,21 +127,19 @@ static int walk(struct layers *l, struct node *at, const char *path, bool create
 	if (*path == '/')
 		at = l->root;
 	while (rc == 0 && at != NULL && *(path += strspn(path, "/")) != '\0') {
-		size_t size = strcspn(path, "/"), place;
-		const char *name = path;
+		struct spot spot = { .folder = at, .name = path, .size = strcspn(path, "/") };
+		struct node *next;
 
-		path += size;
-		if (size == 1 && name[0] == '.')
+		path += spot.size;
+		if (spot.size == 1 && spot.name[0] == '.')
 			continue;
-		if (size == 2 && name[0] == '.' && name[1] == '.') {
+		if (spot.size == 2 && spot.name[0] == '.' && spot.name[1] == '.') {
 			at = at->parent != NULL ? at->parent : at;
 			continue;
 		}
 		if (at->type != UNI_ENTRY_DIR) {
 			at = NULL;
-		} else if (find(at, name, size, &place)) {
-			struct node *next = at->items[place];
-
+		} else if ((next = find(&spot)) != NULL) {
 			if (next->type != UNI_ENTRY_SYMLINK) {
 				at = next;
 				continue;
@@ -138,7 +149,7 @@ static int walk(struct layers *l, struct node *at, const char *path, bool create
 						   next->name);
 			rc = walk(l, at, next->target, create, links, &at, err);
 		} else if (create) {
-			rc = make(l, at, name, size, place, UNI_ENTRY_DIR, &at, err);
+			rc = make(l, &spot, UNI_ENTRY_DIR, &at, err);
 		} else {
 			at = NULL;
 		}
@@ -147,18 +158,20 @@ static int walk(struct layers *l, struct node *at, const char *path, bool create
 	return rc;
 }
 
-/* The folder in which a layer's path lies, and the path's last part. */
-static int parent_of(struct layers *l, const char *path, bool create, struct node **folder,
-		     const char **name, struct uni_err *err)
+/* The folder in which a layer's path lies (NULL where it is not there), and the path's last part.
+ */
+static int parent_of(struct layers *l, const char *path, bool create, struct spot *spot,
+		     struct uni_err *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *above UNI_AUTO_FREE =
 		slash != NULL ? uni_strndup(path, (size_t)(slash - path)) : uni_strdup("");
 	unsigned links = 0;
-	int rc = walk(l, l->root, above, create, &links, folder, err);
+	int rc = walk(l, l->root, above, create, &links, &spot->folder, err);
 
-	*name = slash != NULL ? slash + 1 : path;
-	if (rc == 0 && create && (*folder == NULL || (*folder)->type != UNI_ENTRY_DIR))
+	spot->name = slash != NULL ? slash + 1 : path;
+	spot->size = strlen(spot->name);
+	if (rc == 0 && create && (spot->folder == NULL || spot->folder->type != UNI_ENTRY_DIR))
 		rc = uni_err_set(err, UNI_E_CORRUPT, "%s: lies in something that is no folder",
 				 path);
 	return rc;
@@ -177,23 +190,22 @@ static void changes_free(struct change *changes, size_t count)
 
 static int whiteout(struct layers *l, const char *path, struct uni_err *err)
 {
-	struct node *folder;
-	const char *name;
-	size_t place;
-	int rc = parent_of(l, path, false, &folder, &name, err);
+	struct spot spot;
+	int rc = parent_of(l, path, false, &spot, err);
 
-	if (rc != 0 || folder == NULL || folder->type != UNI_ENTRY_DIR)
+	if (rc != 0 || spot.folder == NULL || spot.folder->type != UNI_ENTRY_DIR)
 		return rc;
-	if (uni_str_eq(name, OPAQUE)) {
-		while (folder->count != 0)
-			drop(l, folder, folder->count - 1);
+	if (uni_str_eq(spot.name, OPAQUE)) {
+		while (spot.folder->count != 0)
+			drop(l, spot.folder, spot.folder->count - 1);
 		return 0;
 	}
-	if (uni_str_starts(name, AUFS))
+	if (uni_str_starts(spot.name, AUFS))
 		return 0;
-	name += strlen(WHITEOUT);
-	if (find(folder, name, strlen(name), &place))
-		drop(l, folder, place);
+	spot.name += strlen(WHITEOUT);
+	spot.size -= strlen(WHITEOUT);
+	if (find(&spot) != NULL)
+		drop(l, spot.folder, spot.at);
 	return 0;
 }
 
@@ -201,50 +213,48 @@ static int whiteout(struct layers *l, const char *path, struct uni_err *err)
 static int link_blob(struct layers *l, const struct change *change, struct node *node,
 		     struct uni_err *err)
 {
-	struct node *folder;
-	const char *name;
-	size_t place;
-	int rc = parent_of(l, change->target, false, &folder, &name, err);
+	const struct node *first;
+	struct spot spot;
+	int rc = parent_of(l, change->target, false, &spot, err);
 
 	if (rc != 0)
 		return rc;
-	if (folder == NULL || !find(folder, name, strlen(name), &place) ||
-	    folder->items[place] == node || folder->items[place]->type == UNI_ENTRY_DIR)
+	first = spot.folder != NULL ? find(&spot) : NULL;
+	if (first == NULL || first == node || first->type == UNI_ENTRY_DIR)
 		return uni_err_set(err, UNI_E_CORRUPT, "%s is a link to %s, which is no file",
 				   change->path, change->target);
-	node->type = folder->items[place]->type;
-	node->mode = folder->items[place]->mode;
-	node->blob = folder->items[place]->blob;
+	node->type = first->type;
+	node->mode = first->mode;
+	node->blob = first->blob;
 	if (node->type == UNI_ENTRY_SYMLINK)
-		node->target = uni_strdup(folder->items[place]->target);
+		node->target = uni_strdup(first->target);
 	return 0;
 }
 
 static int apply(struct layers *l, struct change *change, struct uni_err *err)
 {
-	struct node *folder, *node;
-	const char *name;
-	size_t place;
+	struct spot spot;
+	struct node *node;
 	int rc;
 
 	if (uni_str_eq(change->path, ".")) {
 		l->root->mode = change->mode;
 		return 0;
 	}
-	rc = parent_of(l, change->path, true, &folder, &name, err);
+	rc = parent_of(l, change->path, true, &spot, err);
 	if (rc != 0)
 		return rc;
-	if (find(folder, name, strlen(name), &place)) {
-		node = folder->items[place];
+	node = find(&spot);
+	if (node != NULL) {
 		if (change->type == UNI_ENTRY_DIR && node->type == UNI_ENTRY_DIR) {
 			node->mode = change->mode;
 			return 0;
 		}
 		if (change->type == UNI_ENTRY_HARDLINK && uni_str_eq(change->path, change->target))
 			return 0;
-		drop(l, folder, place);
+		drop(l, spot.folder, spot.at);
 	}
-	rc = make(l, folder, name, strlen(name), place, change->type, &node, err);
+	rc = make(l, &spot, change->type, &node, err);
 	if (rc != 0)
 		return rc;
 	node->mode = change->mode;
@@ -387,17 +397,16 @@ int layers_files(const struct layers *layers, struct uni_files *files, struct un
 static int load_item(void *user, const struct uni_files_item *item, struct uni_err *err)
 {
 	struct layers *l = user;
-	struct node *folder, *node;
-	const char *name;
-	size_t place;
+	struct spot spot;
+	struct node *node;
 	int rc;
 
 	if (uni_str_eq(item->path, "."))
 		return 0;
-	rc = parent_of(l, item->path, true, &folder, &name, err);
-	if (rc != 0 || find(folder, name, strlen(name), &place))
+	rc = parent_of(l, item->path, true, &spot, err);
+	if (rc != 0 || find(&spot) != NULL)
 		return rc;
-	rc = make(l, folder, name, strlen(name), place, item->type, &node, err);
+	rc = make(l, &spot, item->type, &node, err);
 	if (rc != 0)
 		return rc;
 	node->loaded = item->entry;

@@ -308,14 +308,13 @@ int test_dns(struct test_run *run, const struct uni_recipe_step *step, struct un
 		uni_asprintf("DNS %s %s on port %u", step->name, step->type, step->port);
 	struct test_port *port = test_run_port(run, step->port, true);
 	struct question question = { .type = step->type };
-	uint8_t query[TEST_DNS_QUERY_MAX];
-	size_t size;
+	uint8_t text[TEST_DNS_QUERY_MAX];
+	struct test_query query = { .data = text, .accept = accept_answer, .user = &question };
 	int status;
 
 	uni_random(&question.id, sizeof(question.id));
-	size = test_dns_query(step->name, step->type, question.id, query);
-	status =
-		test_exchange(run, port, query, size, accept_answer, &question, run->limit_ns, err);
+	query.size = test_dns_query(step->name, step->type, question.id, text);
+	status = test_exchange(run, port, &query, err);
 	if (status == TEST_READY)
 		status = judge(run, step, &question.answer, what, err);
 	else if (status == TEST_ENDED)

@@ -115,10 +115,15 @@ int test_load(struct test_run *run, const struct uni_recipe_load *load, struct u
 int test_connect(const struct test_port *port, int *fd, struct uni_err *err); /* non-blocking */
 int test_tcp(struct test_run *run, const struct uni_recipe_step *step, struct uni_err *err);
 int test_udp(struct test_run *run, const struct uni_recipe_step *step, struct uni_err *err);
-/* Sends `query` until an answer comes that `accept` takes. */
-int test_exchange(struct test_run *run, struct test_port *port, const void *query, size_t size,
-		  bool (*accept)(void *user, const char *data, size_t size), void *user,
-		  uint64_t limit_ns, struct uni_err *err);
+struct test_query {
+	const void *data;
+	size_t size;
+	bool (*accept)(void *user, const char *data, size_t size); /* whether this answers it */
+	void *user;
+};
+/* Sends the query until an answer comes that it accepts, or the run's time is over. */
+int test_exchange(struct test_run *run, struct test_port *port, const struct test_query *query,
+		  struct uni_err *err);
 /* dns.c */
 int test_dns(struct test_run *run, const struct uni_recipe_step *step, struct uni_err *err);
 #define TEST_DNS_QUERY_MAX 512

@@ -171,9 +171,8 @@ int test_tcp(struct test_run *run, const struct uni_recipe_step *step, struct un
 	return waited;
 }
 
-int test_exchange(struct test_run *run, struct test_port *port, const void *query, size_t size,
-		  bool (*accept)(void *user, const char *data, size_t size), void *user,
-		  uint64_t limit_ns, struct uni_err *err)
+int test_exchange(struct test_run *run, struct test_port *port, const struct test_query *query,
+		  struct uni_err *err)
 {
 	struct test_patience patience = TEST_PATIENCE_INIT;
 	UNI_AUTO_FREE char *answer = uni_alloc(DATAGRAM_MAX);
@@ -183,10 +182,10 @@ int test_exchange(struct test_run *run, struct test_port *port, const void *quer
 	if (test_connect(port, &fd, err) != 0)
 		return err->code;
 	for (;;) {
-		uint64_t until = test_patience_next(&patience, limit_ns);
+		uint64_t until = test_patience_next(&patience, run->limit_ns);
 
 		/* A refusal of the datagram before is told here; the next may fare better. */
-		(void)!send(fd, query, size, MSG_NOSIGNAL);
+		(void)!send(fd, query->data, query->size, MSG_NOSIGNAL);
 		do {
 			ssize_t got;
 
@@ -194,12 +193,12 @@ int test_exchange(struct test_run *run, struct test_port *port, const void *quer
 			if (waited != TEST_READY)
 				break;
 			got = recv(fd, answer, DATAGRAM_MAX, 0);
-			if (got >= 0 && accept(user, answer, (size_t)got))
+			if (got >= 0 && query->accept(query->user, answer, (size_t)got))
 				return TEST_READY;
 		} while (uni_clock_mono_ns() < until);
 		if (waited < 0 || waited == TEST_ENDED)
 			return waited;
-		if (uni_clock_mono_ns() >= limit_ns)
+		if (uni_clock_mono_ns() >= run->limit_ns)
 			return TEST_LATE;
 	}
 }
@@ -226,8 +225,8 @@ int test_udp(struct test_run *run, const struct uni_recipe_step *step, struct un
 	UNI_AUTO_FREE char *what = uni_asprintf("UDP on port %u", step->port);
 	struct test_port *port = test_run_port(run, step->port, true);
 	struct datagram datagram = { .step = step };
-	int waited = test_exchange(run, port, step->send, step->send_size, accept_datagram,
-				   &datagram, run->limit_ns, err);
+	const struct test_query query = { step->send, step->send_size, accept_datagram, &datagram };
+	int waited = test_exchange(run, port, &query, err);
 
 	test_show(datagram.came.data, datagram.came.size, &came);
 	uni_buf_free(&datagram.came);

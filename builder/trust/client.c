@@ -345,14 +345,20 @@ static char *remote_name(const struct uni_tuf *tuf, const char *role, uint64_t v
 	return uni_asprintf("%s.json", name);
 }
 
+struct meta_kind {
+	const char *type;
+	uint64_t limit; /* bytes */
+};
+static const struct meta_kind kind_snapshot = { "snapshot", UNI_TUF_SNAPSHOT_MAX };
+static const struct meta_kind kind_targets = { "targets", UNI_TUF_TARGETS_MAX };
+
 /* Fetches what is vouched for, within its length; checked but for its signatures. */
-static int fetch_expected(struct uni_tuf *tuf, const char *role, const char *type,
-			  const struct meta_expected *expected, uint64_t limit,
-			  struct uni_buf *text, struct meta **meta, struct uni_err *err)
+static int fetch_expected(struct uni_tuf *tuf, const char *role, const struct meta_kind *kind,
+			  const struct meta_expected *expected, struct uni_buf *text,
+			  struct meta **meta, struct uni_err *err)
 {
 	char *name UNI_AUTO_FREE = remote_name(tuf, role, expected->version);
-	if (expected->size < limit)
-		limit = expected->size;
+	uint64_t limit = expected->size < kind->limit ? expected->size : kind->limit;
 	int rc = tuf->transport.get(tuf->transport.user, name, limit, NULL, text, err);
 	if (rc != 0)
 		return rc;
@@ -360,7 +366,7 @@ static int fetch_expected(struct uni_tuf *tuf, const char *role, const char *typ
 	if ((expected->size != UINT64_MAX && text->size != expected->size) ||
 	    (expected->has_digest && !uni_digest_eq(&digest, &expected->digest)))
 		return uni_err_set(err, UNI_E_AUTH, "%s is not the file that is vouched for", name);
-	return meta_read(meta, type, role, uni_buf_text(text), text->size, err);
+	return meta_read(meta, kind->type, role, uni_buf_text(text), text->size, err);
 }
 
 static int refresh_snapshot(struct uni_tuf *tuf, struct uni_err *err)
@@ -378,8 +384,7 @@ static int refresh_snapshot(struct uni_tuf *tuf, struct uni_err *err)
 		return check_expiry(tuf, tuf->snapshot, "snapshot", err);
 	if (tuf->offline)
 		return uni_err_set(err, UNI_E_NOENT, "the state has no snapshot that fits");
-	rc = fetch_expected(tuf, "snapshot", "snapshot", &expected, UNI_TUF_SNAPSHOT_MAX, &text,
-			    &next, err);
+	rc = fetch_expected(tuf, "snapshot", &kind_snapshot, &expected, &text, &next, err);
 	if (rc == 0)
 		rc = meta_verify_by_root(next, tuf->root, "snapshot", err);
 	if (rc == 0)
@@ -447,8 +452,8 @@ static int get_role(struct uni_tuf *tuf, const char *name, const struct delegato
 		fresh = true;
 		rc = tuf->offline || is_missing(tuf, name, &expected)
 			     ? uni_err_set(err, UNI_E_NOENT, "the state has no %s that fits", name)
-			     : fetch_expected(tuf, name, "targets", &expected, UNI_TUF_TARGETS_MAX,
-					      &text, &meta, err);
+			     : fetch_expected(tuf, name, &kind_targets, &expected, &text, &meta,
+					      err);
 	}
 	if (rc == 0)
 		rc = meta_verify(meta, by->keys, by->role, name, err);

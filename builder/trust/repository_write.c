@@ -102,11 +102,18 @@ static void put_file(struct uni_buf *out, const struct uni_digest *digest, uint6
 
 /* --- signing --- */
 
+/* Who signs a role: the keys that it has, and those that it had before. */
+struct signing {
+	const char *role;
+	const struct keys *keys;
+	struct keys also;
+};
+
 /* By those of the signers that either list has; each threshold is to be met. */
-static int sign(const struct uni_tuf_repository *r, const char *role, const struct keys *keys,
-		const struct keys *also, const struct uni_buf *content, struct uni_buf *out,
-		struct uni_err *err)
+static int sign(const struct uni_tuf_repository *r, const struct signing *by,
+		const struct uni_buf *content, struct uni_buf *out, struct uni_err *err)
 {
+	const struct keys *keys = by->keys, *also = &by->also;
 	size_t by_keys = 0, by_also = 0, written = 0;
 	uni_buf_puts(out, "{\"signatures\":[");
 	for (size_t i = 0; i < r->signer_count; i++) {
@@ -132,7 +139,7 @@ static int sign(const struct uni_tuf_repository *r, const char *role, const stru
 	}
 	if (by_keys < keys->threshold || by_also < also->threshold)
 		return uni_err_set(err, UNI_E_AUTH,
-				   "%s needs %u signatures, and has the keys for %zu", role,
+				   "%s needs %u signatures, and has the keys for %zu", by->role,
 				   by_keys < keys->threshold ? keys->threshold : also->threshold,
 				   by_keys < keys->threshold ? by_keys : by_also);
 	uni_buf_puts(out, "],\"signed\":");
@@ -142,13 +149,12 @@ static int sign(const struct uni_tuf_repository *r, const char *role, const stru
 }
 
 static int add_output(const struct uni_tuf_repository *r, struct outputs *outputs, char *name,
-		      const char *role, const struct keys *keys, const struct keys *also,
-		      const struct uni_buf *content, struct uni_err *err)
+		      const struct signing *by, const struct uni_buf *content, struct uni_err *err)
 {
 	UNI_PUSH_ROOM(outputs->items, outputs->count, outputs->room);
 	struct output *output = &outputs->items[outputs->count++];
 	*output = (struct output){ .name = name };
-	return sign(r, role, keys, also, content, &output->text, err);
+	return sign(r, by, content, &output->text, err);
 }
 
 /* Those of before, of whom none need sign. */
@@ -163,6 +169,7 @@ static int write_root(struct uni_tuf_repository *r, struct outputs *outputs, str
 {
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
 	const struct keys *lists[UNI_TUF_ROLES];
+	const struct signing by = { "root", &r->keys[UNI_TUF_ROOT], r->old[UNI_TUF_ROOT] };
 	uint64_t version = ++r->versions[UNI_TUF_ROOT];
 	for (enum uni_tuf_role role = 0; role < UNI_TUF_ROLES; role++)
 		lists[role] = &r->keys[role];
@@ -180,7 +187,7 @@ static int write_root(struct uni_tuf_repository *r, struct outputs *outputs, str
 	uni_buf_printf(&content, "},\"spec_version\":\"%s\",\"version\":%llu}", SPEC,
 		       (unsigned long long)version);
 	return add_output(r, outputs, uni_asprintf("%llu.root.json", (unsigned long long)version),
-			  "root", &r->keys[UNI_TUF_ROOT], &r->old[UNI_TUF_ROOT], &content, err);
+			  &by, &content, err);
 }
 
 static void put_role(struct uni_buf *out, const char *name, const struct keys *keys,
@@ -258,10 +265,11 @@ static int write_role(struct uni_tuf_repository *r, struct trole *role, struct o
 	uni_buf_printf(&content, "},\"version\":%llu}", (unsigned long long)role->version);
 	char *name = uni_asprintf("%llu.%s.json", (unsigned long long)role->version, role->name);
 	const struct keys *keys = repository_role_keys(r, role->name);
-	const struct keys old = keys == &r->keys[UNI_TUF_TARGETS]
-					? if_at_hand(&r->old[UNI_TUF_TARGETS])
-					: (struct keys){ .keys = NULL };
-	int rc = add_output(r, outputs, name, role->name, keys, &old, &content, err);
+	struct signing by = { .role = role->name, .keys = keys };
+
+	if (keys == &r->keys[UNI_TUF_TARGETS])
+		by.also = if_at_hand(&r->old[UNI_TUF_TARGETS]);
+	int rc = add_output(r, outputs, name, &by, &content, err);
 	if (rc != 0)
 		return rc;
 	const struct uni_buf *text = &outputs->items[outputs->count - 1].text;
@@ -285,7 +293,8 @@ static int write_snapshot(struct uni_tuf_repository *r, struct outputs *outputs,
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
 	const struct trole **sorted UNI_AUTO_FREE =
 		uni_alloc_array(r->role_count + 1, sizeof(*sorted));
-	const struct keys old = if_at_hand(&r->old[UNI_TUF_SNAPSHOT]);
+	const struct signing by = { "snapshot", &r->keys[UNI_TUF_SNAPSHOT],
+				    if_at_hand(&r->old[UNI_TUF_SNAPSHOT]) };
 	uint64_t version = ++r->versions[UNI_TUF_SNAPSHOT];
 	for (size_t i = 0; i < r->role_count; i++)
 		sorted[i] = &r->roles[i];
@@ -300,8 +309,8 @@ static int write_snapshot(struct uni_tuf_repository *r, struct outputs *outputs,
 	uni_buf_printf(&content, "},\"spec_version\":\"%s\",\"version\":%llu}", SPEC,
 		       (unsigned long long)version);
 	return add_output(r, outputs,
-			  uni_asprintf("%llu.snapshot.json", (unsigned long long)version),
-			  "snapshot", &r->keys[UNI_TUF_SNAPSHOT], &old, &content, err);
+			  uni_asprintf("%llu.snapshot.json", (unsigned long long)version), &by,
+			  &content, err);
 }
 
 static int write_timestamp(struct uni_tuf_repository *r, struct outputs *outputs,
@@ -310,15 +319,15 @@ static int write_timestamp(struct uni_tuf_repository *r, struct outputs *outputs
 	struct uni_buf content UNI_AUTO_BUF = UNI_BUF_INIT;
 	const struct uni_buf *snapshot = &outputs->items[outputs->count - 1].text;
 	struct uni_digest digest = uni_digest_of(snapshot->data, snapshot->size);
-	const struct keys old = if_at_hand(&r->old[UNI_TUF_TIMESTAMP]);
+	const struct signing by = { "timestamp", &r->keys[UNI_TUF_TIMESTAMP],
+				    if_at_hand(&r->old[UNI_TUF_TIMESTAMP]) };
 	uni_buf_puts(&content, "{\"_type\":\"timestamp\",");
 	put_expires(r, UNI_TUF_TIMESTAMP, &content);
 	uni_buf_puts(&content, ",\"meta\":{\"snapshot.json\":");
 	put_file(&content, &digest, snapshot->size, r->versions[UNI_TUF_SNAPSHOT]);
 	uni_buf_printf(&content, "},\"spec_version\":\"%s\",\"version\":%llu}", SPEC,
 		       (unsigned long long)++r->versions[UNI_TUF_TIMESTAMP]);
-	return add_output(r, outputs, uni_strdup("timestamp.json"), "timestamp",
-			  &r->keys[UNI_TUF_TIMESTAMP], &old, &content, err);
+	return add_output(r, outputs, uni_strdup("timestamp.json"), &by, &content, err);
 }
 
 static int make_outputs(struct uni_tuf_repository *r, struct outputs *outputs, struct uni_err *err)

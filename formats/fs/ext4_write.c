@@ -245,7 +245,7 @@ static int ext2_enough_of(const struct uni_tree *tree, const struct uni_fs_optio
 	return enough(true, tree, options, size, err);
 }
 
-static int write_format(const struct uni_fs_format *format, bool ext2, const struct uni_tree *tree,
+static int write_format(const struct uni_fs_format *format, const struct uni_tree *tree,
 			const struct uni_fs_options *options, const char *path,
 			struct uni_fs_result *result, struct uni_err *err)
 {
@@ -253,7 +253,7 @@ static int write_format(const struct uni_fs_format *format, bool ext2, const str
 	struct writing w = {
 		.tree = tree,
 		.rest = rest,
-		.fs = { .shape = shape_of(options, ext2) },
+		.fs = { .shape = shape_of(options, format == &fs_ext2) },
 	};
 	int rc;
 
@@ -270,13 +270,13 @@ static int write_format(const struct uni_fs_format *format, bool ext2, const str
 static int ext4_write(const struct uni_tree *tree, const struct uni_fs_options *options,
 		      const char *path, struct uni_fs_result *result, struct uni_err *err)
 {
-	return write_format(&fs_ext4, false, tree, options, path, result, err);
+	return write_format(&fs_ext4, tree, options, path, result, err);
 }
 
 static int ext2_write(const struct uni_tree *tree, const struct uni_fs_options *options,
 		      const char *path, struct uni_fs_result *result, struct uni_err *err)
 {
-	return write_format(&fs_ext2, true, tree, options, path, result, err);
+	return write_format(&fs_ext2, tree, options, path, result, err);
 }
 
 const struct uni_fs_format fs_ext4 = {

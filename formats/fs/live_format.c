@@ -35,6 +35,7 @@ static int live_format_write(const struct uni_tree *tree, const struct uni_fs_op
 					      .block_size = options->block_size,
 					      .time = options->epoch,
 					      .threads = options->threads };
+	const struct uni_live_shape shape = { options->volume, &result->uuid, options->size };
 	struct uni_live_made made;
 	int rc;
 
@@ -43,8 +44,7 @@ static int live_format_write(const struct uni_tree *tree, const struct uni_fs_op
 	/* The name is ours to make anew. */
 	if (unlink(path) != 0 && uni_file_exists(path))
 		return uni_err_errno(err, "%s", path);
-	rc = uni_live_create(path, options->volume, &result->uuid, options->size, tree, &how, &made,
-			     err);
+	rc = uni_live_create(path, &shape, tree, &how, &made, err);
 	if (rc == 0)
 		rc = uni_tree_digest_read(tree, &result->tree, err);
 	if (rc == 0)

@@ -332,10 +332,11 @@ struct uni_uuid uni_live_uuid(const char *image, const char *volume)
 	return fs_named_uuid("uni live volume", image, volume);
 }
 
-static int first_super(const char *label, const struct uni_uuid *uuid, struct uni_live_super *s,
+static int first_super(const struct uni_live_shape *shape, struct uni_live_super *s,
 		       struct uni_err *err)
 {
-	struct uni_uuid derived = uni_live_uuid(NULL, label);
+	const char *label = shape->label;
+	struct uni_uuid uuid = shape->uuid != NULL ? *shape->uuid : uni_live_uuid(NULL, label);
 
 	memset(s, 0, sizeof(*s));
 	if (strlen(label) > sizeof(s->label))
@@ -345,7 +346,7 @@ static int first_super(const char *label, const struct uni_uuid *uuid, struct un
 	s->version = UNI_LIVE_VERSION;
 	s->size = sizeof(*s);
 	s->fs = UNI_FS_SQUASHFS;
-	memcpy(s->uuid, uuid != NULL ? uuid->bytes : derived.bytes, sizeof(s->uuid));
+	memcpy(s->uuid, uuid.bytes, sizeof(s->uuid));
 	memcpy(s->label, label, strlen(label));
 	derive_salt(s);
 	/* What it would follow: generation 1 goes into slot 0. */
@@ -379,7 +380,7 @@ static int write_first(const char *path, uint64_t size, struct uni_live_super *n
 	return rc;
 }
 
-int uni_live_create(const char *path, const char *label, const struct uni_uuid *uuid, uint64_t size,
+int uni_live_create(const char *path, const struct uni_live_shape *shape,
 		    const struct uni_tree *tree, const struct uni_live_options *options,
 		    struct uni_live_made *made, struct uni_err *err)
 {
@@ -387,8 +388,8 @@ int uni_live_create(const char *path, const char *label, const struct uni_uuid *
 	struct uni_live_super none;
 	struct uni_live_super next;
 	struct uni_squash_options squash;
-	uint64_t slot = slot_size_of(size);
-	int rc = first_super(label, uuid, &none, err);
+	uint64_t size = shape->size, slot = slot_size_of(size);
+	int rc = first_super(shape, &none, err);
 
 	if (rc != 0)
 		return rc;

@@ -102,9 +102,10 @@ static void test_kept_among_new(void **state)
 		UNI_AUTO(uni_tree) struct uni_tree *tree = striped_tree(seed, 6, 3, 300000);
 		UNI_AUTO(uni_live) struct uni_live *live = NULL;
 
-		assert_int_equal(
-			uni_live_create(alone, "s", NULL, 16 << 20, tree, &small, &made, &live_err),
-			0);
+		assert_int_equal(uni_live_create(alone,
+						 &(struct uni_live_shape){ "s", NULL, 16 << 20 },
+						 tree, &small, &made, &live_err),
+				 0);
 		if (seed == 100) {
 			assert_int_equal(rename(alone, path), 0);
 			continue;
@@ -178,9 +179,10 @@ static void test_packed(void **state)
 		UNI_AUTO(uni_live) struct uni_live *live = NULL;
 		struct uni_live_made made;
 
-		assert_int_equal(
-			uni_live_create(path, "s", NULL, 3 << 20, first, &how, &made, &live_err),
-			0);
+		assert_int_equal(uni_live_create(path,
+						 &(struct uni_live_shape){ "s", NULL, 3 << 20 },
+						 first, &how, &made, &live_err),
+				 0);
 		assert_int_equal(uni_live_open(&live, path, true, &live_err), 0);
 		assert_int_equal(uni_live_commit(live, then, &how, &made, &live_err), 0);
 		uni_buf_clear(&other);
@@ -238,7 +240,8 @@ static void test_too_small(void **state)
 	(void)state;
 	memset(random, 'r', 3 << 20);
 	assert_int_equal(uni_tree_add_data(tree, "r", random, 3 << 20, &rules, &live_err), 0);
-	assert_int_equal(uni_live_create(path, "s", NULL, 5 << 20, tree, &stored, &made, &live_err),
+	assert_int_equal(uni_live_create(path, &(struct uni_live_shape){ "s", NULL, 5 << 20 }, tree,
+					 &stored, &made, &live_err),
 			 UNI_E_LIMIT);
 	assert_non_null(strstr(live_err.text, "room for 2072576"));
 	assert_false(uni_file_exists(path));
@@ -248,9 +251,11 @@ static void test_too_small(void **state)
 	assert_int_equal(uni_live_commit(live, tree, &stored, &made, &live_err), UNI_E_LIMIT);
 	assert_int_equal(uni_file_read(path, 16 << 20, &after, &live_err), 0);
 	assert_memory_equal(before.data, after.data, before.size);
-	assert_int_equal(uni_live_create(path, "s", NULL, 5 << 20, tree, &plain, &made, &live_err),
+	assert_int_equal(uni_live_create(path, &(struct uni_live_shape){ "s", NULL, 5 << 20 }, tree,
+					 &plain, &made, &live_err),
 			 UNI_E_EXIST);
-	assert_int_equal(uni_live_create("none", "s", NULL, 9000, tree, &plain, &made, &live_err),
+	assert_int_equal(uni_live_create("none", &(struct uni_live_shape){ "s", NULL, 9000 }, tree,
+					 &plain, &made, &live_err),
 			 UNI_E_LIMIT);
 }
 

@@ -117,7 +117,8 @@ void make_volume(const char *path, unsigned seed, const struct uni_live_options 
 	UNI_AUTO(uni_tree) struct uni_tree *tree = sample_tree(seed);
 	struct uni_live_made made;
 
-	if (uni_live_create(path, "sample", NULL, 5 << 20, tree, options, &made, &live_err) != 0)
+	if (uni_live_create(path, &(struct uni_live_shape){ "sample", NULL, 5 << 20 }, tree,
+			    options, &made, &live_err) != 0)
 		fail_msg("%s", live_err.text);
 	assert_int_equal(made.generation, 1);
 }

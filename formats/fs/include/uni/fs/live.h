@@ -79,11 +79,17 @@ struct uni_live_made {
 struct uni_uuid uni_live_uuid(const char *image, const char *volume);
 /* The least volume for `content` bytes in a slot. */
 uint64_t uni_live_size_for(uint64_t content);
+/* What a new volume is to be, its content aside. */
+struct uni_live_shape {
+	const char *label;
+	const struct uni_uuid *uuid; /* NULL: that of the label alone */
+	uint64_t size;		     /* bytes; 0: twice what the content needs */
+};
 /*
- * A new volume in `path` (which must not exist, but for `replace`), of `size` bytes, 0: twice what
- * the content needs, with generation 1. UNI_E_LIMIT tells both sizes, and nothing is made then.
+ * A new volume in `path` (which must not exist, but for `replace`), with generation 1. UNI_E_LIMIT
+ * tells both sizes, with a hint what would do, and nothing is made then.
  */
-int uni_live_create(const char *path, const char *label, const struct uni_uuid *uuid, uint64_t size,
+int uni_live_create(const char *path, const struct uni_live_shape *shape,
 		    const struct uni_tree *tree, const struct uni_live_options *options,
 		    struct uni_live_made *made, struct uni_err *err);
 
