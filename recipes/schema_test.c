@@ -32,12 +32,26 @@ const struct schema_table schema_match = {
 		.fallback = number, .means = text                                                  \
 	}
 
+#define PORT_WANTED                                                                                \
+	{                                                                                          \
+		.name = "port", .takes = TAKES_INTEGER, .required = true, .least = 1,              \
+		.most = 65535, .means = "Port of the machine."                                     \
+	}
+
+#define TARGET(text)                                                                               \
+	{                                                                                          \
+		.name = "path", .takes = TAKES_STRING, .form = FORM_TARGET, .fallback = "\"/\"",   \
+		.means = text                                                                      \
+	}
+
+#define STATUS(text)                                                                               \
+	{                                                                                          \
+		.name = "status", .takes = TAKES_INTEGER, .least = 100, .most = 599,               \
+		.fallback = "200", .means = text                                                   \
+	}
+
 static const struct schema_key http_keys[] = {
-	{ .name = "path",
-	  .takes = TAKES_STRING,
-	  .form = FORM_TARGET,
-	  .fallback = "\"/\"",
-	  .means = "What is asked for, with its query." },
+	TARGET("What is asked for, with its query."),
 	PORT("80", "Port of the machine; 443 with `tls`."),
 	{ .name = "host",
 	  .takes = TAKES_STRING,
@@ -67,12 +81,7 @@ static const struct schema_key http_keys[] = {
 	  .fallback = "{}",
 	  .means = "Fields of the request." },
 	{ .name = "body", .takes = TAKES_STRING, .form = FORM_TEXT, .means = "Sent with it." },
-	{ .name = "status",
-	  .takes = TAKES_INTEGER,
-	  .least = 100,
-	  .most = 599,
-	  .fallback = "200",
-	  .means = "Status that must come." },
+	STATUS("Status that must come."),
 	{ .name = "expect-headers",
 	  .takes = TAKES_MAP | TAKES_MATCH,
 	  .form = FORM_TEXT,
@@ -97,12 +106,7 @@ static const struct schema_table http_table = {
 };
 
 static const struct schema_key tcp_keys[] = {
-	{ .name = "port",
-	  .takes = TAKES_INTEGER,
-	  .required = true,
-	  .least = 1,
-	  .most = 65535,
-	  .means = "Port of the machine." },
+	PORT_WANTED,
 	{ .name = "send",
 	  .takes = TAKES_STRING,
 	  .form = FORM_BYTES,
@@ -125,12 +129,7 @@ static const struct schema_table tcp_table = {
 };
 
 static const struct schema_key udp_keys[] = {
-	{ .name = "port",
-	  .takes = TAKES_INTEGER,
-	  .required = true,
-	  .least = 1,
-	  .most = 65535,
-	  .means = "Port of the machine." },
+	PORT_WANTED,
 	{ .name = "send",
 	  .takes = TAKES_STRING,
 	  .form = FORM_BYTES,
@@ -181,11 +180,7 @@ static const struct schema_table dns_table = {
 };
 
 static const struct schema_key load_keys[] = {
-	{ .name = "path",
-	  .takes = TAKES_STRING,
-	  .form = FORM_TARGET,
-	  .fallback = "\"/\"",
-	  .means = "What is asked for." },
+	TARGET("What is asked for."),
 	PORT("80", "Port of the machine."),
 	{ .name = "requests-per-second",
 	  .takes = TAKES_INTEGER,
@@ -199,12 +194,7 @@ static const struct schema_key load_keys[] = {
 	  .most = 3600,
 	  .fallback = "5",
 	  .means = "For how long." },
-	{ .name = "status",
-	  .takes = TAKES_INTEGER,
-	  .least = 100,
-	  .most = 599,
-	  .fallback = "200",
-	  .means = "Any other status is a failure." },
+	STATUS("Any other status is a failure."),
 	{ .name = "failures-at-most",
 	  .takes = TAKES_INTEGER,
 	  .least = 0,
