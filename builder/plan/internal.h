@@ -11,7 +11,7 @@
 /* Versions of operations that have no registry of their own: change with the bytes they write. */
 #define PLAN_ROOT_VERSION 2
 #define PLAN_VOLUME_VERSION 1 /* of what its result says, beside the file system's own */
-#define PLAN_DISK_VERSION 1 /* the same of disks */
+#define PLAN_DISK_VERSION 1   /* the same of disks */
 #define PLAN_MANIFEST_VERSION 3
 
 struct plan_step {

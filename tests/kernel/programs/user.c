@@ -21,7 +21,8 @@ static void made(const char *what, const char *path)
 static void become(const char *folder)
 {
 	if (getuid() == 0)
-		check(chown(folder, 1234, 56) == 0 && setgroups(0, NULL) == 0 && setgid(56) == 0 && setuid(1234) == 0);
+		check(chown(folder, 1234, 56) == 0 && setgroups(0, NULL) == 0 && setgid(56) == 0 &&
+		      setuid(1234) == 0);
 	else
 		check(getauxval(AT_UID) == 1234 && getauxval(AT_EGID) == 56);
 }
