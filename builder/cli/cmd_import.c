@@ -298,8 +298,9 @@ const struct cli_command cli_cmd_import = {
 		"oci:PLACE[:TAG] "
 		"an image layout or an\n"
 		"archive of docker save on this machine. The recipe starts what the image starts, "
-		"and has its folders\n"
-		"as volumes.",
+		"where it lies, as the\n"
+		"user of the image; its folders are volumes, those for data writable ones; its "
+		"health check is a test.",
 	.options = options,
 	.least = 1,
 	.most = 1,

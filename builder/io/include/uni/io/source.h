@@ -1,5 +1,7 @@
 /*
- * Sources give bytes, and stack as sinks do.
+ * Sources give bytes, and stack as sinks do: a filter is pushed onto a source, owns it from then
+ * on, and gives what it makes of the bytes. A failure sticks: all later reads report it again. What
+ * is owned goes with uni_source_free of the topmost; one source belongs to one thread at a time.
  */
 #ifndef UNI_IO_SOURCE_H
 #define UNI_IO_SOURCE_H
@@ -23,13 +25,16 @@ struct uni_source {
 	struct uni_err *failure;
 };
 
+/* 1 to `size` bytes into `data`, *got of them; *got is 0 at the end alone. */
 int uni_source_read(struct uni_source *source, void *data, size_t size, size_t *got,
 		    struct uni_err *err);
 /* All of `size` bytes; UNI_E_CORRUPT when there are fewer. */
 int uni_source_read_full(struct uni_source *source, void *data, size_t size, struct uni_err *err);
+/* Reads that many bytes and drops them; UNI_E_CORRUPT when there are fewer. */
 int uni_source_skip(struct uni_source *source, uint64_t size, struct uni_err *err);
 void uni_source_free(struct uni_source *source); /* with all below */
 UNI_AUTO_DEFINE(uni_source)
+/* Bytes that were read from it so far. */
 uint64_t uni_source_given(const struct uni_source *source);
 
 /* From the descriptor's position; `fd` is borrowed, `name` is copied. */
