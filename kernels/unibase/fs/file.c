@@ -162,25 +162,35 @@ struct uk_file *fs_file_open_dentry(struct uk_dentry *dentry, uint32_t flags)
 	return uk_err_ptr(error);
 }
 
-struct uk_inode *fs_inode_anonymous(void)
+static struct uk_inode *get_shared(struct uk_inode **shared, uint32_t mode)
 {
 	static const struct uk_inode_ops none;
-	static struct uk_inode *shared;
 
-	if (shared == NULL) {
-		struct uk_inode *inode = uk_inode_new(NULL, &none, 0600);
+	if (*shared == NULL) {
+		struct uk_inode *inode = uk_inode_new(NULL, &none, mode);
 
 		if (inode == NULL)
 			return NULL;
-		if (!__sync_bool_compare_and_swap(&shared, NULL, inode))
+		if (!__sync_bool_compare_and_swap(shared, NULL, inode))
 			uk_inode_put(inode);
 	}
-	uk_inode_get(shared);
-	return shared;
+	uk_inode_get(*shared);
+	return *shared;
+}
+
+struct uk_inode *fs_inode_anonymous(void)
+{
+	static struct uk_inode *shared;
+
+	return get_shared(&shared, 0600);
 }
 
 struct uk_inode *fs_file_inode(struct uk_file *file)
 {
+	static struct uk_inode *sockets;
+
+	if (file->inode == NULL && file->ops->write_pages != NULL)
+		return get_shared(&sockets, UK_S_IFSOCK | 0777);
 	if (file->inode == NULL)
 		return fs_inode_anonymous();
 	uk_inode_get(file->inode);

@@ -147,7 +147,7 @@ static int64_t seek_to(const struct uk_file *file, int64_t offset, int whence)
 	default:
 		return -UK_EINVAL;
 	}
-	return __builtin_add_overflow(base, offset, &base) ? -UK_EOVERFLOW : base;
+	return __builtin_add_overflow(base, offset, &base) ? -UK_EINVAL : base;
 }
 
 static int64_t seek(struct uk_file *file, int64_t offset, int whence)
@@ -165,7 +165,7 @@ static int64_t seek(struct uk_file *file, int64_t offset, int whence)
 		to = -UK_EINVAL;
 	if (to >= 0)
 		file->offset = (uint64_t)to;
-	else if (whence <= UK_SEEK_END && to != -UK_EOVERFLOW)
+	else if (whence <= UK_SEEK_END)
 		to = -UK_EINVAL;
 	uk_mutex_unlock(&file->lock);
 	return to;
@@ -474,10 +474,24 @@ int64_t uk_sys_syncfs(const struct uk_sysargs *s)
 	return error;
 }
 
+/* Whether it has bytes at places; what is not open counts as one, and says so itself. */
+static bool is_file(int fd)
+{
+	struct uk_file *file = fs_fd_real(fd);
+	bool is = file == NULL || (file->inode != NULL && (UK_S_IS(file->inode->mode, REG) ||
+							   UK_S_IS(file->inode->mode, DIR)));
+
+	if (file != NULL)
+		uk_file_put(file);
+	return is;
+}
+
 int64_t uk_sys_sync_file_range(const struct uk_sysargs *s)
 {
 	if (s->a[3] > 7 || s->a[1] > INT64_MAX || s->a[2] > INT64_MAX)
 		return -UK_EINVAL;
+	if (!is_file(fs_arg_int(s->a[0])))
+		return -UK_ESPIPE;
 	return s->a[3] == 0 ? 0 : sync_file(s->a[0], true);
 }
 

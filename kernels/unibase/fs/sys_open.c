@@ -117,6 +117,15 @@ static int64_t record_lock(struct uk_file *file, int command, uint64_t user)
 	return error;
 }
 
+/* What Linux says of a file that others have open: no lease is ever given. */
+static int64_t refuse_lease(const struct uk_file *file, int kind)
+{
+	if (file->inode == NULL || !UK_S_IS(file->inode->mode, REG) || kind < UK_F_RDLCK ||
+	    kind > UK_F_UNLCK)
+		return -UK_EINVAL;
+	return -UK_EAGAIN;
+}
+
 static int64_t control(struct uk_file *file, int fd, int command, uint64_t arg)
 {
 	switch (command) {
@@ -151,6 +160,10 @@ static int64_t control(struct uk_file *file, int fd, int command, uint64_t arg)
 	case UK_F_GETPIPE_SZ:
 	case UK_F_SETPIPE_SZ:
 		return fs_pipe_size(file, command == UK_F_SETPIPE_SZ, (uint32_t)arg);
+	case UK_F_SETLEASE:
+		return refuse_lease(file, fs_arg_int(arg));
+	case UK_F_GETLEASE:
+		return UK_F_UNLCK;
 	case UK_F_ADD_SEALS:
 	case UK_F_GET_SEALS:
 		return fs_memfd_seals(file, command == UK_F_ADD_SEALS, (uint32_t)arg);

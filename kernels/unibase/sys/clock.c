@@ -237,6 +237,7 @@ int64_t uk_sys_clock_nanosleep(const struct uk_sysargs *s)
 	case UK_CLOCK_BOOTTIME_ALARM:
 		break;
 	case UK_CLOCK_PROCESS_CPUTIME_ID:
+	case UK_CLOCK_THREAD_CPUTIME_ID:
 	case UK_CLOCK_MONOTONIC_RAW:
 	case UK_CLOCK_REALTIME_COARSE:
 	case UK_CLOCK_MONOTONIC_COARSE:

@@ -213,16 +213,39 @@ int64_t uk_sys_sched_setattr(const struct uk_sysargs *s)
 	return check_policy((int)a.policy, (int32_t)a.priority);
 }
 
+/* Whether there is a thread, a group or a user of this number; 0: one's own. */
+static int64_t check_who(const struct uk_sysargs *s)
+{
+	enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
+	int who = (int)s->a[1];
+	bool found;
+
+	switch ((int)s->a[0]) {
+	case PRIO_PROCESS:
+		found = known(who);
+		break;
+	case PRIO_PGRP:
+		found = who == 0 || who == UK_PID;
+		break;
+	case PRIO_USER:
+		found = who == 0 || (uint32_t)who == uk_process.uid.real;
+		break;
+	default:
+		return -UK_EINVAL;
+	}
+	return found ? 0 : -UK_ESRCH;
+}
+
 int64_t uk_sys_getpriority(const struct uk_sysargs *s)
 {
-	if (s->a[0] > 2)
-		return -UK_EINVAL;
-	return 20; /* nice 0, as the call counts */
+	int64_t result = check_who(s);
+
+	return result != 0 ? result : 20; /* nice 0, as the call counts */
 }
 
 int64_t uk_sys_setpriority(const struct uk_sysargs *s)
 {
-	return s->a[0] > 2 ? -UK_EINVAL : 0;
+	return check_who(s);
 }
 
 int64_t uk_sys_ioprio_get(const struct uk_sysargs *s)

@@ -35,8 +35,16 @@ enum {
 	ARCH_GET_FS = 0x1003,
 	ARCH_GET_GS = 0x1004,
 
-	WNOHANG = 1,
 };
+
+/* <linux/wait.h> */
+#define WNOHANG 1u
+#define WUNTRACED 2u
+#define WEXITED 4u
+#define WCONTINUED 8u
+#define WNOWAIT 0x1000000u
+#define WAIT_HOW 0xe0000000u /* __WNOTHREAD, __WALL, __WCLONE */
+#define P_PIDFD 3u
 
 /* <linux/reboot.h> */
 #define REBOOT_MAGIC1 0xfee1deadu
@@ -165,15 +173,22 @@ int64_t uk_sys_execveat(const struct uk_sysargs *s)
 	return new_process("execveat");
 }
 
+/* There are no children, but who asks wrongly is told that first. */
 int64_t uk_sys_wait4(const struct uk_sysargs *s)
 {
-	(void)s;
-	return -UK_ECHILD;
+	return ((uint32_t)s->a[2] & ~(WAIT_HOW | WNOHANG | WUNTRACED | WCONTINUED)) != 0
+		       ? -UK_EINVAL
+		       : -UK_ECHILD;
 }
 
 int64_t uk_sys_waitid(const struct uk_sysargs *s)
 {
-	(void)s;
+	const uint32_t events = WUNTRACED | WEXITED | WCONTINUED;
+	uint32_t options = (uint32_t)s->a[3];
+
+	if ((options & ~(WAIT_HOW | WNOHANG | WNOWAIT | events)) != 0 || (options & events) == 0 ||
+	    (uint32_t)s->a[0] > P_PIDFD)
+		return -UK_EINVAL;
 	return -UK_ECHILD;
 }
 
