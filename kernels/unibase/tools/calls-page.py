@@ -56,7 +56,7 @@ Besides the stock recipes these were tried by hand, as their packages hold them,
 Of container images, whose programs stay where they are ([import.md](import.md)), these answered with the recipe that import
 wrote, made of Debian's packages: Redis and nginx behind a `docker-entrypoint.sh`, memcached, HAProxy, Mosquitto and dnsmasq by their
 own users, Python, Ruby and Perl servers, Node.js 18's and OpenJDK 17's own web servers. lighttpd with Debian's settings asks a
-script which port to use, and ends; prometheus-node-exporter wants a folder `/sys` (an empty tmpfs there will do).
+script which port to use, and ends; prometheus-node-exporter wants `/sys`, of which there is none, and ends.
 """
 
 
