@@ -31,10 +31,13 @@ def run(argv, ok=(0,), **more):
 
 def duel(*sides, times=5, ok=(0,), **more):
     """Median seconds of each side. A side is a command, or a pair of a command and what is called before it. They run
-    by turns, so that a machine that is busy for a while is so for all of them; the first turn only warms up."""
+    by turns, so that a machine that is busy for a while is so for all of them, and each turn begins with another one,
+    so that none always comes behind the same; the first turn only warms up."""
     taken = [[] for _ in sides]
-    for _ in range(times + 1):
-        for side, found in zip(sides, taken):
+    for turn in range(times + 1):
+        for i in range(len(sides)):
+            at = (i + turn) % len(sides)
+            side, found = sides[at], taken[at]
             argv, prepare = side if isinstance(side, tuple) else (side, None)
             if prepare:
                 prepare()
