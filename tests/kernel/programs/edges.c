@@ -21,15 +21,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-/* Prints a call and its result. */
-#define try(call)                                                                                  \
-	({                                                                                         \
-		errno = 0;                                                                         \
-		long try_ = (long)(call);                                                          \
-		printf("%s: %ld %s\n", #call, try_, try_ < 0 ? strerror(errno) : "");              \
-		try_;                                                                              \
-	})
-
 static void *const bad = (void *)16;
 static char room[8192];
 static int file, folder, ends[2];

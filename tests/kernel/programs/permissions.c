@@ -11,7 +11,8 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 
-/* Prints a call and its result. */
+/* Prints a call and whether it was done: descriptors are numbered otherwise elsewhere. */
+#undef try
 #define try(call)                                                                                  \
 	({                                                                                         \
 		errno = 0;                                                                         \

@@ -38,6 +38,18 @@
 		}                                                                                  \
 	} while (0)
 
+/* Prints a call and its result, and gives the result. */
+#define try(call)                                                                                  \
+	({                                                                                         \
+		errno = 0;                                                                         \
+		long try_ = (long)(call);                                                          \
+		int errno_ = errno;                                                                \
+		printf("%s: %ld%s%s\n", #call, try_, try_ < 0 ? " " : "",                          \
+		       try_ < 0 ? strerror(errno_) : "");                                          \
+		errno = errno_;                                                                    \
+		try_;                                                                              \
+	})
+
 #define done(text) (printf("%s\n", text), fflush(stdout))
 
 #endif
