@@ -268,7 +268,7 @@ def hostile(folder, repo, state):
     attack("root-by-thief", root_by_thief, "signed by 0")
     attack("expired", bumped(stretched), "expired")
     attack("frozen", lambda evil: None, "expired", now=NOW + 2 * 86400)
-    attack("endless", endless, "limit")
+    attack("endless", endless, "more than the 16384 allowed")
     attack("swapped", swapped, "not the file", online=True)
     print("12 attacks refused: ok")
 

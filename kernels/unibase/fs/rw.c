@@ -13,15 +13,23 @@
 
 enum { AHEAD_MIN = 4, LETS_OTHERS = 2048 };
 
-/* How large the process may make a file (RLIMIT_FSIZE). */
+/* How large the caller may make a file: the kernel, which also writes before there is a process,
+ * has no RLIMIT_FSIZE. */
+static uint64_t caller_limit(void)
+{
+	if (uk_thread_self()->process == NULL)
+		return UINT64_MAX;
+	return uk_process.limit[UK_RLIMIT_FSIZE].soft;
+}
+
 static uint64_t size_limit(const struct uk_inode *inode)
 {
-	return UK_MIN(inode->super->size_max, uk_process.limit[UK_RLIMIT_FSIZE].soft);
+	return UK_MIN(inode->super->size_max, caller_limit());
 }
 
 static int too_large(uint64_t size)
 {
-	if (size > uk_process.limit[UK_RLIMIT_FSIZE].soft)
+	if (size > caller_limit())
 		uk_signal_self(UK_SIGXFSZ);
 	return -UK_EFBIG;
 }
