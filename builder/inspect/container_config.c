@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include <uni/base/path.h>
+#include <uni/recipes/toml.h>
 
 #include "container_internal.h"
 
@@ -160,7 +161,7 @@ static void put_health(struct looking *l, const char *address)
 	uni_buf_printf(&l->tests,
 		       "\n[[test]]\nname = \"healthy\"\n\n[[test.http]]\nport = %u\npath = ",
 		       (unsigned)port);
-	program_put_string(&l->tests, *path != '\0' ? path : "/");
+	uni_toml_write_string(&l->tests, *path != '\0' ? path : "/");
 	uni_buf_puts(&l->tests, "\n");
 }
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include <uni/base/path.h>
+#include <uni/recipes/toml.h>
 
 #include "container_internal.h"
 
@@ -90,7 +91,7 @@ static void put_allowed(struct placing *p, const char *folder)
 			continue;
 		}
 		uni_buf_puts(&p->l->tables, between);
-		program_put_string(&p->l->tables, path + strlen(folder));
+		uni_toml_write_string(&p->l->tables, path + strlen(folder));
 		between = ", ";
 	}
 	if (between[0] == ',')
@@ -104,7 +105,7 @@ static void put_member(struct looking *l, const char *path)
 	UNI_AUTO_FREE char *text = uni_asprintf("%s//%s", l->container->address, path);
 
 	uni_buf_puts(&l->tables, "source = ");
-	program_put_string(&l->tables, text);
+	uni_toml_write_string(&l->tables, text);
 	uni_buf_puts(&l->tables, "\n");
 }
 
@@ -117,7 +118,7 @@ static void put_mount(struct looking *l, const char *path)
 		*slash = '-';
 	name = program_image_name(flat);
 	uni_buf_printf(&l->tables, "\n[[volume]]\nname = \"%s\"\nmount = ", name);
-	program_put_string(&l->tables, mount);
+	uni_toml_write_string(&l->tables, mount);
 	uni_buf_puts(&l->tables, "\n");
 }
 
@@ -165,14 +166,14 @@ static void put_file(struct looking *l, const struct uni_files_item *item, const
 	UNI_AUTO_FREE char *absolute = uni_asprintf("/%s", path);
 
 	uni_buf_puts(&l->tables, "\n[[file]]\npath = ");
-	program_put_string(&l->tables, absolute);
+	uni_toml_write_string(&l->tables, absolute);
 	uni_buf_puts(&l->tables, "\n");
 	if (item->type == UNI_ENTRY_FILE) {
 		put_member(l, path);
 		return;
 	}
 	uni_buf_puts(&l->tables, "link = ");
-	program_put_string(&l->tables, item->target);
+	uni_toml_write_string(&l->tables, item->target);
 	uni_buf_puts(&l->tables, "\n");
 }
 

@@ -30,8 +30,6 @@ int image_read_machine(struct uni_image *image, struct uni_err *err);
 void program_finding(struct uni_program_look *look, enum uni_program_severity severity, char *text,
 		     const char *hint);
 char *program_image_name(const char *path); /* "/usr/bin/My_Server" as "my_server" */
-/* program_recipe.c: as TOML has it. */
-void program_put_string(struct uni_buf *out, const char *text);
 /* program_libraries.c: what a dynamic program needs besides, and the recipe's part about it. */
 void program_look_at_libraries(const struct uni_elf *elf, struct uni_program_look *look);
 bool program_holds_secret(const char *path); /* what looks like a key, in a file */

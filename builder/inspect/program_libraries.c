@@ -9,6 +9,7 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/io/secret.h>
+#include <uni/recipes/toml.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -100,9 +101,9 @@ static void put_links(const struct uni_program_look *look, struct uni_buf *out)
 		UNI_AUTO_FREE char *target = uni_asprintf("/usr%s", links.items[i]);
 
 		uni_buf_puts(out, "\n[[file]]\npath = ");
-		program_put_string(out, links.items[i]);
+		uni_toml_write_string(out, links.items[i]);
 		uni_buf_puts(out, "\nlink = ");
-		program_put_string(out, target);
+		uni_toml_write_string(out, target);
 		uni_buf_puts(out, "\n");
 	}
 }
@@ -135,7 +136,7 @@ static void put_allowed(const struct uni_program_look *look, struct uni_buf *out
 		if (!program_holds_secret(library->source))
 			continue;
 		uni_buf_puts(out, between);
-		program_put_string(out, path);
+		uni_toml_write_string(out, path);
 		between = ", ";
 	}
 	if (between[0] == ',')
@@ -159,7 +160,7 @@ static void put_search(const struct uni_program_look *look, struct uni_buf *out)
 	if (folders.count == 0)
 		return;
 	uni_buf_puts(out, "\n[app.env]\nLD_LIBRARY_PATH = ");
-	program_put_string(out, uni_buf_text(&value));
+	uni_toml_write_string(out, uni_buf_text(&value));
 	uni_buf_puts(out, "\n");
 }
 
@@ -169,7 +170,7 @@ void program_put_libraries(const struct uni_program_look *look, const char *fold
 	put_search(look, out);
 	put_links(look, out);
 	uni_buf_puts(out, "\n[[volume]]\nname = \"usr\"\nmount = \"/usr\"\nsource = ");
-	program_put_string(out, folder);
+	uni_toml_write_string(out, folder);
 	uni_buf_puts(out, "\n");
 	put_allowed(look, out);
 }

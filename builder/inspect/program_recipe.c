@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 #include <string.h>
+#include <uni/recipes/toml.h>
 
 #include "internal.h"
 
@@ -29,28 +30,12 @@ static void put_comment(struct uni_buf *out, const char *text)
 	uni_buf_putc(out, '\n');
 }
 
-void program_put_string(struct uni_buf *out, const char *text)
-{
-	uni_buf_putc(out, '"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			uni_buf_printf(out, "\\%c", c);
-		else if (iscntrl(c) != 0)
-			uni_buf_printf(out, "\\u%04x", c);
-		else
-			uni_buf_putc(out, (char)c);
-	}
-	uni_buf_putc(out, '"');
-}
-
 static void put_list(struct uni_buf *out, const struct uni_strv *list)
 {
 	uni_buf_puts(out, "[");
 	for (size_t i = 0; list != NULL && i < list->count; i++) {
 		uni_buf_puts(out, i != 0 ? ", " : "");
-		program_put_string(out, list->items[i]);
+		uni_toml_write_string(out, list->items[i]);
 	}
 	uni_buf_puts(out, "]\n");
 }
@@ -63,9 +48,9 @@ static void put_env(struct uni_buf *out, const struct uni_strv *env)
 		UNI_AUTO_FREE char *name =
 			uni_strndup(env->items[i], (size_t)(value - env->items[i]));
 
-		program_put_string(out, name);
+		uni_toml_write_string(out, name);
 		uni_buf_puts(out, " = ");
-		program_put_string(out, value + 1);
+		uni_toml_write_string(out, value + 1);
 		uni_buf_puts(out, "\n");
 	}
 }
@@ -73,12 +58,12 @@ static void put_env(struct uni_buf *out, const struct uni_strv *env)
 static void put_app(const struct uni_program_words *words, bool jit, struct uni_buf *out)
 {
 	uni_buf_printf(out, "\n[app]\n%s = ", words->path != NULL ? "path" : "program");
-	program_put_string(out, words->path != NULL ? words->path : words->program);
+	uni_toml_write_string(out, words->path != NULL ? words->path : words->program);
 	uni_buf_puts(out, "\nargs = ");
 	put_list(out, words->args);
 	if (words->cwd != NULL) {
 		uni_buf_puts(out, "cwd = ");
-		program_put_string(out, words->cwd);
+		uni_toml_write_string(out, words->cwd);
 		uni_buf_puts(out, "\n");
 	}
 	if (jit)
