@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <uni/base/digest.h>
+#include <uni/base/json.h>
 
 enum field_form { FORM_LIST, FORM_TEXT, FORM_U32 };
 
@@ -451,20 +452,6 @@ int uni_boot_config_decode(struct uni_boot_config **out, const void *record, siz
 
 /* --- for people and programs --- */
 
-static void json_text(struct uni_buf *out, const char *text)
-{
-	uni_buf_putc(out, '"');
-	for (const unsigned char *p = (const unsigned char *)text; *p != 0; p++) {
-		if (*p == '"' || *p == '\\')
-			uni_buf_putc(out, '\\');
-		if (*p < 0x20 || *p == 0x7f)
-			uni_buf_printf(out, "\\u%04x", *p);
-		else
-			uni_buf_putc(out, (char)*p);
-	}
-	uni_buf_putc(out, '"');
-}
-
 /* A line of an object: comma, newline, indentation, name. */
 static void json_key(struct uni_buf *out, unsigned indent, bool *first, const char *key)
 {
@@ -481,7 +468,7 @@ static void json_list(struct uni_buf *out, const struct uni_strv *list)
 	for (size_t i = 0; i < list->count; i++) {
 		if (i != 0)
 			uni_buf_puts(out, ", ");
-		json_text(out, list->items[i]);
+		uni_json_string(out, list->items[i]);
 	}
 	uni_buf_putc(out, ']');
 }
@@ -500,7 +487,7 @@ static void json_mount(struct uni_buf *out, const struct uni_boot_mount *mount)
 	char hex[65];
 
 	uni_buf_puts(out, "{\"path\": ");
-	json_text(out, mount->path);
+	uni_json_string(out, mount->path);
 	uni_buf_printf(out, ", \"filesystem\": \"%s\", \"read_only\": %s, \"size\": %llu",
 		       fs_name(w->fs), (w->flags & UNI_MOUNT_READ_ONLY) != 0 ? "true" : "false",
 		       (unsigned long long)w->size);
@@ -539,7 +526,7 @@ static void json_field(struct uni_buf *out, const struct field *f,
 	if (f->form == FORM_LIST)
 		json_list(out, at);
 	else if (f->form == FORM_TEXT)
-		json_text(out, *(char *const *)at);
+		uni_json_string(out, *(char *const *)at);
 	else
 		uni_buf_printf(out, "%u", *(const uint32_t *)at);
 }
@@ -563,12 +550,11 @@ void uni_boot_config_json(const struct uni_boot_config *config, unsigned indent,
 	uni_buf_putc(out, '[');
 	for (size_t i = 0; i < config->file_count; i++) {
 		uni_buf_printf(out, "%s\n%*s{\"path\": ", i != 0 ? "," : "", (int)indent + 4, "");
-		json_text(out, config->files[i].path);
+		uni_json_string(out, config->files[i].path);
 		uni_buf_puts(out, ", \"secret\": ");
-		if ((config->files[i].flags & UNI_FILE_SECRET) != 0)
-			json_text(out, config->files[i].name);
-		else
-			uni_buf_puts(out, "null");
+		uni_json_string(out, (config->files[i].flags & UNI_FILE_SECRET) != 0
+					     ? config->files[i].name
+					     : NULL);
 		uni_buf_printf(out, ", \"required\": %s}",
 			       (config->files[i].flags & UNI_FILE_REQUIRED) != 0 ? "true"
 										 : "false");
