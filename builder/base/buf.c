@@ -69,6 +69,17 @@ void uni_buf_printf(struct uni_buf *buf, const char *fmt, ...)
 	va_end(again);
 }
 
+void uni_buf_quote(struct uni_buf *buf, const char *text)
+{
+	uni_buf_putc(buf, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			uni_buf_putc(buf, '\\');
+		uni_buf_putc(buf, *text);
+	}
+	uni_buf_putc(buf, '"');
+}
+
 void uni_buf_pad(struct uni_buf *buf, size_t size)
 {
 	if (size <= buf->size)

@@ -208,17 +208,6 @@ int uni_json_each(const struct uni_json *object,
 	return rc;
 }
 
-void uni_json_canonical_text(const char *text, struct uni_buf *out)
-{
-	uni_buf_putc(out, '"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			uni_buf_putc(out, '\\');
-		uni_buf_putc(out, *text);
-	}
-	uni_buf_putc(out, '"');
-}
-
 static int canonical(const struct uni_json *value, unsigned depth, struct uni_buf *out,
 		     struct uni_err *err);
 
@@ -233,7 +222,7 @@ static int canonical_object(const struct uni_json *value, unsigned depth, struct
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		if (i != 0)
 			uni_buf_putc(out, ',');
-		uni_json_canonical_text(list[i].key, out);
+		uni_buf_quote(out, list[i].key);
 		uni_buf_putc(out, ':');
 		rc = canonical(list[i].value, depth + 1, out, err);
 	}
@@ -261,7 +250,7 @@ static int canonical(const struct uni_json *value, unsigned depth, struct uni_bu
 		uni_buf_putc(out, ']');
 		return rc;
 	case JSON_STRING:
-		uni_json_canonical_text(uni_json_text(value), out);
+		uni_buf_quote(out, uni_json_text(value));
 		return 0;
 	case JSON_INTEGER:
 		uni_buf_printf(out, "%" JSON_INTEGER_FORMAT,

@@ -143,18 +143,6 @@ static bool is_moved(const char *path)
 	return elf != NULL && elf->type == ET_DYN;
 }
 
-/* A path as one word of gdb's. */
-static void put_path(struct uni_buf *out, const char *path)
-{
-	uni_buf_putc(out, '"');
-	for (; *path != '\0'; path++) {
-		if (*path == '"' || *path == '\\')
-			uni_buf_putc(out, '\\');
-		uni_buf_putc(out, *path);
-	}
-	uni_buf_putc(out, '"');
-}
-
 static void put_script(struct uni_buf *out, const struct uni_debug *debug, const char *symbols,
 		       const char *program)
 {
@@ -163,19 +151,19 @@ static void put_script(struct uni_buf *out, const struct uni_debug *debug, const
 	uni_buf_puts(out, "# For gdb, by uni run --gdb.\nset confirm off\n");
 	if (symbols != NULL) {
 		uni_buf_puts(out, "symbol-file ");
-		put_path(out, symbols);
+		uni_buf_quote(out, symbols);
 		uni_buf_putc(out, '\n');
 	}
 	if (debug->has_program && !moved) {
 		uni_buf_puts(out, "add-symbol-file ");
-		put_path(out, program);
+		uni_buf_quote(out, program);
 		uni_buf_putc(out, '\n');
 	}
 	uni_buf_printf(out, "target remote 127.0.0.1:%u\n", debug->port);
 	/* Where it will be is not known before it is loaded. */
 	if (symbols != NULL && moved) {
 		uni_buf_puts(out, "thbreak *" ENTERS "\ncommands\nsilent\nadd-symbol-file ");
-		put_path(out, program);
+		uni_buf_quote(out, program);
 		uni_buf_puts(out,
 			     " -o *(long*)&" MOVED "\n"
 			     "echo the program is about to begin: its symbols are known now\\n\n"

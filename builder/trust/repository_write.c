@@ -196,11 +196,11 @@ static void put_role(struct uni_buf *out, const char *name, const struct keys *k
 	uni_buf_puts(out, "{");
 	put_ids(out, keys);
 	uni_buf_puts(out, ",\"name\":");
-	uni_json_canonical_text(name, out);
+	uni_buf_quote(out, name);
 	uni_buf_puts(out, ",\"paths\":[");
 	for (size_t i = 0; i < patterns->count; i++) {
 		uni_buf_puts(out, i != 0 ? "," : "");
-		uni_json_canonical_text(patterns->items[i], out);
+		uni_buf_quote(out, patterns->items[i]);
 	}
 	uni_buf_printf(out, "],\"terminating\":true,\"threshold\":%u}", keys->threshold);
 }
@@ -258,7 +258,7 @@ static int write_role(struct uni_tuf_repository *r, struct trole *role, struct o
 	uni_buf_printf(&content, ",\"spec_version\":\"%s\",\"targets\":{", SPEC);
 	for (size_t i = 0; i < role->target_count; i++) {
 		uni_buf_puts(&content, i != 0 ? "," : "");
-		uni_json_canonical_text(role->targets[i].path, &content);
+		uni_buf_quote(&content, role->targets[i].path);
 		uni_buf_putc(&content, ':');
 		put_file(&content, &role->targets[i].digest, role->targets[i].size, 0);
 	}

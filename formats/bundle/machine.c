@@ -16,18 +16,6 @@ static uint64_t mebibytes(const struct uni_machine_words *words)
 
 /* --- Xen: xl.cfg(5), xl-disk-configuration(5), xl-network-configuration(5) --- */
 
-/* Strings as Python has them; paths and names hold no control characters. */
-static void put_quoted(struct uni_buf *out, const char *text)
-{
-	uni_buf_putc(out, '"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			uni_buf_putc(out, '\\');
-		uni_buf_putc(out, *text);
-	}
-	uni_buf_putc(out, '"');
-}
-
 /* xvda to xvdz, xvdaa and so on. */
 static void put_vdev(struct uni_buf *out, size_t number)
 {
@@ -40,9 +28,9 @@ static void put_vdev(struct uni_buf *out, size_t number)
 static void write_xen(const struct uni_machine_words *words, struct uni_buf *out)
 {
 	uni_buf_puts(out, "name = ");
-	put_quoted(out, words->name);
+	uni_buf_quote(out, words->name);
 	uni_buf_puts(out, "\ntype = \"pvh\"\nkernel = ");
-	put_quoted(out, words->kernel);
+	uni_buf_quote(out, words->kernel);
 	uni_buf_printf(out, "\nmemory = %" PRIu64 "\nvcpus = %" PRIu32 "\n", mebibytes(words),
 		       words->processors);
 	/* By itself xl makes the pool of its page tables 4 KiB for each MiB, which no small guest
@@ -58,7 +46,7 @@ static void write_xen(const struct uni_machine_words *words, struct uni_buf *out
 		uni_buf_printf(&disk, ",access=%s,target=%s",
 			       words->disks[i].writable ? "rw" : "ro", words->disks[i].file);
 		uni_buf_puts(out, i != 0 ? ",\n        " : "");
-		put_quoted(out, disk.data);
+		uni_buf_quote(out, disk.data);
 	}
 	uni_buf_puts(out, "]\nvif = [");
 	for (size_t i = 0; i < words->networks; i++)

@@ -36,9 +36,9 @@ int uni_json_each(const struct uni_json *object,
 			    struct uni_err *err),
 		  void *user, struct uni_err *err);
 /* OLPC's canonical JSON, over which TUF signs: sorted keys, no spaces, only quote and backslash
- * escaped. UNI_E_PARSE for a number that is not whole, UNI_E_LIMIT beyond 64 levels. */
+ * escaped (uni_buf_quote). UNI_E_PARSE for a number that is not whole, UNI_E_LIMIT beyond 64
+ * levels. */
 int uni_json_canonical(const struct uni_json *value, struct uni_buf *out, struct uni_err *err);
-void uni_json_canonical_text(const char *text, struct uni_buf *out); /* a string */
 /* Whether the object has no other keys than these. */
 bool uni_json_only(const struct uni_json *object, const char *const *keys, size_t count);
 

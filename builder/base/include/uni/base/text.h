@@ -30,6 +30,9 @@ void uni_buf_puts(struct uni_buf *buf, const char *text);
 void uni_buf_putc(struct uni_buf *buf, char c);
 void uni_buf_printf(struct uni_buf *buf, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* In double quotes, with a backslash before each of these and of backslashes: a word of xl.cfg's,
+ * of gdb's, a string of canonical JSON. Control characters stay as they are. */
+void uni_buf_quote(struct uni_buf *buf, const char *text);
 void uni_buf_pad(struct uni_buf *buf, size_t size); /* adds zero bytes until `size` is reached */
 char *uni_buf_take(struct uni_buf *buf); /* the text (never NULL), owned by the caller; the buffer
 					    is empty after */
