@@ -116,46 +116,13 @@ bool toml_skip_comment(struct toml_reader *r)
 	return true;
 }
 
-/* Length of the sound UTF-8 sequence at `s` (RFC 3629: no surrogates, none over U+10FFFF, none
- * longer than it must be), else 0. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	size_t size;
-	unsigned low = 0x80, high = 0xbf;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		size = 2;
-	else if ((s[0] & 0xf0) == 0xe0)
-		size = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		size = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (left < size || s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < size; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return size;
-}
-
 bool toml_check_utf8(struct toml_reader *r, const char *text, size_t size)
 {
 	r->at = r->line_start = r->mark = text;
 	r->end = text + size;
 	r->line = r->mark_column = 1;
 	while (r->at < r->end) {
-		size_t length = utf8_length((const unsigned char *)r->at, (size_t)(r->end - r->at));
+		size_t length = uni_utf8_length(r->at, (size_t)(r->end - r->at));
 
 		if (length == 0)
 			return toml_fail(r, toml_here(r), "save the file as UTF-8",

@@ -7,6 +7,7 @@
 #include <uni/base/system.h>
 
 #define CANONICAL_DEPTH 64
+#define UTF8_LONGEST 4
 
 #define FNS(X)                                                                                     \
 	X(json_loadb)                                                                              \
@@ -27,18 +28,6 @@ static struct {
 } lib;
 static const char *const names[] = { FNS(UNI_LAZY_NAME) };
 
-/* Bytes of the well-formed UTF-8 sequence at `at`, 0 when there is none. */
-static size_t sequence(const char *at)
-{
-	for (size_t size = 1; size <= 4; size++) {
-		if (uni_utf8_valid(at, size))
-			return size;
-		if (at[size] == '\0')
-			return 0;
-	}
-	return 0;
-}
-
 void uni_json_string(struct uni_buf *out, const char *text)
 {
 	if (text == NULL) {
@@ -48,7 +37,7 @@ void uni_json_string(struct uni_buf *out, const char *text)
 	uni_buf_putc(out, '"');
 	while (*text != '\0') {
 		unsigned char c = (unsigned char)*text;
-		size_t size = c < 0x80 ? 1 : sequence(text);
+		size_t size = uni_utf8_length(text, strnlen(text, UTF8_LONGEST));
 
 		if (c == '"' || c == '\\')
 			uni_buf_printf(out, "\\%c", c);

@@ -113,9 +113,10 @@ const char *uni_size_text(uint64_t bytes)
 	return out;
 }
 
-/* Length of the well-formed character at `at` (Unicode 15, table 3-7), 0 when it is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
+size_t uni_utf8_length(const char *text, size_t left)
 {
+	const unsigned char *at = (const unsigned char *)text;
+
 	if (at[0] < 0x80)
 		return 1;
 	size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
@@ -133,12 +134,12 @@ static size_t utf8_length(const unsigned char *at, size_t left)
 
 bool uni_utf8_valid(const char *text, size_t size)
 {
-	const unsigned char *at = (const unsigned char *)text;
 	while (size > 0) {
-		size_t length = utf8_length(at, size);
+		size_t length = uni_utf8_length(text, size);
+
 		if (length == 0)
 			return false;
-		at += length;
+		text += length;
 		size -= length;
 	}
 	return true;

@@ -62,6 +62,10 @@ bool uni_str_u64(const char *text, uint64_t *value);
 bool uni_str_size(const char *text, uint64_t *value);
 /* "3.4 MB" style for people (decimal units). Static per-thread ring of 4. */
 const char *uni_size_text(uint64_t bytes);
+/* Bytes of the well-formed character that starts the `left` bytes of `text` (at least one), 0
+ * when there is none (Unicode 15, table 3-7: no overlong forms, no surrogates, none above
+ * U+10FFFF). */
+size_t uni_utf8_length(const char *text, size_t left);
 bool uni_utf8_valid(const char *text, size_t size);
 void uni_hex(const void *data, size_t size, char *out /* 2 * size + 1 */);
 /* RFC 4648, section 4, with padding; `out` of UNI_BASE64_ROOM(size) bytes. */
