@@ -11,36 +11,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <uni/base/file.h>
+#include <uni/base/ldcache.h>
 #include <uni/base/process.h>
 #include <unistd.h>
 
 #include "internal.h"
 
-enum { CACHE_MAX = 16 << 20, LIST_MAX = 1 << 20, PROGRAM_MAX = 256 << 20 };
-
-#define CACHE_MAGIC "glibc-ld.so.cache1.1"
-#define CACHE_FLAGS_X86_64 0x0303
-
-struct cache_header {
-	char magic[20];
-	uint32_t count;
-	uint32_t strings_size;
-	uint8_t flags;
-	uint8_t pad[3];
-	uint32_t extension;
-	uint32_t unused[3];
-};
-
-struct cache_entry {
-	int32_t flags;
-	uint32_t key; /* offset of the name, from the file's start */
-	uint32_t value;
-	uint32_t os_version;
-	uint64_t hwcap; /* not 0: for some processors only */
-};
-
-_Static_assert(sizeof(struct cache_header) == 48, "ld.so.cache");
-_Static_assert(sizeof(struct cache_entry) == 24, "ld.so.cache");
+enum { LIST_MAX = 1 << 20, PROGRAM_MAX = 256 << 20 };
 
 /* What was read of a program's ELF file. */
 struct program {
@@ -140,31 +117,16 @@ static int read_program(struct program *program, struct uni_err *err)
 	return 0;
 }
 
-/* NULL when the cache cannot answer. */
+/* NULL when the cache cannot answer: the first that it has of a name counts, and of a variant for
+ * some processors the loader knows whether it takes it. */
 static char *find_in_cache(const struct uni_buf *cache, const char *name)
 {
-	struct cache_header h;
+	struct uni_ldcache_entry entry;
+	size_t at = 0;
 
-	if (cache->size < sizeof(h))
+	if (!uni_ldcache_next(cache, name, &at, &entry) || entry.for_some || entry.path == NULL)
 		return NULL;
-	memcpy(&h, cache->data, sizeof(h));
-	if (memcmp(h.magic, CACHE_MAGIC, sizeof(h.magic)) != 0 ||
-	    h.count > (cache->size - sizeof(h)) / sizeof(struct cache_entry))
-		return NULL;
-	for (uint32_t i = 0; i < h.count; i++) {
-		struct cache_entry e;
-		const char *key;
-		const char *value;
-
-		memcpy(&e, cache->data + sizeof(h) + i * sizeof(e), sizeof(e));
-		key = text_at(cache, e.key);
-		if (e.flags != CACHE_FLAGS_X86_64 || key == NULL || strcmp(key, name) != 0)
-			continue;
-		value = text_at(cache, e.value);
-		/* A variant for some processors: the loader knows which it takes. */
-		return e.hwcap != 0 || value == NULL ? NULL : uni_strdup(value);
-	}
-	return NULL;
+	return uni_strdup(entry.path);
 }
 
 /* Asks the loader: lines of "NAME => PATH (ADDRESS)". */
@@ -232,7 +194,7 @@ static int add_libraries(struct program *program, const char *const *libraries,
 
 	if (rc != 0 || program->interpreter == NULL)
 		return rc;
-	if (uni_file_read("/etc/ld.so.cache", CACHE_MAX, &cache, &ignored) != 0)
+	if (uni_file_read(UNI_LDCACHE_PATH, UNI_LDCACHE_MAX, &cache, &ignored) != 0)
 		uni_buf_clear(&cache);
 	for (size_t i = 0; rc == 0 && i < program->needed.count; i++)
 		if (wanted(program->needed.items[i], libraries))

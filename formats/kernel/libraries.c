@@ -6,9 +6,10 @@
 #include <elf.h>
 #include <string.h>
 #include <uni/base/file.h>
+#include <uni/base/ldcache.h>
 #include <uni/base/path.h>
 
-enum { LIBRARIES_MAX = 1024, PATH_FILE_MAX = 1 << 16, CACHE_MAX = 16 << 20 };
+enum { LIBRARIES_MAX = 1024, PATH_FILE_MAX = 1 << 16 };
 #define NO_PARENT SIZE_MAX /* the program */
 
 /* Where loaders look when nothing else is said: glibc as Debian and as Fedora builds it, and musl.
@@ -25,7 +26,6 @@ static const char *const glibc_folders[] = {
 static const char *const musl_folders[] = { "/lib", "/usr/local/lib", "/usr/lib", NULL };
 
 #define MUSL_PATH "/etc/ld-musl-x86_64.path" /* instead of these, where it is */
-#define GLIBC_CACHE "/etc/ld.so.cache"	     /* besides */
 
 /* To end a thread by pthread_cancel() or pthread_exit(), glibc opens this library, and aborts the
  * program where it is not. */
@@ -208,59 +208,15 @@ static void read_setting(struct search *s, const char *path, size_t most, struct
 		uni_buf_free(text);
 }
 
-/* The file that ldconfig(8) makes: a header, entries, strings at offsets from the header's start
- * (glibc, sysdeps/generic/dl-cache.h: struct cache_file_new, struct file_entry_new). */
-struct cache_header {
-	char magic[20];
-	uint32_t count;
-	uint32_t strings_size;
-	uint32_t more[5];
-};
-_Static_assert(sizeof(struct cache_header) == 48, "the cache's header");
-
-struct cache_entry {
-	uint32_t flags;
-	uint32_t name, path;
-	uint32_t os_version;
-	uint64_t capabilities;
-};
-_Static_assert(sizeof(struct cache_entry) == 24, "the cache's entry");
-
-#define CACHE_MAGIC "glibc-ld.so.cache1.1"
-#define CACHE_X86_64 0x0303 /* libc6, x86-64 */
-
-/* NULL: outside of the file, or without an end. */
-static const char *cache_string(const struct uni_buf *cache, uint32_t offset)
-{
-	const char *text = uni_buf_text(cache);
-
-	if (offset >= cache->size || memchr(text + offset, '\0', cache->size - offset) == NULL)
-		return NULL;
-	return text + offset;
-}
-
 static bool take_cached(struct search *s, size_t needer, const char *name)
 {
-	const struct uni_buf *cache = &s->cache;
-	struct cache_header header;
+	struct uni_ldcache_entry entry;
+	size_t at = 0;
 
-	if (s->musl || cache->size < sizeof(header))
-		return false;
-	memcpy(&header, cache->data, sizeof(header));
-	if (memcmp(header.magic, CACHE_MAGIC, sizeof(header.magic)) != 0 ||
-	    header.count > (cache->size - sizeof(header)) / sizeof(struct cache_entry))
-		return false;
-	for (size_t i = 0; i < header.count; i++) {
-		struct cache_entry entry;
-		const char *is, *path;
-
-		memcpy(&entry, cache->data + sizeof(header) + i * sizeof(entry), sizeof(entry));
-		is = cache_string(cache, entry.name);
-		path = cache_string(cache, entry.path);
-		if (entry.flags == CACHE_X86_64 && entry.capabilities == 0 && is != NULL &&
-		    path != NULL && path[0] == '/' && uni_str_eq(is, name) && take(s, needer, path))
+	while (uni_ldcache_next(&s->cache, name, &at, &entry))
+		if (!entry.for_some && entry.path != NULL && entry.path[0] == '/' &&
+		    take(s, needer, entry.path))
 			return true;
-	}
 	return false;
 }
 
@@ -386,8 +342,8 @@ int uni_libraries_find(const struct uni_elf *program, const struct uni_library_v
 	s->found = libraries;
 	s->musl = uni_str_starts(uni_path_base(program->interpreter), "ld-musl-");
 	s->machine = program->machine;
-	read_setting(s, s->musl ? MUSL_PATH : GLIBC_CACHE, s->musl ? PATH_FILE_MAX : CACHE_MAX,
-		     s->musl ? &s->folders : &s->cache);
+	read_setting(s, s->musl ? MUSL_PATH : UNI_LDCACHE_PATH,
+		     s->musl ? PATH_FILE_MAX : UNI_LDCACHE_MAX, s->musl ? &s->folders : &s->cache);
 	rc = find_all(s, program, err);
 	search_free(s);
 	return rc;

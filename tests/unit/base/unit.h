@@ -14,6 +14,7 @@ int unit_system(void);
 int unit_json(void);
 int unit_xml(void);
 int unit_search(void);
+int unit_ldcache(void);
 
 /* What the program does when called with "hold FD": starts a child that holds FD, and waits. */
 int unit_hold(int fd);
