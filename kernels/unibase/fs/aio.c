@@ -14,13 +14,11 @@ enum {
 	PWRITE = 1,
 	FSYNC = 2,
 	FDSYNC = 3,
-	NOOP = 6,
 	PREADV = 7,
 	PWRITEV = 8,
 
 	FLAG_RESFD = 1,
 	EVENTS_MAX = 65536, /* as Linux's fs.aio-max-nr */
-	BATCH = 8,
 };
 
 /* <linux/aio_abi.h> */
@@ -51,7 +49,7 @@ struct context {
 	uint32_t room, first, count; /* of the ring */
 	uint32_t begun;		     /* places in it that are taken already */
 	struct uk_waitq done;
-	struct io_event event[];
+	struct io_event *event; /* [room] */
 };
 
 static struct uk_mutex lock = UK_MUTEX_INIT(lock);
@@ -86,56 +84,58 @@ static void context_put(struct context *c)
 	if (last)
 		events_promised -= c->room;
 	uk_mutex_unlock(&lock);
-	if (last)
+	if (last) {
+		uk_free(c->event);
 		uk_free(c);
+	}
 }
 
+/* Sets aside that many of all the events there may be. */
+static bool promise(struct context *c, uint32_t room)
+{
+	bool fits;
+
+	uk_mutex_lock(&lock);
+	fits = room <= EVENTS_MAX - events_promised;
+	if (fits) {
+		events_promised += room;
+		c->room = room;
+	}
+	uk_mutex_unlock(&lock);
+	return fits;
+}
+
+/* Its number. */
 static int64_t context_new(uint32_t room)
 {
 	const struct uk_map_request page = { .size = UK_PAGE_SIZE,
 					     .prot = UK_PROT_READ | UK_PROT_WRITE };
-	struct context *c = uk_alloc(sizeof(*c) + room * sizeof(c->event[0]));
+	struct context *c = uk_alloc(sizeof(*c));
 	int64_t id;
 
 	if (c == NULL)
 		return -UK_ENOMEM;
-	id = uk_map_add(&page);
+	c->refs = 1;
+	uk_waitq_init(&c->done);
+	id = promise(c, room) ? 0 : -UK_EAGAIN;
+	if (id == 0) {
+		c->event = uk_alloc(room * sizeof(c->event[0]));
+		id = c->event != NULL ? uk_map_add(&page) : -UK_ENOMEM;
+	}
 	if (id < 0) {
-		uk_free(c);
+		context_put(c);
 		return id;
 	}
 	c->id = (uint64_t)id;
-	c->room = room;
-	c->refs = 1;
-	uk_waitq_init(&c->done);
 	uk_mutex_lock(&lock);
-	events_promised += room;
 	uk_list_push_back(&contexts, &c->item);
 	uk_mutex_unlock(&lock);
 	return id;
 }
 
-int64_t uk_sys_io_setup(const struct uk_sysargs *s)
+static int64_t destroy(uint64_t id)
 {
-	uint32_t room = (uint32_t)s->a[0];
-	uint64_t old;
-	int64_t id;
-
-	if (uk_copy_from_user(&old, s->a[1], sizeof(old)) != 0)
-		return -UK_EFAULT;
-	if (old != 0 || room == 0 || room > INT32_MAX / sizeof(struct io_event))
-		return -UK_EINVAL;
-	if (events_promised + room > EVENTS_MAX)
-		return -UK_EAGAIN;
-	id = context_new(room);
-	if (id < 0)
-		return id;
-	return uk_copy_to_user(s->a[1], &id, sizeof(id));
-}
-
-int64_t uk_sys_io_destroy(const struct uk_sysargs *s)
-{
-	struct context *c = context_get(s->a[0]);
+	struct context *c = context_get(id);
 	bool gone;
 
 	if (c == NULL)
@@ -154,6 +154,31 @@ int64_t uk_sys_io_destroy(const struct uk_sysargs *s)
 	return gone ? -UK_EINVAL : 0;
 }
 
+int64_t uk_sys_io_setup(const struct uk_sysargs *s)
+{
+	uint32_t room = (uint32_t)s->a[0];
+	uint64_t old;
+	int64_t id;
+
+	if (uk_copy_from_user(&old, s->a[1], sizeof(old)) != 0)
+		return -UK_EFAULT;
+	if (old != 0 || room == 0 || room > INT32_MAX / sizeof(struct io_event))
+		return -UK_EINVAL;
+	id = context_new(room);
+	if (id < 0)
+		return id;
+	if (uk_copy_to_user(s->a[1], &id, sizeof(id)) != 0) {
+		(void)destroy((uint64_t)id);
+		return -UK_EFAULT;
+	}
+	return 0;
+}
+
+int64_t uk_sys_io_destroy(const struct uk_sysargs *s)
+{
+	return destroy(s->a[0]);
+}
+
 /* -- submitting -- */
 
 static int64_t transfer(struct uk_file *file, const struct iocb *cb, struct uk_iter *it, bool write)
@@ -162,7 +187,7 @@ static int64_t transfer(struct uk_file *file, const struct iocb *cb, struct uk_i
 	int64_t result;
 
 	if (write)
-		result = fs_write(file, it, &offset);
+		result = fs_written(file, fs_write(file, it, &offset), cb->rw_flags);
 	else
 		result = fs_read(file, it, &offset);
 	/* Nobody starts it again: it was submitted, and that cannot be undone. */
@@ -178,6 +203,8 @@ static int64_t move(struct uk_file *file, const struct iocb *cb, int64_t *result
 	struct fs_vec v;
 	int error;
 
+	if ((cb->rw_flags & ~(uint32_t)FS_RWF_KNOWN) != 0)
+		return -UK_EOPNOTSUPP;
 	if (write ? !fs_can_write(file) : !fs_can_read(file))
 		return -UK_EBADF;
 	if ((write ? file->ops->write == NULL : file->ops->read == NULL) || cb->offset < 0)
@@ -215,21 +242,9 @@ static int64_t perform(struct uk_file *file, const struct iocb *cb, int64_t *res
 	case FSYNC:
 	case FDSYNC:
 		return sync(file, cb, result);
-	case NOOP:
-		*result = 0;
-		return 0;
 	default:
 		return -UK_EINVAL;
 	}
-}
-
-static void tell(struct uk_file *told)
-{
-	uint64_t one = 1, none = 0;
-	struct uk_iter it;
-
-	uk_iter_kernel(&it, &one, sizeof(one));
-	(void)told->ops->write(told, &it, &none);
 }
 
 static void complete(struct context *c, const struct io_event *event)
@@ -256,7 +271,7 @@ static int64_t submit_to(struct context *c, const struct iocb *cb, uint64_t user
 	if (error == 0) {
 		complete(c, &event);
 		if (told != NULL)
-			tell(told);
+			fs_eventfd_add(told);
 	}
 	if (told != NULL)
 		uk_file_put(told);
@@ -331,39 +346,31 @@ int64_t uk_sys_io_cancel(const struct uk_sysargs *s)
 
 /* -- fetching -- */
 
-static unsigned take(struct context *c, struct io_event *to, unsigned most)
-{
-	unsigned count;
-
-	uk_mutex_lock(&lock);
-	count = UK_MIN(most, c->count);
-	for (unsigned i = 0; i < count; i++)
-		to[i] = c->event[(c->first + i) % c->room];
-	c->first = (c->first + count) % c->room;
-	c->count -= count;
-	uk_mutex_unlock(&lock);
-	return count;
-}
-
 struct fetch {
 	struct context *context;
 	int64_t least, most;
 	uint64_t user, deadline;
 };
 
+/* What is there, behind the `done` that were fetched before; how many these are then. A result
+ * leaves the ring when the program has it. */
 static int64_t fetch_some(const struct fetch *f, int64_t done)
 {
-	struct io_event batch[BATCH];
-	unsigned count;
+	struct context *c = f->context;
+	int error = 0;
 
-	do {
-		count = take(f->context, batch, (unsigned)UK_MIN(f->most - done, (int64_t)BATCH));
-		if (count != 0 && uk_copy_to_user(f->user + (uint64_t)done * sizeof(batch[0]),
-						  batch, count * sizeof(batch[0])) != 0)
-			return done != 0 ? done : -UK_EFAULT;
-		done += count;
-	} while (count != 0 && done < f->most);
-	return done;
+	uk_mutex_lock(&lock);
+	while (error == 0 && c->count != 0 && done < f->most) {
+		error = uk_copy_to_user(f->user + (uint64_t)done * sizeof(c->event[0]),
+					&c->event[c->first], sizeof(c->event[0]));
+		if (error == 0) {
+			c->first = (c->first + 1) % c->room;
+			c->count--;
+			done++;
+		}
+	}
+	uk_mutex_unlock(&lock);
+	return done != 0 ? done : error;
 }
 
 static int64_t fetch(const struct fetch *f)

@@ -26,6 +26,15 @@ void fs_vec_put(struct fs_vec *v);
 
 /* sys_io.c: fsync(2) of what is open */
 int fs_sync(struct uk_file *file, bool data_only);
+/* Flags of a single read or write (pwritev2(2)). Of others there is -UK_EOPNOTSUPP. */
+enum {
+	FS_RWF_HIPRI = 1, /* a hint that this kernel has no use for */
+	FS_RWF_DSYNC = 2,
+	FS_RWF_SYNC = 4,
+	FS_RWF_KNOWN = FS_RWF_HIPRI | FS_RWF_DSYNC | FS_RWF_SYNC,
+};
+/* What the flags add to a write whose result was `done`; the result then. */
+int64_t fs_written(struct uk_file *file, int64_t done, uint32_t flags);
 
 /* An end of a copy from file to file. sys_io.c */
 struct fs_end {

@@ -128,6 +128,14 @@ bool fs_is_eventfd(const struct uk_file *file)
 	return file->ops == &event_ops;
 }
 
+void fs_eventfd_add(struct uk_file *file)
+{
+	struct event *event = file->data;
+
+	(void)event_give(event, 1);
+	uk_wake_all(&event->changed);
+}
+
 /* Takes `data`, which the operations' release frees. */
 static int64_t install(const struct uk_file_ops *ops, void *data, uint32_t flags)
 {

@@ -354,6 +354,7 @@ int64_t fs_memfd_seals(struct uk_file *file, bool add, uint32_t seals);
 
 /* event.c */
 bool fs_is_eventfd(const struct uk_file *file);
+void fs_eventfd_add(struct uk_file *file); /* 1, unless it is full: nobody waits */
 
 /* tty.c */
 extern const struct uk_file_ops fs_tty_ops;

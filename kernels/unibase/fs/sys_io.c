@@ -403,6 +403,16 @@ int fs_sync(struct uk_file *file, bool data_only)
 	return error;
 }
 
+/* What has no disk behind it, a pipe or a socket, has nothing to sync. */
+int64_t fs_written(struct uk_file *file, int64_t done, uint32_t flags)
+{
+	int error = 0;
+
+	if (done > 0 && (flags & (FS_RWF_DSYNC | FS_RWF_SYNC)) != 0)
+		error = fs_sync(file, (flags & FS_RWF_SYNC) == 0);
+	return error == 0 || error == -UK_EINVAL ? done : error;
+}
+
 static int64_t sync_file(uint64_t fd, bool data_only)
 {
 	struct uk_file *file = fs_fd_real(fs_arg_int(fd));
@@ -425,12 +435,9 @@ int64_t uk_sys_fdatasync(const struct uk_sysargs *s)
 	return sync_file(s->a[0], true);
 }
 
-/* RWF_HIPRI is a hint that this kernel has no use for; unknown flags are refused. */
-enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC };
-
 static int64_t vector2(const struct uk_sysargs *s, transfer *move)
 {
-	if ((s->a[5] & ~(uint64_t)RWF_KNOWN) != 0)
+	if ((s->a[5] & ~(uint64_t)FS_RWF_KNOWN) != 0)
 		return -UK_EOPNOTSUPP;
 	return vector(s, s->a[3], s->a[3] == UINT64_MAX, move);
 }
@@ -440,16 +447,16 @@ int64_t uk_sys_preadv2(const struct uk_sysargs *s)
 	return vector2(s, fs_read);
 }
 
-/* What has no disk behind it, a pipe or a socket, has nothing to sync. */
 int64_t uk_sys_pwritev2(const struct uk_sysargs *s)
 {
 	int64_t done = vector2(s, fs_write);
-	int64_t error;
+	struct uk_file *file = fs_fd_real(fs_arg_int(s->a[0]));
 
-	if (done <= 0 || (s->a[5] & (RWF_DSYNC | RWF_SYNC)) == 0)
+	if (file == NULL)
 		return done;
-	error = sync_file(s->a[0], (s->a[5] & RWF_SYNC) == 0);
-	return error == 0 || error == -UK_EINVAL ? done : error;
+	done = fs_written(file, done, (uint32_t)s->a[5]);
+	uk_file_put(file);
+	return done;
 }
 
 int64_t uk_sys_sync(const struct uk_sysargs *s)

@@ -93,9 +93,28 @@ static void contexts(void)
 	done("contexts");
 }
 
+/* What a call that fails made is gone again; no more events are promised than there may be. */
+static void no_leak(void)
+{
+	enum { ALL = 65536 };
+	aio_context_t *constant = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	aio_context_t more = 0;
+
+	check(constant != MAP_FAILED);
+	for (int i = 0; i < 3 * ALL / 16384; i++)
+		fails(syscall(SYS_io_setup, 16384, constant), EFAULT);
+	check(syscall(SYS_io_setup, ALL - 4, &more) == 0 && more != 0);
+	check(syscall(SYS_io_destroy, more) == 0);
+	more = 0;
+	fails(syscall(SYS_io_setup, ALL - 3, &more), EAGAIN);
+	check(munmap(constant, 4096) == 0);
+	done("no leak");
+}
+
 static void transfers(int fd)
 {
 	struct iovec v[2] = { { got, 3 }, { got + 100, 500 } };
+	struct io_event e;
 	struct iocb cb = operation(IOCB_CMD_PWRITE, fd, data, 8192, 0);
 
 	result(&cb);
@@ -110,6 +129,7 @@ static void transfers(int fd)
 	result(&cb);
 	check(memcmp(got, data + 10, 3) == 0 && memcmp(got + 100, data + 13, 500) == 0);
 	cb = operation(IOCB_CMD_PWRITEV, fd, v, 2, 8192);
+	cb.aio_rw_flags = 2; /* RWF_DSYNC */
 	result(&cb);
 	cb = operation(IOCB_CMD_FSYNC, fd, NULL, 0, 0);
 	result(&cb);
@@ -117,6 +137,9 @@ static void transfers(int fd)
 	result(&cb);
 	cb = operation(IOCB_CMD_PREAD, fd, (void *)16, 100, 0);
 	result(&cb);
+	check(submit(&cb) == 1);
+	fails(events(1, 1, (struct io_event *)16, -1), EFAULT);
+	check(events(1, 1, &e, -1) == 1 && e.obj == (uintptr_t)&cb);
 	check(lseek(fd, 0, SEEK_CUR) == 0);
 }
 
@@ -134,6 +157,9 @@ static void refusals(int fd)
 	fails(submit(&bad), EBADF);
 	bad = operation(99, fd, data, 1, 0);
 	fails(submit(&bad), EINVAL);
+	bad = good;
+	bad.aio_rw_flags = 1U << 31;
+	fails(submit(&bad), EOPNOTSUPP);
 	bad = good;
 	bad.aio_reserved2 = 1;
 	fails(submit(&bad), EINVAL);
@@ -153,7 +179,7 @@ static void fetching(int fd)
 	struct iocb cb[3], *list[3];
 	struct io_event e[4];
 	struct pollfd p = { .fd = eventfd(0, 0), .events = POLLIN };
-	uint64_t count;
+	uint64_t count, full = UINT64_MAX - 1;
 
 	for (int i = 0; i < 3; i++) {
 		cb[i] = operation(IOCB_CMD_PREAD, fd, got, (size_t)i + 1, 0);
@@ -168,6 +194,8 @@ static void fetching(int fd)
 	check(events(1, 2, e, -1) == 2 && events(2, 4, e + 2, 10) == 1);
 	for (int i = 0; i < 3; i++)
 		check(e[i].obj == (uintptr_t)&cb[i] && e[i].res == i + 1);
+	/* A full counter is not waited for. */
+	check(write(p.fd, &full, 8) == 8 && submit(&cb[0]) == 1 && events(1, 1, e, -1) == 1);
 	cb[0].aio_resfd = (uint32_t)fd;
 	fails(submit(&cb[0]), EINVAL);
 	check(close(p.fd) == 0);
@@ -182,6 +210,7 @@ int main(void)
 	for (unsigned i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * 5 + i / 256);
 	contexts();
+	no_leak();
 	transfers(fd);
 	refusals(fd);
 	fetching(fd);
