@@ -13,7 +13,8 @@
 
 #include "src/internal.h"
 
-#define NUMBER_ROOM 24
+#define NUMBER_DIGITS 20 /* of any number: one is written over another without cutting the file */
+#define NUMBER_ROOM (NUMBER_DIGITS + 4)
 
 /* 1: read, 0: there is none that is a number. */
 static int read_number(int fd, uint64_t *value)
@@ -28,13 +29,15 @@ static int read_number(int fd, uint64_t *value)
 	return uni_str_u64(text, value) ? 1 : 0;
 }
 
+/* In place: a file that was emptied and written again is sent to the disk when it is closed (ext4's
+ * auto_da_alloc), which takes as long as all else that a small build does. */
 static void write_number(int fd, uint64_t value)
 {
 	char text[NUMBER_ROOM];
-	int size = snprintf(text, sizeof(text), "%" PRIu64 "\n", value);
+	int size = snprintf(text, sizeof(text), "%0*" PRIu64 "\n", NUMBER_DIGITS, value);
 
 	/* A number that is cut short would be another one. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)size, 0) != size)
+	if (pwrite(fd, text, (size_t)size, 0) != size)
 		(void)!ftruncate(fd, 0);
 }
 
