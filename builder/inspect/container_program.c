@@ -81,22 +81,12 @@ static bool go_to(struct looking *l, const char *name, struct uni_store_entry **
 	return true;
 }
 
-static void drop_first(struct uni_strv *v, size_t count)
-{
-	struct uni_strv rest = { .items = NULL };
-
-	for (size_t i = count; i < v->count; i++)
-		uni_strv_add(&rest, v->items[i]);
-	uni_strv_free(v);
-	*v = rest;
-}
-
-/* `words` in front of what is left of the command behind its first `count` words. */
+/* `words` (NULL: none) in place of the first `count`. */
 static void replace_first(struct uni_strv *v, size_t count, const struct uni_strv *words)
 {
 	struct uni_strv whole = { .items = NULL };
 
-	for (size_t i = 0; i < words->count; i++)
+	for (size_t i = 0; words != NULL && i < words->count; i++)
 		uni_strv_add(&whole, words->items[i]);
 	for (size_t i = count; i < v->count; i++)
 		uni_strv_add(&whole, v->items[i]);
@@ -143,7 +133,7 @@ static bool read_interpreter(const struct looking *l, struct uni_store_entry *en
 	line = uni_strndup(text + 2, strcspn(text + 2, "\r\n"));
 	split_words(line, words);
 	if (words->count > 1 && uni_str_eq(uni_path_base(words->items[0]), "env"))
-		drop_first(words, uni_str_eq(words->items[1], "-S") ? 2 : 1);
+		replace_first(words, uni_str_eq(words->items[1], "-S") ? 2 : 1, NULL);
 	return words->count != 0;
 }
 
@@ -169,7 +159,7 @@ static struct uni_store_entry *behind_script(struct looking *l, size_t entrypoin
 				     script, looking_program(l) + (l->named != NULL)),
 			"what the script prepares has to be in the recipe: files, environment, "
 			"arguments");
-	drop_first(&l->argv, entrypoint + 1);
+	replace_first(&l->argv, entrypoint + 1, NULL);
 	return entry;
 }
 
@@ -187,7 +177,7 @@ static struct uni_store_entry *through_interpreter(struct looking *l, struct uni
 				NULL);
 		return NULL;
 	}
-	drop_first(words, 1);
+	replace_first(words, 1, NULL);
 	uni_strv_add(words, script);
 	replace_first(&l->argv, 1, words);
 	return entry;
@@ -200,7 +190,7 @@ static bool plain_command(const char *text, struct uni_strv *words)
 		return false;
 	split_words(text, words);
 	if (words->count > 1 && uni_str_eq(words->items[0], "exec"))
-		drop_first(words, 1);
+		replace_first(words, 1, NULL);
 	return words->count != 0;
 }
 
@@ -219,7 +209,7 @@ static struct uni_store_entry *behind_shell(struct looking *l)
 					     "without one",
 					     text),
 				NULL);
-		drop_first(&words, 1);
+		replace_first(&words, 1, NULL);
 		replace_first(&l->argv, l->argv.count, &words);
 		return entry;
 	}
@@ -261,6 +251,6 @@ struct uni_store_entry *container_choose_program(struct looking *l)
 						: through_interpreter(l, &words);
 	if (is_shell(looking_program(l)) && l->argv.count > 1)
 		return behind_shell(l);
-	drop_first(&l->argv, 1);
+	replace_first(&l->argv, 1, NULL);
 	return entry;
 }
