@@ -139,13 +139,13 @@ struct uni_fetch fetch_of(struct build *b);
 int images_resolve(struct build *b, const struct uni_recipe_input *const *inputs, size_t count,
 		   const struct uni_lock_arch *locked, struct uni_err *err);
 
-/* The recipe's input, unless it is a folder. */
 /* Whether all of it is on this machine, so that a look costs no transfer; false for none. */
 static inline bool input_at_hand(const struct uni_recipe_input *input)
 {
 	return input->kind == UNI_INPUT_FILE || input->kind == UNI_INPUT_PACKAGE ||
 	       (input->kind == UNI_INPUT_IMAGE && input->url == NULL);
 }
+/* The recipe's input, unless it is a folder. */
 int item_resolve(struct build *b, const struct uni_recipe_input *input, struct item *item,
 		 struct uni_err *err);
 #define UNI_AUTO_ITEM __attribute__((cleanup(item_clear)))
@@ -278,7 +278,7 @@ struct volume_use {
 bool volume_use(struct build *b, const struct uni_step *step, size_t input, struct volume_use *use);
 /* op_disk.c */
 int op_disk(struct build *b, size_t index, struct uni_store_record *record, struct uni_err *err);
-/* A pass for these steps, forms of disks; their inputs are there. */
+/* A pass for these steps, two or more forms of disks; their inputs are there. */
 int disk_pass_open(struct disk_pass **pass, struct build *b, const size_t *steps, size_t count,
 		   struct uni_err *err);
 /* All join before the first of them runs, and then either run, each in a thread of its own, or

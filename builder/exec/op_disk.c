@@ -338,7 +338,6 @@ int disk_pass_open(struct disk_pass **out, struct build *b, const size_t *steps,
 		   struct uni_err *err)
 {
 	struct disk_pass *pass UNI_AUTO(disk_pass) = uni_alloc(sizeof(*pass));
-	unsigned forms = count > 1 ? (unsigned)count : 1;
 	int rc = 0;
 
 	pass->disks = uni_alloc_array(count, sizeof(*pass->disks));
@@ -351,7 +350,7 @@ int disk_pass_open(struct disk_pass **out, struct build *b, const size_t *steps,
 	if (rc != 0)
 		return rc;
 	/* Together they keep all processors busy, and each takes its part of the memory. */
-	pass->threads = uni_processors() / forms + 1;
+	pass->threads = uni_processors() / (unsigned)count + 1;
 	*out = pass;
 	pass = NULL;
 	return 0;
