@@ -180,7 +180,8 @@ bool uni_all_zero(const void *data, size_t size)
 }
 
 /* The sum of squares over how often each value occurs (Pearson's chi-squared against even bytes, in
- * 256ths). It has a floor as well: more even than chance is a pattern. */
+ * 256ths). It has a floor as well: more even than chance is a pattern. 256 times that sum must fit
+ * into 64 bits, so that `size` is below 2^28. */
 bool uni_is_noise(const void *data, size_t size)
 {
 	const uint64_t least = 100, most = size / 8;
@@ -188,12 +189,14 @@ bool uni_is_noise(const void *data, size_t size)
 	uint32_t found[2][256] = { { 0 } };
 	uint64_t squares = 0;
 	uint64_t even = (uint64_t)size * size;
+
 	for (size_t i = 0; i + 1 < size; i += 2) { /* by turns: no count waits for the last one */
 		found[0][bytes[i]]++;
 		found[1][bytes[i + 1]]++;
 	}
 	for (size_t i = 0; i < 256; i++) {
 		uint64_t count = (uint64_t)found[0][i] + found[1][i];
+
 		squares += count * count;
 	}
 	return squares * 256 > even + least * size && squares * 256 < even + most * size;

@@ -73,7 +73,6 @@ static int pack_piece(void *user, size_t index, struct uni_err *err)
 	struct gzip *gzip = user;
 	size_t at = index * PIECE;
 	size_t size = gzip->filled - at < PIECE ? gzip->filled - at : PIECE;
-
 	bool noise = uni_is_noise(gzip->data + at, size);
 	struct libdeflate_compressor **with =
 		noise ? &gzip->stores[index] : &gzip->compressors[index];

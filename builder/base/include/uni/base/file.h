@@ -101,8 +101,9 @@ int uni_file_copy(const char *from, const char *path, unsigned mode, struct uni_
  * supported). 1: found, 0: none up to `size`, negative: error. */
 int uni_data_next(int fd, uint64_t size, uint64_t *offset, uint64_t *length, struct uni_err *err);
 bool uni_all_zero(const void *data, size_t size);
-/* Whether these bytes, many thousands, are as even as those that were compressed or encrypted: a
- * compressor that looks at them longer makes them a hundredth smaller at most. */
+/* Whether these bytes, many thousands but less than 256 MiB, are as even as those that were
+ * compressed or encrypted: a compressor that looks at them longer makes them a hundredth smaller at
+ * most. */
 bool uni_is_noise(const void *data, size_t size);
 
 /* Advisory lock on a lock file (created); `exclusive` or shared; waits unless `wait` is false
