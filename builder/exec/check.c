@@ -144,10 +144,9 @@ static void check_program(struct build *b)
 		complain(b, uni_recipe_program_pos(b->recipe), &why);
 }
 
-static void check_tree(struct build *b, const struct uni_recipe_volume *volume)
+static void check_tree(struct build *b, size_t index)
 {
-	struct uni_tree_rules rules = { .mtime = 0 };
-	struct uni_tree *tree UNI_AUTO(uni_tree) = uni_tree_new(&rules);
+	const struct uni_recipe_volume *volume = &b->recipe->volumes[index];
 	struct uni_err why = UNI_ERR_INIT;
 
 	if (volume->source.kind == UNI_INPUT_NONE)
@@ -155,11 +154,10 @@ static void check_tree(struct build *b, const struct uni_recipe_volume *volume)
 	check_package(b, &volume->source);
 	if (volume->source.kind != UNI_INPUT_FILE || !volume->source.folder)
 		return;
-	if (uni_tree_add_folder(tree, ".", volume->source.path, &rules, &why) != 0) {
+	if (volume_look(b, index, &why) != 0)
 		complain(b, volume->source.pos, &why);
-	} else if (volume_fits(b, volume, tree, &why) != 0) {
+	else if (volume_fits(b, volume, b->volumes[index].tree, &why) != 0)
 		complain(b, volume->size_pos, &why);
-	}
 }
 
 int inputs_check(struct build *b, struct uni_err *err)
@@ -176,7 +174,7 @@ int inputs_check(struct build *b, struct uni_err *err)
 		check_package(b, &recipe->files[i].source);
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		if (recipe->volumes[i].format != UNI_FS_TMPFS)
-			check_tree(b, &recipe->volumes[i]);
+			check_tree(b, i);
 	uni_diags_sort(b->diags);
 	return b->diags->errors != 0 ? uni_diags_err(b->diags, UNI_E_INVAL, err) : 0;
 }

@@ -67,8 +67,8 @@ struct source_unit {
 };
 
 struct volume_input {
-	char *name; /* of its source, as the recipe has it */
-	struct uni_tree *tree;
+	char *name;	       /* of its source, as the recipe has it */
+	struct uni_tree *tree; /* NULL: neither resolved nor looked at */
 	struct uni_statscope *scope;
 	struct uni_digest digest;
 	bool cold;
@@ -205,9 +205,9 @@ int base_kernel(struct build *b, const struct uni_step *step, const struct uni_b
 /* volume.c */
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
-/* What the volume's source holds, as its rules have it; `tree` is empty. */
-int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
-		struct uni_err *err);
+/* Its tree for those who only look: the resolved one; in a check, which resolves none, its source
+ * is read, once. It stays NULL where that is not at hand. */
+int volume_look(struct build *b, size_t index, struct uni_err *err);
 /* UNI_E_LIMIT where the sizes of its files alone say that the volume's size is too small. */
 int volume_fits(const struct build *b, const struct uni_recipe_volume *volume,
 		const struct uni_tree *tree, struct uni_err *err);

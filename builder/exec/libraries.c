@@ -11,18 +11,12 @@
 
 enum { LINKS_MAX = 40 };
 
-struct machine {
-	struct build *b;
-	struct uni_tree **trees; /* one for each volume; NULL: not known, or empty */
-	struct uni_tree **made;	 /* those that are not the build's own */
-};
-
 enum place { PLACE_ABSENT, PLACE_FOLDER, PLACE_FILE, PLACE_LINK, PLACE_UNKNOWN };
 
 /* What stands at a path: a file's content on this machine, or a link's target, in `*text`. */
-static enum place look_in_files(const struct machine *m, const char *path, char **text)
+static enum place look_in_files(const struct build *b, const char *path, char **text)
 {
-	const struct uni_recipe *recipe = m->b->recipe;
+	const struct uni_recipe *recipe = b->recipe;
 
 	for (size_t i = 0; i < recipe->file_count; i++) {
 		const struct uni_recipe_file *file = &recipe->files[i];
@@ -61,13 +55,13 @@ static enum place look_in_tree(const struct uni_tree *tree, const char *folder, 
 	return PLACE_FILE;
 }
 
-static const struct uni_recipe_volume *volume_of(const struct machine *m, const char *path,
+static const struct uni_recipe_volume *volume_of(const struct build *b, const char *path,
 						 size_t *index)
 {
 	const struct uni_recipe_volume *found = NULL;
 
-	for (size_t i = 0; i < m->b->recipe->volume_count; i++) {
-		const struct uni_recipe_volume *volume = &m->b->recipe->volumes[i];
+	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
 
 		if (uni_path_inside(path, volume->mount) &&
 		    (found == NULL || strlen(volume->mount) > strlen(found->mount))) {
@@ -78,23 +72,23 @@ static const struct uni_recipe_volume *volume_of(const struct machine *m, const 
 	return found;
 }
 
-static enum place look(const struct machine *m, const char *path, char **text)
+static enum place look(const struct build *b, const char *path, char **text)
 {
 	size_t index = 0;
-	const struct uni_recipe_volume *volume = volume_of(m, path, &index);
+	const struct uni_recipe_volume *volume = volume_of(b, path, &index);
 	const struct uni_recipe_input *source = volume != NULL ? &volume->source : NULL;
 	const char *below;
 
 	if (volume == NULL) {
-		enum place place = look_in_files(m, path, text);
+		enum place place = look_in_files(b, path, text);
 
 		/* A folder of the root exists as far as it is on the way to something. */
 		return place == PLACE_ABSENT ? PLACE_FOLDER : place;
 	}
 	below = path + strlen(volume->mount);
 	below += *below == '/';
-	if (m->trees[index] != NULL)
-		return look_in_tree(m->trees[index],
+	if (b->volumes[index].tree != NULL)
+		return look_in_tree(b->volumes[index].tree,
 				    source->kind == UNI_INPUT_FILE && source->folder ? source->path
 										     : NULL,
 				    *below != '\0' ? below : ".", text);
@@ -147,7 +141,7 @@ static bool walk_follow(struct walk *w, const char *target, const char *behind)
 }
 
 /* `*real`: the path where links lead. */
-static bool find_real(const struct machine *m, const char *path, char **source, char **real)
+static bool find_real(const struct build *b, const char *path, char **source, char **real)
 {
 	__attribute__((cleanup(walk_clear))) struct walk w = { .at = uni_strdup("/"),
 							       .rest = uni_strdup(path) };
@@ -155,7 +149,7 @@ static bool find_real(const struct machine *m, const char *path, char **source, 
 	for (;;) {
 		const char *behind;
 		UNI_AUTO_FREE char *next = walk_next(&w, &behind), *text = NULL;
-		enum place place = look(m, next, &text);
+		enum place place = look(b, next, &text);
 
 		if (place == PLACE_FILE && *behind == '\0') {
 			*source = text;
@@ -182,43 +176,24 @@ static bool find_file(void *user, const char *path, char **source)
 }
 
 /* The folder where a program is, as loaders tell it; NULL: not known. */
-static char *real_folder(const struct machine *m, const char *path)
+static char *real_folder(const struct build *b, const char *path)
 {
 	UNI_AUTO_FREE char *source = NULL, *real = NULL;
 
-	if (m->b->recipe->app.path == NULL)
+	if (b->recipe->app.path == NULL)
 		return uni_path_dir(path);
-	return find_real(m, path, &source, &real) && real != NULL ? uni_path_dir(real) : NULL;
+	return find_real(b, path, &source, &real) && real != NULL ? uni_path_dir(real) : NULL;
 }
 
-/* A build has resolved its volumes already; a check has not. */
-static int fill(struct machine *m, struct uni_err *err)
+/* What `look` looks into. A build has it already. */
+static int read_volumes(struct build *b, struct uni_err *err)
 {
-	const struct uni_recipe *recipe = m->b->recipe;
-	const struct uni_tree_rules rules = { .mtime = 0 };
 	int rc = 0;
 
-	m->trees = uni_alloc_array(recipe->volume_count + 1, sizeof(*m->trees));
-	m->made = uni_alloc_array(recipe->volume_count + 1, sizeof(*m->made));
-	for (size_t i = 0; rc == 0 && i < recipe->volume_count; i++) {
-		if (m->b->volumes != NULL && m->b->volumes[i].tree != NULL)
-			m->trees[i] = m->b->volumes[i].tree;
-		else if (input_at_hand(&recipe->volumes[i].source))
-			m->trees[i] = m->made[i] = uni_tree_new(&rules);
-		if (m->made[i] != NULL)
-			rc = volume_fill(m->b, &recipe->volumes[i], m->made[i], err);
-	}
+	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++)
+		rc = volume_look(b, i, err);
 	return rc;
 }
-
-static void machine_clear(struct machine *m)
-{
-	for (size_t i = 0; m->made != NULL && i < m->b->recipe->volume_count; i++)
-		uni_tree_free(m->made[i]);
-	free(m->made);
-	free(m->trees);
-}
-#define AUTO_MACHINE __attribute__((cleanup(machine_clear)))
 
 static const char *search_path(const struct uni_recipe *recipe)
 {
@@ -242,10 +217,9 @@ static void complain(struct build *b, const struct uni_elf *program,
 
 int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err)
 {
-	struct machine m AUTO_MACHINE = { .b = b };
 	UNI_AUTO_FREE char *path = uni_plan_program_path(b->recipe), *folder = NULL;
 	struct uni_library_view view = { .find = find_file,
-					 .user = &m,
+					 .user = b,
 					 .search = search_path(b->recipe),
 					 .cwd = b->recipe->app.cwd };
 	UNI_AUTO_LIBRARIES struct uni_libraries found = UNI_LIBRARIES_INIT;
@@ -253,10 +227,10 @@ int libraries_check(struct build *b, const struct uni_elf *program, struct uni_e
 
 	if (program->interpreter == NULL)
 		return 0;
-	rc = fill(&m, err);
+	rc = read_volumes(b, err);
 	if (rc != 0)
 		return rc;
-	folder = real_folder(&m, path);
+	folder = real_folder(b, path);
 	view.origin = folder;
 	rc = uni_libraries_find(program, &view, &found, err);
 	if (rc == UNI_E_NOENT) {
@@ -274,13 +248,12 @@ int libraries_check(struct build *b, const struct uni_elf *program, struct uni_e
 
 int volume_program_open(struct build *b, struct uni_elf **elf, struct uni_err *err)
 {
-	struct machine m AUTO_MACHINE = { .b = b };
 	UNI_AUTO_FREE char *source = NULL;
 	const char *path = b->recipe->app.path;
 
-	if (fill(&m, err) != 0)
+	if (read_volumes(b, err) != 0)
 		return err->code;
-	if (!find_file(&m, path, &source))
+	if (!find_file(b, path, &source))
 		return uni_err_set(err, UNI_E_NOENT, "[app]: path \"%s\" is no file of its volume",
 				   path);
 	if (source == NULL)

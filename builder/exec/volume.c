@@ -71,7 +71,7 @@ static int add_archive(struct build *b, const struct uni_recipe_input *input, st
 	return rc != 0 ? rc : tarball_add(b, &item, tree, rules, err);
 }
 
-int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
+static int fill(struct build *b, const struct uni_recipe_volume *volume, struct uni_tree *tree,
 		struct uni_err *err)
 {
 	const struct uni_recipe_input *source = &volume->source;
@@ -86,6 +86,32 @@ int volume_fill(struct build *b, const struct uni_recipe_volume *volume, struct 
 	if (source->kind == UNI_INPUT_IMAGE)
 		return image_add(b, source, tree, &rules, err);
 	return add_archive(b, source, tree, &rules, err);
+}
+
+static struct volume_input *volume_inputs(struct build *b)
+{
+	if (b->volumes == NULL)
+		b->volumes = uni_alloc_array(b->recipe->volume_count + 1, sizeof(*b->volumes));
+	return b->volumes;
+}
+
+int volume_look(struct build *b, size_t index, struct uni_err *err)
+{
+	const struct uni_recipe_volume *volume = &b->recipe->volumes[index];
+	const struct uni_tree_rules rules = rules_of(volume);
+	struct volume_input *in = &volume_inputs(b)[index];
+	struct uni_tree *tree UNI_AUTO(uni_tree) = NULL;
+	int rc;
+
+	if (in->tree != NULL || !input_at_hand(&volume->source))
+		return 0;
+	tree = uni_tree_new(&rules);
+	rc = fill(b, volume, tree, err);
+	if (rc != 0)
+		return rc;
+	in->tree = tree;
+	tree = NULL;
+	return 0;
 }
 
 /* A squashfs learns nothing of its partition's size, which therefore moves none of its bytes. */
@@ -171,7 +197,7 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 	in->scope = uni_statcache_scope(b->stats, scope);
 	in->tree = uni_tree_new(&rules);
 	uni_tree_find_secrets(in->tree);
-	rc = volume_fill(b, volume, in->tree, err);
+	rc = fill(b, volume, in->tree, err);
 	if (rc == 0 && volume_fits(b, volume, in->tree, err) != 0)
 		return uni_recipe_place(b->recipe, volume->size_pos, err);
 	if (rc == 0)
@@ -188,14 +214,14 @@ static int resolve_volume(struct build *b, const struct uni_recipe_volume *volum
 
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err)
 {
+	struct volume_input *in = volume_inputs(b);
 	int rc = 0;
 
-	b->volumes = uni_alloc_array(b->recipe->volume_count + 1, sizeof(*b->volumes));
 	for (size_t i = 0; rc == 0 && i < b->recipe->volume_count; i++) {
 		if (b->recipe->volumes[i].format == UNI_FS_TMPFS)
 			continue;
-		rc = resolve_volume(b, &b->recipe->volumes[i], &b->volumes[i], hash_all, err);
-		if (rc == 0 && b->volumes[i].cold)
+		rc = resolve_volume(b, &b->recipe->volumes[i], &in[i], hash_all, err);
+		if (rc == 0 && in[i].cold)
 			volume_start_early(b, i);
 	}
 	return rc;
