@@ -106,7 +106,6 @@ static void rules(const char *path)
 	close(write_only);
 }
 
-/* The program's text through its file, and its file through a mapping. */
 /* What is not wanted in memory any more is no less there: synced, changed since, or mapped. */
 static void given_up(const char *path)
 {
@@ -127,6 +126,7 @@ static void given_up(const char *path)
 	check(munmap(a, PAGE) == 0 && close(fd) == 0);
 }
 
+/* The program's text through its file, and its file through a mapping. */
 static void own_file(void)
 {
 	int fd = open("/proc/self/exe", O_RDONLY);

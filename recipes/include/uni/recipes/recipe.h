@@ -378,6 +378,11 @@ struct uni_recipe {
 /* Whether it asks for a network by itself. */
 bool uni_recipe_has_network(const struct uni_recipe *recipe);
 
+/* By what the program is called where nothing else is said: its first argument. */
+const char *uni_recipe_argv0(const struct uni_recipe *recipe);
+/* Where the recipe says which program. */
+struct uni_pos uni_recipe_program_pos(const struct uni_recipe *recipe);
+
 struct uni_recipe_options {
 	const char *variant; /* NULL: none */
 	bool allow_outside;  /* paths may leave the recipe's folder */
@@ -390,11 +395,6 @@ struct uni_recipe_options {
  * recipe with errors), UNI_E_LIMIT or what reading the file gave (nothing is in `diags` then), and
  * `err` tells the first.
  */
-/* By what the program is called where nothing else is said: its first argument. */
-const char *uni_recipe_argv0(const struct uni_recipe *recipe);
-/* Where the recipe says which program. */
-struct uni_pos uni_recipe_program_pos(const struct uni_recipe *recipe);
-
 int uni_recipe_load(struct uni_recipe **out, const char *path,
 		    const struct uni_recipe_options *options, struct uni_diags *diags,
 		    struct uni_err *err);

@@ -47,10 +47,10 @@ int uni_package_install(struct uni_store *store, const char *file, struct uni_in
 			struct uni_err *err);
 /* A package file used without being installed: unpacked into the store on first use, found there by
  * the digest of the archive afterwards, and collected like any result. */
-/* Whether it was loaded before, without a look at its files. */
-bool uni_package_here(struct uni_store *store, const struct uni_digest *archive);
 int uni_package_load(struct uni_store *store, const char *file, const struct uni_digest *archive,
 		     struct uni_installed **installed, struct uni_err *err);
+/* Whether that archive was loaded before, without a look at its files. */
+bool uni_package_here(struct uni_store *store, const struct uni_digest *archive);
 /* 1: the package that was loaded from the archive of that digest before; 0: it is not there. */
 int uni_package_known(struct uni_store *store, const struct uni_digest *archive,
 		      struct uni_installed **installed, struct uni_err *err);
