@@ -222,6 +222,7 @@ void model_build(struct model *m)
 	model_secrets(m);
 	model_volumes(m);
 	model_check_mounts(m);
+	model_check_places(m);
 	model_outputs(m);
 	model_tests(m);
 }

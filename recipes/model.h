@@ -52,6 +52,8 @@ void model_secrets(struct model *m);
 void model_files(struct model *m);
 void model_volumes(struct model *m);
 void model_check_mounts(struct model *m);
+/* model_place.c; behind all of these */
+void model_check_places(struct model *m);
 /* model_output.c */
 void model_outputs(struct model *m);
 /* model_test.c; behind all others */

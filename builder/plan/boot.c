@@ -13,7 +13,7 @@
  * upstream OpenSSL set it.
  */
 const char *const uni_plan_ca_paths[] = {
-	"/etc/ssl/certs/ca-certificates.crt",		     /* Debian, Alpine, Arch, Gentoo */
+	UNI_RECIPE_CA_PLACE,				     /* Debian, Alpine, Arch, Gentoo */
 	"/boot/system/data/ssl/CARootCertificates.pem",	     /* Haiku, in Go's list */
 	"/etc/certs/ca-certificates.crt",		     /* Solaris 11.2 */
 	"/etc/openssl/certs/ca-certificates.crt",	     /* NetBSD */
@@ -35,8 +35,9 @@ const char *const uni_plan_ca_paths[] = {
 
 char *uni_plan_program_path(const struct uni_recipe *recipe)
 {
-	return recipe->app.path != NULL ? uni_strdup(recipe->app.path)
-					: uni_asprintf("/bin/%s", recipe->image.name);
+	return recipe->app.path != NULL
+		       ? uni_strdup(recipe->app.path)
+		       : uni_asprintf(UNI_RECIPE_PROGRAM_FOLDER "/%s", recipe->image.name);
 }
 
 static void add_texts(struct uni_strv *to, const struct uni_recipe_texts *from)

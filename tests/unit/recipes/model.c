@@ -35,7 +35,7 @@ static const char full[] = "[image]\n"
 			   "libraries = [\"lib.a\", \"pkg:zlib\"]\n"
 			   "args = [\"-v\", \"two words\\n\"]\n"
 			   "env = { ZED = \"1\", ALPHA = \"\" }\n"
-			   "cwd = \"/srv\"\n"
+			   "cwd = \"/www\"\n"
 			   "jit = true\n"
 			   "user = 999\n"
 			   "[ca]\n"
@@ -124,7 +124,7 @@ static void app_is_read(void **state)
 	assert_int_equal(app->env_count, 2);
 	assert_string_equal(app->env[0].name, "ALPHA");
 	assert_string_equal(app->env[1].value, "1");
-	assert_string_equal(app->cwd, "/srv");
+	assert_string_equal(app->cwd, "/www");
 	assert_true(app->jit);
 	assert_int_equal(app->user, 999);
 	assert_int_equal(app->group, 999);

@@ -22,6 +22,9 @@
 #define UNI_RECIPE_NAME_MAX 64	   /* bytes of an image's or a volume's name */
 #define UNI_RECIPE_EMBED_MAX (4u << 20)
 #define UNI_RECIPE_WRITABLE_MIN (8u << 20) /* least size of a volume that is written to */
+#define UNI_RECIPE_PROGRAM_FOLDER "/bin"   /* the program is there, named like the image */
+/* Where the CA bundle is; the other paths at which programs look are links to it. */
+#define UNI_RECIPE_CA_PLACE "/etc/ssl/certs/ca-certificates.crt"
 
 struct uni_recipe_text {
 	char *text;

@@ -20,6 +20,7 @@
 #define UNI_CONFIG_MAGIC "UNICFG1" /* 8 bytes with its NUL */
 #define UNI_CONFIG_VERSION 1
 #define UNI_CONFIG_MAX (1u << 20) /* bytes of a whole record */
+#define UNI_CONFIG_PATH_MAX 255	  /* bytes of any path in it */
 #define UNI_CONFIG_FWCFG "opt/org.uni/config"
 /* Elsewhere in SMBIOS: OEM strings (type 11) of this, a colon and hexadecimal digits of lower case,
  * whose bytes in the strings' order are the record. */
