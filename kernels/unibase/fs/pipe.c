@@ -10,7 +10,9 @@
 enum { PAGES_USUAL = 16, PAGES_MAX = 256, ATOMIC = 4096 };
 
 static const struct uk_file_ops pipe_ops;
-static struct uk_mutex making = UK_MUTEX_INIT(making);
+/* Guards which pipe an inode has, and who has it open. Not the pipe's own lock, under which a
+ * splice may sleep for long: closing one pipe must not wait for that, nor opening another. */
+static struct uk_mutex opening = UK_MUTEX_INIT(opening);
 
 static struct fs_pipe *pipe_new(void)
 {
@@ -44,6 +46,7 @@ static void pipe_free(struct fs_pipe *pipe)
 void fs_pipe_taken(struct fs_pipe *pipe, uint64_t size)
 {
 	struct uk_page **page = fs_pipe_page(pipe, pipe->head);
+	uint64_t start = UK_ALIGN_DOWN(pipe->head, UK_PAGE_SIZE);
 	bool empty;
 
 	pipe->head += size;
@@ -54,9 +57,9 @@ void fs_pipe_taken(struct fs_pipe *pipe, uint64_t size)
 		uk_page_put(*page);
 		*page = NULL;
 	}
-	/* An empty pipe starts on a page again: all of its room is there. */
+	/* An empty pipe starts on that page again: all of its room is there. */
 	if (empty)
-		pipe->head = pipe->tail = UK_ALIGN_DOWN(pipe->head, UK_PAGE_SIZE);
+		pipe->head = pipe->tail = start;
 }
 
 int64_t fs_pipe_take(struct fs_pipe *pipe, struct uk_iter *to)
@@ -219,15 +222,13 @@ static void detach(struct uk_inode *inode, struct fs_pipe *pipe, bool reads, boo
 {
 	bool last;
 
-	uk_mutex_lock(&making);
-	uk_mutex_lock(&pipe->lock);
+	uk_mutex_lock(&opening);
 	pipe->readers -= reads;
 	pipe->writers -= writes;
 	last = pipe->readers == 0 && pipe->writers == 0;
-	uk_mutex_unlock(&pipe->lock);
 	if (last)
 		inode->pipe = NULL;
-	uk_mutex_unlock(&making);
+	uk_mutex_unlock(&opening);
 	uk_wake_all(&pipe->to_read);
 	uk_wake_all(&pipe->to_write);
 	if (last)
@@ -243,19 +244,17 @@ static struct fs_pipe *attach(struct uk_inode *inode, bool reads, bool writes)
 {
 	struct fs_pipe *pipe;
 
-	uk_mutex_lock(&making);
+	uk_mutex_lock(&opening);
 	if (inode->pipe == NULL)
 		inode->pipe = pipe_new();
 	pipe = inode->pipe;
 	if (pipe != NULL) {
-		uk_mutex_lock(&pipe->lock);
 		pipe->readers += reads;
 		pipe->readers_ever += reads;
 		pipe->writers += writes;
 		pipe->writers_ever += writes;
-		uk_mutex_unlock(&pipe->lock);
 	}
-	uk_mutex_unlock(&making);
+	uk_mutex_unlock(&opening);
 	return pipe;
 }
 

@@ -11,7 +11,8 @@ struct fs_pipe {
 	struct uk_waitq to_read, to_write;
 	struct uk_page **page; /* [pages]; those that hold nothing may be NULL */
 	unsigned pages;
-	uint64_t head, tail; /* bytes read, bytes written, since the start */
+	uint64_t head, tail; /* where the first byte stands, and where the next one will */
+	/* pipe.c's, looked at without the lock. */
 	unsigned readers, writers;
 	unsigned readers_ever, writers_ever; /* openings, for who waits for one */
 };

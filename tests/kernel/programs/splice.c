@@ -219,6 +219,37 @@ static void tcp(void)
 	done("tcp");
 }
 
+static void *move_one(void *from)
+{
+	check(splice(*(int *)from, NULL, a[1], NULL, 1, 0) == 1);
+	return NULL;
+}
+
+static void *close_reader(void *arg)
+{
+	(void)arg;
+	check(close(a[0]) == 0);
+	return NULL;
+}
+
+/* While one pipe is spliced into and closed, others come and go. */
+static void long_wait(void)
+{
+	pthread_t mover, closer;
+	int s[2];
+
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && pipe(a) == 0);
+	check(pthread_create(&mover, NULL, move_one, &s[0]) == 0);
+	usleep(20000);
+	check(pthread_create(&closer, NULL, close_reader, NULL) == 0);
+	usleep(20000);
+	check(pipe(b) == 0 && write(b[1], "b", 1) == 1 && close(b[0]) == 0 && close(b[1]) == 0);
+	check(write(s[1], "a", 1) == 1);
+	check(pthread_join(mover, NULL) == 0 && pthread_join(closer, NULL) == 0);
+	check(close(a[1]) == 0 && close(s[0]) == 0 && close(s[1]) == 0);
+	done("long wait");
+}
+
 int main(void)
 {
 	int file = open("/tmp/splice-file", O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -232,6 +263,7 @@ int main(void)
 	no_readers(file);
 	sockets();
 	tcp();
+	long_wait();
 	check(unlink("/tmp/splice-file") == 0);
 	return 0;
 }
