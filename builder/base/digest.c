@@ -1,13 +1,12 @@
 /*
- * SHA-256 of memory and files, by libcrypto, which is loaded with the first hash. Its low-level
- * functions: EVP would fetch a provider first, which costs milliseconds.
+ * SHA-256 of memory and files, by libcrypto's low-level functions, which are linked in: nearly
+ * every command hashes, and to load the library for them takes more than a millisecond.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "internal.h"
 #include <endian.h>
 #include <errno.h>
 #include <openssl/sha.h>
-#include <pthread.h>
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/mem.h>
@@ -18,20 +17,6 @@
 
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(struct uni_hash), "SHA256_CTX");
 
-#define FNS(X) X(SHA256_Init) X(SHA256_Update) X(SHA256_Final)
-static struct {
-	FNS(UNI_LAZY_FIELD)
-} lib;
-static const char *const lib_names[] = { FNS(UNI_LAZY_NAME) };
-
-static void load(void)
-{
-	struct uni_err err = UNI_ERR_INIT;
-
-	if (uni_lazy_load("libcrypto.so.3", lib_names, UNI_COUNT(lib_names), &lib, &err) != 0)
-		uni_end(err.text);
-}
-
 static SHA256_CTX *context(struct uni_hash *hash)
 {
 	return (SHA256_CTX *)(void *)hash->state;
@@ -39,23 +24,20 @@ static SHA256_CTX *context(struct uni_hash *hash)
 
 void uni_hash_start(struct uni_hash *hash)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, load);
-	lib.SHA256_Init(context(hash));
+	SHA256_Init(context(hash));
 }
 
 void uni_hash_add(struct uni_hash *hash, const void *data, size_t size)
 {
 	if (size != 0)
-		lib.SHA256_Update(context(hash), data, size);
+		SHA256_Update(context(hash), data, size);
 }
 
 struct uni_digest uni_hash_end(struct uni_hash *hash)
 {
 	struct uni_digest digest;
 
-	lib.SHA256_Final(digest.bytes, context(hash));
+	SHA256_Final(digest.bytes, context(hash));
 	return digest;
 }
 

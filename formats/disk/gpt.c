@@ -10,15 +10,21 @@
 _Static_assert((int)GPT_ENTRIES == UNI_DISK_PARTITIONS_MAX, "one limit");
 _Static_assert((int)MBR_CODE_SIZE == UNI_STAGE1_SIZE, "one limit");
 
+/* CRC-32 (ISO 3309), half a byte at a time. */
 uint32_t gpt_crc32(uint32_t crc, const void *data, size_t size)
 {
+	static const uint32_t table[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
 	const uint8_t *p = data;
 
 	crc = ~crc;
 	while (size-- != 0) {
 		crc ^= *p++;
-		for (int bit = 0; bit < 8; bit++)
-			crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
+		crc = crc >> 4 ^ table[crc & 15u];
+		crc = crc >> 4 ^ table[crc & 15u];
 	}
 	return ~crc;
 }

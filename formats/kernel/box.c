@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include <uni/abi/crc32c.h>
+#include <uni/base/checksum.h>
 #include <uni/base/file.h>
 #include <uni/kernel/kernel.h>
 
@@ -17,24 +18,6 @@ enum {
 
 #define ELF_MAX (UINT64_C(1) << 32)
 #define UNPACKED_MAX (UINT64_C(256) << 20)
-
-/* CRC-32C by table: the bitwise form of the ABI header takes 30 ms for a megabyte. */
-static uint32_t crc32c_add(uint32_t crc, const void *data, size_t size)
-{
-	static _Thread_local uint32_t table[256];
-	const uint8_t *p = data;
-
-	if (table[1] == 0)
-		for (uint32_t i = 0; i < 256; i++) {
-			table[i] = i;
-			for (int bit = 0; bit < 8; bit++)
-				table[i] = table[i] >> 1 ^ (0x82f63b78u & (0u - (table[i] & 1u)));
-		}
-	crc = ~crc;
-	while (size-- != 0)
-		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
-	return ~crc;
-}
 
 static void seal(struct uni_box_header *header)
 {
@@ -55,7 +38,7 @@ static int write_packed(struct packing *p, const void *data, size_t size, struct
 {
 	p->header.codec = UNI_BOX_LZ4;
 	p->header.stored_size = size;
-	p->header.stored_crc32c = crc32c_add(0, data, size);
+	p->header.stored_crc32c = uni_checksum(0, data, size);
 	return uni_pwrite_full(p->fd, data, size, UNI_BOX_HEADER_SIZE, "kernel box", err);
 }
 
@@ -79,7 +62,7 @@ static int write_stored(struct packing *p, uint64_t size, struct uni_err *err)
 		if (rc != 0)
 			return rc;
 		uni_hash_add(&hash, chunk, part);
-		p->header.stored_crc32c = crc32c_add(p->header.stored_crc32c, chunk, part);
+		p->header.stored_crc32c = uni_checksum(p->header.stored_crc32c, chunk, part);
 		at += part;
 	}
 	digest = uni_hash_end(&hash);
@@ -198,7 +181,8 @@ static int unpack_lz4(const struct uni_box_header *header, int fd, uint64_t offs
 		return err->code;
 	rc = uni_pread_full(fd, packed, (size_t)header->stored_size, offset + UNI_BOX_HEADER_SIZE,
 			    name, err);
-	if (rc == 0 && crc32c_add(0, packed, (size_t)header->stored_size) != header->stored_crc32c)
+	if (rc == 0 &&
+	    uni_checksum(0, packed, (size_t)header->stored_size) != header->stored_crc32c)
 		rc = damaged(name, "its checksum is wrong", err);
 	if (rc == 0)
 		rc = codec_lz4_unpack(packed, (size_t)header->stored_size, elf,

@@ -199,13 +199,16 @@ static void add_piece(struct piece *pieces, size_t *count, const char *data, siz
 			(struct piece){ .from = data + from, .before = from, .size = to - from };
 }
 
-static void add_halves(struct piece *pieces, size_t *count, const char *data, size_t from,
-		       size_t to)
+/* On how many threads: one costs more than a small piece takes. */
+static unsigned add_halves(struct piece *pieces, size_t *count, const char *data, size_t from,
+			   size_t to)
 {
-	size_t middle = to - from >= (size_t)2 * HALF_LEAST ? from + (to - from) / 2 : to;
+	bool halved = to - from >= (size_t)2 * HALF_LEAST;
+	size_t middle = halved ? from + (to - from) / 2 : to;
 
 	add_piece(pieces, count, data, from, middle);
 	add_piece(pieces, count, data, middle, to);
+	return halved ? 2 : 1;
 }
 
 static int pack(const char *data, size_t size, struct codec_range packed_already, uint8_t **out,
@@ -213,14 +216,15 @@ static int pack(const char *data, size_t size, struct codec_range packed_already
 {
 	struct piece pieces[PIECES_MAX] = { 0 };
 	size_t count = 0;
+	unsigned threads;
 	int rc;
 
 	add_piece(pieces, &count, data, 0, packed_already.from);
 	add_piece(pieces, &count, data, packed_already.from, packed_already.to);
 	if (packed_already.from < packed_already.to)
 		pieces[count - 1].as_it_is = true;
-	add_halves(pieces, &count, data, packed_already.to, size);
-	rc = uni_pool_run(count, 2, pack_piece, pieces, err);
+	threads = add_halves(pieces, &count, data, packed_already.to, size);
+	rc = uni_pool_run(count, threads, pack_piece, pieces, err);
 	if (rc == 0)
 		rc = join_all(pieces, count, out, packed, err);
 	for (size_t i = 0; i < count; i++)

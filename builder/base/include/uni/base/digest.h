@@ -1,5 +1,5 @@
 /*
- * SHA-256 (FIPS 180-4) by OpenSSL, loaded on first use. Text form everywhere: "sha256:" and 64
+ * SHA-256 (FIPS 180-4) by OpenSSL. Text form everywhere: "sha256:" and 64
  * lower-case hex.
  */
 #ifndef UNI_BASE_DIGEST_H
