@@ -22,6 +22,7 @@
 
 #define MANIFEST_SUFFIX ".manifest.json"
 #define MANIFEST_MAX (64u << 20)
+#define LARGE (4u << 20)
 
 enum { LOOK_WORDS = 6 }; /* in front of the name */
 
@@ -306,9 +307,19 @@ static int fill_one(void *user, size_t index, struct uni_err *err)
 	return rc != 0 ? uni_err_context(err, "%s", h->result->artifacts[artifact].path) : 0;
 }
 
+/* Threads for those whose copies take longer than a thread does to start; 0: as many as may be. */
+static unsigned pending_threads(const struct pending *pending)
+{
+	size_t large = 0;
+
+	for (size_t i = 0; i < pending->count; i++)
+		large += pending->h->blobs[pending->artifacts[i]]->size >= LARGE;
+	return large > 1 ? 0 : 1;
+}
+
 static int pending_commit(struct pending *pending, struct uni_err *err)
 {
-	int rc = uni_pool_run(pending->count, 0, fill_one, pending, err);
+	int rc = uni_pool_run(pending->count, pending_threads(pending), fill_one, pending, err);
 
 	return rc != 0 ? rc
 		       : uni_outfile_commit_all(pending->files, pending->count,

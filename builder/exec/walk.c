@@ -1,8 +1,8 @@
 /*
  * Walking the plan. First from what is wanted downwards: a step whose result is in the store needs
- * nothing below it. Then the others upwards, on as many threads as there are processors: once a
- * step's inputs are there it is looked up again by what these are, not by how they came about, and
- * only then run. While a step is run its key is locked, so that of two builds one runs it.
+ * nothing below it. Then the others upwards, on up to as many threads as there are processors: once
+ * a step's inputs are there it is looked up again by what these are, not by how they came about,
+ * and only then run. While a step is run its key is locked, so that of two builds one runs it.
  */
 #include "internal.h"
 
@@ -11,12 +11,17 @@
 #include <uni/base/pool.h>
 #include <uni/base/system.h>
 
+#define HELPERS_MAX 63
+
 struct walk {
 	struct build *b;
 	pthread_mutex_t mutex; /* of all below, of the plan's keys, and of the runs' flags */
 	pthread_cond_t changed;
-	size_t left; /* needed and not done */
-	int failed;  /* lowest step that failed, or -1 */
+	pthread_t helpers[HELPERS_MAX];
+	size_t helper_count;
+	size_t waiting; /* threads without a step that is ready */
+	size_t left;	/* needed and not done */
+	int failed;	/* lowest step that failed, or -1 */
 	struct uni_err err;
 	struct uni_buf messages; /* of the failed step */
 };
@@ -337,6 +342,29 @@ static void add_job(struct walk *w, size_t index, struct job *job)
 	b->runs[index].started = true;
 }
 
+/* The first that can be made; the plan's count: none. */
+static size_t first_ready(const struct walk *w)
+{
+	size_t index = 0;
+
+	while (index < uni_plan_count(w->b->plan) && !ready(w, index))
+		index++;
+	return index;
+}
+
+static void *work(void *user);
+
+/* One thread more, where a step is ready that nobody is free for: a plan that is a chain needs
+ * none. Without it the step only waits. */
+static void call_helper(struct walk *w)
+{
+	if (w->waiting != 0 || w->helper_count == HELPERS_MAX ||
+	    w->helper_count + 1 >= uni_processors() || first_ready(w) == uni_plan_count(w->b->plan))
+		return;
+	if (pthread_create(&w->helpers[w->helper_count], NULL, work, w) == 0)
+		w->helper_count++;
+}
+
 /* Waits for steps that can be made, and takes the first with what goes along; 0: there is nothing
  * more to do. `jobs` has room for the whole plan. */
 static size_t take_jobs(struct walk *w, struct job *jobs)
@@ -345,15 +373,18 @@ static size_t take_jobs(struct walk *w, struct job *jobs)
 	size_t count = 0;
 
 	while (w->left != 0 && w->failed < 0) {
-		for (size_t i = 0; i < plan; i++) {
-			if (!ready(w, i))
-				continue;
-			for (size_t j = i; j < plan; j++)
-				if (goes_along(w, i, j))
-					add_job(w, j, &jobs[count++]);
+		size_t first = first_ready(w);
+
+		for (size_t i = first; i < plan; i++)
+			if (goes_along(w, first, i))
+				add_job(w, i, &jobs[count++]);
+		if (count != 0) {
+			call_helper(w);
 			return count;
 		}
+		w->waiting++;
 		pthread_cond_wait(&w->changed, &w->mutex);
+		w->waiting--;
 	}
 	return 0;
 }
@@ -396,20 +427,12 @@ static void *work(void *user)
 	return NULL;
 }
 
+/* This thread is one of those that work. None is called when it has ended. */
 static void work_all(struct walk *w)
 {
-	pthread_t threads[64];
-	size_t wanted = uni_processors(), count = 0;
-
-	if (wanted > UNI_COUNT(threads))
-		wanted = UNI_COUNT(threads);
-	/* This thread is one of them; with fewer than asked for it goes on all the same. */
-	while (count + 1 < wanted && count + 1 < w->left &&
-	       pthread_create(&threads[count], NULL, work, w) == 0)
-		count++;
 	work(w);
-	for (size_t i = 0; i < count; i++)
-		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < w->helper_count; i++)
+		pthread_join(w->helpers[i], NULL);
 }
 
 static int report(struct walk *w, struct uni_err *err)
