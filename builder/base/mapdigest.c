@@ -87,17 +87,24 @@ static int walk_blocks(struct mapping *m, struct uni_err *err)
 	}
 }
 
-/* What the file system knows to be holes is enough to know, and spares a pass. */
-static int has_holes(struct mapping *m, bool *holes, struct uni_err *err)
+int uni_content_is_mapped(int fd, uint64_t size, bool *mapped, struct uni_err *err)
 {
 	uint64_t data = 0, at = 0, length;
 	int rc;
 
-	while ((rc = uni_data_next(m->fd, m->size, &at, &length, err)) > 0) {
+	while ((rc = uni_data_next(fd, size, &at, &length, err)) > 0) {
 		data += length + 2 * UNI_MAP_BLOCK;
 		at += length;
 	}
-	*holes = rc == 0 && m->size > data && m->size - data > UNI_MAP_HOLE;
+	*mapped = rc == 0 && size > data && size - data > UNI_MAP_HOLE;
+	return rc;
+}
+
+/* What the file system knows to be holes is enough to know, and spares a pass. */
+static int has_holes(struct mapping *m, bool *holes, struct uni_err *err)
+{
+	int rc = uni_content_is_mapped(m->fd, m->size, holes, err);
+
 	if (rc != 0 || *holes)
 		return rc;
 	rc = walk_blocks(m, err);

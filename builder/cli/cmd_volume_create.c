@@ -33,23 +33,33 @@ static int read_size(const struct cli *cli, uint64_t *size, struct uni_err *err)
 	return uni_err_set(err, UNI_E_USAGE, "--size \"%s\" is not a size", text);
 }
 
+/* Looks before anything is read whether the content can fit at all. */
+static int check_room(const struct uni_fs_format *format, const struct uni_tree *tree,
+		      struct uni_fs_options *how, struct uni_err *err)
+{
+	int rc = format->resolve(how, err);
+
+	return rc == 0 ? uni_fs_fits(format, tree, how, err) : rc;
+}
+
 static int create_live(const struct cli *cli, const struct uni_tree *tree, const char *label,
-		       struct uni_err *err)
+		       struct uni_volume_copy *result, struct uni_err *err)
 {
 	UNI_AUTO(uni_live_key) struct uni_live_key *key = NULL;
 	struct uni_live_options how = { .compression = cli_value(cli, "compression"),
 					.time = cli_volume_time(),
 					.replace = cli_flag(cli, "force") };
-	struct uni_volume_copy result = { .volumes = 1 };
+	struct uni_fs_options plain = { .compression = how.compression };
 	struct uni_live_shape shape = { .label = label };
 	int rc = read_size(cli, &shape.size, err);
 
 	if (rc == 0)
 		rc = cli_volume_key(cli, &key, err);
 	how.key = key;
+	plain.size = shape.size;
 	if (rc == 0)
-		rc = uni_live_create(cli->args[0], &shape, tree, &how, &result.made, err);
-	return rc == 0 ? cli_volume_report(cli, &result, false) : cli_fail(cli, err);
+		rc = check_room(uni_fs_find("live"), tree, &plain, err);
+	return rc == 0 ? uni_live_create(cli->args[0], &shape, tree, &how, &result->made, err) : rc;
 }
 
 /* Formats of the registry write to a name of ours, which then becomes theirs. */
@@ -73,7 +83,7 @@ static int create_plain(const struct cli *cli, const struct uni_tree *tree, cons
 	how.writable = strcmp(name, "ext4") == 0;
 	how.verity = strcmp(name, "squashfs") == 0;
 	if (rc == 0)
-		rc = format->resolve(&how, err);
+		rc = check_room(format, tree, &how, err);
 	if (rc == 0)
 		rc = uni_output_open(&out, cli->args[0], 0666, cli_flag(cli, "force"), err);
 	if (rc == 0)
@@ -98,8 +108,11 @@ static int run(struct cli *cli)
 	UNI_AUTO(uni_volume_source) struct uni_volume_source *source = NULL;
 	UNI_AUTO_FREE char *label = label_of(cli);
 	const char *format = cli_value(cli, "format");
+	bool live = format == NULL || strcmp(format, "live") == 0;
+	struct uni_volume_copy result = { .volumes = 1 };
 	struct uni_err err = UNI_ERR_INIT;
 	struct uni_tree *tree;
+	int rc;
 
 	if (cli_value(cli, "from") == NULL) {
 		uni_err_set(&err, UNI_E_USAGE, "--from is missing");
@@ -112,10 +125,12 @@ static int run(struct cli *cli)
 	if (uni_volume_source_open(&source, cli_value(cli, "from"), &err) != 0)
 		return cli_fail(cli, &err);
 	tree = uni_volume_source_tree(source);
-	if (format == NULL || strcmp(format, "live") == 0)
-		return create_live(cli, tree, label, &err);
-	return create_plain(cli, tree, format, label, &err) == 0 ? UNI_EXIT_OK
-								 : cli_fail(cli, &err);
+	rc = live ? create_live(cli, tree, label, &result, &err)
+		  : create_plain(cli, tree, format, label, &err);
+	if (rc != 0)
+		return cli_fail(cli, &err);
+	uni_volume_source_note(source);
+	return live ? cli_volume_report(cli, &result, false) : UNI_EXIT_OK;
 }
 
 static const struct cli_example examples[] = {

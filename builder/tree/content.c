@@ -5,11 +5,14 @@
 #include "node.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <uni/base/file.h>
+#include <uni/base/mapdigest.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
 #include <unistd.h>
 
-#define STEP (64u << 10) /* below what malloc takes from the system each time */
+#define STEP (64u << 10)      /* below what malloc takes from the system each time */
+#define HOLES_FROM (1u << 20) /* bytes of a file that may have holes worth looking for */
 
 static int open_source(const struct uni_tree_node *node, const char *path, struct uni_err *err)
 {
@@ -35,39 +38,124 @@ static bool unchanged(int fd, const struct uni_filestat *wanted)
 
 struct reading {
 	struct uni_hash hash;
-	int (*fn)(void *user, const void *data, size_t size, struct uni_err *err);
+	bool hashes;	/* what passes */
+	uint64_t zeros; /* of what was hashed, at least those in aligned STEPs that hold no more */
+	uni_tree_data_fn *fn;
+	uni_tree_hole_fn *hole;
 	void *user;
 	struct uni_secret_scan *scan; /* or NULL */
 	char *buffer;
 	bool refused; /* it was `fn` that failed */
 };
 
-/* UNI_E_CHANGED without a text when it is not as long as it was; the caller names it. */
-static int read_fd(struct reading *reading, struct uni_tree_node *node, int fd, struct uni_err *err)
+static int give(struct reading *reading, const void *data, size_t size, struct uni_err *err)
 {
-	for (uint64_t left = node->size; left > 0;) {
+	int rc = 0;
+
+	if (reading->hashes)
+		uni_hash_add(&reading->hash, data, size);
+	if (reading->scan != NULL)
+		uni_secret_scan_add(reading->scan, data, size);
+	if (reading->fn != NULL)
+		rc = reading->fn(reading->user, data, size, err);
+	reading->refused = rc != 0;
+	return rc;
+}
+
+static int give_hole(struct reading *reading, uint64_t size, struct uni_err *err)
+{
+	static const char zeros[STEP];
+	bool told = reading->hole != NULL && size != 0;
+	int rc = 0;
+
+	reading->zeros += size;
+	if (told) {
+		rc = reading->hole(reading->user, size, err);
+		reading->refused = rc != 0;
+	}
+	/* A secret ends where zeros begin: as many of them as a piece has say so. */
+	if (told && reading->scan != NULL)
+		uni_secret_scan_add(reading->scan, zeros, size < STEP ? (size_t)size : STEP);
+	for (uint64_t left = size; rc == 0 && left > 0 && (reading->hashes || !told);) {
+		size_t part = left < STEP ? (size_t)left : STEP;
+
+		rc = uni_check_cancel(err);
+		if (rc == 0 && told)
+			uni_hash_add(&reading->hash, zeros, part);
+		else if (rc == 0)
+			rc = give(reading, zeros, part, err);
+		left -= part;
+	}
+	return rc;
+}
+
+/* UNI_E_CHANGED without a text when it is not as long as it was; the caller names it. */
+static int read_range(struct reading *reading, int fd, uint64_t at, uint64_t end, bool counts,
+		      struct uni_err *err)
+{
+	while (at < end) {
+		uint64_t left = end - at, part = STEP - at % STEP;
 		int rc = uni_check_cancel(err);
 		if (rc != 0)
 			return rc;
-		ssize_t got = read(fd, reading->buffer, left < STEP ? (size_t)left : STEP);
+		ssize_t got = pread(fd, reading->buffer, left < part ? (size_t)left : (size_t)part,
+				    (off_t)at);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return uni_err_errno(err, "cannot read it");
 		if (got == 0)
 			return UNI_E_CHANGED;
-		if (!node->known)
-			uni_hash_add(&reading->hash, reading->buffer, (size_t)got);
-		if (reading->scan != NULL)
-			uni_secret_scan_add(reading->scan, reading->buffer, (size_t)got);
-		if (reading->fn != NULL)
-			rc = reading->fn(reading->user, reading->buffer, (size_t)got, err);
-		reading->refused = rc != 0;
+		if (counts && uni_all_zero(reading->buffer, (size_t)got))
+			reading->zeros += (uint64_t)got;
+		rc = give(reading, reading->buffer, (size_t)got, err);
 		if (rc != 0)
 			return rc;
-		left -= (uint64_t)got;
+		at += (uint64_t)got;
 	}
 	return 0;
+}
+
+/* Looking for holes costs two calls, which a small file is not worth. */
+static int read_fd(struct reading *reading, uint64_t size, int fd, struct uni_err *err)
+{
+	bool counts = reading->hashes && size > UNI_MAP_HOLE;
+	uint64_t at = 0, done = 0, length;
+	int found, rc = 0;
+
+	if (size < HOLES_FROM)
+		return read_range(reading, fd, 0, size, false, err);
+	while ((found = uni_data_next(fd, size, &at, &length, err)) > 0) {
+		rc = give_hole(reading, at - done, err);
+		if (rc == 0)
+			rc = read_range(reading, fd, at, at + length, counts, err);
+		if (rc != 0)
+			return rc;
+		done = at += length;
+	}
+	return found < 0 ? found : give_hole(reading, size - done, err);
+}
+
+/* Content of which most is zeros is known by its map, for which it is read once more. */
+static int read_digested(struct reading *reading, struct uni_tree_node *node, int fd,
+			 struct uni_err *err)
+{
+	bool mapped = false;
+	int rc = 0;
+
+	if (!node->known && node->size > UNI_MAP_HOLE)
+		rc = uni_content_is_mapped(fd, node->size, &mapped, err);
+	if (rc != 0)
+		return rc;
+	reading->hashes = !node->known && !mapped;
+	if (reading->hashes || reading->fn != NULL)
+		rc = read_fd(reading, node->size, fd, err);
+	if (rc != 0 || node->known)
+		return rc;
+	node->digest = uni_hash_end(&reading->hash);
+	if (mapped || reading->zeros > UNI_MAP_HOLE)
+		rc = uni_content_digest_fd(fd, NULL, &node->digest, &mapped, "content", err);
+	return rc;
 }
 
 static int read_source(struct reading *reading, struct uni_tree_node *node, const char *path,
@@ -78,11 +166,10 @@ static int read_source(struct reading *reading, struct uni_tree_node *node, cons
 		return fd;
 	if (!unchanged(fd, &node->st))
 		return UNI_E_CHANGED;
-	int rc = read_fd(reading, node, fd, err);
+	int rc = read_digested(reading, node, fd, err);
 	if (rc == 0 && !unchanged(fd, &node->st))
 		rc = UNI_E_CHANGED;
 	if (rc == 0 && !node->known) {
-		node->digest = uni_hash_end(&reading->hash);
 		node->hashed_at = uni_clock_now_ns();
 		node->fresh = true;
 		node->known = true;
@@ -120,12 +207,12 @@ static int read_all(struct reading *reading, struct uni_tree_node *node, const c
 	return rc != 0 && !reading->refused ? name_trouble(node, path, rc, err) : rc;
 }
 
-int uni_tree_content(const struct uni_tree *tree, const struct uni_tree_entry *entry,
-		     int (*fn)(void *user, const void *data, size_t size, struct uni_err *err),
-		     void *user, struct uni_err *err)
+int uni_tree_content_sparse(const struct uni_tree *tree, const struct uni_tree_entry *entry,
+			    uni_tree_data_fn *fn, uni_tree_hole_fn *hole, void *user,
+			    struct uni_err *err)
 {
 	struct uni_tree_node *node = entry->node;
-	struct reading reading = { .fn = fn, .user = user };
+	struct reading reading = { .fn = fn, .hole = hole, .user = user };
 	struct uni_secret_scan scan;
 	int rc;
 
@@ -139,4 +226,57 @@ int uni_tree_content(const struct uni_tree *tree, const struct uni_tree_entry *e
 	if (rc == 0 && reading.scan != NULL)
 		node->secret = (uint8_t)uni_secret_scan_end(&scan);
 	return rc;
+}
+
+int uni_tree_content(const struct uni_tree *tree, const struct uni_tree_entry *entry,
+		     uni_tree_data_fn *fn, void *user, struct uni_err *err)
+{
+	return uni_tree_content_sparse(tree, entry, fn, NULL, user, err);
+}
+
+/* --- what is there, without reading it --- */
+
+int uni_tree_data(const struct uni_tree_entry *entry, struct uni_tree_data *data,
+		  struct uni_err *err)
+{
+	const struct uni_tree_node *node = entry->node;
+	uint64_t at = 0, length;
+	int rc;
+
+	*data = (struct uni_tree_data){ node->size, node->size != 0 };
+	if (node->type != UNI_ENTRY_FILE || node->source == NULL || node->size < HOLES_FROM)
+		return 0;
+	*data = (struct uni_tree_data){ .bytes = 0 };
+	int fd UNI_AUTO_CLOSE = open_source(node, entry->meta.path, err);
+	rc = fd;
+	while (rc >= 0 && (rc = uni_data_next(fd, node->size, &at, &length, err)) > 0) {
+		data->bytes += length;
+		data->pieces++;
+		at += length;
+	}
+	return rc < 0 ? name_trouble(node, entry->meta.path, rc, err) : 0;
+}
+
+/* Ends at the first file that is too much. */
+static int measure_entry(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
+{
+	uint64_t *left = user;
+	struct uni_tree_data data;
+	int rc = uni_tree_data(entry, &data, err);
+
+	if (rc != 0)
+		return rc;
+	if (data.bytes > *left)
+		return 1;
+	*left -= data.bytes;
+	return 0;
+}
+
+int uni_tree_data_exceeds(const struct uni_tree *tree, uint64_t most, bool *exceeds,
+			  struct uni_err *err)
+{
+	int rc = tree->bytes <= most ? 0 : uni_tree_each(tree, measure_entry, &most, err);
+
+	*exceeds = rc == 1;
+	return rc < 0 ? rc : 0;
 }

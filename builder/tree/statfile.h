@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <uni/tree/statcache.h>
 
-#define STATFILE_MAGIC UINT64_C(0x0131746174736e75) /* "unstat1\1" */
+#define STATFILE_MAGIC UINT64_C(0x0132746174736e75) /* "unstat2\1" */
 #define STATFILE_MAX (UINT64_C(1) << 30)
 #define STATFILE_SLACK_NS 1000000000
 

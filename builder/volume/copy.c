@@ -354,6 +354,8 @@ static int write_part(struct copying *c, const char *source, const char *target,
 		rc = uni_volume_open(&volume, file, false, err);
 	if (rc == 0)
 		rc = volume_source_replace(&whole, volume, inside, source, err);
+	if (rc == 0)
+		rc = uni_volume_source_hash(whole, err);
 	if (rc != 0)
 		return rc;
 	c->tree = uni_volume_source_tree(whole);
@@ -366,6 +368,9 @@ static int write_content(struct copying *c, const char *source, const char *targ
 	UNI_AUTO(uni_volume_source) struct uni_volume_source *from = NULL;
 	int rc = uni_volume_source_open(&from, source, err);
 
+	/* A generation keeps what it knows of the one before by digest. */
+	if (rc == 0)
+		rc = uni_volume_source_hash(from, err);
 	if (rc != 0)
 		return rc;
 	c->tree = uni_volume_source_tree(from);

@@ -9,6 +9,7 @@
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/system.h>
+#include <uni/io/sink.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -23,30 +24,25 @@ struct extraction {
 	unsigned depth;
 };
 
-struct output {
-	int fd;
-	const char *name;
-};
-
 static int write_piece(void *user, const void *data, size_t size, struct uni_err *err)
 {
-	const struct output *out = user;
 	int rc = uni_check_cancel(err);
 
-	return rc != 0 ? rc : uni_write_full(out->fd, data, size, out->name, err);
+	return rc != 0 ? rc : uni_sink_write(user, data, size, err);
 }
 
 static int extract_file(const struct extraction *x, const char *name, const char *inside,
 			const struct uni_fs_stat *stat, struct uni_err *err)
 {
 	UNI_AUTO_CLOSE int fd = openat(x->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	struct output out = { fd, inside };
+	UNI_AUTO(uni_sink) struct uni_sink *sink = uni_sink_to_place(fd, 0, inside);
 	int rc;
 
 	if (fd < 0)
 		return uni_err_errno(err, "%s/%s", x->shown, name);
-	rc = uni_fs_read(x->reader, inside, write_piece, &out, err);
-	if (rc == 0 && fchmod(fd, stat->mode & 0777) != 0)
+	rc = uni_fs_read(x->reader, inside, write_piece, sink, err);
+	if (rc == 0 &&
+	    (ftruncate(fd, (off_t)stat->size) != 0 || fchmod(fd, stat->mode & 0777) != 0))
 		rc = uni_err_errno(err, "%s/%s", x->shown, name);
 	return rc;
 }

@@ -28,8 +28,9 @@ void volume_users_tell(struct uni_volume_users *users, uint64_t generation, int 
 
 struct uni_volume_source {
 	struct uni_tree *tree;
-	char *dir; /* temporary, or NULL */
-	struct uni_statcache *known;
+	char *dir;			/* temporary, or NULL */
+	struct uni_statcache *known;	/* digests of a folder that stays, or NULL */
+	struct uni_statscope *scope;	/* its part of them */
 	struct uni_store *store;	/* whose files the tree has, or NULL */
 	struct uni_volume_source *part; /* whose files it has as well, or NULL */
 };

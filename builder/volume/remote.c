@@ -65,7 +65,6 @@ static int add_files(struct uni_volume_source *s, struct uni_store_record *files
 	UNI_AUTO(uni_files_view) struct uni_files_view *view = NULL;
 	UNI_AUTO_FREE char *real = NULL;
 	struct uni_store_entry *entry = NULL;
-	struct uni_digest digest;
 	int rc = uni_files_view_new(&view, files, err);
 
 	if (rc == 0)
@@ -75,7 +74,7 @@ static int add_files(struct uni_volume_source *s, struct uni_store_record *files
 	if (rc == 0)
 		rc = uni_files_fill(s->store, files, uni_str_eq(real, ".") ? NULL : real, s->tree,
 				    &volume_rules, err);
-	return rc == 0 ? uni_tree_digest(s->tree, NULL, 0, &digest, err) : rc;
+	return rc;
 }
 
 /* What uni pushed: one file, which is a volume or an archive. It stays in the user's cache, which

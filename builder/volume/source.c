@@ -46,6 +46,28 @@ struct uni_tree *uni_volume_source_tree(const struct uni_volume_source *s)
 	return s->tree;
 }
 
+int uni_volume_source_hash(struct uni_volume_source *s, struct uni_err *err)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+	struct uni_digest digest;
+	int rc = uni_tree_digest(s->tree, s->scope, 0, &digest, err);
+
+	/* Without it the next copy only takes longer. */
+	if (rc == 0 && s->known != NULL)
+		(void)uni_statcache_save(s->known, &ignored);
+	return rc;
+}
+
+void uni_volume_source_note(struct uni_volume_source *s)
+{
+	struct uni_err ignored = UNI_ERR_INIT;
+
+	if (s->known == NULL)
+		return;
+	uni_tree_note(s->tree, s->scope);
+	(void)uni_statcache_save(s->known, &ignored);
+}
+
 /* Folders that stay are remembered from copy to copy. */
 static int add_folder(struct uni_volume_source *s, const char *path, struct uni_err *err)
 {
@@ -53,35 +75,25 @@ static int add_folder(struct uni_volume_source *s, const char *path, struct uni_
 	UNI_AUTO_FREE char *known = uni_path_join(cache, "volume-files");
 	UNI_AUTO_FREE char *absolute = uni_path_absolute(path);
 	struct uni_err ignored = UNI_ERR_INIT;
-	struct uni_digest digest;
 	int rc = uni_tree_add_folder(s->tree, ".", path, &volume_rules, err);
 
 	if (rc != 0)
 		return rc;
 	(void)uni_dir_make(cache, 0755, &ignored);
 	s->known = uni_statcache_new(known);
-	rc = uni_tree_digest(s->tree, uni_statcache_scope(s->known, absolute), 0, &digest, err);
-	/* Without it the next copy only takes longer. */
-	if (rc == 0)
-		(void)uni_statcache_save(s->known, &ignored);
-	return rc;
-}
-
-static int add_unpacked(struct uni_volume_source *s, const char *path, struct uni_err *err)
-{
-	struct uni_digest digest;
-	int rc = uni_tree_add_folder(s->tree, ".", path, &volume_rules, err);
-
-	return rc == 0 ? uni_tree_digest(s->tree, NULL, 0, &digest, err) : rc;
+	s->scope = uni_statcache_scope(s->known, absolute);
+	return 0;
 }
 
 /* --- archives --- */
 
-static int unpack_file(struct uni_tar_reader *tar, const char *path, uint32_t mode,
+/* Zeros stay holes, which take no room here either. */
+static int unpack_file(struct uni_tar_reader *tar, const char *path, const struct uni_entry *entry,
 		       struct uni_err *err)
 {
 	UNI_AUTO_CLOSE int fd =
 		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	UNI_AUTO(uni_sink) struct uni_sink *sink = uni_sink_to_place(fd, 0, path);
 	UNI_AUTO_FREE char *chunk = uni_alloc(CHUNK);
 	size_t got = 0;
 	int rc = fd < 0 ? uni_err_errno(err, "%s", path) : 0;
@@ -90,9 +102,10 @@ static int unpack_file(struct uni_tar_reader *tar, const char *path, uint32_t mo
 		if (rc == 0)
 			rc = uni_tar_reader_data(tar, chunk, CHUNK, &got, err);
 		if (rc == 0)
-			rc = uni_write_full(fd, chunk, got, path, err);
+			rc = uni_sink_write(sink, chunk, got, err);
 	} while (rc == 0 && got != 0);
-	if (rc == 0 && fchmod(fd, (mode & 0100) != 0 ? 0700 : 0600) != 0)
+	if (rc == 0 && (ftruncate(fd, (off_t)entry->size) != 0 ||
+			fchmod(fd, (entry->mode & 0100) != 0 ? 0700 : 0600) != 0))
 		rc = uni_err_errno(err, "%s", path);
 	return rc;
 }
@@ -120,7 +133,7 @@ static int unpack_entry(struct unpacking *u, const struct uni_entry *entry, stru
 	case UNI_ENTRY_SYMLINK:
 		return uni_tree_add_symlink(tree, entry->path, entry->target, &volume_rules, err);
 	case UNI_ENTRY_FILE:
-		rc = unpack_file(u->tar, path, entry->mode, err);
+		rc = unpack_file(u->tar, path, entry, err);
 		return rc == 0 ? uni_tree_add_file(tree, entry->path, path, NULL, &volume_rules,
 						   err)
 			       : rc;
@@ -146,7 +159,6 @@ int volume_source_tar(struct uni_volume_source *s, int fd, const char *name, str
 	UNI_AUTO(uni_tar_reader) struct uni_tar_reader *tar = NULL;
 	struct unpacking u = { .source = s };
 	const struct uni_entry *entry;
-	struct uni_digest digest;
 	uint8_t head[4] = { 0 };
 	int rc = volume_source_dir(s, err);
 
@@ -164,7 +176,7 @@ int volume_source_tar(struct uni_volume_source *s, int fd, const char *name, str
 		if (rc != 0)
 			return rc;
 	}
-	return rc == 0 ? uni_tree_digest(s->tree, NULL, 0, &digest, err) : rc;
+	return rc;
 }
 
 /* --- volumes --- */
@@ -179,7 +191,7 @@ static int unpack_volume(struct uni_volume_source *s, const struct uni_volume *v
 		return rc;
 	to = uni_path_join(s->dir, "tree");
 	rc = uni_volume_extract(uni_volume_reader(volume), inside, to, err);
-	return rc == 0 ? add_unpacked(s, to, err) : rc;
+	return rc == 0 ? uni_tree_add_folder(s->tree, ".", to, &volume_rules, err) : rc;
 }
 
 static struct uni_volume_source *source_new(void)
@@ -304,7 +316,6 @@ int volume_source_replace(struct uni_volume_source **out, const struct uni_volum
 	UNI_AUTO_FREE char *to = NULL;
 	UNI_AUTO_FREE char *part = NULL;
 	UNI_AUTO_FREE char *above = NULL;
-	struct uni_digest digest;
 	int rc = uni_dir_tmp(NULL, &s->dir, err);
 
 	if (rc != 0)
@@ -322,8 +333,6 @@ int volume_source_replace(struct uni_volume_source **out, const struct uni_volum
 		rc = uni_tree_add_folder(s->tree, ".", to, &volume_rules, err);
 	if (rc == 0)
 		rc = add_part(s, part, with, err);
-	if (rc == 0)
-		rc = uni_tree_digest(s->tree, NULL, 0, &digest, err);
 	if (rc != 0)
 		return rc;
 	*out = s;

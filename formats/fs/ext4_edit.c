@@ -40,6 +40,8 @@ enum { LOCKS_AT = 100, LOCKS_SIZE = 200 };
 	X(ext2fs_punch)                                                                            \
 	X(ext2fs_file_open)                                                                        \
 	X(ext2fs_file_write)                                                                       \
+	X(ext2fs_file_llseek)                                                                      \
+	X(ext2fs_file_set_size2)                                                                   \
 	X(ext2fs_file_close)                                                                       \
 	X(ext2fs_free_blocks_count)                                                                \
 	X(unix_io_manager)
@@ -217,6 +219,14 @@ struct filling {
 	ext2_file_t file;
 };
 
+static int skip_hole(void *user, uint64_t size, struct uni_err *err)
+{
+	const struct filling *f = user;
+	errcode_t code = lib.ext2fs_file_llseek(f->file, size, EXT2_SEEK_CUR, NULL);
+
+	return code != 0 ? failed(f->e, f->path, code, err) : 0;
+}
+
 static int fill_piece(void *user, const void *data, size_t size, struct uni_err *err)
 {
 	const struct filling *f = user;
@@ -256,7 +266,12 @@ static int put_file(const struct edit *e, const struct uni_tree_entry *entry, co
 		code = lib.ext2fs_file_open(e->fs, ino, EXT2_FILE_WRITE, &filling.file);
 	if (code != 0)
 		return failed(e, path, code, err);
-	rc = uni_tree_content(e->tree, entry, fill_piece, &filling, err);
+	rc = uni_tree_content_sparse(e->tree, entry, fill_piece, skip_hole, &filling, err);
+	/* A hole at its end was not written. */
+	code = rc == 0 ? lib.ext2fs_file_set_size2(filling.file, (ext2_off64_t)entry->meta.size)
+		       : 0;
+	if (code != 0)
+		rc = failed(e, path, code, err);
 	code = lib.ext2fs_file_close(filling.file);
 	return rc == 0 && code != 0 ? failed(e, path, code, err) : rc;
 }
@@ -317,16 +332,19 @@ static int copy_whole(int from, int to, struct uni_err *err)
 static int check_volume(const struct edit *e, struct uni_err *err)
 {
 	uint64_t room = lib.ext2fs_free_blocks_count(e->fs->super) * e->fs->blocksize;
-	uint64_t wanted = uni_tree_bytes(e->tree);
+	bool exceeds = false;
 
 	if (ext2fs_has_feature_journal_needs_recovery(e->fs->super)) {
 		uni_err_set(err, UNI_E_UNSUPPORTED, "%s: its journal is to be replayed", e->name);
 		return uni_err_hint(err, "a start of its machine does that, or e2fsck");
 	}
-	if (wanted > room)
+	if (uni_tree_data_exceeds(e->tree, room, &exceeds, err) != 0)
+		return err->code;
+	if (exceeds)
 		return uni_err_set(err, UNI_E_LIMIT,
 				   "%s: the content needs %llu bytes, and there is room for %llu",
-				   e->name, (unsigned long long)wanted, (unsigned long long)room);
+				   e->name, (unsigned long long)uni_tree_bytes(e->tree),
+				   (unsigned long long)room);
 	return 0;
 }
 

@@ -104,14 +104,24 @@ struct mapping {
 	uint32_t extent; /* that the next block may lie in */
 };
 
-/* The block behind `at` of the content, 0: a hole. Asked for in rising order. */
-static uint32_t block_at(struct mapping *m, uint64_t at)
+/* The first of the content's blocks from `at` on that is no hole. Asked for in rising order. */
+static uint64_t next_data(struct mapping *m, uint64_t at)
 {
 	const struct ext4_extent *e = &m->fs->extents[m->n->extents];
 
 	while (m->extent < m->n->extent_count && e[m->extent].at + e[m->extent].count <= at)
 		m->extent++;
-	if (m->extent == m->n->extent_count || e[m->extent].at > at)
+	if (m->extent == m->n->extent_count)
+		return UINT64_MAX;
+	return e[m->extent].at > at ? e[m->extent].at : at;
+}
+
+/* The block behind `at` of the content, 0: a hole. Asked for in rising order. */
+static uint32_t block_at(struct mapping *m, uint64_t at)
+{
+	const struct ext4_extent *e = &m->fs->extents[m->n->extents];
+
+	if (next_data(m, at) != at)
 		return 0;
 	return (uint32_t)(e[m->extent].start + (at - e[m->extent].at));
 }
@@ -126,8 +136,11 @@ static int map_level(struct mapping *m, unsigned level, uint64_t at, uint32_t *o
 	uint32_t one;
 	int rc = 0;
 
+	*out = 0;
 	for (unsigned i = 1; i < level; i++)
 		width *= MAP_ENTRIES;
+	if (next_data(m, at) >= at + width * MAP_ENTRIES)
+		return 0;
 	for (uint32_t i = 0; i < MAP_ENTRIES && rc == 0; i++) {
 		if (level == 1)
 			pointers[i] = block_at(m, at + i);
@@ -135,7 +148,6 @@ static int map_level(struct mapping *m, unsigned level, uint64_t at, uint32_t *o
 			rc = map_level(m, level - 1, at + i * width, &pointers[i], err);
 		some |= pointers[i] != 0;
 	}
-	*out = 0;
 	if (rc != 0 || !some)
 		return rc;
 	rc = ext4_allocate(m->fs, 1, &start, &one, err);

@@ -5,7 +5,7 @@
 
 #include "ext4.h"
 
-enum { NODES_MAX = 1 << 24, XATTR_ROOM = EXT4_BLOCK - 64 };
+enum { NODES_MAX = 1 << 24, XATTR_ROOM = EXT4_BLOCK - 64, EXT2_FILE_BLOCKS = 536346109 };
 
 static uint32_t hash_path(const char *path)
 {
@@ -177,6 +177,13 @@ static uint32_t mode_of(enum uni_entry_type type)
 	return modes[type];
 }
 
+/* Blocks are numbered in 32 bits; without extents 512-byte sectors are counted in as many, those of
+ * the map included, and Linux opens no file that might have more. */
+static uint64_t file_most(const struct ext4 *fs)
+{
+	return (fs->shape.ext2 ? EXT2_FILE_BLOCKS : UINT32_MAX) * (uint64_t)EXT4_BLOCK;
+}
+
 static int fill_node(struct ext4 *fs, const struct uni_entry *entry, struct ext4_node *node,
 		     struct uni_err *err)
 {
@@ -200,9 +207,11 @@ static int fill_node(struct ext4 *fs, const struct uni_entry *entry, struct ext4
 			return uni_err_set(err, UNI_E_LIMIT, "%s: its target has %llu bytes",
 					   entry->path, (unsigned long long)node->size);
 	}
-	if (node->size > (uint64_t)UINT32_MAX * EXT4_BLOCK)
-		return uni_err_set(err, UNI_E_LIMIT, "%s: is larger than ext4 can hold",
-				   entry->path);
+	if (node->size > file_most(fs))
+		return uni_err_set(
+			err, UNI_E_LIMIT, "%s: has %llu bytes; a file of an %s has %llu at most",
+			entry->path, (unsigned long long)node->size,
+			fs->shape.ext2 ? "ext2" : "ext4", (unsigned long long)file_most(fs));
 	if (entry->mtime < -0x80000000ll ||
 	    entry->mtime >= (fs->shape.ext2 ? 0x80000000ll : 0x380000000ll))
 		return uni_err_set(err, UNI_E_LIMIT, "%s: ext4 cannot hold the time %lld",

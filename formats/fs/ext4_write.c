@@ -13,6 +13,9 @@
 #include "ext4.h"
 #include "formats.h"
 
+/* Bytes about a piece of data between holes: parts of two blocks, and ext2's three of its map. */
+enum { PIECE_MOST = 5 * EXT4_BLOCK };
+
 static const char *const compression_names[] = { "none", NULL };
 
 static int ext4_resolve(struct uni_fs_options *options, struct uni_err *err)
@@ -99,6 +102,22 @@ static int take_data(void *user, const void *data, size_t size, struct uni_err *
 	return rc;
 }
 
+/* Zeros complete a block that was begun, and begin the last; those between are not there. */
+static int take_hole(void *user, uint64_t size, struct uni_err *err)
+{
+	static const uint8_t zeros[EXT4_BLOCK];
+	struct writing *w = user;
+	uint64_t head = w->rest_size != 0 ? EXT4_BLOCK - w->rest_size : 0, tail;
+	int rc;
+
+	if (head > size)
+		head = size;
+	tail = (size - head) % EXT4_BLOCK;
+	rc = take_data(w, zeros, (size_t)head, err);
+	w->offset += size - head - tail;
+	return rc == 0 ? take_data(w, zeros, (size_t)tail, err) : rc;
+}
+
 static int put_content(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
 {
 	struct writing *w = user;
@@ -107,7 +126,7 @@ static int put_content(void *user, const struct uni_tree_entry *entry, struct un
 	if (entry->meta.type == UNI_ENTRY_FILE) {
 		w->offset = 0;
 		w->rest_size = 0;
-		rc = uni_tree_content(w->tree, entry, take_data, w, err);
+		rc = uni_tree_content_sparse(w->tree, entry, take_data, take_hole, w, err);
 		if (rc == 0)
 			rc = put_rest(w, err);
 		if (rc == UNI_E_LIMIT)
@@ -221,11 +240,27 @@ static struct ext4_shape shape_of(const struct uni_fs_options *options, bool ext
 	return shape;
 }
 
+/* A file as long as the blocks that it may take: its data, and for each piece of it those that say
+ * where it lies. */
+static int bound_entry(void *user, const struct uni_tree_entry *entry, struct uni_err *err)
+{
+	struct writing *w = user;
+	struct uni_entry meta = entry->meta;
+	struct uni_tree_data data;
+	int rc = uni_tree_data(entry, &data, err);
+
+	if (rc == 0 && data.bytes + data.pieces * PIECE_MOST < meta.size)
+		meta.size = data.bytes + data.pieces * PIECE_MOST;
+	if (rc == 0)
+		rc = ext4_add(&w->fs, &meta, err);
+	return rc < 0 ? rc : 0;
+}
+
 static int enough(bool ext2, const struct uni_tree *tree, const struct uni_fs_options *options,
 		  uint64_t *size, struct uni_err *err)
 {
 	struct writing w = { .fs = { .shape = shape_of(options, ext2), .fd = -1 } };
-	int rc = uni_tree_each(tree, add_entry, &w, err);
+	int rc = uni_tree_each(tree, bound_entry, &w, err);
 
 	if (rc == 0)
 		rc = ext4_enough(&w.fs, size, err);
@@ -284,6 +319,7 @@ const struct uni_fs_format fs_ext4 = {
 	.version = 2,
 	.compressions = compression_names,
 	.packs = 1,
+	.holes = true,
 	.resolve = ext4_resolve,
 	.enough = ext4_enough_of,
 	.write = ext4_write,
@@ -294,6 +330,7 @@ const struct uni_fs_format fs_ext2 = {
 	.version = 1,
 	.compressions = compression_names,
 	.packs = 1,
+	.holes = true,
 	.resolve = ext4_resolve,
 	.enough = ext2_enough_of,
 	.write = ext2_write,

@@ -42,10 +42,19 @@ int fs_hint_enough(uint64_t size, struct uni_err *err)
 int uni_fs_fits(const struct uni_fs_format *format, const struct uni_tree *tree,
 		const struct uni_fs_options *options, struct uni_err *err)
 {
-	uint64_t content = uni_tree_bytes(tree);
+	uint64_t content = uni_tree_bytes(tree), most;
+	bool exceeds = true;
+	int rc = 0;
 
 	if (options->size == 0 || content / format->packs <= options->size)
 		return 0;
+	most = options->size <= UINT64_MAX / format->packs - 1
+		       ? (options->size + 1) * format->packs - 1
+		       : UINT64_MAX;
+	if (format->holes)
+		rc = uni_tree_data_exceeds(tree, most, &exceeds, err);
+	if (rc != 0 || !exceeds)
+		return rc;
 	uni_err_set(err, UNI_E_LIMIT, "files of %s do not fit into %s", uni_size_text(content),
 		    uni_size_text(options->size));
 	return uni_fs_hint_size(format, tree, options, err);

@@ -61,6 +61,7 @@ const struct uni_fs_format fs_live = {
 	.version = 2,
 	.compressions = live_compressions,
 	.packs = SQUASH_PACKS / 2, /* two slots */
+	.holes = true,
 	.resolve = live_resolve,
 	.enough = live_enough,
 	.write = live_format_write,

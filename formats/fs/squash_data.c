@@ -270,6 +270,32 @@ static int take_content(void *user, const void *data, size_t size, struct uni_er
 	return 0;
 }
 
+/* Zeros in blocks that have something else as well, and blocks without. */
+static int take_hole(void *user, uint64_t size, struct uni_err *err)
+{
+	struct collect *c = user;
+	uint32_t block = c->image->options.block_size;
+	int rc = 0;
+
+	while (rc == 0 && size != 0) {
+		uint64_t part = block - c->used < size ? block - c->used : size;
+
+		c->left -= part;
+		size -= part;
+		if (part == block) {
+			rc = squash_pipe_mark(c->pipe, c->entry, err);
+			if (rc == 0 && size < block && c->left != 0)
+				rc = squash_pipe_room(c->pipe, &c->room, err);
+			continue;
+		}
+		memset(c->room + c->used, 0, (size_t)part);
+		c->used += (size_t)part;
+		if (c->used == block)
+			rc = push_block(c, err);
+	}
+	return rc;
+}
+
 /* Reads into c->room; afterwards the digest is known, by the tree or by what passed here. */
 static int read_content(struct collect *c, const struct uni_tree_entry *from, struct uni_err *err)
 {
@@ -281,7 +307,7 @@ static int read_content(struct collect *c, const struct uni_tree_entry *from, st
 	c->left = e->size;
 	c->hashing = from->digest == NULL && from->source == NULL;
 	uni_hash_start(&c->hash);
-	rc = uni_tree_content(c->tree, from, take_content, c, err);
+	rc = uni_tree_content_sparse(c->tree, from, take_content, take_hole, c, err);
 	if (rc != 0)
 		return rc;
 	if (c->left != 0)

@@ -129,6 +129,7 @@ const struct uni_fs_format fs_squashfs = {
 	.version = 3,
 	.compressions = compression_names,
 	.packs = SQUASH_PACKS,
+	.holes = true,
 	.resolve = squash_resolve,
 	.enough = squash_enough,
 	.write = squash_write,

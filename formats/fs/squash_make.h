@@ -39,7 +39,7 @@ void squash_pipe_user(struct squash_pipe *pipe, void *user);
 int squash_pipe_room(struct squash_pipe *pipe, uint8_t **room, struct uni_err *err);
 /* `sparse`: a block of zeros is not stored. */
 void squash_pipe_push(struct squash_pipe *pipe, uint64_t tag, size_t size, bool sparse);
-/* Tells `out` that what was pushed before is complete. */
+/* Calls `out` in its turn with no data: what was pushed before is complete, or a block of zeros. */
 int squash_pipe_mark(struct squash_pipe *pipe, uint64_t tag, struct uni_err *err);
 int squash_pipe_drain(struct squash_pipe *pipe, struct uni_err *err);
 void squash_pipe_free(struct squash_pipe *pipe); /* ends its threads */

@@ -49,12 +49,10 @@ RECIPES = {
     "no such form": ('[output]\nformats = ["raww"]\n', '6:12: [output]: format cannot be "raww"', 'did you mean "raw"?'),
     "a size below the format's": (VOLUME.format("a", "/a", "site") + 'size = "lots"\n', '9:8: volume "a": size "lots" is not a size',
                                   'sizes are bytes as a number, or text such as "512K", "64M", "2G"'),
-    "files over a size, unread": (VOLUME.format("a", "/a", "huge") + 'format = "ext4"\nsize = "16M"\n',
-                                  '10:8: volume "a": files of 5.5 TB do not fit into 16.8 MB', "a size of 5408042M is sure to do"),
-    "files over a size, packed": (VOLUME.format("a", "/a", "huge") + 'size = "16M"\n',
-                                  '9:8: volume "a": files of 5.5 TB do not fit into 16.8 MB', "a size of 5284324M is sure to do"),
-    "files over a live volume": (VOLUME.format("a", "/a", "huge") + 'format = "live"\nsize = "16M"\n',
-                                 '10:8: volume "a": files of 5.5 TB do not fit into 16.8 MB', ""),
+    "files over a size, unread": (VOLUME.format("a", "/a", "noise") + 'format = "ext4"\nsize = "2M"\n',
+                                  '10:8: volume "a": files of 3.0 MB do not fit into 2.1 MB', "a size of 5M is sure to do"),
+    "data over a size, unread": (VOLUME.format("a", "/a", "holes") + 'format = "ext4"\nsize = "2M"\n',
+                                 '10:8: volume "a": files of 5.5 TB do not fit into 2.1 MB', "a size of 5M is sure to do"),
     "content over a live volume": (VOLUME.format("a", "/a", "noise") + 'format = "live"\nsize = "5M"\n',
                                    '10:8: volume "a": the content needs 3014656 bytes, and there is room for 2072576',
                                    "a size of 7M is sure to do"),
@@ -99,9 +97,10 @@ class BadInput(scenario.Scenario):
         os.mkdir(self.path("work/latin1"))
         with open(self.path("work/latin1").encode() + b"/a\xffb", "wb"):
             pass
-        with open(self.write("huge/file", ""), "r+b") as f:
+        noise = random.Random(1).randbytes(3_000_000)
+        self.write("noise/file", noise)
+        with open(self.write("holes/file", noise), "r+b") as f:
             f.truncate(5 << 40)
-        self.write("noise/file", random.Random(1).randbytes(3_000_000))
 
     def state(self):
         """What stands in the recipe's folder, the recipe itself aside."""

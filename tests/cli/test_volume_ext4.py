@@ -1,6 +1,7 @@
 """Files put into an ext4 volume while no machine has it; e2fsck judges what comes of it."""
 
 import os
+import re
 import subprocess
 
 import scenario
@@ -41,6 +42,25 @@ class Ext4(scenario.Scenario):
         self.assertEqual(self.cat("/folder/old"), "new\n" * 30000)
         # The volume stays the machine's own: its identity and size are what they were.
         self.assertEqual(os.path.getsize(os.path.join(self.work, "data.raw")), 16 << 20)
+
+    def test_holes(self):
+        """Files may be longer than their volume: it is their data that takes room, at once or put there later."""
+        with open(self.write("huge/file", ""), "r+b") as f:
+            f.truncate(5 << 40)
+            f.seek(3 << 40)
+            f.write(os.urandom(100_000))
+        self.uni("volume", "create", "huge.raw", "--from", "huge", "--format", "ext4", "--size", "16M")
+        self.uni("volume", "copy", "huge", "data.raw:/folder")
+        for volume, path in (("huge.raw", "/file"), ("data.raw", "/folder/file")):
+            self.fsck(volume)
+            said = self.tool("debugfs", "-R", f"stat {path}", volume)
+            self.assertIn(f"Size: {5 << 40}\n", said)
+            self.assertEqual(re.findall(r"\((\d+)-(\d+)\):", said), [(str(3 << 28), str((3 << 28) + 24))], said)
+        self.write("large/file", os.urandom(6 << 20))
+        for form in "ext4", "live":
+            self.assertRegex(self.fails("volume", "create", "new.raw", "--from", "large", "--format", form, "--size", "5M"),
+                             r"do not fit into 5.2 MB\n  a size of \d+M|there is room for")
+        self.assertFalse(os.path.exists(self.path("work/new.raw")))
 
     def test_trouble(self):
         before = self.read("data.raw")

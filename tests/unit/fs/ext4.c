@@ -264,6 +264,42 @@ void test_ext4_refuses(void **state)
 	forget(path);
 }
 
+/* A file of holes that no volume is as long as; one byte lies at the end of what ext2 can hold. */
+void test_ext4_holes(void **state)
+{
+	const struct uni_tree_rules rules = { .mtime = 0 };
+	struct uni_fs_options options = { .volume = "data", .size = 32 * MIB };
+	char *path = volume_path(), words[4000];
+	UNI_AUTO_FREE char *file = uni_asprintf("%s.file", path);
+	const off_t most = 536346109ll * 4096;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		UNI_AUTO(uni_tree) struct uni_tree *tree = uni_tree_new(&rules);
+		int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		struct uni_fs_result result;
+
+		assert_int_equal(pwrite(fd, "x", 1, most - 1 + i), 1);
+		close(fd);
+		assert_int_equal(uni_tree_add_file(tree, "f", file, NULL, &rules, &err), 0);
+		assert_int_equal(write_as("ext4", tree, options, path, &result), 0);
+		fsck(path);
+		debugfs(path, "stat /f", words, sizeof(words));
+		assert_non_null(
+			strstr(words, i == 0 ? "Size: 2196873662464" : "Size: 2196873662465"));
+		assert_non_null(strstr(words, "Blockcount: 8"));
+		if (write_as("ext2", tree, options, path, &result) == 0) {
+			assert_int_equal(i, 0);
+			fsck(path);
+			continue;
+		}
+		assert_int_equal(i, 1);
+		assert_int_equal(err.code, UNI_E_LIMIT);
+		assert_non_null(strstr(err.text, "a file of an ext2 has 2196873662464 at most"));
+	}
+	forget(path);
+}
+
 static void put(struct ext4 *fs, struct uni_entry entry)
 {
 	if (ext4_add(fs, &entry, &err) < 0)

@@ -1,13 +1,15 @@
 /* What size a tree needs, told before its content is read: enough is enough, too little is refused.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <uni/base/mem.h>
 #include <uni/tree/tree.h>
+#include <unistd.h>
 
 #include "tests.h"
 
-enum { FILES = 900, LARGE = 5 << 20 };
+enum { FILES = 900, LARGE = 5 << 20, LONG = 40 << 20, FAR = (33 << 20) + 777 };
 
 static struct uni_err err;
 
@@ -80,4 +82,48 @@ void test_room_refused(void **state)
 		assert_non_null(strstr(err.text, "do not fit into"));
 		assert_int_equal(format->enough != NULL, strstr(err.hint, "is sure to do") != NULL);
 	}
+}
+
+/* A file of `length` that is a hole but for `size` bytes at FAR. */
+static void write_holes(const char *path, uint64_t length, const uint8_t *data, size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_int_equal(pwrite(fd, data, size, FAR), size);
+	assert_int_equal(ftruncate(fd, (off_t)length), 0);
+	close(fd);
+}
+
+/* Longer than its volume, with data that fits; and the volume is that of zeros written out. */
+void test_room_holes(void **state)
+{
+	const struct uni_tree_rules rules = { .mtime = 0 };
+	UNI_AUTO(uni_tree) struct uni_tree *holes = uni_tree_new(&rules);
+	UNI_AUTO(uni_tree) struct uni_tree *zeros = uni_tree_new(&rules);
+	UNI_AUTO_FREE uint8_t *data = uni_alloc(LONG);
+
+	(void)state;
+	memset(data + FAR, 'x', 300000);
+	write_holes("room.holes", LONG, data + FAR, 300000);
+	assert_int_equal(uni_tree_add_file(holes, "f", "room.holes", NULL, &rules, &err), 0);
+	assert_int_equal(uni_tree_add_data(zeros, "f", data, LONG, &rules, &err), 0);
+	for (size_t i = 0; uni_fs_formats[i] != NULL; i++) {
+		const struct uni_fs_format *format = uni_fs_formats[i];
+		struct uni_fs_options options = options_of(format);
+		struct uni_fs_result one, two;
+
+		assert_int_equal(uni_fs_fits(format, holes, &options, &err),
+				 format->holes || format->packs > 1 ? 0 : UNI_E_LIMIT);
+		if (!format->holes)
+			continue;
+		assert_int_equal(format->write(holes, &options, "room.volume", &one, &err), 0);
+		assert_int_equal(format->write(zeros, &options, "room.volume", &two, &err), 0);
+		assert_true(uni_digest_eq(&one.digest, &two.digest));
+		options.size = 1 << 16;
+		assert_int_equal(format->packs > 1 ||
+					 uni_fs_fits(format, holes, &options, &err) == UNI_E_LIMIT,
+				 1);
+	}
+	remove("room.holes");
+	remove("room.volume");
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <uni/base/mapdigest.h>
 #include <unistd.h>
 
 #define LIMIT (64u << 20)
@@ -196,12 +197,124 @@ static void receiver_may_refuse(void **state)
 	assert_int_equal(uni_tree_content(tree, &entry, refuse, NULL, &err), UNI_E_INVAL);
 }
 
+enum { GAP = 3 << 20, TAIL = 5 << 20, PART = 100001 };
+
+struct gathered {
+	struct uni_buf bytes;
+	uint64_t holes;
+};
+
+static int gather(void *user, const void *data, size_t size, struct uni_err *err)
+{
+	struct gathered *g = user;
+	(void)err;
+	uni_buf_add(&g->bytes, data, size);
+	return 0;
+}
+
+static int gather_hole(void *user, uint64_t size, struct uni_err *err)
+{
+	static const char zeros[4096];
+	struct gathered *g = user;
+	g->holes += size;
+	for (uint64_t left = size; left != 0;) {
+		size_t part = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
+		(void)gather(g, zeros, part, err);
+		left -= part;
+	}
+	return 0;
+}
+
+/* A hole, a part with something in it, a hole. */
+static void write_sparse(const char *path, uint64_t size)
+{
+	char part[PART];
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	memset(part, 'x', sizeof(part));
+	assert_int_equal(pwrite(fd, part, sizeof(part), GAP + 7), sizeof(part));
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	close(fd);
+}
+
+/* Where a file has holes shows to who asks for them, and in nothing else. */
+static void holes_are_zeros(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct gathered told = { .bytes = UNI_BUF_INIT }, plain = { .bytes = UNI_BUF_INIT };
+	struct uni_tree_entry entry;
+	struct uni_tree_data data;
+	bool exceeds;
+	unit_write(state, "in/other", "", 0644);
+	write_sparse(unit_path(state, "in/sparse"), TAIL);
+	struct uni_tree *tree UNI_AUTO(uni_tree) = tree_of(state);
+	struct uni_tree *again UNI_AUTO(uni_tree) = tree_of(state);
+	assert_int_equal(uni_tree_find(again, "sparse", &entry), 1);
+	unit_ok(uni_tree_content(again, &entry, gather, &plain, &err), &err);
+	assert_int_equal(uni_tree_find(tree, "sparse", &entry), 1);
+	unit_ok(uni_tree_data(&entry, &data, &err), &err);
+	unit_ok(uni_tree_content_sparse(tree, &entry, gather, gather_hole, &told, &err), &err);
+	assert_int_equal(told.bytes.size, TAIL);
+	assert_memory_equal(told.bytes.data, plain.bytes.data, TAIL);
+	assert_int_equal(told.bytes.data[GAP + 6], 0);
+	assert_int_equal(told.bytes.data[GAP + 7 + PART - 1], 'x');
+	struct uni_digest wanted = uni_digest_of(plain.bytes.data, plain.bytes.size);
+	assert_int_equal(uni_tree_find(tree, "sparse", &entry), 1);
+	assert_true(uni_digest_eq(entry.digest, &wanted));
+	assert_int_equal(data.bytes + told.holes, TAIL);
+	assert_true(data.bytes >= PART);
+	unit_ok(uni_tree_data_exceeds(tree, data.bytes, &exceeds, &err), &err);
+	assert_false(exceeds);
+	unit_ok(uni_tree_data_exceeds(tree, data.bytes - 1, &exceeds, &err), &err);
+	assert_true(exceeds);
+	uni_buf_free(&told.bytes);
+	uni_buf_free(&plain.bytes);
+}
+
+static int count_hole(void *user, uint64_t size, struct uni_err *err)
+{
+	(void)err;
+	*(uint64_t *)user += size;
+	return 0;
+}
+
+static int count_data(void *user, const void *data, size_t size, struct uni_err *err)
+{
+	(void)data;
+	return count_hole(user, size, err);
+}
+
+/* Terabytes of holes: no byte of them is looked at, and what is known is the digest of the map. */
+static void huge_is_mapped(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	const uint64_t huge = UINT64_C(3) << 40;
+	struct uni_tree_entry entry;
+	struct uni_digest by_file, by_tree;
+	uint64_t size = 0;
+	bool mapped;
+	unit_write(state, "in/other", "", 0644);
+	write_sparse(unit_path(state, "in/huge"), huge);
+	struct uni_tree *tree UNI_AUTO(uni_tree) = tree_of(state);
+	assert_int_equal(uni_tree_find(tree, "huge", &entry), 1);
+	unit_ok(uni_tree_content_sparse(tree, &entry, count_data, count_hole, &size, &err), &err);
+	assert_int_equal(size, huge);
+	assert_int_equal(uni_tree_find(tree, "huge", &entry), 1);
+	unit_ok(uni_content_digest_file(unit_path(state, "in/huge"), NULL, &by_file, &mapped, &err),
+		&err);
+	assert_true(mapped && uni_digest_eq(entry.digest, &by_file));
+	struct uni_tree *hashed UNI_AUTO(uni_tree) = tree_of(state);
+	unit_ok(uni_tree_digest(hashed, NULL, 1, &by_tree, &err), &err);
+	assert_int_equal(uni_tree_find(hashed, "huge", &entry), 1);
+	assert_true(uni_digest_eq(entry.digest, &by_file));
+}
+
 int unit_content(void)
 {
 	const struct CMUnitTest tests[] = {
 		DIR_TEST(tar_and_digest_agree), DIR_TEST(digest_covers_everything),
 		DIR_TEST(change_is_found),	DIR_TEST(change_in_the_middle_is_found),
-		DIR_TEST(receiver_may_refuse),
+		DIR_TEST(receiver_may_refuse),	DIR_TEST(holes_are_zeros),
+		DIR_TEST(huge_is_mapped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

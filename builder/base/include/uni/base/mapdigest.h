@@ -27,6 +27,8 @@ void uni_map_digest_text(const struct uni_digest *digest, char out[UNI_DIGEST_TE
  * of zeros, the digest of its map. The content alone decides, not what is a hole on some disk.
  */
 #define UNI_MAP_HOLE (UINT64_C(1) << 30)
+/* Whether its holes alone make it one that is known by its map; reads nothing. */
+int uni_content_is_mapped(int fd, uint64_t size, bool *mapped, struct uni_err *err);
 int uni_content_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, bool *mapped,
 			  const char *name, struct uni_err *err);
 int uni_content_digest_file(const char *path, uint64_t *size, struct uni_digest *digest,

@@ -79,14 +79,35 @@ int uni_tree_each(const struct uni_tree *tree,
 /* 1 and the entry (valid until the tree changes; `path` as given), or 0. */
 int uni_tree_find(const struct uni_tree *tree, const char *path, struct uni_tree_entry *entry);
 
+typedef int uni_tree_data_fn(void *user, const void *data, size_t size, struct uni_err *err);
+/* That many bytes of zeros, which were not read. */
+typedef int uni_tree_hole_fn(void *user, uint64_t size, struct uni_err *err);
+
 /* Gives a file's content in pieces, hashed on the way unless its digest is known, which it is
  * afterwards. UNI_E_CHANGED names a file that is not as it was added. One file by one thread. */
 int uni_tree_content(const struct uni_tree *tree, const struct uni_tree_entry *entry,
-		     int (*fn)(void *user, const void *data, size_t size, struct uni_err *err),
-		     void *user, struct uni_err *err);
+		     uni_tree_data_fn *fn, void *user, struct uni_err *err);
+/* The same for a caller who makes nothing of zeros: holes of the file come to `hole`, in order with
+ * the rest. Where they lie must not show in what is made: a block of zeros may come as either. */
+int uni_tree_content_sparse(const struct uni_tree *tree, const struct uni_tree_entry *entry,
+			    uni_tree_data_fn *fn, uni_tree_hole_fn *hole, void *user,
+			    struct uni_err *err);
+
+/* What of a file's content is no hole on this machine's disk, and in how many pieces. Looks, but
+ * reads nothing. */
+struct uni_tree_data {
+	uint64_t bytes;
+	uint64_t pieces;
+};
+int uni_tree_data(const struct uni_tree_entry *entry, struct uni_tree_data *data,
+		  struct uni_err *err);
+/* Whether the data of all files is more than `most` bytes. */
+int uni_tree_data_exceeds(const struct uni_tree *tree, uint64_t most, bool *exceeds,
+			  struct uni_err *err);
 
 /*
- * SHA-256 over all that the tree is: paths, types, modes, times, sizes, targets, content digests.
+ * SHA-256 over all that the tree is: paths, types, modes, times, sizes, targets, content digests,
+ * which for sparse content are those of uni/base/mapdigest.h.
  * Contents whose digest is not known yet, not even to `scope` (which may be NULL), are read, on
  * `threads` threads (0: all processors), and noted there.
  */

@@ -41,10 +41,15 @@ int uni_volume_identify(const char *path, struct uni_config_mount *wire, struct 
 
 struct uni_tree;
 struct uni_volume_source;
-/* A folder, a tar archive (also zstd's), a volume or a path in one. Digests of files that did not
- * change since they were last read are known, others are made. */
+/* A folder, a tar archive (also zstd's), a volume or a path in one. Of a folder no content is read
+ * by this. */
 int uni_volume_source_open(struct uni_volume_source **source, const char *place,
 			   struct uni_err *err);
+/* Makes known the digests of all files, those of a folder's that did not change since they were
+ * last read without reading them. */
+int uni_volume_source_hash(struct uni_volume_source *source, struct uni_err *err);
+/* Remembers for the next time what was read of a folder since. */
+void uni_volume_source_note(struct uni_volume_source *source);
 struct uni_tree *uni_volume_source_tree(const struct uni_volume_source *source);
 void uni_volume_source_free(struct uni_volume_source *source);
 UNI_AUTO_DEFINE(uni_volume_source)

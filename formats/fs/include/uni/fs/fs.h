@@ -51,6 +51,7 @@ struct uni_fs_format {
 	uint32_t version;		 /* of what it writes; belongs in keys */
 	const char *const *compressions; /* NULL-terminated, the default first */
 	uint32_t packs; /* bytes of files' content that one byte of a volume holds at most */
+	bool holes;	/* blocks of zeros take no room, however many */
 	/* UNI_E_INVAL with what is wrong; also fills defaults in, so that keys see them. */
 	int (*resolve)(struct uni_fs_options *options, struct uni_err *err);
 	/*
@@ -75,8 +76,9 @@ struct uni_uuid uni_fs_writable_uuid(const char *image, const char *volume);
 
 /*
  * UNI_E_LIMIT where a volume of options->size (resolved; 0 holds everything) has no room for the
- * files of `tree`, told before anything of their content is read: files without holes, or packed
- * better than anything but zeros ever was. What passes here may still not fit when it is written.
+ * files of `tree`, told before anything of their content is read: by their data where the format
+ * keeps holes, packed better than anything but zeros ever was. What passes here may still not fit
+ * when it is written.
  */
 int uni_fs_fits(const struct uni_fs_format *format, const struct uni_tree *tree,
 		const struct uni_fs_options *options, struct uni_err *err);
