@@ -53,6 +53,9 @@ const struct cli_command cli_cmd_plan = {
 	.name = "plan",
 	.arguments = "RECIPE",
 	.summary = "Show the steps of a build with their keys, without running them",
+	.text = "Forms of one disk are made in one pass over its content; those that would be are "
+		"named\n"
+		"before the sum, as \"passes\" with --json, and framed with --dot.",
 	.options = options,
 	.least = 1,
 	.most = 1,

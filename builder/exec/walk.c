@@ -307,12 +307,13 @@ static bool waits(const struct walk *w, size_t index)
 	return run->needed && !run->done && !run->started;
 }
 
-/* Whether step `with` is done when `index` is: the step itself, and of disks all forms. */
+/* Whether step `with` is done when `index` is: the step itself, and those that share its pass. */
 static bool goes_along(const struct walk *w, size_t index, size_t with)
 {
-	return with == index ||
-	       (waits(w, with) && uni_plan_step(w->b->plan, index)->op == UNI_OP_DISK &&
-		uni_plan_step(w->b->plan, with)->op == UNI_OP_DISK);
+	enum uni_step_op op = uni_plan_step(w->b->plan, index)->op;
+
+	return with == index || (waits(w, with) && uni_step_op_shares(op) &&
+				 uni_plan_step(w->b->plan, with)->op == op);
 }
 
 static bool ready(const struct walk *w, size_t index)

@@ -17,6 +17,12 @@ const char *uni_step_op_name(enum uni_step_op op)
 	return ops[op];
 }
 
+/* Forms of disks hold the same partitions, which are read and packed once. */
+bool uni_step_op_shares(enum uni_step_op op)
+{
+	return op == UNI_OP_DISK;
+}
+
 void uni_plan_free(struct uni_plan *plan)
 {
 	if (plan == NULL)

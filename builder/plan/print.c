@@ -20,6 +20,33 @@ static void short_key(const struct uni_step *step, char out[UNI_DIGEST_TEXT])
 		strcpy(out, "-");
 }
 
+/* The steps that would run in one pass, in order; fewer than two share nothing. */
+static size_t find_pass(const struct uni_plan *plan, const struct uni_step **steps)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (uni_step_op_shares(plan->steps[i].step.op) &&
+		    plan->steps[i].step.state != UNI_STEP_CACHED)
+			steps[count++] = &plan->steps[i].step;
+	return count > 1 ? count : 0;
+}
+
+static const struct uni_step **room_for_pass(const struct uni_plan *plan)
+{
+	return uni_alloc_array(plan->count + 1, sizeof(const struct uni_step *));
+}
+
+static void text_pass(const struct uni_plan *plan, struct uni_buf *out)
+{
+	const struct uni_step **steps UNI_AUTO_FREE = room_for_pass(plan);
+	size_t count = find_pass(plan, steps);
+
+	for (size_t i = 0; i < count; i++)
+		uni_buf_printf(out, "%s%s", i == 0 ? "in one pass: " : " ", steps[i]->id);
+	uni_buf_puts(out, count != 0 ? "\n" : "");
+}
+
 void uni_plan_text(const struct uni_plan *plan, struct uni_buf *out)
 {
 	size_t cached = 0;
@@ -46,6 +73,7 @@ void uni_plan_text(const struct uni_plan *plan, struct uni_buf *out)
 		uni_buf_putc(out, '\n');
 		cached += step->state == UNI_STEP_CACHED;
 	}
+	text_pass(plan, out);
 	uni_buf_printf(out, "%zu steps, %zu cached\n", plan->count, cached);
 }
 
@@ -105,6 +133,18 @@ static void json_step(const struct uni_plan *plan, const struct uni_step *step, 
 	uni_buf_puts(out, "]}");
 }
 
+static void json_pass(const struct uni_plan *plan, struct uni_buf *out)
+{
+	const struct uni_step **steps UNI_AUTO_FREE = room_for_pass(plan);
+	size_t count = find_pass(plan, steps);
+
+	for (size_t i = 0; i < count; i++) {
+		uni_buf_puts(out, i == 0 ? "[" : ", ");
+		uni_json_string(out, steps[i]->id);
+	}
+	uni_buf_puts(out, count != 0 ? "]" : "");
+}
+
 void uni_plan_json(const struct uni_plan *plan, struct uni_buf *out)
 {
 	uni_buf_puts(out, "{\n  \"steps\": [\n");
@@ -112,7 +152,22 @@ void uni_plan_json(const struct uni_plan *plan, struct uni_buf *out)
 		json_step(plan, &plan->steps[i].step, out);
 		uni_buf_puts(out, i + 1 < plan->count ? ",\n" : "\n");
 	}
-	uni_buf_puts(out, "  ]\n}\n");
+	uni_buf_puts(out, "  ],\n  \"passes\": [");
+	json_pass(plan, out);
+	uni_buf_puts(out, "]\n}\n");
+}
+
+static void dot_pass(const struct uni_plan *plan, struct uni_buf *out)
+{
+	const struct uni_step **steps UNI_AUTO_FREE = room_for_pass(plan);
+	size_t count = find_pass(plan, steps);
+
+	if (count == 0)
+		return;
+	uni_buf_puts(out, "\tsubgraph cluster_pass {\n\t\tlabel=\"one pass\";\n\t\t");
+	for (size_t i = 0; i < count; i++)
+		uni_buf_printf(out, "s%d;", uni_plan_find(plan, steps[i]->id));
+	uni_buf_puts(out, "\n\t}\n");
 }
 
 void uni_plan_dot(const struct uni_plan *plan, struct uni_buf *out)
@@ -136,5 +191,6 @@ void uni_plan_dot(const struct uni_plan *plan, struct uni_buf *out)
 			if (step->inputs[j].step >= 0)
 				uni_buf_printf(out, "\ts%d -> s%zu;\n", step->inputs[j].step, i);
 	}
+	dot_pass(plan, out);
 	uni_buf_puts(out, "}\n");
 }

@@ -360,6 +360,37 @@ static void printed_forms(void **state)
 	assert_non_null(strstr(dot.data, "\ts0 -> s2;"));
 }
 
+/* Forms of one disk are told as one pass, but for those that are kept. */
+static void printed_passes(void **state)
+{
+	struct inputs in = usual;
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT, json UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_buf dot UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	(void)state;
+	in.formats[1] = "qcow2";
+	struct uni_plan *plan UNI_AUTO(uni_plan) = make(&in);
+	const int raw = uni_plan_find(plan, "disk:raw"), qcow2 = uni_plan_find(plan, "disk:qcow2");
+	char *nodes UNI_AUTO_FREE = uni_asprintf("label=\"one pass\";\n\t\ts%d;s%d;\n", raw, qcow2);
+
+	uni_plan_text(plan, &text);
+	assert_non_null(strstr(text.data, "\nin one pass: disk:raw disk:qcow2\n"));
+	uni_plan_json(plan, &json);
+	assert_non_null(strstr(json.data, "\"passes\": [[\"disk:raw\", \"disk:qcow2\"]]"));
+	uni_plan_dot(plan, &dot);
+	assert_non_null(strstr(dot.data, nodes));
+	uni_plan_set_state(plan, (size_t)raw, UNI_STEP_CACHED);
+	uni_buf_clear(&text);
+	uni_plan_text(plan, &text);
+	assert_null(strstr(text.data, "in one pass"));
+	uni_buf_clear(&json);
+	uni_plan_json(plan, &json);
+	assert_non_null(strstr(json.data, "\"passes\": []"));
+	uni_buf_clear(&dot);
+	uni_plan_dot(plan, &dot);
+	assert_null(strstr(dot.data, "one pass"));
+}
+
 static void boot_configuration(void **state)
 {
 	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = parse(
@@ -398,6 +429,7 @@ int main(void)
 		cmocka_unit_test(cold_sources_settle),
 		cmocka_unit_test(output_keys),
 		cmocka_unit_test(printed_forms),
+		cmocka_unit_test(printed_passes),
 		cmocka_unit_test(boot_configuration),
 		cmocka_unit_test(kernel_is_the_smallest_that_will_do),
 		cmocka_unit_test(forms_of_other_places_have_kernels_of_their_own),

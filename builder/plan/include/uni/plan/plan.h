@@ -27,6 +27,8 @@ enum uni_step_op {
 	UNI_OP_MANIFEST, /* everything -> "manifest" */
 };
 const char *uni_step_op_name(enum uni_step_op op);
+/* Whether all steps of this operation that run are made in one pass over what they share. */
+bool uni_step_op_shares(enum uni_step_op op);
 
 /* What was found out about a step before it ran. */
 enum uni_step_state { UNI_STEP_WOULD_RUN, UNI_STEP_CACHED, UNI_STEP_UNKNOWN /* cold sources */ };
@@ -66,6 +68,8 @@ UNI_AUTO_DEFINE(uni_plan)
 size_t uni_plan_count(const struct uni_plan *plan);
 const struct uni_step *uni_plan_step(const struct uni_plan *plan, size_t index);
 
+/* As text, as JSON, for Graphviz; with the steps that would run in one pass, of which some may
+ * still turn out to be kept when their inputs are made. */
 void uni_plan_text(const struct uni_plan *plan, struct uni_buf *out);
 void uni_plan_json(const struct uni_plan *plan, struct uni_buf *out);
 void uni_plan_dot(const struct uni_plan *plan, struct uni_buf *out);
