@@ -119,9 +119,9 @@ static int op_link(struct build *b, const struct uni_step *step, struct uni_stor
 							     sizeof(*objects.items)) };
 	struct link_list libraries = { .items = uni_alloc_array(b->libraries.count + 1,
 								sizeof(*libraries.items)) };
-	const struct uni_base *base;
+	struct uni_link_from from = { .base = NULL };
 	struct uni_store_entry blob;
-	int rc = base_open(b, &base, err);
+	int rc = base_open(b, &from.base, err);
 
 	if (rc == 0)
 		rc = link_objects(b, step, &objects, err);
@@ -129,9 +129,10 @@ static int op_link(struct build *b, const struct uni_step *step, struct uni_stor
 		rc = link_items(b, &b->libraries, &libraries, err);
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, b->store, err);
+	from.objects = (struct uni_link_inputs){ objects.items, objects.count };
+	from.libraries = (struct uni_link_inputs){ libraries.items, libraries.count };
 	if (rc == 0)
-		rc = uni_link_program(base, objects.items, objects.count, libraries.items,
-				      libraries.count, uni_store_writer_path(writer), err);
+		rc = uni_link_program(&from, uni_store_writer_path(writer), err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, NULL, &blob, err);
 	if (rc == 0)

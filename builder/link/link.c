@@ -44,10 +44,10 @@ static void add_base_files(const struct uni_base_files *files, struct uni_strv *
 		uni_strv_add(argv, files->items[i].path);
 }
 
-static void add_inputs(const struct uni_link_input *inputs, size_t count, struct uni_strv *argv)
+static void add_inputs(const struct uni_link_inputs *inputs, struct uni_strv *argv)
 {
-	for (size_t i = 0; i < count; i++)
-		uni_strv_add(argv, inputs[i].path);
+	for (size_t i = 0; i < inputs->count; i++)
+		uni_strv_add(argv, inputs->items[i].path);
 }
 
 static size_t copy_base_inputs(const struct uni_base_files *files, struct uni_link_input *out)
@@ -58,13 +58,14 @@ static size_t copy_base_inputs(const struct uni_base_files *files, struct uni_li
 	return files->count;
 }
 
-static int check_inputs(const struct uni_link_input *inputs, size_t count, struct uni_err *err)
+static int check_inputs(const struct uni_link_inputs *inputs, struct uni_err *err)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < inputs->count; i++) {
+		const struct uni_link_input *input = &inputs->items[i];
 		/* ld would take a path that starts with a dash, or a linker script, for its own. */
-		int rc = inputs[i].path[0] == '-'
+		int rc = input->path[0] == '-'
 				 ? uni_err_set(err, UNI_E_INVAL, "path starts with a dash")
-				 : uni_elf_check_object(inputs[i].path, inputs[i].name, err);
+				 : uni_elf_check_object(input->path, input->name, err);
 
 		if (rc != 0)
 			return rc;
@@ -85,53 +86,64 @@ static int check_program(const char *path, struct uni_err *err)
 	return rc == 0 ? uni_elf_check_program(elf, err) : rc;
 }
 
-int uni_link_program(const struct uni_base *base, const struct uni_link_input *objects,
-		     size_t object_count, const struct uni_link_input *libraries,
-		     size_t library_count, const char *path, struct uni_err *err)
+static void make_argv(const struct uni_link_from *from, const char *path, struct uni_strv *argv)
 {
-	UNI_AUTO_STRV struct uni_strv argv = { .items = NULL };
-	UNI_AUTO_BUF struct uni_buf messages = UNI_BUF_INIT;
-	UNI_AUTO_FREE struct uni_link_input *all = NULL;
-	struct complaint c = { .count = 0 };
-	int status = 0;
-	int rc = check_inputs(objects, object_count, err);
+	const struct uni_base *base = from->base;
 
-	if (rc == 0)
-		rc = check_inputs(libraries, library_count, err);
-	if (rc != 0)
-		return uni_err_context(err, "link");
-	uni_strv_add(&argv, "ld");
+	uni_strv_add(argv, "ld");
 	for (size_t i = 0; i < UNI_COUNT(fixed_flags); i++)
-		uni_strv_add(&argv, fixed_flags[i]);
+		uni_strv_add(argv, fixed_flags[i]);
 	for (size_t i = 0; i < base->link_flags.count; i++)
-		uni_strv_add(&argv, base->link_flags.items[i]);
-	uni_strv_add(&argv, "-o");
-	uni_strv_add(&argv, path);
-	add_base_files(&base->link_start, &argv);
-	add_inputs(objects, object_count, &argv);
-	uni_strv_add(&argv, "--start-group");
-	add_inputs(libraries, library_count, &argv);
-	add_base_files(&base->link_libraries, &argv);
-	uni_strv_add(&argv, "--end-group");
-	add_base_files(&base->link_end, &argv);
-	rc = run_tool(&(struct tool_run){ .argv = &argv, .messages = &messages }, &status, err);
-	if (rc == 0 && status == 0)
-		rc = check_program(path, err);
-	if (rc != 0)
-		return uni_err_context(err, "link");
-	if (status == 0)
-		return 0;
-	all = uni_alloc_array(object_count + library_count + base->link_start.count +
-				      base->link_libraries.count + base->link_end.count + 1,
-			      sizeof(*all));
-	c.inputs = all;
-	for (size_t i = 0; i < object_count; i++)
-		all[c.count++] = objects[i];
-	for (size_t i = 0; i < library_count; i++)
-		all[c.count++] = libraries[i];
+		uni_strv_add(argv, base->link_flags.items[i]);
+	uni_strv_add(argv, "-o");
+	uni_strv_add(argv, path);
+	add_base_files(&base->link_start, argv);
+	add_inputs(&from->objects, argv);
+	uni_strv_add(argv, "--start-group");
+	add_inputs(&from->libraries, argv);
+	add_base_files(&base->link_libraries, argv);
+	uni_strv_add(argv, "--end-group");
+	add_base_files(&base->link_end, argv);
+}
+
+/* What ld said, by the names of all that it was given. */
+static void explain(const struct uni_link_from *from, const struct uni_buf *messages, int status,
+		    struct uni_err *err)
+{
+	const struct uni_base *base = from->base;
+	UNI_AUTO_FREE struct uni_link_input *all = uni_alloc_array(
+		from->objects.count + from->libraries.count + base->link_start.count +
+			base->link_libraries.count + base->link_end.count + 1,
+		sizeof(*all));
+	struct complaint c = { .inputs = all };
+
+	for (size_t i = 0; i < from->objects.count; i++)
+		all[c.count++] = from->objects.items[i];
+	for (size_t i = 0; i < from->libraries.count; i++)
+		all[c.count++] = from->libraries.items[i];
 	c.count += copy_base_inputs(&base->link_start, all + c.count);
 	c.count += copy_base_inputs(&base->link_libraries, all + c.count);
 	c.count += copy_base_inputs(&base->link_end, all + c.count);
-	complain(&c, &messages, status, err);
-	return uni_err_context(err, "link");
+	complain(&c, messages, status, err);
+}
+
+int uni_link_program(const struct uni_link_from *from, const char *path, struct uni_err *err)
+{
+	UNI_AUTO_STRV struct uni_strv argv = { .items = NULL };
+	UNI_AUTO_BUF struct uni_buf messages = UNI_BUF_INIT;
+	int status = 0;
+	int rc = check_inputs(&from->objects, err);
+
+	if (rc == 0)
+		rc = check_inputs(&from->libraries, err);
+	if (rc == 0) {
+		make_argv(from, path, &argv);
+		rc = run_tool(&(struct tool_run){ .argv = &argv, .messages = &messages }, &status,
+			      err);
+	}
+	if (rc == 0 && status != 0)
+		explain(from, &messages, status, err);
+	else if (rc == 0)
+		rc = check_program(path, err);
+	return rc == 0 && status == 0 ? 0 : uni_err_context(err, "link");
 }

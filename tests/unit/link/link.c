@@ -139,8 +139,12 @@ static int link_two(const struct place *p, const char *a, const char *b, const c
 	const struct uni_link_input objects[] = { { a_path, "A" }, { b_path, "B" } };
 	const struct uni_link_input libraries[] = { { library_path, "LIB" } };
 
+	const struct uni_link_from from = { .base = p->base,
+					    .objects = { objects, 2 },
+					    .libraries = { libraries, library != NULL } };
+
 	memset(&err, 0, sizeof(err));
-	return uni_link_program(p->base, objects, 2, libraries, library != NULL, out, &err);
+	return uni_link_program(&from, out, &err);
 }
 
 static void test_program(void **state)

@@ -54,6 +54,14 @@ struct uni_link_input {
 	const char *path; /* an object or an archive */
 	const char *name; /* as messages call it */
 };
+/* What a program is made of; all borrowed. */
+struct uni_link_from {
+	const struct uni_base *base;
+	struct uni_link_inputs {
+		const struct uni_link_input *items;
+		size_t count;
+	} objects, libraries;
+};
 
 /*
  * Links to a static program at `path` (the caller's temporary file, made executable). Objects
@@ -61,8 +69,6 @@ struct uni_link_input {
  * undefined or doubly defined symbol is UNI_E_INVAL and named, with the objects that want or
  * define it.
  */
-int uni_link_program(const struct uni_base *base, const struct uni_link_input *objects,
-		     size_t object_count, const struct uni_link_input *libraries,
-		     size_t library_count, const char *path, struct uni_err *err);
+int uni_link_program(const struct uni_link_from *from, const char *path, struct uni_err *err);
 
 #endif
