@@ -350,7 +350,7 @@ int disk_pass_open(struct disk_pass **out, struct build *b, const size_t *steps,
 	if (rc != 0)
 		return rc;
 	/* Together they keep all processors busy, and each takes its part of the memory. */
-	pass->threads = uni_processors() / (unsigned)count + 1;
+	pass->threads = uni_processors() / (count > 2 ? (unsigned)count : 2) + 1;
 	*out = pass;
 	pass = NULL;
 	return 0;
