@@ -174,10 +174,16 @@ int package_items(struct build *b, const struct uni_recipe_input *input, const c
 int package_find(struct build *b, const struct uni_recipe_input *input,
 		 struct uni_installed **installed, struct uni_err *err);
 
-/* tools.c: identities of tools. `list` names the files, when it is not known since last time. */
-typedef int tool_list_fn(void *user, struct uni_strv *files, struct uni_err *err);
-int tool_set_resolve(struct build *b, const char *name, const char *const *programs,
-		     tool_list_fn *list, void *user, struct tool_set *set, struct uni_err *err);
+/* tools.c: identities of tools. */
+struct tool_search {
+	const char *name;	     /* of what they do; what was found is kept under it, */
+	const char *const *programs; /* as long as PATH finds these where it did; NULL: none */
+	/* Adds the files that they are made of; asked when that is not known since last time. */
+	int (*list)(void *user, struct uni_strv *files, struct uni_err *err);
+	void *user;
+};
+int tool_set_resolve(struct build *b, const struct tool_search *search, struct tool_set *set,
+		     struct uni_err *err);
 void tool_set_clear(struct tool_set *set);
 int tools_resolve(struct build *b, struct uni_err *err); /* all that this build would run */
 

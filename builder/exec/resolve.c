@@ -182,36 +182,37 @@ static struct tool_set *codec_set(struct build *b, const char *format, char code
 
 static int resolve_codecs(struct build *b, struct uni_err *err)
 {
-	static const char *const none[] = { NULL };
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < b->format_count; i++) {
 		char codec[16];
 		struct tool_set *set = codec_set(b, b->formats[i], codec);
+		const struct tool_search search = { codec, NULL, list_codec, codec };
 
 		if (set != NULL && set->count == 0)
-			rc = tool_set_resolve(b, codec, none, list_codec, codec, set, err);
+			rc = tool_set_resolve(b, &search, set, err);
 	}
 	return rc;
 }
 
 int tools_resolve(struct build *b, struct uni_err *err)
 {
-	static const char *const compile[] = { "musl-gcc", "as", NULL };
-	static const char *const link[] = { "ld", NULL };
-	static const char *const none[] = { NULL };
+	static const char *const compilers[] = { "musl-gcc", "as", NULL };
+	static const char *const linkers[] = { "ld", NULL };
+	static const struct tool_search compile = { "compile", compilers, list_compile, NULL };
+	static const struct tool_search link = { "link", linkers, list_link, NULL };
+	static const struct tool_search box = { "box", NULL, list_box, NULL };
 	const struct uni_recipe_app *app = &b->recipe->app;
 	int rc = 0;
 
 	if (app->sources.count != 0)
-		rc = tool_set_resolve(b, "compile", compile, list_compile, NULL, &b->compile_tools,
-				      err);
+		rc = tool_set_resolve(b, &compile, &b->compile_tools, err);
 	if (rc == 0 && app->program.kind == UNI_INPUT_NONE && app->path == NULL)
-		rc = tool_set_resolve(b, "link", link, list_link, NULL, &b->link_tools, err);
+		rc = tool_set_resolve(b, &link, &b->link_tools, err);
 	for (size_t i = 0; rc == 0 && i < b->format_count; i++)
 		if (strcmp(b->formats[i], "elf") != 0 && uni_machine_find(b->formats[i]) == NULL &&
 		    b->box_tools.count == 0)
-			rc = tool_set_resolve(b, "box", none, list_box, NULL, &b->box_tools, err);
+			rc = tool_set_resolve(b, &box, &b->box_tools, err);
 	return rc != 0 ? rc : resolve_codecs(b, err);
 }
 

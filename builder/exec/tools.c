@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uni/base/ldcache.h>
 #include <uni/base/process.h>
-
-#define LOADER_CACHE "/etc/ld.so.cache" /* where libraries are found */
 
 void tool_set_clear(struct tool_set *set)
 {
@@ -20,14 +19,15 @@ void tool_set_clear(struct tool_set *set)
 	*set = (struct tool_set){ .items = NULL };
 }
 
-static struct uni_digest list_key(const char *name, const char *const *programs)
+static struct uni_digest list_key(const struct tool_search *search)
 {
+	const char *const *programs = search->programs;
 	struct uni_hash hash;
 
 	uni_hash_start(&hash);
 	uni_hash_add_text(&hash, "uni tools 1");
-	uni_hash_add_text(&hash, name);
-	for (; *programs != NULL; programs++) {
+	uni_hash_add_text(&hash, search->name);
+	for (; programs != NULL && *programs != NULL; programs++) {
 		char *path UNI_AUTO_FREE = uni_process_find(*programs);
 
 		uni_hash_add_text(&hash, path);
@@ -62,7 +62,7 @@ static bool list_read(const char *meta, struct uni_strv *files)
 		if (path == NULL || !stamp(path, &now) || strlen(l) + 1 != now.size ||
 		    strncmp(now.data, l, strlen(l)) != 0)
 			return false;
-		if (strcmp(path, LOADER_CACHE) != 0)
+		if (strcmp(path, UNI_LDCACHE_PATH) != 0)
 			uni_strv_add(files, path);
 	}
 	return files->count != 0;
@@ -74,7 +74,7 @@ static void list_keep(struct build *b, const struct uni_digest *key, const struc
 	struct uni_buf meta UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_err ignored = UNI_ERR_INIT;
 
-	(void)stamp(LOADER_CACHE, &meta);
+	(void)stamp(UNI_LDCACHE_PATH, &meta);
 	for (size_t i = 0; i < files->count; i++)
 		if (!stamp(files->items[i], &meta))
 			return;
@@ -82,11 +82,11 @@ static void list_keep(struct build *b, const struct uni_digest *key, const struc
 	(void)uni_store_result_put(b->store, key, &record, &ignored);
 }
 
-static int list_files(struct build *b, const char *name, const char *const *programs,
-		      tool_list_fn *list, void *user, struct uni_strv *files, struct uni_err *err)
+static int list_files(struct build *b, const struct tool_search *search, struct uni_strv *files,
+		      struct uni_err *err)
 {
 	struct uni_store_record record UNI_AUTO_STORE_RECORD = UNI_STORE_RECORD_INIT;
-	struct uni_digest key = list_key(name, programs);
+	struct uni_digest key = list_key(search);
 	int rc = uni_store_result_get(b->store, &key, &record, err);
 
 	if (rc < 0)
@@ -94,18 +94,18 @@ static int list_files(struct build *b, const char *name, const char *const *prog
 	if (rc == 1 && record.meta != NULL && list_read(record.meta, files))
 		return 0;
 	uni_strv_free(files);
-	rc = list(user, files, err);
+	rc = search->list(search->user, files, err);
 	if (rc == 0)
 		list_keep(b, &key, files);
 	return rc;
 }
 
 /* Tools are told apart by the last part of their path: the rest is this machine's affair. */
-int tool_set_resolve(struct build *b, const char *name, const char *const *programs,
-		     tool_list_fn *list, void *user, struct tool_set *set, struct uni_err *err)
+int tool_set_resolve(struct build *b, const struct tool_search *search, struct tool_set *set,
+		     struct uni_err *err)
 {
 	struct uni_strv files UNI_AUTO_STRV = { .items = NULL };
-	int rc = list_files(b, name, programs, list, user, &files, err);
+	int rc = list_files(b, search, &files, err);
 
 	if (rc != 0)
 		return rc;
