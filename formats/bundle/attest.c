@@ -16,20 +16,29 @@ static void spdx_files(const struct uni_package *package, struct uni_buf *out)
 	char id[64];
 
 	for (size_t i = 0; i < package->file_count; i++) {
+		const struct spdx_package file = { .id = id,
+						   .name = package->files[i].path,
+						   .digest = &package->files[i].digest,
+						   .purpose = "FILE" };
+
 		snprintf(id, sizeof(id), "SPDXRef-file-%zu", i + 1);
 		uni_buf_puts(out, ",\n");
-		spdx_package(out, id, package->files[i].path, NULL, NULL, &package->files[i].digest,
-			     "FILE");
+		spdx_package(out, &file);
 	}
 	for (size_t i = 0; i < package->requires.count; i++) {
 		const char *text = package->requires.items[i];
 		size_t size = strcspn(text, "@");
 		char *name UNI_AUTO_FREE = uni_strndup(text, size);
+		const struct spdx_package needed = {
+			.id = id,
+			.name = name,
+			.version = text[size] == '@' ? text + size + 1 : NULL,
+			.purpose = "LIBRARY",
+		};
 
 		snprintf(id, sizeof(id), "SPDXRef-needed-%zu", i + 1);
 		uni_buf_puts(out, ",\n");
-		spdx_package(out, id, name, text[size] == '@' ? text + size + 1 : NULL, NULL, NULL,
-			     "LIBRARY");
+		spdx_package(out, &needed);
 	}
 }
 
@@ -53,6 +62,14 @@ static void spdx_relations(const struct uni_package *package, struct uni_buf *ou
 void uni_package_spdx(const struct uni_package *package, struct uni_buf *out)
 {
 	struct uni_digest digest = uni_package_digest(package);
+	const struct spdx_package whole = {
+		.id = "SPDXRef-package",
+		.name = package->name,
+		.version = package->version,
+		.licence = package->licence,
+		.digest = &digest,
+		.purpose = package->kind == UNI_PACKAGE_BASE ? "OPERATING-SYSTEM" : "ARCHIVE",
+	};
 	char text[UNI_DIGEST_TEXT];
 
 	uni_digest_text(&digest, text);
@@ -63,8 +80,7 @@ void uni_package_spdx(const struct uni_package *package, struct uni_buf *out)
 	/* No time: the same package is the same whenever it is made. */
 	uni_buf_puts(out, "  \"creationInfo\": {\"created\": \"1970-01-01T00:00:00Z\", "
 			  "\"creators\": [\"Tool: uni-pack\"]},\n  \"packages\": [\n");
-	spdx_package(out, "SPDXRef-package", package->name, package->version, package->licence,
-		     &digest, package->kind == UNI_PACKAGE_BASE ? "OPERATING-SYSTEM" : "ARCHIVE");
+	spdx_package(out, &whole);
 	spdx_files(package, out);
 	uni_buf_puts(out, "\n  ],\n  \"relationships\": [\n");
 	spdx_relations(package, out);

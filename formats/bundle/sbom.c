@@ -125,7 +125,12 @@ static void put_created(const struct bill *bill, struct uni_buf *out)
 
 static void write_spdx(const struct bill *bill, struct uni_buf *out)
 {
+	const struct spdx_package image = { .id = "SPDXRef-image",
+					    .name = bill->image,
+					    .version = bill->version,
+					    .purpose = "OPERATING-SYSTEM" };
 	char id[64];
+
 	uni_buf_puts(out, "{\n  \"spdxVersion\": \"SPDX-2.3\", \"dataLicense\": \"CC0-1.0\", "
 			  "\"SPDXID\": \"SPDXRef-DOCUMENT\",\n");
 	uni_buf_puts(out, "  \"name\": ");
@@ -136,14 +141,21 @@ static void write_spdx(const struct bill *bill, struct uni_buf *out)
 	uni_buf_puts(out, ",\n  \"creationInfo\": {\"created\": ");
 	put_created(bill, out);
 	uni_buf_printf(out, ", \"creators\": [\"Tool: uni-%s\"]},\n  \"packages\": [\n", bill->uni);
-	spdx_package(out, "SPDXRef-image", bill->image, bill->version, NULL, NULL,
-		     "OPERATING-SYSTEM");
+	spdx_package(out, &image);
 	for (size_t i = 0; i < bill->count; i++) {
 		const struct part *part = &bill->parts[i];
+		const struct spdx_package package = {
+			.id = id,
+			.name = part->name,
+			.version = part->known.version,
+			.licence = part->known.licence,
+			.digest = &part->digest,
+			.purpose = is_tool(part) ? "APPLICATION" : "LIBRARY",
+		};
+
 		snprintf(id, sizeof(id), "SPDXRef-part-%zu", i + 1);
 		uni_buf_puts(out, ",\n");
-		spdx_package(out, id, part->name, part->known.version, part->known.licence,
-			     &part->digest, is_tool(part) ? "APPLICATION" : "LIBRARY");
+		spdx_package(out, &package);
 	}
 	uni_buf_puts(out, "\n  ],\n  \"relationships\": [\n");
 	spdx_relation(out, "SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-image",

@@ -18,23 +18,22 @@ void spdx_hex(struct uni_buf *out, const char *before, const struct uni_digest *
 	spdx_text(out, before, hex);
 }
 
-void spdx_package(struct uni_buf *out, const char *id, const char *name, const char *version,
-		  const char *licence, const struct uni_digest *digest, const char *purpose)
+void spdx_package(struct uni_buf *out, const struct spdx_package *package)
 {
-	spdx_text(out, "    {\"SPDXID\": ", id);
-	spdx_text(out, ", \"name\": ", name);
-	if (version != NULL)
-		spdx_text(out, ", \"versionInfo\": ", version);
-	spdx_text(out, ", \"primaryPackagePurpose\": ", purpose);
+	spdx_text(out, "    {\"SPDXID\": ", package->id);
+	spdx_text(out, ", \"name\": ", package->name);
+	if (package->version != NULL)
+		spdx_text(out, ", \"versionInfo\": ", package->version);
+	spdx_text(out, ", \"primaryPackagePurpose\": ", package->purpose);
 	uni_buf_puts(out,
 		     ",\n     \"downloadLocation\": \"NOASSERTION\", \"filesAnalyzed\": false");
-	if (digest != NULL) {
+	if (package->digest != NULL) {
 		spdx_hex(out, ", \"checksums\": [{\"algorithm\": \"SHA256\", \"checksumValue\": ",
-			 digest);
+			 package->digest);
 		uni_buf_puts(out, "}]");
 	}
 	spdx_text(out, ",\n     \"licenseConcluded\": \"NOASSERTION\", \"licenseDeclared\": ",
-		  licence != NULL ? licence : "NOASSERTION");
+		  package->licence != NULL ? package->licence : "NOASSERTION");
 	uni_buf_puts(out, ", \"copyrightText\": \"NOASSERTION\"}");
 }
 
