@@ -230,17 +230,25 @@ static int walk_module(struct walk *w, struct repo *repo, const git_oid *id, con
 	return rc != 0 ? uni_err_context(err, "submodule %s", path) : 0;
 }
 
-static int walk_tree(struct walk *w, struct repo *repo, const git_tree *tree, const char *in_repo,
-		     const char *prefix, unsigned depth, struct uni_err *err);
+/* Where a tree lies: by the repository's own names, for its modules, and in the archive. "" is the
+ * top of either. */
+struct folder {
+	struct repo *repo;
+	const char *in_repo, *path;
+	unsigned depth;
+};
 
-static int walk_entry(struct walk *w, struct repo *repo, const git_tree_entry *entry,
-		      const char *in_repo, const char *prefix, unsigned depth, struct uni_err *err)
+static int walk_tree(struct walk *w, const struct folder *folder, const git_tree *tree,
+		     struct uni_err *err);
+
+static int walk_entry(struct walk *w, const struct folder *folder, const git_tree_entry *entry,
+		      struct uni_err *err)
 {
+	struct repo *repo = folder->repo;
 	const char *name = libgit.git_tree_entry_name(entry);
-	char *path UNI_AUTO_FREE =
-		prefix[0] != '\0' ? uni_path_join(prefix, name) : uni_strdup(name);
-	char *inside UNI_AUTO_FREE =
-		in_repo[0] != '\0' ? uni_path_join(in_repo, name) : uni_strdup(name);
+	char *path UNI_AUTO_FREE = uni_path_join(folder->path, name);
+	char *inside UNI_AUTO_FREE = uni_path_join(folder->in_repo, name);
+	const struct folder below = { repo, inside, path, folder->depth + 1 };
 	git_object_t type = libgit.git_tree_entry_type(entry);
 	git_tree *sub = NULL;
 	if (name[0] == '\0' || strchr(name, '/') != NULL || uni_str_eq(name, ".") ||
@@ -263,34 +271,34 @@ static int walk_entry(struct walk *w, struct repo *repo, const git_tree_entry *e
 		return walk_module(w, repo, libgit.git_tree_entry_id(entry), inside, path, err);
 	if (libgit.git_tree_lookup(&sub, repo->git, libgit.git_tree_entry_id(entry)) != 0)
 		return libgit_complain(UNI_E_CORRUPT, err);
-	rc = walk_tree(w, repo, sub, inside, path, depth + 1, err);
+	rc = walk_tree(w, &below, sub, err);
 	libgit.git_tree_free(sub);
 	return rc;
 }
 
 /* In git's own order, which is the same for everyone. */
-static int walk_tree(struct walk *w, struct repo *repo, const git_tree *tree, const char *in_repo,
-		     const char *prefix, unsigned depth, struct uni_err *err)
+static int walk_tree(struct walk *w, const struct folder *folder, const git_tree *tree,
+		     struct uni_err *err)
 {
-	if (depth > DEPTH_MAX)
+	if (folder->depth > DEPTH_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "folders more than %d deep", DEPTH_MAX);
 	size_t count = libgit.git_tree_entrycount(tree);
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = walk_entry(w, repo, libgit.git_tree_entry_byindex(tree, i), in_repo, prefix,
-				depth, err);
+		rc = walk_entry(w, folder, libgit.git_tree_entry_byindex(tree, i), err);
 	return rc;
 }
 
 static int walk_root(struct walk *w, struct repo *repo, const char *prefix, struct uni_err *err)
 {
 	const char *member = repo->source->member;
+	const struct folder folder = { repo, member != NULL ? member : "", prefix, 0 };
 	git_tree_entry *entry = NULL;
 	git_tree *tree = NULL;
 	if (w->nesting == 0)
 		w->mtime = repo->time;
 	if (member == NULL)
-		return walk_tree(w, repo, repo->root, "", prefix, 0, err);
+		return walk_tree(w, &folder, repo->root, err);
 	if (libgit.git_tree_entry_bypath(&entry, repo->root, member) != 0)
 		return uni_err_set(err, UNI_E_NOENT, "the commit has no %s", member);
 	int rc;
@@ -299,7 +307,7 @@ static int walk_root(struct walk *w, struct repo *repo, const char *prefix, stru
 	else if (libgit.git_tree_lookup(&tree, repo->git, libgit.git_tree_entry_id(entry)) != 0)
 		rc = libgit_complain(UNI_E_CORRUPT, err);
 	else
-		rc = walk_tree(w, repo, tree, member, prefix, 0, err);
+		rc = walk_tree(w, &folder, tree, err);
 	libgit.git_tree_free(tree);
 	libgit.git_tree_entry_free(entry);
 	return rc;
