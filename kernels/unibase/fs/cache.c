@@ -1,26 +1,19 @@
 /*
- * The page cache: for each inode a tree from page number to page, over all of them a clock that
- * gives clean pages back when memory runs out, and a list of the fills that are under way.
+ * The page cache: for each inode a tree from page number to page (cache_tree.c), over all of them a
+ * clock by which clean pages are given back when memory runs out (cache_out.c), and a list of the
+ * fills that are under way.
  *
  * A page in a tree is always whole and checked: who misses one registers the range that he is going
  * to fill, fills it, and adds the pages; whoever misses the same range meanwhile waits for him. So
  * nothing half-read is ever seen, and an error leaves nothing behind.
  *
  * Dirty pages stand on a list of their inode's instead of the clock: only writing them out or
- * truncation takes them away. One spinlock
- * guards trees, clock and fills: it is held for a few steps down a tree at a time.
+ * truncation takes them away.
  */
 #include <uk/map.h>
 #include <uk/vfs.h>
 
-#include "fs.h"
-
-enum { FAN_BITS = 6, FAN = 1 << FAN_BITS, HEIGHT_MAX = 9, BATCH = 32, RUN_MAX = 256 };
-_Static_assert(FAN_BITS *HEIGHT_MAX >= 63 - UK_PAGE_SHIFT, "every file offset has a place");
-
-struct node {
-	void *slot[FAN];
-};
+#include "cache.h"
 
 struct fill {
 	struct uk_list item;
@@ -29,154 +22,23 @@ struct fill {
 	uint64_t count;
 };
 
-static struct uk_spinlock cache_lock = UK_SPINLOCK_INIT;
-static struct uk_list clock_list = UK_LIST_INIT(clock_list);
+struct uk_spinlock fs_cache_lock = UK_SPINLOCK_INIT;
+struct uk_list fs_cache_clock = UK_LIST_INIT(fs_cache_clock);
 static struct uk_list fills = UK_LIST_INIT(fills);
 static struct uk_waitq fills_end = UK_WAITQ_INIT(fills_end);
-static uint64_t page_total;
+uint64_t fs_cache_total;
 static uint64_t dirty_total; /* of file systems with a disk */
-
-/* -- the tree -- */
-
-static bool tree_reaches(const struct uk_pages *tree, uint64_t index)
-{
-	unsigned bits = FAN_BITS * tree->height;
-
-	return bits >= 64 || index >> bits == 0;
-}
-
-static unsigned tree_step(uint64_t index, unsigned height)
-{
-	return (unsigned)(index >> (FAN_BITS * (height - 1))) & (FAN - 1);
-}
-
-/* The place of `index`, NULL when a node on the way is missing. */
-static void **tree_place(struct uk_pages *tree, uint64_t index)
-{
-	void **place = &tree->root;
-
-	if (!tree_reaches(tree, index))
-		return NULL;
-	for (unsigned height = tree->height; height > 0; height--) {
-		struct node *node = *place;
-
-		if (node == NULL)
-			return NULL;
-		place = &node->slot[tree_step(index, height)];
-	}
-	return place;
-}
-
-static struct uk_page *tree_find(struct uk_pages *tree, uint64_t index)
-{
-	void **place = tree_place(tree, index);
-
-	return place != NULL ? *place : NULL;
-}
-
-/* The first page at or behind `from` below `place`, which stands for pages from `base` on. */
-static struct uk_page *tree_next_below(void *place, unsigned height, uint64_t base, uint64_t from,
-				       uint64_t *index)
-{
-	struct node *node = place;
-
-	if (place == NULL)
-		return NULL;
-	if (height == 0) {
-		*index = base;
-		return base >= from ? place : NULL;
-	}
-	for (unsigned i = from > base ? tree_step(from - base, height) : 0; i < FAN; i++) {
-		uint64_t start = base + ((uint64_t)i << (FAN_BITS * (height - 1)));
-		struct uk_page *page;
-
-		page = tree_next_below(node->slot[i], height - 1, start, from, index);
-		if (page != NULL)
-			return page;
-	}
-	return NULL;
-}
-
-static struct uk_page *tree_next(struct uk_pages *tree, uint64_t from, uint64_t *index)
-{
-	return tree_next_below(tree->root, tree->height, 0, from, index);
-}
-
-/* Nodes cannot be allocated under the lock (that may call the shrinker): they wait here. Few:
- * mostly one is missing, and whoever needs more comes again. */
-struct spares {
-	struct node *node[2];
-	unsigned count;
-};
-
-static bool spares_fill(struct spares *spares)
-{
-	while (spares->count < UK_COUNT(spares->node)) {
-		struct node *node = uk_alloc(sizeof(*node));
-
-		if (node == NULL)
-			return false;
-		spares->node[spares->count++] = node;
-	}
-	return true;
-}
-
-static void spares_free(struct spares *spares)
-{
-	while (spares->count != 0)
-		uk_free(spares->node[--spares->count]);
-}
-
-/* The place of `index`, made from spare nodes; NULL when these do not suffice. */
-static void **tree_make_place(struct uk_pages *tree, uint64_t index, struct spares *spares)
-{
-	void **place;
-
-	while (!tree_reaches(tree, index)) {
-		if (tree->root != NULL) {
-			struct node *node;
-
-			if (spares->count == 0)
-				return NULL;
-			node = spares->node[--spares->count];
-			node->slot[0] = tree->root;
-			tree->root = node;
-		}
-		tree->height++;
-	}
-	place = &tree->root;
-	for (unsigned height = tree->height; height > 0; height--) {
-		if (*place == NULL) {
-			if (spares->count == 0)
-				return NULL;
-			*place = spares->node[--spares->count];
-		}
-		place = &((struct node *)*place)->slot[tree_step(index, height)];
-	}
-	return place;
-}
-
-static void tree_free_below(void *place, unsigned height)
-{
-	struct node *node = place;
-
-	if (node == NULL || height == 0)
-		return;
-	for (unsigned i = 0; i < FAN; i++)
-		tree_free_below(node->slot[i], height - 1);
-	uk_free(node);
-}
 
 /* -- pages of the cache -- */
 
-static bool page_is_own(const struct uk_page *page)
+bool fs_page_is_own(const struct uk_page *page)
 {
 	return (page->flags & UK_PAGE_CACHE) != 0;
 }
 
-static bool page_is_dirty(const struct uk_page *page)
+bool fs_page_is_dirty(const struct uk_page *page)
 {
-	return page_is_own(page) && (page->flags & UK_PAGE_DIRTY) != 0;
+	return fs_page_is_own(page) && (page->flags & UK_PAGE_DIRTY) != 0;
 }
 
 static void set_dirty(struct uk_inode *inode, struct uk_page *page, bool charged)
@@ -190,7 +52,7 @@ static void set_dirty(struct uk_inode *inode, struct uk_page *page, bool charged
 		dirty_total++;
 }
 
-static void set_clean(struct uk_inode *inode, struct uk_page *page)
+void fs_page_clean(struct uk_inode *inode, struct uk_page *page)
 {
 	page->flags &= (uint16_t)~UK_PAGE_DIRTY;
 	inode->pages.dirty--;
@@ -199,9 +61,9 @@ static void set_clean(struct uk_inode *inode, struct uk_page *page)
 		dirty_total--;
 }
 
-static bool is_charged(const struct uk_page *page)
+bool fs_page_is_charged(const struct uk_page *page)
 {
-	return page_is_own(page) && (page->flags & UK_PAGE_CHARGED) != 0;
+	return fs_page_is_own(page) && (page->flags & UK_PAGE_CHARGED) != 0;
 }
 
 /* With an eighth of memory dirty, or half of what the program leaves to files, who makes more of it
@@ -210,7 +72,7 @@ bool fs_cache_crowded(void)
 {
 	uint64_t all = uk_mem_total() >> UK_PAGE_SHIFT, free = uk_mem_free() >> UK_PAGE_SHIFT;
 
-	return dirty_total > UK_MIN(all / 8, (free + page_total) / 2);
+	return dirty_total > UK_MIN(all / 8, (free + fs_cache_total) / 2);
 }
 
 /* Enters a page whose reference the caller gives. */
@@ -221,7 +83,7 @@ static void page_enter(struct uk_inode *inode, uint64_t index, struct uk_page *p
 	inode->pages.count++;
 	if ((page->flags & UK_PAGE_RESERVED) != 0)
 		return;
-	page_total++;
+	fs_cache_total++;
 	page->flags |= UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED;
 	page->owner = inode;
 	page->index = index;
@@ -229,19 +91,18 @@ static void page_enter(struct uk_inode *inode, uint64_t index, struct uk_page *p
 	if (dirty)
 		set_dirty(inode, page, charged);
 	else
-		uk_list_push_back(&clock_list, &page->list);
+		uk_list_push_back(&fs_cache_clock, &page->list);
 }
 
-/* Takes a page out; the caller gets the cache's reference. */
-static void page_leave(struct uk_inode *inode, struct uk_page *page, void **place)
+void fs_page_leave(struct uk_inode *inode, struct uk_page *page, void **place)
 {
 	*place = NULL;
 	inode->pages.count--;
-	if (!page_is_own(page))
+	if (!fs_page_is_own(page))
 		return;
-	page_total--;
-	if (page_is_dirty(page))
-		set_clean(inode, page);
+	fs_cache_total--;
+	if (fs_page_is_dirty(page))
+		fs_page_clean(inode, page);
 	uk_list_remove(&page->list);
 	page->flags &=
 		(uint16_t) ~(UK_PAGE_CACHE | UK_PAGE_VALID | UK_PAGE_ACCESSED | UK_PAGE_CHARGED);
@@ -250,22 +111,22 @@ static void page_leave(struct uk_inode *inode, struct uk_page *page, void **plac
 
 static struct uk_page *find_locked(struct uk_inode *inode, uint64_t index)
 {
-	struct uk_page *page = tree_find(&inode->pages, index);
+	struct uk_page *page = fs_tree_find(&inode->pages, index);
 
 	if (page == NULL)
 		return NULL;
 	uk_page_get(page);
-	if (page_is_own(page))
+	if (fs_page_is_own(page))
 		page->flags |= UK_PAGE_ACCESSED;
 	return page;
 }
 
 struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
 	struct uk_page *page = find_locked(inode, index);
 
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	return page;
 }
 
@@ -279,12 +140,12 @@ struct uk_page *uk_cache_look(struct uk_inode *inode, uint64_t index)
 int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty,
 		 bool charged)
 {
-	struct spares spares = { .count = 0 };
+	struct fs_spares spares = { .count = 0 };
 	int error = 0;
 
 	for (;;) {
-		uint64_t state = uk_spin_lock(&cache_lock);
-		void **place = tree_make_place(&inode->pages, index, &spares);
+		uint64_t state = uk_spin_lock(&fs_cache_lock);
+		void **place = fs_tree_make_place(&inode->pages, index, &spares);
 
 		if (place != NULL && *place == NULL) {
 			uk_page_get(page);
@@ -292,15 +153,15 @@ int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, b
 		} else if (place != NULL) {
 			error = -UK_EEXIST;
 		}
-		uk_spin_unlock(&cache_lock, state);
+		uk_spin_unlock(&fs_cache_lock, state);
 		if (place != NULL)
 			break;
-		if (!spares_fill(&spares)) {
+		if (!fs_spares_fill(&spares)) {
 			error = -UK_ENOMEM;
 			break;
 		}
 	}
-	spares_free(&spares);
+	fs_spares_free(&spares);
 	return error;
 }
 
@@ -324,12 +185,12 @@ int uk_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page)
 
 uint64_t uk_cache_pages(void)
 {
-	return page_total;
+	return fs_cache_total;
 }
 
 /* -- filling -- */
 
-static bool fill_overlaps(const struct uk_inode *inode, uint64_t first, uint64_t count)
+bool fs_fill_overlaps(const struct uk_inode *inode, uint64_t first, uint64_t count)
 {
 	uk_list_each (item, &fills) {
 		const struct fill *fill = uk_list_entry(item, struct fill, item);
@@ -343,10 +204,10 @@ static bool fill_overlaps(const struct uk_inode *inode, uint64_t first, uint64_t
 
 static bool fill_is_free(struct uk_inode *inode, uint64_t first, uint64_t count)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
-	bool overlaps = fill_overlaps(inode, first, count);
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
+	bool overlaps = fs_fill_overlaps(inode, first, count);
 
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	return !overlaps;
 }
 
@@ -361,13 +222,13 @@ enum begun { BEGUN, PRESENT, BUSY };
 static enum begun fill_begin(struct fill *fill, struct uk_inode *inode, uint64_t index,
 			     uint64_t first, uint64_t count, struct uk_page **page)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
 	enum begun result = BEGUN;
 
 	*page = find_locked(inode, index);
 	if (*page != NULL) {
 		result = PRESENT;
-	} else if (fill_overlaps(inode, first, count)) {
+	} else if (fs_fill_overlaps(inode, first, count)) {
 		result = BUSY;
 	} else {
 		fill->inode = inode;
@@ -375,16 +236,16 @@ static enum begun fill_begin(struct fill *fill, struct uk_inode *inode, uint64_t
 		fill->count = count;
 		uk_list_push_back(&fills, &fill->item);
 	}
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	return result;
 }
 
 static void fill_end(struct fill *fill)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
 
 	uk_list_remove(&fill->item);
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	uk_wake_all(&fills_end);
 }
 
@@ -450,35 +311,34 @@ static int page_replace(struct uk_inode *inode, uint64_t index, struct uk_page *
 	if (copy == NULL)
 		return -UK_ENOMEM;
 	memcpy(uk_page_virt(copy), uk_page_virt(old), UK_PAGE_SIZE);
-	state = uk_spin_lock(&cache_lock);
-	place = tree_place(&inode->pages, index);
+	state = uk_spin_lock(&fs_cache_lock);
+	place = fs_tree_place(&inode->pages, index);
 	if (place == NULL || *place != old) {
-		uk_spin_unlock(&cache_lock, state);
+		uk_spin_unlock(&fs_cache_lock, state);
 		uk_page_put(copy);
 		return -UK_EAGAIN;
 	}
-	page_leave(inode, old, place);
+	fs_page_leave(inode, old, place);
 	uk_page_get(copy);
 	page_enter(inode, index, copy, place, true, charged);
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	uk_page_put(old);
 	*own = copy;
 	return 0;
 }
 
-/* Turns a page of the cache dirty unless it left meanwhile; whether it was dirty already. */
-static int page_mark(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool charged,
-		     bool *was)
+int fs_page_mark(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool charged,
+		 bool *was)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
-	bool stays = tree_find(&inode->pages, index) == page;
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
+	bool stays = fs_tree_find(&inode->pages, index) == page;
 
-	*was = stays && page_is_dirty(page);
+	*was = stays && fs_page_is_dirty(page);
 	if (stays && !*was) {
 		uk_list_remove(&page->list);
 		set_dirty(inode, page, charged);
 	}
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	return stays ? 0 : -UK_EAGAIN;
 }
 
@@ -488,13 +348,13 @@ static int page_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **p
 	bool was = false;
 	int error, charged;
 
-	if (page_is_dirty(*page))
+	if (fs_page_is_dirty(*page))
 		return 0;
 	charged = inode->ops->reserve != NULL ? inode->ops->reserve(inode, index) : 0;
 	if (charged < 0)
 		return charged;
-	if (page_is_own(*page)) {
-		error = page_mark(inode, index, *page, charged != 0, &was);
+	if (fs_page_is_own(*page)) {
+		error = fs_page_mark(inode, index, *page, charged != 0, &was);
 	} else {
 		error = page_replace(inode, index, *page, charged != 0, &own);
 		if (error == 0) {
@@ -523,43 +383,44 @@ int uk_cache_get_dirty(struct uk_inode *inode, uint64_t index, struct uk_page **
 	return error;
 }
 
-/* Takes up to BATCH pages from `index` on out of the tree; how many, and how many of them had room
- * set aside. */
-static unsigned take_batch(struct uk_inode *inode, uint64_t index, struct uk_page *batch[BATCH],
-			   unsigned *charged)
+/* Takes up to FS_CACHE_BATCH pages from `index` on out of the tree; how many, and how many of them
+ * had room set aside. */
+static unsigned take_batch(struct uk_inode *inode, uint64_t index,
+			   struct uk_page *batch[FS_CACHE_BATCH], unsigned *charged)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
 	struct uk_page *page;
 	unsigned count = 0;
 
 	*charged = 0;
-	while (count < BATCH && (page = tree_next(&inode->pages, index, &index)) != NULL) {
-		*charged += is_charged(page);
-		page_leave(inode, page, tree_place(&inode->pages, index));
+	while (count < FS_CACHE_BATCH &&
+	       (page = fs_tree_next(&inode->pages, index, &index)) != NULL) {
+		*charged += fs_page_is_charged(page);
+		fs_page_leave(inode, page, fs_tree_place(&inode->pages, index));
 		batch[count++] = page;
 	}
-	uk_spin_unlock(&cache_lock, state);
+	uk_spin_unlock(&fs_cache_lock, state);
 	return count;
 }
 
 static void tree_drop_empty(struct uk_inode *inode)
 {
-	uint64_t state = uk_spin_lock(&cache_lock);
+	uint64_t state = uk_spin_lock(&fs_cache_lock);
 	struct uk_pages old = inode->pages;
 
 	if (old.count != 0) {
-		uk_spin_unlock(&cache_lock, state);
+		uk_spin_unlock(&fs_cache_lock, state);
 		return;
 	}
 	inode->pages.root = NULL;
 	inode->pages.height = 0;
-	uk_spin_unlock(&cache_lock, state);
-	tree_free_below(old.root, old.height);
+	uk_spin_unlock(&fs_cache_lock, state);
+	fs_tree_free(&old);
 }
 
 void uk_cache_truncate(struct uk_inode *inode, uint64_t index)
 {
-	struct uk_page *batch[BATCH];
+	struct uk_page *batch[FS_CACHE_BATCH];
 	unsigned count, charged;
 
 	do {
@@ -568,212 +429,27 @@ void uk_cache_truncate(struct uk_inode *inode, uint64_t index)
 			uk_page_put(batch[i]);
 		if (charged != 0)
 			inode->ops->unreserve(inode, charged);
-	} while (count == BATCH);
+	} while (count == FS_CACHE_BATCH);
 	tree_drop_empty(inode);
 }
 
 void fs_cache_punch(struct uk_inode *inode, uint64_t first, uint64_t end)
 {
 	for (;;) {
-		uint64_t state = uk_spin_lock(&cache_lock);
+		uint64_t state = uk_spin_lock(&fs_cache_lock);
 		uint64_t index = 0;
-		struct uk_page *page = tree_next(&inode->pages, first, &index);
-		bool charged = page != NULL && is_charged(page);
+		struct uk_page *page = fs_tree_next(&inode->pages, first, &index);
+		bool charged = page != NULL && fs_page_is_charged(page);
 
 		if (page == NULL || index >= end) {
-			uk_spin_unlock(&cache_lock, state);
+			uk_spin_unlock(&fs_cache_lock, state);
 			return;
 		}
-		page_leave(inode, page, tree_place(&inode->pages, index));
-		uk_spin_unlock(&cache_lock, state);
+		fs_page_leave(inode, page, fs_tree_place(&inode->pages, index));
+		uk_spin_unlock(&fs_cache_lock, state);
 		uk_page_put(page);
 		if (charged)
 			inode->ops->unreserve(inode, 1);
 		first = index + 1;
 	}
-}
-
-struct outgoing {
-	struct uk_page *pages[RUN_MAX];
-	bool charged[RUN_MAX];
-	unsigned count;
-};
-
-static struct uk_page *dirty_at(struct uk_inode *inode, uint64_t index)
-{
-	struct uk_page *page = tree_find(&inode->pages, index);
-
-	return page != NULL && page_is_dirty(page) ? page : NULL;
-}
-
-/* Dirty pages that lie one behind the other, around the one that is dirty for longest; clean from
- * now on: a store while they are written marks them again. */
-static bool next_run(struct uk_inode *inode, struct outgoing *out)
-{
-	uint64_t state = uk_spin_lock(&cache_lock), index = 0;
-	struct uk_page *page = uk_list_first(&inode->pages.dirty_list, struct uk_page, list);
-
-	out->count = 0;
-	if (page != NULL)
-		index = page->index;
-	for (unsigned back = 0; index != 0 && back < RUN_MAX / 2; back++)
-		if (dirty_at(inode, index - 1) == NULL)
-			break;
-		else
-			index--;
-	while (out->count < RUN_MAX && (page = dirty_at(inode, index)) != NULL) {
-		out->charged[out->count] = is_charged(page);
-		out->pages[out->count++] = page;
-		uk_page_get(page);
-		set_clean(inode, page);
-		page->flags &= (uint16_t)~UK_PAGE_CHARGED;
-		uk_list_push_back(&clock_list, &page->list);
-		index++;
-	}
-	uk_spin_unlock(&cache_lock, state);
-	return out->count != 0;
-}
-
-static void run_done(struct uk_inode *inode, struct outgoing *out, int error)
-{
-	unsigned charged = 0;
-
-	for (unsigned i = 0; i < out->count; i++) {
-		struct uk_page *page = out->pages[i];
-		bool was = true;
-
-		if (error != 0)
-			(void)page_mark(inode, page->index, page, out->charged[i], &was);
-		charged += was && out->charged[i];
-		uk_page_put(page);
-	}
-	if (charged != 0)
-		inode->ops->unreserve(inode, charged);
-}
-
-int fs_cache_sync(struct uk_inode *inode)
-{
-	/* When memory is out, which writing may be to give some back. */
-	static struct uk_mutex spare_lock = UK_MUTEX_INIT(spare_lock);
-	static struct outgoing spare;
-	struct outgoing *out;
-	uint32_t left;
-	int error = 0;
-
-	if (inode->ops->write_pages == NULL)
-		return 0;
-	uk_map_clean_file(inode);
-	left = inode->pages.dirty;
-	if (left == 0)
-		return 0;
-	out = uk_alloc_room(sizeof(*out));
-	if (out == NULL) {
-		uk_mutex_lock(&spare_lock);
-		out = &spare;
-	}
-	/* Those that turn dirty meanwhile are the next call's. */
-	while (error == 0 && left != 0 && next_run(inode, out)) {
-		left -= UK_MIN(left, out->count);
-		error = inode->ops->write_pages(inode, out->pages, out->count);
-		run_done(inode, out, error);
-	}
-	if (out == &spare)
-		uk_mutex_unlock(&spare_lock);
-	else
-		uk_free(out);
-	return error;
-}
-
-int uk_cache_sync(struct uk_inode *inode)
-{
-	int error;
-
-	if (inode->ops->write_pages == NULL)
-		return 0;
-	uk_mutex_lock(&inode->lock);
-	error = fs_cache_sync(inode);
-	uk_mutex_unlock(&inode->lock);
-	return error;
-}
-
-/* -- giving back -- */
-
-/* Second chance: a page that was used since the hand last passed stays for one more round. */
-static unsigned clock_turn(struct uk_page *batch[BATCH], size_t wanted, size_t *steps)
-{
-	uint64_t state = uk_spin_lock(&cache_lock);
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < 4 * BATCH && count < UK_MIN(wanted, (size_t)BATCH); i++) {
-		struct uk_page *page = uk_list_first(&clock_list, struct uk_page, list);
-
-		if (page == NULL || *steps == 0) {
-			*steps = 0;
-			break;
-		}
-		--*steps;
-		uk_list_remove(&page->list);
-		uk_list_push_back(&clock_list, &page->list);
-		if ((page->flags & UK_PAGE_ACCESSED) != 0) {
-			page->flags &= (uint16_t)~UK_PAGE_ACCESSED;
-		} else if (page->refs == 1 && !fill_overlaps(page->owner, page->index, 1)) {
-			/* While a unit is filled, what of it is newer must not go before it came.
-			 */
-			struct uk_inode *inode = page->owner;
-
-			page_leave(inode, page, tree_place(&inode->pages, page->index));
-			batch[count++] = page;
-		}
-	}
-	uk_spin_unlock(&cache_lock, state);
-	return count;
-}
-
-/* Gives up to BATCH pages from `*first` on; *first moves behind what was looked at. */
-static unsigned forget_batch(struct uk_inode *inode, uint64_t *first, uint64_t end,
-			     struct uk_page *batch[BATCH])
-{
-	uint64_t state = uk_spin_lock(&cache_lock), index;
-	struct uk_page *page;
-	unsigned count = 0;
-
-	for (unsigned looked = 0; looked < 4 * BATCH && count < BATCH && *first < end; looked++) {
-		page = tree_next(&inode->pages, *first, &index);
-		*first = page != NULL ? index + 1 : end;
-		if (page == NULL || index >= end || !page_is_own(page) || page_is_dirty(page) ||
-		    page->refs != 1 || fill_overlaps(inode, index, 1))
-			continue;
-		page_leave(inode, page, tree_place(&inode->pages, index));
-		batch[count++] = page;
-	}
-	uk_spin_unlock(&cache_lock, state);
-	return count;
-}
-
-void fs_cache_forget(struct uk_inode *inode, uint64_t first, uint64_t end)
-{
-	struct uk_page *batch[BATCH];
-
-	while (first < end) {
-		unsigned count = forget_batch(inode, &first, end, batch);
-
-		for (unsigned i = 0; i < count; i++)
-			uk_page_put(batch[i]);
-	}
-}
-
-size_t fs_cache_shrink(size_t wanted)
-{
-	size_t steps = 2 * (size_t)page_total, freed = 0;
-	struct uk_page *batch[BATCH];
-
-	uk_map_age(wanted);
-	while (freed < wanted && steps != 0) {
-		unsigned count = clock_turn(batch, wanted - freed, &steps);
-
-		for (unsigned i = 0; i < count; i++)
-			uk_page_put(batch[i]);
-		freed += count;
-	}
-	return freed;
 }

@@ -12,7 +12,7 @@ struct uni_config_mount;
 struct uni_verity_superblock;
 struct fs_mount;
 
-/* cache.c */
+/* cache.c, cache_out.c */
 /* As uk_cache_add; `dirty` ones were reserved by the caller. */
 int fs_cache_add(struct uk_inode *inode, uint64_t index, struct uk_page *page, bool dirty,
 		 bool charged);

@@ -106,7 +106,7 @@ struct uk_inode_ops {
 
 enum { UK_XATTR_CREATE = 1, UK_XATTR_REPLACE = 2 };
 
-struct uk_pages { /* the page cache's tree of one inode: fs/cache.c */
+struct uk_pages { /* the page cache's tree of one inode: fs/cache_tree.c */
 	void *root;
 	uint8_t height;
 	uint32_t count;
