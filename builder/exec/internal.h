@@ -73,6 +73,7 @@ struct volume_input {
 	struct uni_digest digest;
 	bool cold;
 	struct early *early; /* being written already, see op_volume.c */
+	uint64_t began_ns;   /* when that was begun; 0: in its turn */
 };
 
 /* What is known of a step while the plan is walked. */
@@ -80,6 +81,7 @@ struct run {
 	struct uni_store_record record;
 	bool done, needed, started, ran;
 	bool received;		     /* from the shared cache */
+	uint64_t began_ns;	     /* when it ran; a volume begins before its turn */
 	struct uni_digest by_output; /* its other key, when it ran */
 	struct disk_pass *pass;	     /* that it is made in with others, or NULL */
 	struct uni_disk_source *view;
@@ -254,8 +256,7 @@ int find_input(const struct uni_step *step, const char *name); /* -1: none */
 /* Index of the recipe's volume that input "volume/NAME" or step "volume:NAME" stands for. */
 const struct uni_recipe_volume *volume_named(const struct build *b, const char *id, size_t *index);
 /* op_volume.c */
-int op_volume(struct build *b, const struct uni_step *step, struct uni_store_record *record,
-	      struct uni_err *err);
+int op_volume(struct build *b, size_t step, struct uni_store_record *record, struct uni_err *err);
 void volume_start_early(struct build *b, size_t index);
 void volume_end_early(struct volume_input *in); /* waits, and takes nothing of it */
 /* Gives a cold volume, which has run, its digest: keys follow. */

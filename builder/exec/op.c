@@ -157,7 +157,7 @@ int op_run(struct build *b, size_t index, struct uni_store_record *record, struc
 	case UNI_OP_ROOT:
 		return op_root(b, record, err);
 	case UNI_OP_VOLUME:
-		return op_volume(b, step, record, err);
+		return op_volume(b, index, record, err);
 	case UNI_OP_KERNEL:
 		return op_kernel(b, step, record, err);
 	case UNI_OP_BOX:

@@ -7,11 +7,13 @@
 #include "internal.h"
 
 #include <string.h>
+#include <uni/base/system.h>
 
 struct early {
 	pthread_t thread;
 	struct build *b;
 	size_t index;
+	uint64_t began_ns;
 	struct uni_store_writer *writer;
 	struct uni_fs_result result;
 	struct uni_err err;
@@ -41,6 +43,7 @@ static void *early_main(void *user)
 {
 	struct early *early = user;
 
+	early->began_ns = uni_clock_mono_ns();
 	early->rc =
 		write_volume(early->b, early->index, &early->writer, &early->result, &early->err);
 	return NULL;
@@ -82,6 +85,7 @@ static int get_volume(struct build *b, size_t index, struct uni_store_writer **w
 	if (in->early == NULL)
 		return write_volume(b, index, writer, result, err);
 	pthread_join(in->early->thread, NULL);
+	in->began_ns = in->early->began_ns;
 	*writer = in->early->writer;
 	*result = in->early->result;
 	*err = in->early->err;
@@ -91,19 +95,21 @@ static int get_volume(struct build *b, size_t index, struct uni_store_writer **w
 	return rc;
 }
 
-int op_volume(struct build *b, const struct uni_step *step, struct uni_store_record *record,
-	      struct uni_err *err)
+int op_volume(struct build *b, size_t step, struct uni_store_record *record, struct uni_err *err)
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	struct uni_store_entry blob;
 	struct uni_fs_result result;
 	struct volume_input *in;
 	size_t index;
-	const struct uni_recipe_volume *volume = volume_named(b, step->id, &index);
+	const struct uni_recipe_volume *volume =
+		volume_named(b, uni_plan_step(b->plan, step)->id, &index);
 	int rc;
 
 	in = &b->volumes[index];
 	rc = get_volume(b, index, &writer, &result, err);
+	if (in->began_ns != 0)
+		b->runs[step].began_ns = in->began_ns;
 	if (rc == UNI_E_LIMIT && volume->size != 0) {
 		uni_err_context(err, "volume \"%s\"", volume->name);
 		return uni_recipe_place(b->recipe, volume->size_pos, err);

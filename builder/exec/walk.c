@@ -161,9 +161,9 @@ static int run_now(struct job *job)
 	struct build *b = job->walk->b;
 	const struct uni_step *step = uni_plan_step(b->plan, job->index);
 	struct run *run = &b->runs[job->index];
-	uint64_t start = uni_clock_mono_ns();
 	int rc;
 
+	run->began_ns = uni_clock_mono_ns();
 	tell(b, UNI_EVENT_STEP_START, step, 0);
 	rc = uni_check_cancel(&job->err);
 	if (rc == 0)
@@ -171,7 +171,7 @@ static int run_now(struct job *job)
 	if (rc != 0)
 		return rc;
 	run->ran = true;
-	tell(b, UNI_EVENT_STEP_DONE, step, uni_clock_mono_ns() - start);
+	tell(b, UNI_EVENT_STEP_DONE, step, uni_clock_mono_ns() - run->began_ns);
 	return 0;
 }
 

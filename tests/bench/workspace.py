@@ -77,5 +77,5 @@ class Work:
                 f.write(f'[[volume]]\nname = "www"\nmount = "/srv"\nsource = "www"\ncompression = "{compression}"\n')
         return path
 
-    def build(self, recipe):
-        return [UNI, "build", "-q", recipe, "-o", self.path("out"), "-f", "raw"]
+    def build(self, recipe, progress="-q"):
+        return [UNI, "build", progress, recipe, "-o", self.path("out"), "-f", "raw"]
