@@ -52,7 +52,7 @@ static int run(struct cli *cli)
 	if (status != 0)
 		return cli_fail_diags(cli, &diags, &err);
 	cli_print_diags(cli, &diags);
-	cli_say(cli, "%s: nothing wrong", cli->args[0]);
+	cli_say(cli, "%s: nothing wrong", how.recipe);
 	return UNI_EXIT_OK;
 }
 
@@ -63,10 +63,10 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_check = {
 	.name = "check",
-	.arguments = "RECIPE",
+	.arguments = "[RECIPE]",
 	.summary = "Find everything that is wrong with a recipe, without building",
+	.text = "Without RECIPE it is recipe.toml in the working folder.",
 	.options = options,
-	.least = 1,
 	.most = 1,
 	.examples = examples,
 	.run = run,

@@ -23,6 +23,10 @@ static int run(struct cli *cli)
 	struct uni_err err = UNI_ERR_INIT;
 
 	cli_recipe_options(cli, &how);
+	if (cli_flag(cli, "dot") && cli->json) {
+		uni_err_set(&err, UNI_E_USAGE, "--dot and --json exclude each other");
+		return cli_fail(cli, &err);
+	}
 	if (cli_value(cli, "format") != NULL) {
 		if (cli_split_formats(cli_value(cli, "format"), &formats, &err) != 0)
 			return cli_fail(cli, &err);
@@ -51,13 +55,13 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cli_cmd_plan = {
 	.name = "plan",
-	.arguments = "RECIPE",
+	.arguments = "[RECIPE]",
 	.summary = "Show the steps of a build with their keys, without running them",
 	.text = "Forms of one disk are made in one pass over its content; those that would be are "
 		"named\n"
-		"before the sum, as \"passes\" with --json, and framed with --dot.",
+		"before the sum, as \"passes\" with --json, and framed with --dot.\n"
+		"Without RECIPE it is recipe.toml in the working folder.",
 	.options = options,
-	.least = 1,
 	.most = 1,
 	.examples = examples,
 	.run = run,

@@ -80,6 +80,28 @@ static int number_option(const struct cli *cli, const char *name, uint64_t most,
 	return 0;
 }
 
+static int memory_option(const struct cli *cli, uint64_t *value, struct uni_err *err)
+{
+	const char *text = cli_value(cli, "memory");
+
+	if (text == NULL)
+		return 0;
+	if (!uni_str_size(text, value) || *value == 0 || *value > MEMORY_MAX ||
+	    *value % (1u << 20) != 0)
+		return uni_err_set(err, UNI_E_USAGE,
+				   "--memory \"%s\" is not a size in whole MiB, such as 64M or 2G",
+				   text);
+	return 0;
+}
+
+static int accel_option(const struct cli *cli, const char **accel, struct uni_err *err)
+{
+	*accel = cli_value(cli, "accel");
+	if (*accel == NULL || uni_str_eq(*accel, "kvm") || uni_str_eq(*accel, "tcg"))
+		return 0;
+	return uni_err_set(err, UNI_E_USAGE, "--accel \"%s\" is neither kvm nor tcg", *accel);
+}
+
 static int make_network(struct cli *cli, struct run_target *target, struct uni_vm_spec *spec,
 			struct uni_err *err)
 {
@@ -122,7 +144,7 @@ static int make_spec(struct cli *cli, struct run_target *target, struct uni_vm_s
 	bool direct = cli_flag(cli, "kernel") || target->disk == NULL ||
 		      (!is_recipe(cli->args[0]) && target->kernel != NULL);
 
-	if (number_option(cli, "memory", MEMORY_MAX, &memory, err) != 0 ||
+	if (memory_option(cli, &memory, err) != 0 || accel_option(cli, &spec->accel, err) != 0 ||
 	    number_option(cli, "processors", PROCESSORS_MAX, &processors, err) != 0)
 		return err->code;
 	spec->memory = memory;
@@ -141,7 +163,6 @@ static int make_spec(struct cli *cli, struct run_target *target, struct uni_vm_s
 	spec->machine = cli_value(cli, "machine");
 	if (spec->machine == NULL)
 		spec->machine = direct && spec->disk_bus == NULL ? "microvm" : "q35";
-	spec->accel = cli_value(cli, "accel");
 	spec->emulator = cli_value(cli, "qemu");
 	spec->restarts = target->restarts;
 	spec->wait_for_debugger = cli_flag(cli, "gdb");

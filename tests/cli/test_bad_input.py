@@ -210,7 +210,8 @@ class BadInput(scenario.Scenario):
                             (("build", "recipe.toml", "--format", "elff"), 'there is no output format elff\n  did you mean "elf"?'),
                             (("build", "recipe.toml", "--format", "wrong"), "\n  known here: elf, raw"),
                             (("build", "recipe.toml", "--format", "elf,elf"), "format elf is there twice"),
-                            (("plan",), "something is missing: uni plan RECIPE")):
+                            (("verify",), "something is missing: uni verify MANIFEST"),
+                            (("plan", "--dot", "--json"), "--dot and --json exclude each other")):
             with self.subTest(" ".join(args)):
                 self.assertIn(words, self.fails(*args, status=2))
 

@@ -48,7 +48,7 @@ class Help(scenario.Scenario):
     def test_usage_errors_name_the_nearest(self):
         self.assertIn('did you mean "build"', self.fails("biuld", status=2))
         self.assertIn("did you mean --output", self.fails("build", "--outptu", "x", "r.toml", status=2))
-        self.fails("plan", status=2)
+        self.fails("verify", status=2)
         self.assertRegex(self.fails("cache", status=2), r"uni cache gc +Collect")
         self.fails("build", "a.toml", "b.toml", status=2)
 

@@ -83,6 +83,8 @@ class Run(scenario.Scenario):
         self.assertIn("abacus", said)
         self.assertIn("the emulator could not run the machine", said)
         self.assertIn("nowhere", self.fails("run", "recipe.toml", "--qemu", "/nowhere/qemu", status=125))
+        self.assertIn("neither kvm nor tcg", self.fails("run", "recipe.toml", "--accel", "warp", status=2))
+        self.assertIn("a size in whole MiB, such as 64M", self.fails("run", "recipe.toml", "-m", "1K", status=2))
 
     def test_processors(self):
         self.write("numbers.c", NUMBERS_C)
