@@ -7,14 +7,17 @@
 
 #include "fs.h"
 
-bool fs_in_group(uint32_t gid)
+static bool is_supplementary(uint32_t gid)
 {
-	if (gid == uk_process.gid.fs)
-		return true;
 	for (unsigned i = 0; i < uk_process.group_count; i++)
 		if (uk_process.groups[i] == gid)
 			return true;
 	return false;
+}
+
+bool fs_in_group(uint32_t gid)
+{
+	return gid == uk_process.gid.fs || is_supplementary(gid);
 }
 
 bool fs_is_root(void)
@@ -33,7 +36,7 @@ static int permit(const struct uk_inode *inode, unsigned want, bool root, uint32
 		bits = UK_S_IS(inode->mode, DIR) || (bits & 0111) != 0 ? 7 : 6;
 	else if (uid == inode->uid)
 		bits >>= 6;
-	else if (gid == inode->gid || fs_in_group(inode->gid))
+	else if (gid == inode->gid || is_supplementary(inode->gid))
 		bits >>= 3;
 	return (want & ~bits & 7u) == 0 ? 0 : -UK_EACCES;
 }

@@ -220,7 +220,7 @@ static void test_socket(void)
 	check(unlink("socket") == 0);
 }
 
-/* access(2) asks for the real user, faccessat by a flag for the effective one. */
+/* access(2) asks for the real user and group, faccessat by a flag for the effective ones. */
 static void test_access(void)
 {
 	file("roots", 0, 0, 0600);
@@ -231,7 +231,12 @@ static void test_access(void)
 	try(access("roots", R_OK));
 	try(syscall(SYS_faccessat2, AT_FDCWD, "roots", R_OK, AT_EACCESS));
 	root_again();
-	check(unlink("roots") == 0);
+	file("groups", 0, 3000, 0040);
+	check(setresgid(2000, 3000, 0) == 0 && setresuid(1000, 1000, 0) == 0);
+	try(access("groups", R_OK));
+	try(syscall(SYS_faccessat2, AT_FDCWD, "groups", R_OK, AT_EACCESS));
+	root_again();
+	check(unlink("roots") == 0 && unlink("groups") == 0);
 }
 
 int main(void)
