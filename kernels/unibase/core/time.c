@@ -228,7 +228,7 @@ void uk_time_begin(void)
 
 /* Before the program runs, the time of day is the image's: what the kernel makes at start has the
  * same times at every start, and a program that needs no clock does not pay for one. */
-static int64_t epoch(void)
+int64_t uk_time_image(void)
 {
 	const struct uni_config_entry *e = uk_config_next(UNI_CONFIG_EPOCH, NULL);
 	int64_t seconds = 0;
@@ -260,7 +260,7 @@ int64_t uk_time_real(void)
 	bool known;
 
 	if (uk_unlikely(!began))
-		return epoch();
+		return uk_time_image();
 	state = uk_spin_lock(&real_lock);
 	offset = real_offset;
 	known = real_known;

@@ -224,11 +224,21 @@ static char *name_room(struct uk_dentry *dentry, size_t size)
 	return size < sizeof(dentry->room) ? dentry->room : uk_alloc(size + 1);
 }
 
+void fs_dentry_place(struct uk_dentry *dentry, struct uk_dentry *parent)
+{
+	uint64_t state = uk_spin_lock(&lock);
+
+	get_locked(parent);
+	dentry->parent = parent;
+	if (!parent->inode->super->generated)
+		hash_in(dentry);
+	uk_spin_unlock(&lock, state);
+}
+
 struct uk_dentry *fs_dentry_new(struct uk_dentry *parent, const char *name, size_t size,
 				struct uk_inode *inode)
 {
 	struct uk_dentry *dentry = uk_alloc(sizeof(*dentry));
-	uint64_t state;
 
 	if (dentry == NULL)
 		goto no_dentry;
@@ -242,14 +252,8 @@ struct uk_dentry *fs_dentry_new(struct uk_dentry *parent, const char *name, size
 	dentry->inode = inode;
 	uk_list_init(&dentry->chain);
 	uk_list_init(&dentry->lru);
-	if (parent == NULL)
-		return dentry;
-	state = uk_spin_lock(&lock);
-	get_locked(parent);
-	dentry->parent = parent;
-	if (!parent->inode->super->generated)
-		hash_in(dentry);
-	uk_spin_unlock(&lock, state);
+	if (parent != NULL)
+		fs_dentry_place(dentry, parent);
 	return dentry;
 no_name:
 	uk_free(dentry);

@@ -142,9 +142,13 @@ static int make_device(struct uk_inode *dev, size_t i, struct uk_inode **inode)
 				device(devices[i].major, devices[i].minor), inode);
 }
 
-int fs_dev_first(struct uk_inode *dev, struct uk_inode **console)
+struct uk_inode *fs_dev_console(struct uk_super *dev)
 {
-	return make_device(dev, CONSOLE, console);
+	struct uk_inode *inode = fs_tmpfs_nameless(dev, UK_S_IFCHR | devices[CONSOLE].mode);
+
+	if (inode != NULL)
+		inode->rdev = device(devices[CONSOLE].major, devices[CONSOLE].minor);
+	return inode;
 }
 
 int fs_dev_fill(struct uk_inode *dev)

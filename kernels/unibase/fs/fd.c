@@ -236,8 +236,9 @@ int fs_fd_next(int fd)
 
 struct uk_dentry *fs_cwd_get(void)
 {
+	struct uk_dentry *root = fs_mount_root();
 	uint64_t state = uk_spin_lock(&lock);
-	struct uk_dentry *dentry = cwd != NULL ? cwd : fs_mount_root();
+	struct uk_dentry *dentry = cwd != NULL ? cwd : root;
 
 	fs_dentry_get(dentry);
 	uk_spin_unlock(&lock, state);

@@ -66,6 +66,8 @@ void fs_dentry_get(struct uk_dentry *dentry);
 void fs_dentry_put(struct uk_dentry *dentry);
 /* The name came to be; takes the reference. */
 void fs_dentry_fill(struct uk_dentry *dentry, struct uk_inode *inode);
+/* Gives one that was made without a parent its place. */
+void fs_dentry_place(struct uk_dentry *dentry, struct uk_dentry *parent);
 /* The name is gone; who holds the dentry keeps the file. */
 void fs_dentry_drop(struct uk_dentry *dentry);
 /* Renames; -UK_ENOMEM changes nothing. */
@@ -98,7 +100,7 @@ extern struct uk_list fs_mounts;
 extern struct uk_mutex fs_mounts_lock;
 /* Mounts on `point` (NULL: the root of everything). The super is consumed. */
 int fs_mount_add(struct uk_dentry *point, struct uk_super *super, const char *source);
-struct uk_dentry *fs_mount_root(void); /* borrowed */
+struct uk_dentry *fs_mount_root(void); /* borrowed; makes the tree when nobody did (start.c) */
 /* The root of what is mounted on `dentry`, on and on; consumes and gives a reference. */
 struct uk_dentry *fs_mount_cross(struct uk_dentry *dentry);
 struct fs_mount *fs_mount_of(const struct uk_super *super);
@@ -210,6 +212,8 @@ int fs_permit_real(const struct uk_inode *inode, unsigned want); /* as access(2)
 /* Whether the name of `inode` may be taken out of the folder; -UK_EPERM where others' may not. */
 int fs_permit_remove(const struct uk_inode *dir, const struct uk_inode *inode);
 bool fs_owns(const struct uk_inode *inode); /* or is root */
+/* Whether the kernel acts for itself: no permission is asked for, and what it makes is root's. */
+bool fs_is_kernel(void);
 bool fs_is_root(void);
 bool fs_in_group(uint32_t gid);
 
@@ -334,8 +338,10 @@ int fs_gzip_new(void **memory);
 int64_t fs_gzip_decode(void *memory, const void *from, size_t size, void *to, size_t room);
 
 /* start.c and its parts */
-int fs_dev_first(struct uk_inode *dev, struct uk_inode **console); /* dev.c; a reference */
-int fs_dev_fill(struct uk_inode *dev); /* dev.c: the other names of /dev */
+/* The tree is there when this returns, or is being made by the caller. */
+void fs_tree_need(void);
+struct uk_inode *fs_dev_console(struct uk_super *dev); /* dev.c; without a name; NULL: no memory */
+int fs_dev_fill(struct uk_inode *dev);		       /* dev.c: the other names of /dev */
 struct uk_super *fs_proc_new(void);
 int fs_etc_fill(struct uk_inode *etc);
 void fs_hostname(char *name, size_t room);

@@ -48,8 +48,10 @@ struct uk_inode *uk_inode_new(struct uk_super *super, const struct uk_inode_ops 
 
 void fs_inode_own(struct uk_inode *inode, const struct uk_inode *dir)
 {
-	inode->uid = uk_process.uid.fs;
-	inode->gid = uk_process.gid.fs;
+	bool root = fs_is_kernel();
+
+	inode->uid = root ? 0 : uk_process.uid.fs;
+	inode->gid = root ? 0 : uk_process.gid.fs;
 	if (dir != NULL && (dir->mode & UK_S_ISGID) != 0) {
 		inode->gid = dir->gid;
 		if (UK_S_IS(inode->mode, DIR))

@@ -15,6 +15,7 @@ static struct uk_dentry *root;
 
 struct uk_dentry *fs_mount_root(void)
 {
+	fs_tree_need();
 	return root;
 }
 

@@ -20,11 +20,16 @@ bool fs_in_group(uint32_t gid)
 	return gid == uk_process.gid.fs || is_supplementary(gid);
 }
 
-bool fs_is_root(void)
+bool fs_is_kernel(void)
 {
 	const struct uk_thread *self = uk_thread_self();
 
-	return uk_process.uid.fs == 0 || self->process == NULL || self->trusted;
+	return self->process == NULL || self->trusted;
+}
+
+bool fs_is_root(void)
+{
+	return uk_process.uid.fs == 0 || fs_is_kernel();
 }
 
 static int permit(const struct uk_inode *inode, unsigned want, bool root, uint32_t uid,

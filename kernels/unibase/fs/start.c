@@ -2,14 +2,22 @@
  * The tree of files that the program finds: root, what the image brings for it, devices, /proc, the
  * program itself, the configured volumes. What cannot be made ends the machine with its reason:
  * a program without its files must not run.
+ *
+ * The program's file and the console are there first, as files without a place. Where the image
+ * configures nothing in the tree, it is made when somebody first looks for a place in it: many
+ * small programs never do.
  */
 #include <uk/log.h>
+#include <uk/sched.h>
 #include <uk/start.h>
 
 #include "fs.h"
 
-static bool root_is_ours;		    /* nothing was unpacked into it */
+static struct uk_super *root, *dev;
 static struct uk_dentry *console, *program; /* program: NULL: it is no part of the image */
+static bool root_is_ours;		    /* nothing was unpacked into it */
+static bool tree_made;
+static struct uk_mutex making = UK_MUTEX_INIT(making);
 
 static void must(int error, const char *what, const char *path)
 {
@@ -85,15 +93,6 @@ static struct uk_dentry *make_fresh(struct uk_dentry *dir, const char *name, uin
 	return made;
 }
 
-/* Of the names in the root folder that were made here. */
-static bool is_taken(const char *name)
-{
-	struct uk_dentry *there = fs_dentry_find(fs_mount_root(), name, strlen(name));
-
-	fs_dentry_put(there);
-	return there != NULL;
-}
-
 /* What an archive brought may be there already. */
 static struct uk_dentry *make_top_folder(const char *path, uint32_t mode)
 {
@@ -126,40 +125,79 @@ static void unpack_root(void)
 		uk_panic("the image's root archive: %s", why);
 }
 
-/* The program's file stands on the image's own frames: nothing of it is copied. */
-static void place_program(void)
+/* A file that has no place yet. Consumes the inode. */
+static struct uk_dentry *file_alone(const char *name, struct uk_inode *inode)
+{
+	struct uk_dentry *file =
+		inode != NULL ? fs_dentry_new(NULL, name, strlen(name), inode) : NULL;
+
+	if (file == NULL)
+		uk_panic("no memory for %s", name);
+	inode->nlink = 1; /* for the name that it will have */
+	return file;
+}
+
+/* Its place, in a folder, which is consumed. */
+static void place(struct uk_dentry *file, struct uk_dentry *folder)
+{
+	struct uk_inode *dir = folder->inode;
+	struct uk_dentry *there;
+
+	must(fs_lookup(folder, file->name, file->size, &there), "make", file->name);
+	if (there->inode != NULL)
+		uk_panic("make %s: something else is there", file->name);
+	fs_dentry_drop(there);
+	fs_dentry_put(there);
+	file->inode->nlink = 0;
+	must(dir->ops->link(dir, file->name, file->size, file->inode), "make", file->name);
+	fs_dentry_place(file, folder);
+	fs_dentry_put(folder);
+}
+
+/* Into `path`, as far as it goes before the name of the file, which is given. */
+static char *program_path(char *path, size_t room)
 {
 	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_PROGRAM, NULL);
-	const struct uni_part *part = uk_part_find(UNI_PART_PROGRAM);
-	char path[UK_NAME_MAX + 1];
-	struct uk_dentry *folder, *file;
 	char *slash;
 
-	if (part == NULL || entry == NULL)
-		return;
-	if (uk_config_string(entry, path, sizeof(path)) <= 0 || path[0] != '/')
+	if (entry == NULL)
+		return NULL;
+	if (uk_config_string(entry, path, room) <= 0 || path[0] != '/')
 		uk_panic("the program's path is not absolute");
 	slash = strrchr(path, '/');
 	*slash = '\0';
-	folder =
-		root_is_ours && strrchr(path, '/') == path && path[1] != '\0' && !is_taken(path + 1)
-			? make_fresh(fs_mount_root(), path + 1, UK_S_IFDIR | 0755)
-			: NULL;
-	if (folder != NULL) {
-		file = make_fresh(folder, slash + 1, UK_S_IFREG | 0755);
-		fs_dentry_put(folder);
-	} else {
-		file = make_name(make_folder(path, 0755), slash + 1, strlen(slash + 1),
-				 UK_S_IFREG | 0755);
-	}
-	must(fs_tmpfs_set_source(file->inode, uk_part_data(part), part->size), "make", slash + 1);
-	program = file;
+	return slash + 1;
+}
+
+/* The program's file stands on the image's own frames: nothing of it is copied. */
+static void find_program(void)
+{
+	const struct uni_part *part = uk_part_find(UNI_PART_PROGRAM);
+	char path[UK_NAME_MAX + 1];
+	const char *name = program_path(path, sizeof(path));
+
+	if (part == NULL || name == NULL)
+		return;
+	program = file_alone(name, fs_tmpfs_nameless(root, UK_S_IFREG | 0755));
+	must(fs_tmpfs_set_source(program->inode, uk_part_data(part), part->size), "make", name);
+}
+
+static void place_program(void)
+{
+	char path[UK_NAME_MAX + 1];
+
+	if (program == NULL)
+		return;
+	program_path(path, sizeof(path));
+	place(program, make_folder(path, 0755));
 }
 
 struct uk_file *uk_vfs_program(const char *path)
 {
-	return program != NULL ? fs_file_open_dentry(program, UK_O_RDONLY)
-			       : uk_file_open(path, UK_O_RDONLY, 0);
+	if (program == NULL)
+		return uk_file_open(path, UK_O_RDONLY, 0);
+	fs_dentry_get(program); /* the tree that is made later wants it too */
+	return fs_file_open_dentry(program, UK_O_RDONLY);
 }
 
 /* What most programs never look at is made when something looks. */
@@ -171,21 +209,12 @@ static void fill_later(struct uk_dentry *dir, int (*fill)(struct uk_inode *folde
 
 static void mount_dev(void)
 {
-	struct uk_super *dev = fs_tmpfs_new(0);
 	struct uk_dentry *folder = make_top_folder("/dev", 0755);
-	struct uk_inode *inode;
 
-	if (dev == NULL)
-		uk_panic("no memory for /dev");
-	must(fs_dev_first(dev->root, &inode), "make", "/dev/console");
-	fs_tmpfs_later(dev->root, fs_dev_fill);
 	fs_dentry_get(folder);
 	mount(folder, dev, "devtmpfs", "devtmpfs");
-	folder = fs_mount_cross(folder);
-	console = fs_dentry_new(folder, "console", strlen("console"), inode);
-	fs_dentry_put(folder);
-	if (console == NULL)
-		uk_panic("no memory for /dev");
+	place(console, fs_mount_cross(folder));
+	fs_tmpfs_later(dev->root, fs_dev_fill);
 }
 
 /* Takes a mount's entry apart; NULL: a bad one, which is the tool's mistake and fatal. */
@@ -309,8 +338,8 @@ static void enter_folder(void)
 		return;
 	if (uk_config_string(entry, path, sizeof(path)) < 0)
 		uk_panic("the working folder's path is not sound");
-	if (path[0] == '/' && path[1] == '\0' && fs_mount_root()->mounted == NULL) /* as it is */
-		return;
+	if (path[0] == '/' && path[1] == '\0' && (!tree_made || fs_mount_root()->mounted == NULL))
+		return; /* as it is */
 	must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW | FS_DIRECTORY, &folder), "enter", path);
 	fs_cwd_set(folder);
 }
@@ -318,8 +347,10 @@ static void enter_folder(void)
 /* One open file behind the three descriptors. */
 static void open_console(void)
 {
-	struct uk_file *file = fs_file_open_dentry(console, UK_O_RDWR);
+	struct uk_file *file;
 
+	fs_dentry_get(console);
+	file = fs_file_open_dentry(console, UK_O_RDWR);
 	if (uk_is_err(file))
 		uk_panic("the console cannot be opened");
 	for (int fd = 0; fd < 3; fd++) {
@@ -330,17 +361,19 @@ static void open_console(void)
 	}
 }
 
-void uk_vfs_start(void)
+/* Whether the image, or the host, brings something that has its place in the tree. */
+static bool is_configured(void)
 {
-	struct uk_super *root;
+	return uk_part_find(UNI_PART_ROOT) != NULL ||
+	       uk_config_next(UNI_CONFIG_MOUNT, NULL) != NULL ||
+	       uk_config_image_next(UNI_CONFIG_FILE, NULL) != NULL ||
+	       uk_config_given_next(UNI_CONFIG_FILE, NULL) != NULL;
+}
 
-	fs_dentry_start();
-	uk_shrinker_register(fs_cache_shrink);
-	uk_shrinker_register(fs_dentry_shrink);
-	root = fs_tmpfs_new(0);
-	if (root == NULL || fs_mount_add(NULL, root, "tmpfs") != 0)
+static void make_tree(void)
+{
+	if (fs_mount_add(NULL, root, "tmpfs") != 0)
 		uk_panic("no memory for the root file system");
-	fs_umask = 0;
 	unpack_root();
 	fs_dentry_put(make_top_folder("/tmp", UK_S_ISVTX | 0777));
 	fs_dentry_put(make_top_folder("/run", UK_S_ISVTX | 0777));
@@ -350,8 +383,39 @@ void uk_vfs_start(void)
 	place_program();
 	mount_volumes();
 	place_given();
+}
+
+void fs_tree_need(void)
+{
+	struct uk_thread *self = uk_thread_self();
+	bool trusted = self->trusted;
+
+	if (__atomic_load_n(&tree_made, __ATOMIC_ACQUIRE) || uk_mutex_held(&making))
+		return;
+	uk_mutex_lock(&making);
+	self->trusted = true;
+	if (!tree_made)
+		make_tree();
+	self->trusted = trusted;
+	__atomic_store_n(&tree_made, true, __ATOMIC_RELEASE);
+	uk_mutex_unlock(&making);
+}
+
+void uk_vfs_start(void)
+{
+	fs_dentry_start();
+	uk_shrinker_register(fs_cache_shrink);
+	uk_shrinker_register(fs_dentry_shrink);
+	root = fs_tmpfs_new(0);
+	dev = fs_tmpfs_new(0);
+	if (root == NULL || dev == NULL)
+		uk_panic("no memory for the root file system");
+	find_program();
+	console = file_alone("console", fs_dev_console(dev));
 	fs_tty_start();
 	open_console();
+	if (is_configured())
+		fs_tree_need();
 	enter_folder();
 	fs_umask = 022;
 	fs_orders_start();

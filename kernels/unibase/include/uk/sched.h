@@ -38,7 +38,7 @@ struct uk_thread {
 	volatile bool woken;	 /* since uk_wait_prepare */
 	bool timed_out;
 	bool on_cpu;  /* registers are not saved yet */
-	bool trusted; /* opens a file for the kernel: no permission is asked for */
+	bool trusted; /* opens or makes files for the kernel: see fs_is_kernel */
 	struct uk_cpu *cpu;
 	bool unlocked;		 /* in the kernel without the kernel lock: goes on without */
 	struct uk_cpu *requeue;	 /* whose queue it joins once its registers are saved; NULL: none */

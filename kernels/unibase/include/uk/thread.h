@@ -77,7 +77,8 @@ bool uk_wait_sleep(uint64_t deadline);
 
 /* Nanoseconds. Monotonic starts at 0 with the machine; real since 1970. */
 uint64_t uk_time_mono(void);
-int64_t uk_time_real(void);	   /* until the program begins: the image's epoch */
+int64_t uk_time_real(void);	   /* until the program begins: uk_time_image */
+int64_t uk_time_image(void);	   /* the image's epoch */
 void uk_time_set_real(int64_t ns); /* RTC at start, SNTP later */
 
 struct uk_timer {

@@ -268,9 +268,10 @@ struct uk_file *uk_fd_get(int fd); /* with a reference, or NULL */
 uint64_t uk_fd_limit(void);	   /* RLIMIT_NOFILE, soft */
 void uk_fd_set_limit(uint64_t limit);
 
-/* Start: mounts the root tmpfs, unpacks the cpio part, makes /dev /proc /tmp /etc, places the
- * program's file, mounts the configured volumes, opens 0, 1, 2. Panics with the reason when a mount
- * is impossible. */
+/* Start (uk_vfs_start): the program's file and the console, opened as 0, 1, 2. The tree of files is
+ * made then if the image configures anything in it, else when somebody first looks for a place in
+ * it: the root tmpfs with the cpio part unpacked, /dev /proc /tmp /run /etc, the program's file,
+ * the configured volumes. Panics with the reason when that is impossible. */
 /* The program's file, opened, once: the image's own, or else what is at `path`; or uk_err_ptr. */
 struct uk_file *uk_vfs_program(const char *path);
 void uk_vfs_sync(void);

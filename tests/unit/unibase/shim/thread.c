@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
+#include <uk/process.h>
+#include <uk/sched.h>
 #include <uk/smp.h>
 
 #include "shim.h"
@@ -27,7 +29,9 @@
 
 enum { STACK = 256 << 10 };
 
-struct uk_thread {
+/* A thread as the kernel's files see it, and what runs it here. */
+struct fiber {
+	struct uk_thread thread;
 	struct uk_list item;
 	ucontext_t context;
 	const void *stack_bottom;
@@ -42,18 +46,24 @@ struct uk_thread {
 };
 
 static struct uk_list threads = UK_LIST_INIT(threads);
-static struct uk_thread main_thread = { .item = UK_LIST_INIT(main_thread.item) };
-static struct uk_thread *self = &main_thread;
+static struct fiber main_thread = { .thread.process = &uk_process,
+				    .item = UK_LIST_INIT(main_thread.item) };
+static struct fiber *self = &main_thread;
 static struct uk_list timers = UK_LIST_INIT(timers);
 static uint64_t now = 1000000000;
 static bool signal_pending;
 
-struct uk_thread *uk_thread_self(void)
+static struct fiber *fiber_of(struct uk_thread *thread)
 {
-	return self;
+	return (struct fiber *)(void *)thread;
 }
 
-static void arrived(struct uk_thread *from)
+struct uk_thread *uk_thread_self(void)
+{
+	return &self->thread;
+}
+
+static void arrived(struct fiber *from)
 {
 	const void *bottom = NULL;
 	size_t size = 0;
@@ -65,9 +75,9 @@ static void arrived(struct uk_thread *from)
 	}
 }
 
-static void switch_to(struct uk_thread *to)
+static void switch_to(struct fiber *to)
 {
-	struct uk_thread *from = self;
+	struct fiber *from = self;
 
 	if (to == from)
 		return;
@@ -87,13 +97,14 @@ static void enter(void)
 
 struct uk_thread *uk_thread_spawn(const char *name, void (*fn)(void *arg), void *arg)
 {
-	struct uk_thread *thread = calloc(1, sizeof(*thread));
+	struct fiber *thread = calloc(1, sizeof(*thread));
 
 	(void)name;
 	if (thread == NULL || getcontext(&thread->context) != 0)
 		abort();
 	if (uk_list_empty(&threads))
 		uk_list_push_back(&threads, &main_thread.item);
+	thread->thread.process = &uk_process;
 	thread->fn = fn;
 	thread->arg = arg;
 	thread->stack = malloc(STACK);
@@ -103,7 +114,7 @@ struct uk_thread *uk_thread_spawn(const char *name, void (*fn)(void *arg), void 
 	thread->context.uc_stack.ss_size = STACK;
 	makecontext(&thread->context, enter, 0);
 	uk_list_push_back(&threads, &thread->item);
-	return thread;
+	return &thread->thread;
 }
 
 static bool timers_run(void)
@@ -123,16 +134,16 @@ static bool timers_run(void)
 	return some;
 }
 
-static bool can_run(const struct uk_thread *thread)
+static bool can_run(const struct fiber *thread)
 {
 	return !thread->dead &&
 	       (!thread->asleep || thread->woken || signal_pending || thread->deadline <= now);
 }
 
-static struct uk_thread *next_ready(struct uk_thread *but)
+static struct fiber *next_ready(struct fiber *but)
 {
 	uk_list_each (item, &threads) {
-		struct uk_thread *thread = uk_list_entry(item, struct uk_thread, item);
+		struct fiber *thread = uk_list_entry(item, struct fiber, item);
 
 		if (thread != but && can_run(thread))
 			return thread;
@@ -140,7 +151,7 @@ static struct uk_thread *next_ready(struct uk_thread *but)
 	return NULL;
 }
 
-static void run_other(struct uk_thread *other)
+static void run_other(struct fiber *other)
 {
 	uk_list_remove(&other->item);
 	uk_list_push_back(&threads, &other->item);
@@ -155,7 +166,7 @@ static uint64_t next_moment(void)
 	uk_list_each (item, &timers)
 		moment = UK_MIN(moment, uk_list_entry(item, struct uk_timer, item)->deadline);
 	uk_list_each (item, &threads) {
-		const struct uk_thread *thread = uk_list_entry(item, struct uk_thread, item);
+		const struct fiber *thread = uk_list_entry(item, struct fiber, item);
 
 		if (!thread->dead && thread->asleep)
 			moment = UK_MIN(moment, thread->deadline);
@@ -165,12 +176,12 @@ static uint64_t next_moment(void)
 
 bool uk_wait_sleep(uint64_t deadline)
 {
-	struct uk_thread *me = self;
+	struct fiber *me = self;
 
 	me->deadline = deadline;
 	me->asleep = true;
 	while (!can_run(me)) {
-		struct uk_thread *other = next_ready(me);
+		struct fiber *other = next_ready(me);
 
 		if (other != NULL) {
 			run_other(other);
@@ -192,7 +203,7 @@ bool uk_wait_sleep(uint64_t deadline)
 
 void uk_yield(void)
 {
-	struct uk_thread *other = next_ready(self);
+	struct fiber *other = next_ready(self);
 
 	if (other != NULL)
 		run_other(other);
@@ -200,7 +211,7 @@ void uk_yield(void)
 
 bool shim_run(void)
 {
-	struct uk_thread *other;
+	struct fiber *other;
 	bool some = false;
 
 	while ((other = next_ready(self)) != NULL) {
@@ -212,7 +223,7 @@ bool shim_run(void)
 
 void uk_thread_exit(void)
 {
-	struct uk_thread *other;
+	struct fiber *other;
 
 	self->dead = true;
 	other = next_ready(NULL);
@@ -241,7 +252,7 @@ void uk_waitq_init(struct uk_waitq *q)
 
 void uk_wait_prepare(struct uk_waitq *q, struct uk_waiter *w)
 {
-	w->thread = self;
+	w->thread = &self->thread;
 	w->queue = q;
 	if (self->waiting++ == 0)
 		self->woken = false;
@@ -269,7 +280,7 @@ static void wake(struct uk_waitq *q, bool all)
 			w->fn(w);
 			continue;
 		}
-		w->thread->woken = true;
+		fiber_of(w->thread)->woken = true;
 		if (!all)
 			return;
 	}
@@ -315,23 +326,23 @@ void uk_mutex_init(struct uk_mutex *mutex)
 
 void uk_mutex_lock(struct uk_mutex *mutex)
 {
-	if (spins != 0 || mutex->owner == self)
+	if (spins != 0 || mutex->owner == &self->thread)
 		abort();
 	while (mutex->owner != NULL)
 		uk_yield();
-	mutex->owner = self;
+	mutex->owner = &self->thread;
 }
 
 void uk_mutex_unlock(struct uk_mutex *mutex)
 {
-	if (mutex->owner != self)
+	if (mutex->owner != &self->thread)
 		abort();
 	mutex->owner = NULL;
 }
 
 bool uk_mutex_held(const struct uk_mutex *mutex)
 {
-	return mutex->owner == self;
+	return mutex->owner == &self->thread;
 }
 
 /* -- the kernel lock, which one processor does not have -- */
@@ -354,9 +365,14 @@ uint64_t uk_time_mono(void)
 	return now;
 }
 
+int64_t uk_time_image(void)
+{
+	return 1600000000ll * 1000000000;
+}
+
 int64_t uk_time_real(void)
 {
-	return (int64_t)now + 1600000000ll * 1000000000;
+	return (int64_t)now + uk_time_image();
 }
 
 void uk_timer_arm(struct uk_timer *timer, uint64_t deadline)
