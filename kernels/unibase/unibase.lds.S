@@ -93,6 +93,6 @@ SECTIONS
 	.debug_frame 0 : { *(.debug_frame) }
 
 	ASSERT((uk_parts & 7) == 0, "the note's descriptor is read as a struct")
-	ASSERT(uk_image_end - uk_image_start <= 0x200000, "the kernel does not fit one page table")
+	ASSERT(uk_image_end - uk_image_start <= UK_IMAGE_MAX, "the kernel does not fit one page table")
 	ASSERT((uk_bss_end & 4095) == 0, "the file must start on a page")
 }

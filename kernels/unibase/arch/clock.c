@@ -187,6 +187,7 @@ static uint64_t measure_by_apic(void)
 	struct sample start, end;
 
 	apic_hertz = NS / APIC_DIVISOR;
+	uk_apic_start();
 	apic_count_from(UINT32_MAX, false);
 	start = sample_apic();
 	while (start.left - uk_apic_read(APIC_TIMER_CURRENT) < MEASURE_NS / APIC_DIVISOR)
@@ -247,8 +248,7 @@ static void start_rate(void)
 			hz = told_rate();
 			if (hz == 0) {
 				found = RATE_MEASURED;
-				hz = apic_counts_ns() && uk_apic_start() ? measure_by_apic()
-									 : measure_by_pit();
+				hz = apic_counts_ns() ? measure_by_apic() : measure_by_pit();
 			}
 			/* The time since the machine's start counts at the same rate. */
 			hertz = hz;
@@ -315,8 +315,7 @@ static void set_deadline_mode(void)
 
 static void start_alarm(void)
 {
-	if (!uk_apic_start())
-		uk_panic("no memory for the timer");
+	uk_apic_start();
 	soon = 0;
 	uk_time_mono();
 	alarm_ready = true;
@@ -386,8 +385,7 @@ bool uk_clock_soon(uint64_t ns)
 {
 	if (alarm_ready || uk_xen_start())
 		return false;
-	if (!uk_apic_start())
-		uk_panic("no memory for the timer");
+	uk_apic_start();
 	soon = (uint32_t)(ns / APIC_DIVISOR);
 	apic_count_from(soon, true);
 	return true;

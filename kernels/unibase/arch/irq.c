@@ -11,6 +11,7 @@
 #include <uk/lock.h>
 #include <uk/log.h>
 #include <uk/mem.h>
+#include <uk/paging.h>
 #include <uk/sched.h>
 #include <uk/smp.h>
 #include <uk/start.h>
@@ -98,19 +99,15 @@ void uk_apic_join(void)
 	uk_apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
 }
 
-bool uk_apic_start(void)
+void uk_apic_start(void)
 {
 	if (apic_ready)
-		return true;
-	if (!uk_cpu_has.x2apic) {
-		apic = uk_io_map(uk_rdmsr(MSR_APIC_BASE) & 0xffffff000, UK_PAGE_SIZE);
-		if (apic == NULL)
-			return false;
-	}
+		return;
+	if (!uk_cpu_has.x2apic)
+		apic = uk_apic_map(uk_rdmsr(MSR_APIC_BASE) & 0xffffff000);
 	uk_apic_join();
 	uk_cpu()->apic_id = uk_cpu_has.x2apic ? uk_apic_read(APIC_ID) : uk_apic_read(APIC_ID) >> 24;
 	apic_ready = true;
-	return true;
 }
 
 void uk_irq_start(void)
@@ -166,8 +163,7 @@ int uk_irq_alloc(void (*fn)(void *arg), void *arg)
 	uint64_t state;
 	int found = -UK_ENOSPC;
 
-	if (!uk_apic_start())
-		return -UK_ENOMEM;
+	uk_apic_start();
 	state = uk_spin_lock(&lock);
 	for (int v = VECTOR_FIRST; v < UK_VECTOR_WAKE; v++) {
 		if (handlers[v].fn == NULL) {
@@ -247,8 +243,7 @@ int uk_irq_route_gsi(unsigned gsi, int vector, bool level, bool active_low)
 {
 	uint64_t state;
 
-	if (!uk_apic_start())
-		return -UK_ENOMEM;
+	uk_apic_start();
 	if (ioapic_count == 0)
 		ioapics_find();
 	for (unsigned i = 0; i < ioapic_count; i++) {

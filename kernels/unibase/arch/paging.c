@@ -1,6 +1,7 @@
 /*
  * The upper half's page tables: the direct map of all RAM, device windows, kernel stacks, and the
- * image's own rights. arch/entry.S has mapped the image; its physical alias goes away here.
+ * image's own rights. arch/entry.S has mapped the image; its physical alias goes away here. What is
+ * sealed later is never written through the direct map, so it is read-only there from the start.
  */
 #include <uk/cpu.h>
 #include <uk/log.h>
@@ -117,9 +118,44 @@ static void direct_begin(uk_paddr_t image, uk_paddr_t region_end)
 		direct_table(&direct_pd[(at >> 30) - gib][INDEX(at, 1)], 0)[INDEX(at, 0)] = 0;
 }
 
+/* The image's own table has an entry for each of its pages, and one behind them for a device. */
+static volatile uint64_t *image_entry(const char *page)
+{
+	return &uk_boot_pt[INDEX((uintptr_t)page, 0)];
+}
+
 static void drop_page(const char *page)
 {
-	uk_boot_pt[INDEX((uintptr_t)page, 0) - INDEX(UK_IMAGE_VIRT, 0)] = 0;
+	*image_entry(page) = 0;
+}
+
+volatile void *uk_apic_map(uk_paddr_t paddr)
+{
+	char *page = (char *)UK_IMAGE_APIC;
+
+	*image_entry(page) = paddr | SMALL_FLAGS | UK_PTE_WRITE | UK_PTE_UNCACHED |
+			     UK_PTE_WRITE_THROUGH | uk_pte_nx;
+	return page;
+}
+
+static void set_sealed(bool sealed)
+{
+	for (char *at = uk_sealed_start; at < uk_sealed_end; at += UK_PAGE_SIZE) {
+		volatile uint64_t *entry = image_entry(at);
+
+		*entry = sealed ? *entry & ~UK_PTE_WRITE : *entry | UK_PTE_WRITE;
+		uk_tlb_flush_page((uintptr_t)at);
+	}
+}
+
+void uk_paging_seal(void)
+{
+	set_sealed(true);
+}
+
+void uk_paging_open(void)
+{
+	set_sealed(false);
 }
 
 /* Takes the image's physical alias out of the tables, and the pages under the stacks in it. */
@@ -149,6 +185,7 @@ void uk_paging_start(void)
 		direct_map(uk_boot.memmap[i].addr, uk_boot.memmap[i].addr + uk_boot.memmap[i].size,
 			   UK_PTE_WRITE);
 	direct_map(uk_virt_to_phys(uk_file_start), uk_virt_to_phys(uk_data_start), 0);
+	direct_map(uk_virt_to_phys(uk_sealed_start), uk_virt_to_phys(uk_sealed_end), 0);
 	direct_map(UK_ALIGN_DOWN(parts, UK_PAGE_SIZE), UK_ALIGN_UP(parts_end, UK_PAGE_SIZE), 0);
 	uk_reserve(image, pool);
 	drop_alias(image);

@@ -1,6 +1,6 @@
 /*
  * Page tables once there is an allocator: entries by address, windows to devices and firmware,
- * kernel stacks, sealing, and the audit that no page is both writable and executable.
+ * kernel stacks, and the audit that no page is both writable and executable.
  */
 #include <uk/cpu.h>
 #include <uk/lock.h>
@@ -215,26 +215,6 @@ static void set_writable(uint64_t virt, bool writable)
 
 	*pte = writable ? *pte | UK_PTE_WRITE : *pte & ~UK_PTE_WRITE;
 	uk_tlb_flush_page(virt);
-}
-
-static void set_sealed(bool sealed)
-{
-	for (char *at = uk_sealed_start; at < uk_sealed_end; at += UK_PAGE_SIZE) {
-		uint64_t alias = (uintptr_t)uk_phys_to_virt(uk_virt_to_phys(at));
-
-		set_writable((uintptr_t)at, !sealed);
-		set_writable(alias, !sealed);
-	}
-}
-
-void uk_paging_seal(void)
-{
-	set_sealed(true);
-}
-
-void uk_paging_open(void)
-{
-	set_sealed(false);
 }
 
 /* Text below 1 MiB for processors that start: the direct map is made of small pages there, for

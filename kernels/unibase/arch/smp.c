@@ -225,11 +225,12 @@ static void start_others(void)
 	struct uk_page *block = uk_page_alloc_low(BLOCK_ORDER, MIB_1);
 	uint64_t state;
 
-	if (block == NULL || !uk_apic_start()) {
+	if (block == NULL) {
 		uk_log(UK_LOG_WARN, "no memory for the start of further processors");
 		possible = 1;
 		return;
 	}
+	uk_apic_start();
 	make_trampoline(block);
 	uk_paging_protect(uk_page_virt(block), false);
 	uk_paging_open();

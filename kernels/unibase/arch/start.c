@@ -12,7 +12,6 @@
 #include <uk/start.h>
 
 #define ENTRIES_MAX 128 /* of the loader's memory map that are looked at */
-#define WINDOW (UK_IMAGE_VIRT + 511 * UK_PAGE_SIZE)
 
 extern uint64_t uk_boot_tsc;
 extern volatile uint64_t uk_boot_pt[512];
@@ -30,14 +29,14 @@ static void copy_physical(void *to, uk_paddr_t from, size_t size)
 		size_t n = UK_MIN(size, UK_PAGE_SIZE - inside);
 
 		uk_boot_pt[511] = (from & UK_PTE_ADDRESS) | UK_PTE_PRESENT | uk_pte_nx;
-		__asm__ volatile("invlpg (%0)" : : "r"(WINDOW) : "memory");
-		memcpy(out, (const void *)(WINDOW + inside), n);
+		__asm__ volatile("invlpg (%0)" : : "r"(UK_IMAGE_WINDOW) : "memory");
+		memcpy(out, (const void *)(UK_IMAGE_WINDOW + inside), n);
 		out += n;
 		from += n;
 		size -= n;
 	}
 	uk_boot_pt[511] = 0;
-	__asm__ volatile("invlpg (%0)" : : "r"(WINDOW) : "memory");
+	__asm__ volatile("invlpg (%0)" : : "r"(UK_IMAGE_WINDOW) : "memory");
 }
 
 static void read_memmap(uk_paddr_t at, uint32_t count)

@@ -12,8 +12,8 @@
 #define UK_VECTOR_WAKE 112  /* there is something to run, or to look at */
 #define UK_VECTOR_FLUSH 113 /* forget translations: arch/shoot.c */
 
-/* Sets the local APIC up on first use; false when memory is out. */
-bool uk_apic_start(void);
+/* Sets the local APIC up on first use. */
+void uk_apic_start(void);
 void uk_apic_join(void); /* that of a further processor */
 uint32_t uk_apic_read(unsigned reg);
 void uk_apic_write(unsigned reg, uint32_t v);

@@ -19,6 +19,12 @@
 #define UK_LINK_PADDR 0x200000
 #define UK_IMAGE_VIRT (UK_IMAGE_BASE + UK_LINK_PADDR)
 
+/* The image's page table has entries for what is no part of it: the local APIC's registers, and the
+ * window through which memory is read before there is a direct map. */
+#define UK_IMAGE_APIC (UK_IMAGE_VIRT + 510 * 4096)
+#define UK_IMAGE_WINDOW (UK_IMAGE_VIRT + 511 * 4096)
+#define UK_IMAGE_MAX (510 * 4096)
+
 #define UK_DIRECT_BASE UK_ULL(0xffff888000000000)
 #define UK_DIRECT_SIZE UK_ULL(0x8000000000)
 #define UK_STACK_BASE UK_ULL(0xffffc90000000000)

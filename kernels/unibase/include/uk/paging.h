@@ -54,6 +54,8 @@ void uk_paging_seal(void);
 /* Makes sealed data writable again while further processors start; sealed anew before these touch
  * anything else. */
 void uk_paging_open(void);
+/* Maps the local APIC's registers, without memory for tables. */
+volatile void *uk_apic_map(uk_paddr_t paddr);
 /* The rights of one page of the direct map, of this processor alone; false: a larger page maps it.
  */
 bool uk_paging_protect(const void *page, bool writable);
