@@ -51,12 +51,12 @@ void uk_chacha20_block(const uint32_t k[8], const uint32_t tail[4], uint32_t out
 	uint32_t s[BLOCK_WORDS];
 
 	memcpy(s, start, sizeof(s));
-	for (int round = 0; round < 10; round++) {
-		for (unsigned i = 0; i < 4; i++)
-			quarter(&s[i], &s[4 + i], &s[8 + i], &s[12 + i]);
-		for (unsigned i = 0; i < 4; i++)
-			quarter(&s[i], &s[4 + (i + 1) % 4], &s[8 + (i + 2) % 4],
-				&s[12 + (i + 3) % 4]);
+	/* Columns, then diagonals. */
+	for (unsigned i = 0; i < 10 * 8; i++) {
+		unsigned column = i % 4, turn = i / 4 % 2;
+
+		quarter(&s[column], &s[4 + (column + turn) % 4], &s[8 + (column + 2 * turn) % 4],
+			&s[12 + (column + 3 * turn) % 4]);
 	}
 	for (unsigned i = 0; i < BLOCK_WORDS; i++)
 		out[i] = s[i] + start[i];
@@ -103,6 +103,7 @@ static bool hardware_word(uint64_t *v)
 {
 	bool ok = false;
 
+	*v = 0;
 	for (int i = 0; i < HARDWARE_TRIES && !ok; i++) {
 		if (uk_cpu_has.rdseed)
 			__asm__ volatile("rdseed %0" : "=r"(*v), "=@ccc"(ok));
@@ -122,6 +123,15 @@ static void ask_hardware(void)
 		count++;
 	if (count != 0)
 		uk_random_add(words, sizeof(words), count * 32);
+}
+
+uint64_t uk_random_word(void)
+{
+	uint64_t v;
+
+	if (!hardware_word(&v))
+		uk_random(&v, sizeof(v));
+	return v;
 }
 
 /* Timing of port accesses, whose last bits nobody controls; counted as half a bit each. */

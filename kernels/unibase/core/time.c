@@ -160,11 +160,12 @@ void uk_tick_soon(uint64_t ns)
 {
 	uint64_t state = uk_spin_lock(&boot.lock);
 
-	if (uk_clock_soon(ns))
-		soon_ns = ns;
-	else
+	if (uk_clock_soon(ns)) {
+		soon_ns = ns; /* the alarm is set, and there was none before */
+	} else {
 		soon = uk_time_mono() + ns;
-	set_alarm(&boot);
+		set_alarm(&boot);
+	}
 	uk_spin_unlock(&boot.lock, state);
 }
 

@@ -15,10 +15,7 @@ enum {
 
 uint64_t uk_layout_random(uint64_t pages)
 {
-	uint64_t value;
-
-	uk_random(&value, sizeof(value));
-	return value % pages * UK_PAGE_SIZE;
+	return uk_random_word() % pages * UK_PAGE_SIZE;
 }
 
 void uk_layout_start(void)

@@ -13,6 +13,9 @@
 
 struct uk_map uk_map;
 
+/* What a change had to spare, for the next one: most cut nothing. */
+static struct uk_area *kept;
+
 void uk_map_start(void)
 {
 	uk_mutex_init(&uk_map.lock);
@@ -34,16 +37,15 @@ static void drop(struct uk_area *area)
 
 int uk_change_begin(struct uk_change *c, unsigned cuts)
 {
-	c->gone = c->spare = NULL;
-	for (unsigned i = 0; i < cuts; i++) {
-		struct uk_area *area = uk_alloc(sizeof(*area));
-
-		if (area == NULL) {
+	c->gone = NULL;
+	c->spare = __atomic_exchange_n(&kept, NULL, __ATOMIC_ACQ_REL);
+	for (struct uk_area **at = &c->spare; cuts != 0; cuts--, at = &(*at)->left) {
+		if (*at == NULL)
+			*at = uk_alloc(sizeof(**at));
+		if (*at == NULL) {
 			drop(c->spare);
 			return -UK_ENOMEM;
 		}
-		area->left = c->spare;
-		c->spare = area;
 	}
 	uk_mutex_lock(&uk_map.lock);
 	return 0;
@@ -52,7 +54,7 @@ int uk_change_begin(struct uk_change *c, unsigned cuts)
 void uk_change_end(struct uk_change *c)
 {
 	uk_mutex_unlock(&uk_map.lock);
-	drop(c->spare);
+	drop(__atomic_exchange_n(&kept, c->spare, __ATOMIC_ACQ_REL));
 	drop(c->gone);
 }
 

@@ -67,9 +67,9 @@ static unsigned count_entries(enum uni_config_type type)
 	return count;
 }
 
-/* Strings in the order of their pointers: programs that rewrite their title rely on it. */
-static void push_strings(struct stack *st, enum uni_config_type type, uint64_t *pointers,
-			 unsigned count)
+/* Strings in the order of their pointers: programs that rewrite their title rely on it. Where the
+ * first one is. */
+static uint64_t push_strings(struct stack *st, enum uni_config_type type)
 {
 	const struct uni_config_entry *e = NULL;
 	uint64_t total = 0, at;
@@ -79,18 +79,16 @@ static void push_strings(struct stack *st, enum uni_config_type type, uint64_t *
 	if (st->error == 0 && total > (st->sp - uk_map.stack_low) / 2)
 		st->error = -UK_E2BIG;
 	if (st->error != 0)
-		return;
+		return 0;
 	st->sp -= total;
 	at = st->sp;
-	e = NULL;
-	for (unsigned i = 0; i < count && st->error == 0; i++) {
-		e = uk_config_next(type, e);
-		pointers[i] = at;
+	while (st->error == 0 && (e = uk_config_next(type, e)) != NULL) {
 		if (uk_copy_to_user(at, uni_config_data(e), e->size) != 0 ||
 		    uk_clear_user(at + e->size, 1) != 0)
 			st->error = -UK_EFAULT;
 		at += e->size + 1ull;
 	}
+	return st->sp;
 }
 
 static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t random,
@@ -130,21 +128,43 @@ static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t rando
 	uk_process.auxv_count = 2 * ((unsigned)UK_COUNT(values) - (vdso != 0 ? 0 : 1));
 }
 
-/* argc, argv, envp and auxv, lowest, on a multiple of 16. */
-static void push_vectors(struct stack *st, const uint64_t *pointers, unsigned argc, unsigned envc)
+/* Upwards, into room that was taken. */
+static void put(struct stack *st, uint64_t *at, uint64_t word)
 {
-	size_t words = 1 + argc + 1 + envc + 1 + uk_process.auxv_count;
-	uint64_t count = argc, none = 0;
+	if (st->error == 0)
+		st->error = uk_copy_to_user(*at, &word, sizeof(word));
+	*at += sizeof(word);
+}
 
-	st->sp = UK_ALIGN_DOWN(st->sp, 16ull);
-	if (words % 2 != 0)
-		push(st, &none, sizeof(none));
-	push(st, uk_process.auxv, uk_process.auxv_count * sizeof(uint64_t));
-	push(st, &none, sizeof(none));
-	push(st, pointers + argc, envc * sizeof(uint64_t));
-	push(st, &none, sizeof(none));
-	push(st, pointers, argc * sizeof(uint64_t));
-	push(st, &count, sizeof(count));
+/* Pointers to strings that lie one behind the other from `string` on, and the end. */
+static void put_pointers(struct stack *st, uint64_t *at, enum uni_config_type type, uint64_t string)
+{
+	const struct uni_config_entry *e = NULL;
+
+	while ((e = uk_config_next(type, e)) != NULL) {
+		put(st, at, string);
+		string += e->size + 1ull;
+	}
+	put(st, at, 0);
+}
+
+/* argc, argv, envp and auxv, lowest, on a multiple of 16. */
+static void push_vectors(struct stack *st)
+{
+	uint64_t argc = count_entries(UNI_CONFIG_ARG), envc = count_entries(UNI_CONFIG_ENV);
+	uint64_t auxv = uk_process.auxv_count * sizeof(uint64_t);
+	uint64_t size = (1 + argc + 1 + envc + 1) * sizeof(uint64_t) + auxv, at;
+
+	if (st->error == 0 && size + 16 > st->sp - uk_map.stack_low)
+		st->error = -UK_E2BIG;
+	if (st->error != 0)
+		return;
+	st->sp = at = UK_ALIGN_DOWN(st->sp - size, 16ull);
+	put(st, &at, argc);
+	put_pointers(st, &at, UNI_CONFIG_ARG, uk_process.arg_start);
+	put_pointers(st, &at, UNI_CONFIG_ENV, uk_process.env_start);
+	if (st->error == 0)
+		st->error = uk_copy_to_user(at, uk_process.auxv, auxv);
 }
 
 static int map_stack(void)
@@ -166,25 +186,17 @@ static int map_stack(void)
 int64_t uk_stack_fill(const struct uk_loaded *loaded)
 {
 	struct stack st = { .sp = uk_map.stack_high - 8 };
-	unsigned argc = count_entries(UNI_CONFIG_ARG), envc = count_entries(UNI_CONFIG_ENV);
-	uint64_t *pointers = uk_alloc((argc + envc + 1ull) * sizeof(*pointers));
 	uint64_t execfn, random, platform;
-	uint8_t seed[16];
+	uint64_t seed[2] = { uk_random_word(), uk_random_word() };
 
-	if (pointers == NULL)
-		return -UK_ENOMEM;
 	st.error = map_stack();
 	execfn = push_string(&st, uk_process.path, strlen(uk_process.path));
 	uk_process.env_end = st.sp;
-	push_strings(&st, UNI_CONFIG_ENV, pointers + argc, envc);
-	uk_process.env_start = uk_process.arg_end = st.sp;
-	push_strings(&st, UNI_CONFIG_ARG, pointers, argc);
-	uk_process.arg_start = st.sp;
+	uk_process.env_start = uk_process.arg_end = push_strings(&st, UNI_CONFIG_ENV);
+	uk_process.arg_start = push_strings(&st, UNI_CONFIG_ARG);
 	platform = push_string(&st, "x86_64", 6);
-	uk_random(seed, sizeof(seed));
 	random = push(&st, seed, sizeof(seed));
 	fill_auxv(loaded, execfn, random, platform);
-	push_vectors(&st, pointers, argc, envc);
-	uk_free(pointers);
+	push_vectors(&st);
 	return st.error != 0 ? st.error : (int64_t)st.sp;
 }

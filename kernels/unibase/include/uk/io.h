@@ -96,6 +96,9 @@ void uk_power_button_listen(void (*fn)(void));
 /* Random bytes: seeded by RDSEED or RDRAND, virtio-rng, else by timing (logged once); never before
  * seeded. core/random.c */
 void uk_random(void *data, size_t size);
+/* 64 random bits for what a program's start needs, places and AT_RANDOM, not for keys: the
+ * processor's own where it gives such, without the pool, which many programs never ask. */
+uint64_t uk_random_word(void);
 void uk_random_add(const void *data, size_t size, unsigned bits);
 /* One ChaCha20 block (RFC 8439, section 2.3); `tail` is counter and nonce. */
 void uk_chacha20_block(const uint32_t key[8], const uint32_t tail[4], uint32_t out[16]);
