@@ -4,8 +4,8 @@
  */
 #include <uk/types.h>
 
-/* Calls that the compiler makes up last. */
-#define KEPT __attribute__((used))
+/* Calls that the compiler makes up last. One copy of each: an emulator translates what it meets. */
+#define KEPT __attribute__((used, noinline))
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
 typedef uint32_t __attribute__((may_alias, aligned(1))) half;
