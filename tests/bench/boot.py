@@ -67,7 +67,7 @@ def beside(table, kind, way, least, ours):
     # Its status is one by which QEMU fails too.
     if b"hello" not in run(ours, ok=(1,)).stdout:
         sys.exit(f"{kind}, {way}: hello does not start")
-    least, ours = duel(least, ours, ok=(1,), times=25)
+    least, ours = duel(least, ours, ok=(1,), times=41)
     table.row(f"{kind}, {way}: {what}", ms(least))
     table.row(f"{kind}, {way}: hello on unibase", f"{ms(ours)}, {ours / least:.2f} times", "at most 1.3",
               ours <= 1.3 * least)
