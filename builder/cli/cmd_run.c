@@ -304,9 +304,13 @@ const struct cli_command cli_cmd_run = {
 	.summary = "Boot an image here, with its console on this terminal",
 	.text = "The exit status is the program's own; 124 after a time-out, 134 when program or "
 		"kernel\n"
-		"faulted, 125 for trouble of uni's. Arguments replace the program's where the "
-		"image\n"
-		"permits that at start (config.runtime in its recipe).\n\n"
+		"faulted, 141 when nobody reads the output any more, 125 for trouble of uni's. "
+		"Arguments\n"
+		"replace the program's where the image permits that at start (config.runtime in "
+		"its recipe).\n\n"
+		"Standard input that is no terminal is typed on the console, and its end as the "
+		"end of file\n"
+		"(^D); control characters in it act as typed ones do.\n\n"
 		"ec2://REGION/IMAGE starts a machine in EC2 and prints its address, for uni ps, "
 		"logs and "
 		"stop.",

@@ -142,7 +142,7 @@ static void man_overview(void)
 	       "not tell. "
 	       "\\fBuni run\\fR gives the program's own, 124 after a time\\-out, 125 for trouble "
 	       "of its own, "
-	       "134 when the guest faulted.\n");
+	       "134 when the guest faulted, 141 when nobody reads its output any more.\n");
 }
 
 void cli_print_man(const struct cli_command *command)

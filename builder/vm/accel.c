@@ -20,6 +20,7 @@
 
 #include "vm_internal.h"
 
+#define KVM "/dev/kvm"
 #define PROBE_PADDR 0x200000u
 #define PROBE_TIMEOUT_MS 3000
 #define FLOOR_TIMEOUT_MS 30000
@@ -163,7 +164,7 @@ const char *uni_vm_accel(const char *emulator, struct uni_err *err)
 	struct uni_err ignored = UNI_ERR_INIT;
 	const char *accel = "tcg";
 
-	if (access("/dev/kvm", R_OK | W_OK) != 0)
+	if (access(KVM, R_OK | W_OK) != 0)
 		return accel;
 	file = uni_path_join(state, "accelerator");
 	key = measured_for(emulator != NULL ? emulator : VM_EMULATOR);
@@ -178,6 +179,19 @@ const char *uni_vm_accel(const char *emulator, struct uni_err *err)
 	if (uni_dir_make(state, 0700, &ignored) == 0)
 		(void)uni_file_write(file, line.data, line.size, 0600, &ignored);
 	return accel;
+}
+
+int vm_accel_check(const struct uni_vm_spec *spec, struct uni_err *err)
+{
+	UNI_AUTO_CLOSE int kvm = -1;
+
+	if (spec->accel == NULL || !uni_str_eq(spec->accel, "kvm"))
+		return 0;
+	kvm = open(KVM, O_RDWR | O_CLOEXEC);
+	if (kvm >= 0)
+		return 0;
+	(void)uni_err_errno(err, "KVM cannot be used: " KVM);
+	return uni_err_hint(err, VM_WITHOUT_KVM);
 }
 
 /* The least of several: whatever else the host does only adds to it. */

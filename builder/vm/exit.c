@@ -2,6 +2,7 @@
  * How a machine ended: the guest's record where there is one, else what the emulator's status
  * tells.
  */
+#include <signal.h>
 #include <string.h>
 #include <uni/vm/vm.h>
 
@@ -9,6 +10,7 @@
 
 #define STATUS_UNKNOWN 125
 #define STATUS_FAULT 134
+#define STATUS_READER_LEFT (128 + SIGPIPE) /* as a filter's */
 
 bool vm_record_check(const void *data, size_t size, struct uni_exit_record *record)
 {
@@ -93,6 +95,8 @@ static int from_status(int status, struct uni_buf *text)
 int uni_vm_status(const struct uni_vm_result *result, struct uni_buf *text)
 {
 	uni_buf_clear(text);
+	if (result->reader_left)
+		return STATUS_READER_LEFT;
 	return result->has_record ? from_record(&result->record, text)
 				  : from_status(result->emulator_status, text);
 }

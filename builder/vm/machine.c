@@ -59,6 +59,7 @@ static int start_emulator(struct uni_machine *machine, const struct uni_vm_spec 
 		whole.bell = bell;
 	}
 	if (uni_vm_command(&whole, &argv, err) != 0 || vm_forwards_check(spec, err) != 0 ||
+	    vm_accel_check(spec, err) != 0 ||
 	    open_log(machine->dir, VM_EMULATOR_LOG, &log, err) != 0 ||
 	    uni_qmp_listen(control, &listener, err) != 0 ||
 	    uni_qmp_connect(&machine->qmp, control, err) != 0)

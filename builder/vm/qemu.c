@@ -4,6 +4,7 @@
  * ended.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +17,6 @@
 #include "vm_internal.h"
 
 #define MIB (1024u * 1024u)
-#define CANCEL_MS 100	  /* between looks whether somebody interrupts */
 #define SMBIOS_ROOM 60000 /* bytes of strings, beside the other tables */
 
 /* In QEMU's option lists a comma separates; doubled it stands for itself. */
@@ -402,52 +402,49 @@ int vm_emulator_hint(struct uni_err *err)
 	return err->code;
 }
 
-/* An interruption counts while there is a time-out, too. */
-static int wait_end(struct uni_process *process, int timeout_ms, int *status, struct uni_err *err)
+/* Of an assertion on what the processor or the host's kernel has not: "Aborted" helps nobody. */
+static int check_abort(const struct uni_vm_spec *spec, const struct uni_vm_result *result,
+		       struct uni_err *err)
 {
-	uint64_t end = uni_clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
-	int rc;
-
-	if (timeout_ms < 0)
-		return uni_process_wait(process, -1, status, err);
-	do {
-		rc = uni_process_wait(process, CANCEL_MS, status, err);
-		if (rc == UNI_E_TIMEOUT && uni_check_cancel(err) != 0)
-			return err->code;
-	} while (rc == UNI_E_TIMEOUT && uni_clock_mono_ns() < end);
-	return rc;
+	if (result->has_record || result->emulator_status != 128 + SIGABRT ||
+	    !uni_str_eq(spec->accel, "kvm"))
+		return 0;
+	uni_err_set(err, UNI_E_PROCESS, "the emulator gave up: KVM does not work for it here");
+	return uni_err_hint(err, VM_WITHOUT_KVM);
 }
 
-static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
-		       struct uni_vm_result *result, struct uni_err *err)
+static int run_machine(const struct uni_vm_spec *spec, const struct uni_vm_io *io,
+		       struct vm_console *console, int timeout_ms, struct uni_vm_result *result,
+		       struct uni_err *err)
 {
 	UNI_AUTO_STRV struct uni_strv argv = { 0 };
 	UNI_AUTO(uni_process) struct uni_process *process = NULL;
 	struct uni_process_spec child = UNI_PROCESS_SPEC_INIT;
 
-	if (uni_vm_command(spec, &argv, err) != 0 || vm_forwards_check(spec, err) != 0)
+	if (uni_vm_command(spec, &argv, err) != 0 || vm_forwards_check(spec, err) != 0 ||
+	    vm_accel_check(spec, err) != 0 || vm_console_open(console, io, err) != 0)
 		return err->code;
 	child.argv = (const char *const *)argv.items;
-	child.stdin_fd = io->in;
+	child.stdin_fd = console->emulator_in >= 0 ? console->emulator_in : io->in;
 	child.stdout_fd = io->out;
 	child.stderr_fd = io->log;
 	if (uni_process_start(&process, &child, err) != 0)
 		return vm_emulator_hint(err);
-	if (wait_end(process, timeout_ms, &result->emulator_status, err) != 0) {
-		if (err->code == UNI_E_TIMEOUT)
-			return uni_err_set(err, UNI_E_TIMEOUT,
-					   "the machine still ran after %d s, and was ended",
-					   timeout_ms / 1000);
+	if (vm_console_serve(console, process, timeout_ms, &result->reader_left, err) != 0)
+		return err->code == UNI_E_TIMEOUT ? err->code : uni_err_context(err, "the machine");
+	if (result->reader_left)
+		return 0;
+	if (uni_process_wait(process, -1, &result->emulator_status, err) != 0)
 		return uni_err_context(err, "the machine");
-	}
 	vm_record_read(spec->exit_record, result);
-	return 0;
+	return check_abort(spec, result, err);
 }
 
 int uni_vm_run(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
 	       struct uni_vm_result *result, struct uni_err *err)
 {
 	struct uni_vm_spec with_record = *spec;
+	struct vm_console console = VM_CONSOLE_INIT;
 	UNI_AUTO_FREE char *dir = NULL, *path = NULL;
 	struct uni_err ignored = UNI_ERR_INIT;
 	int status;
@@ -459,7 +456,8 @@ int uni_vm_run(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int t
 		path = uni_path_join(dir, "exit");
 		with_record.exit_record = path;
 	}
-	status = run_machine(&with_record, io, timeout_ms, result, err);
+	status = run_machine(&with_record, io, &console, timeout_ms, result, err);
+	vm_console_free(&console);
 	if (dir != NULL) {
 		(void)uni_dir_remove(dir, &ignored);
 		uni_tmp_forget(dir);

@@ -5,6 +5,7 @@
 #define UNI_VM_INTERNAL_H
 
 #include <stdbool.h>
+#include <uni/base/process.h>
 #include <uni/vm/vm.h>
 
 #define VM_EMULATOR "qemu-system-x86_64"
@@ -53,6 +54,31 @@ int vm_bell_read(const char *path, unsigned index, struct uni_bell_answer *answe
 int vm_bell_order(const char *path, struct uni_bell_order *order, struct uni_err *err);
 /* The reply to the order of this number; false: there is none yet. */
 bool vm_bell_reply(const char *path, uint64_t number, struct uni_bell_reply *reply);
+
+/* console.c: what goes between our standard input and the emulator's. */
+struct vm_console {
+	int in;		 /* ours, until its end; -1: the emulator has it itself, or there is none */
+	int out;	 /* watched for its reader */
+	int emulator_in; /* what the emulator reads instead of ours, or -1 */
+	int feed;	 /* its other end */
+	char part[4096]; /* read; sent up to `sent` */
+	size_t size, sent;
+	bool mid_line;
+};
+#define VM_CONSOLE_INIT                                                                            \
+	{                                                                                          \
+		.in = -1, .out = -1, .emulator_in = -1, .feed = -1                                 \
+	}
+int vm_console_open(struct vm_console *console, const struct uni_vm_io *io, struct uni_err *err);
+/* Until the emulator ended, or nobody reads the output any more (`closed`); UNI_E_TIMEOUT,
+ * UNI_E_CANCELLED. The emulator is not waited for. */
+int vm_console_serve(struct vm_console *console, const struct uni_process *process, int timeout_ms,
+		     bool *closed, struct uni_err *err);
+void vm_console_free(struct vm_console *console);
+
+#define VM_WITHOUT_KVM "use --accel tcg, or leave --accel out"
+/* accel.c: KVM that is asked for by name must be there. */
+int vm_accel_check(const struct uni_vm_spec *spec, struct uni_err *err);
 
 /* Whether the ports that are to be forwarded are free; UNI_E_BUSY names the first that is not. */
 int vm_forwards_check(const struct uni_vm_spec *spec, struct uni_err *err);

@@ -1,6 +1,7 @@
 """uni run as its user meets it: the stock site in a browser, and what of this machine stands in the way, said."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,24 @@ int main(void)
 	sched_getaffinity(0, sizeof(set), &set);
 	printf("%d processors\\n", CPU_COUNT(&set));
 	return 0;
+}
+"""
+
+
+LINES_C = """#include <stdio.h>
+int main(void)
+{
+	char line[64];
+	while (fgets(line, sizeof(line), stdin))
+		printf("got %s.\\n", line);
+	return 3;
+}
+"""
+TALKER_C = """#include <stdio.h>
+int main(void)
+{
+	for (;;)
+		puts("more");
 }
 """
 
@@ -85,6 +104,36 @@ class Run(scenario.Scenario):
         self.assertIn("nowhere", self.fails("run", "recipe.toml", "--qemu", "/nowhere/qemu", status=125))
         self.assertIn("neither kvm nor tcg", self.fails("run", "recipe.toml", "--accel", "warp", status=2))
         self.assertIn("a size in whole MiB, such as 64M", self.fails("run", "recipe.toml", "-m", "1K", status=2))
+
+    def test_the_end_of_the_input(self):
+        """Of a pipe, in a line or behind it, and of nothing; the guest's terminal shows what it takes."""
+        self.write("lines.c", LINES_C)
+        self.write("recipe.toml", '[image]\nname = "lines"\n[app]\nsources = ["lines.c"]\n')
+        for typed, got in ((b"one\ntwo\n", ["one", "two"]), (b"one\ntwo", ["one", "two"]), (b"", [])):
+            done = subprocess.run([scenario.UNI, "run", "recipe.toml", "-t", "60"], input=typed, stdout=subprocess.PIPE,
+                                  cwd=self.work, env=self.env, timeout=120, check=False)
+            self.assertEqual(done.returncode, 3, done.stdout)
+            self.assertEqual(re.findall(rb"got (\w+)", done.stdout), [line.encode() for line in got])
+
+    def test_a_reader_that_leaves(self):
+        """As with any filter; the machine would go on for ever."""
+        self.write("talker.c", TALKER_C)
+        self.write("recipe.toml", '[image]\nname = "talker"\n[app]\nsources = ["talker.c"]\n')
+        with subprocess.Popen([scenario.UNI, "run", "recipe.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, cwd=self.work, env=self.env) as run:
+            self.addCleanup(run.kill)
+            self.assertEqual(run.stdout.readline().strip(), b"more")
+            run.stdout.close()
+            self.assertEqual(run.wait(timeout=60), 141)
+            self.assertNotIn(b"uni: ", run.stderr.read())
+
+    def test_kvm_that_does_not_work(self):
+        """Also where /dev/kvm is there, and the emulator gives up with it."""
+        self.hello()
+        emulator = self.write("emulator", "#!/bin/sh\nkill -ABRT $$\n", 0o755)
+        said = self.fails("run", "recipe.toml", "--qemu", emulator, "--accel", "kvm", "-t", "60", status=125)
+        self.assertRegex(said, "KVM (does not work|cannot be used)")
+        self.assertIn("--accel tcg", said)
 
     def test_processors(self):
         self.write("numbers.c", NUMBERS_C)

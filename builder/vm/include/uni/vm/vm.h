@@ -94,24 +94,27 @@ struct uni_vm_result {
 	bool has_record;
 	struct uni_exit_record record; /* text is NUL-terminated whatever the guest wrote */
 	int emulator_status;	       /* exit status of the emulator */
+	bool reader_left;	       /* ended by us: nobody read the console any more */
 };
 
 struct uni_vm_io {
-	int in;	 /* console input, or -1 */
+	int in;	 /* console input, or -1; what is no terminal is read here, and its end typed */
 	int out; /* console output */
 	int log; /* the emulator's own words, or -1 */
 };
 
 /*
  * Starts the machine and waits until it ends: UNI_E_TIMEOUT after `timeout_ms` (-1: none; the
- * machine is ended), UNI_E_CANCELLED when interrupted. spec->exit_record NULL: a temporary file is
- * used.
+ * machine is ended), UNI_E_CANCELLED when interrupted. A pipe at io->out that nobody reads ends the
+ * machine, too (result->reader_left). The caller ignores SIGPIPE. spec->exit_record NULL: a
+ * temporary file is used.
  */
 int uni_vm_run(const struct uni_vm_spec *spec, const struct uni_vm_io *io, int timeout_ms,
 	       struct uni_vm_result *result, struct uni_err *err);
 
 /* Exit status for people (contract 7): the program's own, 128 + signal, 134 for a fault or a panic,
- * 125 when the machine ended without a word. `text` gets a line that says why, or "". */
+ * 141 (SIGPIPE's) when the reader left, 125 when the machine ended without a word. `text` gets a
+ * line that says why, or "". */
 int uni_vm_status(const struct uni_vm_result *result, struct uni_buf *text);
 
 /*
