@@ -310,7 +310,10 @@ const struct cli_command cli_cmd_run = {
 		"its recipe).\n\n"
 		"Standard input that is no terminal is typed on the console, and its end as the "
 		"end of file\n"
-		"(^D); control characters in it act as typed ones do.\n\n"
+		"(^D); control characters in it act as typed ones do, and what a program is too "
+		"slow to "
+		"read\n"
+		"is lost: give it files with --file.\n\n"
 		"ec2://REGION/IMAGE starts a machine in EC2 and prints its address, for uni ps, "
 		"logs and "
 		"stop.",
