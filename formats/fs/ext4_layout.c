@@ -214,7 +214,8 @@ int ext4_layout(struct ext4 *fs, struct uni_err *err)
 	return rc;
 }
 
-/* The steps are small beside what a size is rounded to. */
+/* Sizes that are too small fail on the way, which is no error of this search. The steps are small
+ * beside what a size is rounded to. */
 int ext4_enough(struct ext4 *fs, uint64_t *size, struct uni_err *err)
 {
 	for (uint64_t blocks = content_bound(fs); blocks <= UINT32_MAX;
@@ -223,6 +224,7 @@ int ext4_enough(struct ext4 *fs, uint64_t *size, struct uni_err *err)
 		if (ext4_layout(fs, err) == 0 &&
 		    content_bound(fs) + heads(fs) + fs->journal_blocks <= fs->blocks) {
 			*size = fs->shape.size;
+			uni_err_clear(err);
 			return 0;
 		}
 	}
