@@ -60,7 +60,6 @@ int uni_compile_object(const struct uni_compile *unit, const struct uni_buf *tex
 	if (messages != NULL)
 		uni_buf_add(messages, uni_buf_text(&said), said.size);
 	if (rc == 0 && status != 0)
-		rc = uni_err_set(err, UNI_E_INVAL, "%s does not compile:\n%s", name,
-				 run_first_lines(&said));
+		rc = run_compile_error(name, &said, err);
 	return rc;
 }

@@ -200,8 +200,7 @@ int uni_compile_preprocess(const struct uni_compile *unit, struct uni_buf *text,
 	if (messages != NULL)
 		uni_buf_add(messages, uni_buf_text(&said), said.size);
 	if (rc == 0 && status != 0)
-		rc = uni_err_set(err, UNI_E_INVAL, "%s does not compile:\n%s", name,
-				 run_first_lines(&said));
+		rc = run_compile_error(name, &said, err);
 	if (rc == 0)
 		rc = check_text(&raw, name, err);
 	if (rc == 0)

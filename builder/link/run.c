@@ -96,3 +96,15 @@ const char *run_first_lines(struct uni_buf *text)
 		text->data[size] = '\0';
 	return uni_buf_text(text);
 }
+
+/* A compiler and its assembler meet a full disk like anything else that they cannot do. */
+int run_compile_error(const char *name, struct uni_buf *said, struct uni_err *err)
+{
+	const char *text = run_first_lines(said);
+
+	if (strstr(text, "No space left on device") == NULL)
+		return uni_err_set(err, UNI_E_INVAL, "%s does not compile:\n%s", name, text);
+	uni_err_set(err, UNI_E_NOSPACE,
+		    "%s: the disk of the store, or of temporary files, is full:\n%s", name, text);
+	return uni_err_hint(err, "\"uni cache gc\" makes room in the store");
+}

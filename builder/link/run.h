@@ -18,6 +18,9 @@ int run_tool(const struct tool_run *run, int *status, struct uni_err *err);
 /* The first lines of what a tool said, for an error's text; `text` is cut in place. */
 const char *run_first_lines(struct uni_buf *text);
 
+/* An error for a compiler that failed; `said` is cut in place. */
+int run_compile_error(const char *name, struct uni_buf *said, struct uni_err *err);
+
 /* compile.c: flags that every source is compiled with, and the recipe's. */
 void compile_flags(const struct uni_compile *unit, struct uni_strv *argv);
 
