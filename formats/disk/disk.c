@@ -161,7 +161,7 @@ int uni_disk_codec_file(const char *codec, struct uni_strv *files, struct uni_er
 	return rc;
 }
 
-static int check_size(const struct uni_disk_format *format, uint64_t size, struct uni_err *err)
+int uni_disk_check_size(const struct uni_disk_format *format, uint64_t size, struct uni_err *err)
 {
 	uint64_t limit = format->limit != 0 ? format->limit : UNI_DISK_SIZE_MAX;
 
@@ -221,7 +221,7 @@ int uni_disk_write(const struct uni_disk_format *format, const struct uni_disk_o
 	set_grain(&sized, grain_of(format, &how));
 	rc = uni_disk_place(&sized, result, err);
 	if (rc == 0)
-		rc = check_size(format, result->size, err);
+		rc = uni_disk_check_size(format, result->size, err);
 	if (rc != 0)
 		return rc;
 	if (format->write_layout != NULL)
@@ -246,7 +246,7 @@ int uni_disk_convert(const struct uni_disk_format *format, const struct uni_disk
 		return uni_err_set(err, UNI_E_INVAL, "the disk is empty");
 	if (!align_up(size, grain_of(format, &how), &size))
 		return uni_err_set(err, UNI_E_LIMIT, "the disk is too large");
-	rc = check_size(format, size, err);
+	rc = uni_disk_check_size(format, size, err);
 	if (rc == 0)
 		rc = uni_disk_source_grow(source, size, err);
 	return rc != 0 ? rc : format->write(*source, &how, fd, err);

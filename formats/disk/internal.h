@@ -37,6 +37,8 @@ int disk_walk_next(struct disk_walk *walk, void *data, uint64_t *offset, size_t 
 		   struct uni_err *err);
 /* Writes what is not zero, in runs of 4 KiB. */
 int disk_write_sparse(int fd, const void *data, size_t size, uint64_t offset, struct uni_err *err);
+/* Makes the file so long, by a hole. */
+int disk_set_size(int fd, uint64_t size, struct uni_err *err);
 int disk_write(int fd, const void *data, size_t size, uint64_t offset, struct uni_err *err);
 
 /* layout.c: the content of a partition, owned by the caller; NULL: failed. */

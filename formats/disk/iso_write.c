@@ -12,7 +12,6 @@
 #include <string.h>
 #include <uni/abi/boot.h>
 #include <uni/base/file.h>
-#include <unistd.h>
 
 #include "bytes.h"
 #include "gpt.h"
@@ -316,10 +315,10 @@ static int put_disk(struct iso *iso, int fd, struct uni_err *err)
 	struct disk_walk walk = { .source = iso->source, .block = ISO_SECTOR, .room = CHUNK };
 	uint64_t offset;
 	size_t size;
-	int rc;
+	int rc = disk_set_size(fd, iso->start + iso->source->size, err);
 
-	if (ftruncate(fd, (off_t)(iso->start + iso->source->size)) != 0)
-		return uni_err_errno(err, "disk image");
+	if (rc != 0)
+		return rc;
 	while ((rc = disk_walk_next(&walk, chunk, &offset, &size, err)) > 0) {
 		rc = disk_write_sparse(fd, chunk, size, iso->start + offset, err);
 		if (rc != 0)

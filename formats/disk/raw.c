@@ -3,14 +3,12 @@
  * content for the disk and, unless its digest is known, for its partition, and writes only what is
  * not zero, so that holes stay holes.
  */
-#include <errno.h>
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/mapdigest.h>
 #include <uni/base/mem.h>
 #include <uni/base/pool.h>
 #include <uni/base/system.h>
-#include <unistd.h>
 
 #include "gpt.h"
 #include "internal.h"
@@ -157,8 +155,8 @@ static int write_all(struct raw_writer *w, const struct uni_disk_layout *layout,
 	uint8_t mbr[UNI_DISK_SECTOR];
 	int rc = gpt_build_mbr(layout, result, mbr, err);
 
-	if (rc == 0 && ftruncate(w->fd, (off_t)result->size) != 0)
-		rc = uni_err_errno(err, "disk image");
+	if (rc == 0)
+		rc = disk_set_size(w->fd, result->size, err);
 	if (rc == 0)
 		rc = put(w, mbr, sizeof(mbr), NULL, err);
 	if (rc == 0)
@@ -228,9 +226,9 @@ int uni_disk_source_unpack_part(struct uni_disk_source *source, uint64_t offset,
 
 int uni_disk_source_unpack(struct uni_disk_source *source, int fd, struct uni_err *err)
 {
-	if (ftruncate(fd, (off_t)source->size) != 0)
-		return uni_err_errno(err, "disk image");
-	return uni_disk_source_unpack_part(source, 0, source->size, fd, err);
+	int rc = disk_set_size(fd, source->size, err);
+
+	return rc != 0 ? rc : uni_disk_source_unpack_part(source, 0, source->size, fd, err);
 }
 
 const struct uni_disk_format uni_disk_raw = {

@@ -1,10 +1,8 @@
 /*
  * VDI, dynamic: blocks of 1 MiB in order behind the map. What is zero in a block stays a hole.
  */
-#include <errno.h>
 #include <uni/base/digest.h>
 #include <uni/base/file.h>
-#include <unistd.h>
 
 #include "identity.h"
 #include "internal.h"
@@ -69,8 +67,8 @@ static int write_all(struct vdi *v, struct uni_disk_source *source, struct uni_e
 	if (rc == 0)
 		rc = disk_write(v->fd, v->map, (size_t)v->blocks * 4, MAP_AT, err);
 	/* The last block may end in a hole. */
-	if (rc == 0 && ftruncate(v->fd, (off_t)(v->data_at + (uint64_t)v->allocated * BLOCK)) != 0)
-		rc = uni_err_errno(err, "disk image");
+	if (rc == 0)
+		rc = disk_set_size(v->fd, v->data_at + (uint64_t)v->allocated * BLOCK, err);
 	return rc != 0 ? rc : put_header(v, err);
 }
 

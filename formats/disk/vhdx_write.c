@@ -3,9 +3,7 @@
  * empty. The table is written in pieces, and where it maps nothing it is a hole, for no block is
  * state 0.
  */
-#include <errno.h>
 #include <uni/base/file.h>
-#include <unistd.h>
 
 #include "identity.h"
 #include "internal.h"
@@ -170,8 +168,8 @@ static int write_all(struct vhdx *v, struct uni_disk_source *source, struct uni_
 	if (rc == 0)
 		rc = flush_piece(v, err);
 	/* The last block may end in a hole. */
-	if (rc == 0 && ftruncate(v->fd, (off_t)v->end) != 0)
-		rc = uni_err_errno(err, "disk image");
+	if (rc == 0)
+		rc = disk_set_size(v->fd, v->end, err);
 	if (rc != 0)
 		return rc;
 	identity = disk_identity_end(&v->identity);

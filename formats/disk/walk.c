@@ -2,9 +2,11 @@
  * What every writer does: the data of a disk from front to back, once, in chunks of whole blocks,
  * and writing bytes so that zeros stay holes.
  */
+#include <errno.h>
 #include <string.h>
 #include <uni/base/file.h>
 #include <uni/base/system.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -78,4 +80,18 @@ int disk_write(int fd, const void *data, size_t size, uint64_t offset, struct un
 	if (rc == 0)
 		uni_write_behind(fd, offset, offset + size);
 	return rc;
+}
+
+int disk_set_size(int fd, uint64_t size, struct uni_err *err)
+{
+	if (ftruncate(fd, (off_t)size) == 0)
+		return 0;
+	if (errno != EFBIG)
+		return uni_err_errno(err, "disk image");
+	uni_err_set(err, UNI_E_LIMIT,
+		    "a disk image of %s is larger than files of this machine's file system can be",
+		    uni_size_text(size));
+	return uni_err_hint(err,
+			    "a smaller disk, a form that leaves out what is empty, as qcow2, or "
+			    "a file system of larger files, as XFS");
 }

@@ -105,6 +105,8 @@ const struct uni_disk_format *uni_disk_find(const char *name);
 /* Fills in defaults; UNI_E_INVAL for what the form has not, naming what it has. */
 int uni_disk_resolve(const struct uni_disk_format *format, struct uni_disk_options *options,
 		     struct uni_err *err);
+/* UNI_E_LIMIT for a disk that is larger than the form's largest. */
+int uni_disk_check_size(const struct uni_disk_format *format, uint64_t size, struct uni_err *err);
 /* Which library's version is in the bytes ("libdeflate", "libzstd"; NULL: none), for keys; options
  * are resolved. And the file that it is loaded from. */
 const char *uni_disk_codec(const struct uni_disk_options *options);
