@@ -137,6 +137,7 @@ void model_app(struct model *m)
 
 	app->pos = model_pos(m->root, "app");
 	app->cwd = model_string(table, "cwd");
+	app->cwd_pos = model_pos(table, "cwd");
 	if (app->cwd == NULL)
 		app->cwd = uni_strdup("/");
 	if (table == NULL)

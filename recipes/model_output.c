@@ -68,6 +68,7 @@ static void read_options(struct model *m, const struct uni_toml_value *options)
 		output = add_output(m->recipe, options->key, false, options->key_pos);
 	}
 	output->size = model_size(options, "size", 0);
+	output->size_pos = model_pos(options, "size");
 	output->variant = model_string(options, "variant");
 	output->compression = model_string(options, "compression");
 	output->folder = model_string(options, "folder");

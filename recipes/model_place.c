@@ -150,15 +150,15 @@ static void check_content(struct model *m, const struct place *place)
 static void check_app(struct model *m)
 {
 	const struct uni_recipe_app *app = &m->recipe->app;
-	struct uni_pos pos = model_pos(model_get(m->root, "app"), "cwd");
 
 	check_length(m, app->path, app->path_pos, "[app]: path");
 	if (app->cwd == NULL)
 		return;
-	check_length(m, app->cwd, pos, "[app]: cwd");
+	check_length(m, app->cwd, app->cwd_pos, "[app]: cwd");
 	if (is_made(m->recipe, app->cwd))
 		return;
-	model_error(m, pos, "[app]: cwd \"%s\" will not be there: no volume and no file makes it",
+	model_error(m, app->cwd_pos,
+		    "[app]: cwd \"%s\" will not be there: no volume and no file makes it",
 		    app->cwd);
 	model_hint(m, "an empty folder to write to is a [[volume]] with format = \"tmpfs\"");
 }

@@ -88,6 +88,9 @@ int uni_recipe_load(struct uni_recipe **out, const char *path,
 		return uni_err_hint(err, "name the recipe in it, such as %s%srecipe.toml", path,
 				    uni_str_ends(path, "/") ? "" : "/");
 	}
+	if (code != 0 && (uni_str_eq(path, "-") || uni_str_eq(path, "/dev/stdin")))
+		return uni_err_hint(err,
+				    "a recipe is a file: its paths are relative to its folder");
 	if (code != 0)
 		return code;
 	return uni_recipe_parse(out, path, uni_buf_text(&text), text.size, options, diags, err);

@@ -160,6 +160,25 @@ static void check_tree(struct build *b, size_t index)
 		complain(b, volume->size_pos, &why);
 }
 
+static void check_ca(struct build *b)
+{
+	const struct uni_recipe_input *ca = &b->recipe->ca;
+	struct uni_err why = UNI_ERR_INIT;
+
+	check_package(b, ca);
+	if (ca->kind == UNI_INPUT_FILE && ca_check(ca->path, ca->text, &why) != 0)
+		complain(b, ca->pos, &why);
+}
+
+static void check_working_folder(struct build *b)
+{
+	struct uni_err why = UNI_ERR_INIT;
+
+	/* What is wrong with its volume was said. */
+	if (b->diags->errors == 0 && working_folder_check(b, &why) != 0)
+		complain(b, b->recipe->app.cwd_pos, &why);
+}
+
 int inputs_check(struct build *b, struct uni_err *err)
 {
 	const struct uni_recipe *recipe = b->recipe;
@@ -169,12 +188,13 @@ int inputs_check(struct build *b, struct uni_err *err)
 	check_objects(b, &recipe->app.objects);
 	check_objects(b, &recipe->app.libraries);
 	check_program(b);
-	check_package(b, &recipe->ca);
+	check_ca(b);
 	for (size_t i = 0; i < recipe->file_count; i++)
 		check_package(b, &recipe->files[i].source);
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		if (recipe->volumes[i].format != UNI_FS_TMPFS)
 			check_tree(b, i);
+	check_working_folder(b);
 	uni_diags_sort(b->diags);
 	return b->diags->errors != 0 ? uni_diags_err(b->diags, UNI_E_INVAL, err) : 0;
 }

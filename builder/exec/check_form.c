@@ -140,6 +140,30 @@ static void check_machine(struct build *b, const struct uni_base *base,
 	}
 }
 
+/* What a form's disk will have at least, by the recipe alone. */
+static void check_size(struct build *b, const struct uni_disk_format *format,
+		       const struct uni_recipe_output *output)
+{
+	struct uni_pos pos = output != NULL ? output->pos : b->recipe->base.pos;
+	struct uni_err why = UNI_ERR_INIT;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < b->recipe->volume_count; i++) {
+		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
+
+		if (uni_recipe_partition(volume) && volume->size > size) {
+			size = volume->size;
+			pos = volume->size_pos;
+		}
+	}
+	if (output != NULL && output->size > size) {
+		size = output->size;
+		pos = output->size_pos;
+	}
+	if (uni_disk_check_size(format, size, &why) != 0)
+		base_complain(b, pos, &why);
+}
+
 void forms_check(struct build *b, const struct uni_base *base)
 {
 	const struct uni_recipe *recipe = b->recipe;
@@ -159,6 +183,8 @@ void forms_check(struct build *b, const struct uni_base *base)
 		if (machine != NULL)
 			check_machine(b, base, machine,
 				      output != NULL ? output->pos : recipe->base.pos);
+		if (uni_disk_find(b->formats[i]) != NULL)
+			check_size(b, uni_disk_find(b->formats[i]), output);
 		if (strcmp(b->formats[i], "iso") == 0)
 			warn_iso(b);
 		if (strcmp(b->formats[i], "ami") == 0)

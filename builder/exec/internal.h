@@ -261,6 +261,8 @@ void volume_start_early(struct build *b, size_t index);
 void volume_end_early(struct volume_input *in); /* waits, and takes nothing of it */
 /* Gives a cold volume, which has run, its digest: keys follow. */
 int settle_cold(struct build *b, size_t step, struct uni_err *err);
+/* op_root.c: whether a CA bundle is one; `name`: the recipe's word for it. */
+int ca_check(const char *path, const char *name, struct uni_err *err);
 int op_root(struct build *b, struct uni_store_record *record, struct uni_err *err);
 int op_kernel(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	      struct uni_err *err);
@@ -343,6 +345,8 @@ char *log_keep(struct build *b, const struct uni_step *step, const struct uni_bu
 int libraries_check(struct build *b, const struct uni_elf *program, struct uni_err *err);
 /* The recipe's program in a volume; `*elf` stays NULL where that is not at hand. */
 int volume_program_open(struct build *b, struct uni_elf **elf, struct uni_err *err);
+/* Whether the folder where it starts is one, where a volume should bring it. */
+int working_folder_check(struct build *b, struct uni_err *err);
 /* Whether the program of a build, which is resolved, is there with all that it needs. */
 int program_libraries_check(struct build *b, struct uni_err *err);
 

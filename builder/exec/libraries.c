@@ -1,7 +1,8 @@
 /*
  * Whether a program that is a volume's file is there, and a dynamic one's loader and libraries:
- * looked for in the machine's file system as the recipe describes it, before there is one. What
- * comes from addresses is not fetched for this, and is trusted to hold what is looked for.
+ * looked for in the machine's file system as the recipe describes it, before there is one. The
+ * same of the folder where the program starts. What comes from addresses is not fetched for this,
+ * and is trusted to hold what is looked for.
  */
 #include "internal.h"
 
@@ -87,11 +88,13 @@ static enum place look(const struct build *b, const char *path, char **text)
 	}
 	below = path + strlen(volume->mount);
 	below += *below == '/';
+	if (*below == '\0')
+		return PLACE_FOLDER;
 	if (b->volumes[index].tree != NULL)
 		return look_in_tree(b->volumes[index].tree,
 				    source->kind == UNI_INPUT_FILE && source->folder ? source->path
 										     : NULL,
-				    *below != '\0' ? below : ".", text);
+				    below, text);
 	return source->kind != UNI_INPUT_NONE ? PLACE_UNKNOWN : PLACE_ABSENT;
 }
 
@@ -140,8 +143,8 @@ static bool walk_follow(struct walk *w, const char *target, const char *behind)
 	return ++w->links <= LINKS_MAX;
 }
 
-/* `*real`: the path where links lead. */
-static bool find_real(const struct build *b, const char *path, char **source, char **real)
+/* What is at a path's end, behind all links. `*real`: where a file lies. */
+static enum place follow(const struct build *b, const char *path, char **source, char **real)
 {
 	__attribute__((cleanup(walk_clear))) struct walk w = { .at = uni_strdup("/"),
 							       .rest = uni_strdup(path) };
@@ -155,17 +158,24 @@ static bool find_real(const struct build *b, const char *path, char **source, ch
 			*source = text;
 			text = NULL;
 		}
-		if (place == PLACE_UNKNOWN || (place == PLACE_FILE && *behind == '\0')) {
+		if (place == PLACE_UNKNOWN || (place != PLACE_LINK && *behind == '\0')) {
 			*real = place == PLACE_FILE ? uni_strdup(next) : NULL;
-			return true;
+			return place;
 		}
 		if (place == PLACE_LINK && text != NULL && walk_follow(&w, text, behind))
 			continue;
-		if (place != PLACE_FOLDER || *behind == '\0')
-			return false;
+		if (place != PLACE_FOLDER)
+			return PLACE_ABSENT;
 		walk_into(&w, next, behind);
 		next = NULL;
 	}
+}
+
+static bool find_real(const struct build *b, const char *path, char **source, char **real)
+{
+	enum place place = follow(b, path, source, real);
+
+	return place == PLACE_FILE || place == PLACE_UNKNOWN;
 }
 
 static bool find_file(void *user, const char *path, char **source)
@@ -275,6 +285,36 @@ static int open_program(struct build *b, struct uni_elf **elf, struct uni_err *e
 	if (item_path(b, &b->program, &path, err) != 0)
 		return err->code;
 	return uni_elf_open_file(elf, path, b->recipe->app.program.text, err);
+}
+
+/* What machines keep may get the folder before they start, from what makes the volume's disk. */
+static void warn_folder(struct build *b, const struct uni_recipe_volume *volume)
+{
+	uni_diags_warning(b->diags, b->recipe->path, b->recipe->app.cwd_pos,
+			  "[app]: cwd \"%s\" is no folder of volume \"%s\" as it is made here",
+			  b->recipe->app.cwd, volume->name);
+	uni_diags_hint(b->diags, "a machine does not start without it");
+}
+
+int working_folder_check(struct build *b, struct uni_err *err)
+{
+	UNI_AUTO_FREE char *source = NULL, *real = NULL;
+	const char *cwd = b->recipe->app.cwd;
+	size_t index = 0;
+	const struct uni_recipe_volume *volume = volume_of(b, cwd, &index);
+	enum place place;
+
+	if (volume == NULL)
+		return 0;
+	if (volume_look(b, index, err) != 0)
+		return err->code;
+	place = follow(b, cwd, &source, &real);
+	if (place == PLACE_FOLDER || place == PLACE_UNKNOWN)
+		return 0;
+	if (volume->writable)
+		return warn_folder(b, volume), 0;
+	return uni_err_set(err, UNI_E_NOENT, "[app]: cwd \"%s\" is no folder of volume \"%s\"", cwd,
+			   volume->name);
 }
 
 int program_libraries_check(struct build *b, struct uni_err *err)

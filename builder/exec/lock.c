@@ -17,6 +17,8 @@
 struct needs {
 	struct uni_need *items;
 	size_t count, room;
+	struct uni_pos *places; /* of the items */
+	size_t place_count, place_room;
 	const struct uni_recipe_input **images; /* of tags, which the lock holds */
 	size_t image_count, image_room;
 };
@@ -24,21 +26,24 @@ struct needs {
 static void needs_free(struct needs *needs)
 {
 	free(needs->items);
+	free(needs->places);
 	free(needs->images);
 }
 #define AUTO_NEEDS __attribute__((cleanup(needs_free)))
 
-static void add_need(struct needs *needs, const char *name, const char *range)
+static void add_need(struct needs *needs, const char *name, const char *range, struct uni_pos pos)
 {
 	UNI_PUSH_ROOM(needs->items, needs->count, needs->room);
 	needs->items[needs->count++] =
 		(struct uni_need){ .name = name, .range = range, .by = "the recipe" };
+	UNI_PUSH_ROOM(needs->places, needs->place_count, needs->place_room);
+	needs->places[needs->place_count++] = pos;
 }
 
 static void add_input(struct needs *needs, const struct uni_recipe_input *input)
 {
 	if (input->kind == UNI_INPUT_PACKAGE)
-		add_need(needs, input->package, input->range);
+		add_need(needs, input->package, input->range, input->pos);
 	if (input->kind != UNI_INPUT_IMAGE || input->url == NULL || input->has_digest)
 		return;
 	UNI_PUSH_ROOM(needs->images, needs->image_count, needs->image_room);
@@ -54,7 +59,7 @@ static void add_inputs(struct needs *needs, const struct uni_recipe_inputs *inpu
 static void collect(const struct uni_recipe *recipe, struct needs *needs)
 {
 	if (recipe->base.name != NULL)
-		add_need(needs, recipe->base.name, recipe->base.range);
+		add_need(needs, recipe->base.name, recipe->base.range, recipe->base.pos);
 	add_inputs(needs, &recipe->app.objects);
 	add_inputs(needs, &recipe->app.libraries);
 	add_input(needs, &recipe->app.program);
@@ -137,12 +142,14 @@ static int split(struct build *b, struct needs *needs, struct needs *installed, 
 		const struct uni_pin *locked = uni_pins_find(&b->locked, need.name);
 		int rc = uni_indexes_find(b->indexes, need.name, &package, &why);
 
-		if (rc == 0)
+		if (rc == 0) {
+			needs->places[kept] = needs->places[i];
 			needs->items[kept++] = need;
-		else if (rc == UNI_E_NOENT && (locked == NULL || locked->index == NULL))
-			add_need(installed, need.name, need.range);
-		else
+		} else if (rc == UNI_E_NOENT && (locked == NULL || locked->index == NULL)) {
+			add_need(installed, need.name, need.range, needs->places[i]);
+		} else {
 			return *err = why, rc;
+		}
 	}
 	needs->count = kept;
 	return 0;
@@ -235,6 +242,20 @@ static int renew_lock(struct build *b, const char *path, struct uni_lock **lock,
 	return 0;
 }
 
+/* An error of the choice of versions: at the name that alone cannot be met, where it is one. */
+static int place_need(struct build *b, const struct needs *needs, struct uni_err *err)
+{
+	for (size_t i = 0; i < needs->count; i++) {
+		struct uni_pins pins UNI_AUTO_PINS = { .items = NULL };
+		struct uni_err why = UNI_ERR_INIT;
+
+		if (uni_resolve(b->indexes, &needs->items[i], 1, BASE_ARCH, &b->locked, &pins,
+				&why) == UNI_E_INVAL)
+			return uni_recipe_place(b->recipe, needs->places[i], err);
+	}
+	return err->code;
+}
+
 static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *err)
 {
 	struct needs installed AUTO_NEEDS = { .items = NULL };
@@ -246,6 +267,8 @@ static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *er
 	if (rc == 0)
 		rc = uni_resolve(b->indexes, needs->items, needs->count, BASE_ARCH, &b->locked,
 				 &b->pins, err);
+	if (rc == UNI_E_INVAL)
+		rc = place_need(b, needs, err);
 	if (rc == 0 && b->pins.count != 0)
 		pin_installed(b, &installed);
 	return rc;

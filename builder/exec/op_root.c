@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <uni/base/file.h>
 #include <uni/io/cpio.h>
 
 #define CA_MAX (64u << 20)
@@ -18,22 +19,29 @@ static int add_source(struct build *b, struct uni_tree *tree, const char *at, st
 	return rc != 0 ? rc : uni_tree_add_file(tree, at, path, &item->digest, rules, err);
 }
 
-static int check_ca(struct build *b, struct uni_err *err)
+int ca_check(const char *path, const char *name, struct uni_err *err)
 {
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
-	int rc = item_blob(b, &b->ca, err);
+	int rc = uni_file_read(path, CA_MAX, &text, err);
 
-	if (rc == 0)
-		rc = uni_store_blob_read(b->store, &b->ca.blob, CA_MAX, &text, err);
 	if (rc != 0)
 		return rc;
 	if (strstr(uni_buf_text(&text), "-----BEGIN CERTIFICATE-----") == NULL)
-		return uni_recipe_error(b->recipe, b->recipe->ca.pos, UNI_E_INVAL, err,
-					"\"%s\" holds no certificate in PEM form", b->ca.name);
+		return uni_err_set(err, UNI_E_INVAL, "\"%s\" holds no certificate in PEM form",
+				   name);
 	if (strstr(uni_buf_text(&text), "PRIVATE KEY-----") != NULL)
-		return uni_recipe_error(b->recipe, b->recipe->ca.pos, UNI_E_INVAL, err,
-					"\"%s\" holds a private key", b->ca.name);
+		return uni_err_set(err, UNI_E_INVAL, "\"%s\" holds a private key", name);
 	return 0;
+}
+
+static int check_ca(struct build *b, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = NULL;
+	int rc = item_path(b, &b->ca, &path, err);
+
+	if (rc != 0 || ca_check(path, b->ca.name, err) == 0)
+		return rc;
+	return uni_recipe_place(b->recipe, b->recipe->ca.pos, err);
 }
 
 static int add_ca(struct build *b, struct uni_tree *tree, struct uni_err *err)

@@ -243,6 +243,8 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 		rc = volumes_resolve(b, hash_all, err);
 	if (rc == 0)
 		rc = program_libraries_check(b, err);
+	if (rc == 0 && working_folder_check(b, err) != 0)
+		rc = uni_recipe_place(b->recipe, app->cwd_pos, err);
 	if (rc == 0)
 		rc = tools_resolve(b, err);
 	if (rc == 0)

@@ -60,6 +60,15 @@ RECIPES = {
                                  '9:8: volume "a" needs 3.0 MB, more than its size of 2.1 MB', "a size of 2964K would do"),
     "no live volume is so small": (VOLUME.format("a", "/a", "site") + 'format = "live"\nsize = "1M"\n',
                                    '10:8: volume "a": a live volume of 1048576 bytes: the least is 3145728, the most 137440002048', ""),
+    "a CA bundle that is none": ('[ca]\nbundle = "site/page"\n', '6:10: "site/page" holds no certificate in PEM form', ""),
+    "a disk that no VHD can be": ('[output]\nformats = ["vhd"]\n[output.vhd]\nsize = "3T"\n',
+                                  "8:8: a disk of 3.3 TB is too large for vhd, at most 2.2 TB", ""),
+    "a volume that no VHD can hold": (VOLUME.format("a", "/a", "site") + 'size = "3T"\n[output]\nformats = ["vhd"]\n',
+                                      "9:8: a disk of 3.3 TB is too large for vhd, at most 2.2 TB", ""),
+    "no folder of its volume to start in": ('cwd = "/a/q"\n' + VOLUME.format("a", "/a", "site"),
+                                            '5:7: [app]: cwd "/a/q" is no folder of volume "a"', ""),
+    "a file to start in": ('cwd = "/a/page"\n' + VOLUME.format("a", "/a", "site"),
+                           '5:7: [app]: cwd "/a/page" is no folder of volume "a"', ""),
     "a key without its table": (None, '1:1: unknown key "requires-uni"', "it belongs below [image]"),
     "another uni": (None, "2:16: the recipe needs uni >=99, this one is ", "other findings may come from that"),
 }
@@ -145,6 +154,29 @@ class BadInput(scenario.Scenario):
         self.assertIn("hello.c:1:25: error: 'undeclared' undeclared", text)
         self.assertEqual(self.state(), before)
 
+    def test_a_compiler_without_room(self):
+        self.write("bin/musl-gcc", f"""#!/bin/sh
+case " $* " in *" -c "*) echo "{{standard input}}: Fatal error: can't write to m.o: No space left on device" >&2; exit 1;; esac
+exec {shutil.which("musl-gcc")} "$@"
+""", 0o755)
+        env = {"PATH": self.path("work/bin") + ":" + os.environ["PATH"]}
+        text = self.fails("build", "recipe.toml", "-o", "out", env=env)
+        self.assertIn("hello.c: the disk of the store, or of temporary files, is full:\n", text)
+        self.assertNotIn("does not compile", text)
+
+    def test_what_check_sees(self):
+        for name in ("a CA bundle that is none", "a disk that no VHD can be", "no folder of its volume to start in"):
+            with self.subTest(name):
+                more, error, _ = RECIPES[name]
+                self.write("recipe.toml", '[image]\nname = "hello"\n[app]\nsources = ["hello.c"]\n' + more)
+                self.assertIn("uni: recipe.toml:" + error, self.fails("check", "recipe.toml"))
+
+    def test_a_version_that_nobody_has(self):
+        self.write("recipe.toml", '[image]\nname = "hello"\n[base]\nversion = ">=99"\n[app]\nsources = ["hello.c"]\n')
+        env = {"UNI_INDEX": os.path.join(scenario.BUILD, "share/uni/index")}
+        self.assertIn("uni: recipe.toml:3:2: no version of unibase fits: the recipe needs >=99",
+                      self.fails("check", "recipe.toml", env=env))
+
     def test_bases_that_cannot(self):
         """A base without the device or the file system that the recipe needs."""
         base = self.path("work/base")
@@ -172,6 +204,8 @@ class BadInput(scenario.Scenario):
                             "fifo.toml": "fifo.toml is not a regular file",
                             "empty.toml": "empty.toml:1:1: [image] is missing",
                             "huge.toml": "huge.toml: 100000000 bytes are more than the 16777216 allowed",
+                            "/dev/stdin": "/dev/stdin is not a regular file\n  a recipe is a file",
+                            "-": "cannot open -: No such file or directory\n  a recipe is a file",
                             "none.toml": "cannot open none.toml: No such file or directory"}.items():
             with self.subTest(name):
                 self.assertTrue(self.fails("build", name, "-o", "out").startswith("uni: " + words))
@@ -233,14 +267,19 @@ class BadInput(scenario.Scenario):
         """Another process writes to a volume's file all the time: the build says so, or what it read stood still."""
         path = self.write("site/moving", b"x" * 3_000_000)
         code = ("import os, sys\nn = 0\nwhile True:\n n += 1\n"
-                " f = os.open(sys.argv[1], os.O_WRONLY)\n os.pwrite(f, b'%08d' % n, n % 2000000)\n os.close(f)\n")
-        writer = subprocess.Popen([sys.executable, "-c", code, path])
-        try:
-            text = self.fails("build", "recipe.toml", "-o", "out", "--fresh")
-        finally:
-            writer.kill()
-            writer.communicate()
-        self.assertRegex(text, r"site/moving.*changed")
+                " f = os.open(sys.argv[1], os.O_WRONLY)\n os.pwrite(f, b'%08d' % n, n % 2000000)\n os.close(f)\n"
+                " n == 1 and print('writing', flush=True)\n")
+        with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as writer:
+            try:
+                writer.stdout.readline()
+                for _ in range(20):  # on a busy machine the writer may stand still for as long as a build reads
+                    done = self.run_uni("build", "recipe.toml", "-o", "out", "--fresh")
+                    if done.returncode != 0:
+                        break
+                    shutil.rmtree(self.path("work/out"))
+            finally:
+                writer.kill()
+        self.assertRegex(done.stderr.decode(), r"site/moving.*changed")
         self.assertFalse(os.path.exists(self.path("work/out")))
         self.uni("build", "recipe.toml", "-o", "out")
 

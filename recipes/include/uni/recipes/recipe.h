@@ -120,7 +120,8 @@ struct uni_recipe_app {
 	struct uni_recipe_texts args; /* behind argv[0]: `path`, or the image's name */
 	struct uni_recipe_env *env;   /* sorted by name */
 	size_t env_count;
-	char *cwd;	      /* absolute, normalised; "/" when absent */
+	char *cwd; /* absolute, normalised; "/" when absent */
+	struct uni_pos cwd_pos;
 	bool jit;	      /* may have memory that is writable and executable at once */
 	uint32_t user, group; /* whom it runs as */
 	struct uni_pos pos;
@@ -237,9 +238,10 @@ static inline bool uni_recipe_partition(const struct uni_recipe_volume *volume)
 
 /* A form to write, and its options ([output.FORMAT]). */
 struct uni_recipe_output {
-	char *format;	   /* "raw", "elf" */
-	bool asked;	   /* false: only its options stand there */
-	uint64_t size;	   /* the disk's least size in bytes, 0: what it needs */
+	char *format;  /* "raw", "elf" */
+	bool asked;    /* false: only its options stand there */
+	uint64_t size; /* the disk's least size in bytes, 0: what it needs */
+	struct uni_pos size_pos;
 	char *variant;	   /* of the form; NULL: its first */
 	char *compression; /* the same */
 	unsigned level;	   /* of the compression; 0: chosen */
