@@ -352,11 +352,12 @@ struct uk_file *fs_file_open_at(int dirfd, const char *path, uint32_t flags, uin
 struct uk_file *uk_file_open(const char *path, int flags, uint32_t mode)
 {
 	struct uk_thread *self = uk_thread_self();
+	bool trusted = self->trusted;
 	struct uk_file *file;
 
 	self->trusted = true;
 	file = fs_file_open_at(UK_AT_FDCWD, path, (uint32_t)flags, mode);
-	self->trusted = false;
+	self->trusted = trusted;
 	return file;
 }
 
