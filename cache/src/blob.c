@@ -71,38 +71,43 @@ void store_blob_drop(struct uni_store *store, const struct store_place *place,
 	uni_event_warning(store->events, "store: blob %s is damaged and was dropped", text);
 }
 
-int store_blob_hash(int fd, const struct uni_digest *expected, const char *name, uint64_t *size,
-		    struct uni_digest *found, struct uni_err *err)
+int store_blob_look(int fd, const struct uni_digest *expected, const char *name, uint64_t *size,
+		    struct uni_err *err)
 {
+	struct uni_err trouble = UNI_ERR_INIT;
+	struct uni_digest found;
 	bool mapped;
-	int rc = uni_content_digest_fd(fd, size, found, &mapped, name, err);
+	int rc = uni_content_digest_fd(fd, size, &found, &mapped, name, &trouble);
 
 	/* One who knew the SHA-256 of what he wrote may have given that. */
-	if (rc == 0 && mapped && !uni_digest_eq(found, expected))
-		rc = uni_digest_fd(fd, size, found, name, err);
-	return rc;
+	if (rc == 0 && mapped && !uni_digest_eq(&found, expected))
+		rc = uni_digest_fd(fd, size, &found, name, &trouble);
+	/* Whoever was stopped half-way knows nothing against the blob. */
+	if (rc == UNI_E_CANCELLED || rc == UNI_E_TIMEOUT || rc == UNI_E_NOMEM) {
+		*err = trouble;
+		return rc;
+	}
+	return rc == 0 && uni_digest_eq(&found, expected);
 }
 
-/* Reads the whole blob. 1: it has its digest, 0: damaged (and dropped). */
+/* Reads the whole blob. 1: it has its digest, 0: damaged (and dropped), negative: error. */
 static int rehash(struct uni_store *store, const struct store_place *place,
 		  const struct uni_digest *digest, const char *name, struct stat *st,
 		  struct uni_err *err)
 {
 	int fd UNI_AUTO_CLOSE = openat(place->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct uni_digest found;
-	struct uni_err trouble = UNI_ERR_INIT;
 	uint64_t size;
+	int rc = 0;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		return uni_err_errno(err, "store: %s", name);
-	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) &&
-	    store_blob_hash(fd, digest, name, &size, &found, &trouble) == 0 &&
-	    uni_digest_eq(&found, digest))
-		return 1;
-	store_blob_drop(store, place, digest, st->st_ino);
-	return 0;
+	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+		rc = store_blob_look(fd, digest, name, &size, err);
+	if (rc == 0)
+		store_blob_drop(store, place, digest, st->st_ino);
+	return rc;
 }
 
 int store_blob_check(struct uni_store *store, struct uni_store_entry *blob,

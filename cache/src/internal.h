@@ -111,9 +111,10 @@ void store_stamp(const struct stat *st, struct uni_store_stamp *stamp);
  */
 int store_blob_check(struct uni_store *store, struct uni_store_entry *blob,
 		     const struct store_place **place, bool *restamped, struct uni_err *err);
-/* What a blob's file is known by now, in the way in which `expected` knows it. */
-int store_blob_hash(int fd, const struct uni_digest *expected, const char *name, uint64_t *size,
-		    struct uni_digest *found, struct uni_err *err);
+/* Whether a blob's file is what `expected` says, read as that knows it. 1: yes, 0: no, or it cannot
+ * be read; negative: who looked was stopped, or has no memory. */
+int store_blob_look(int fd, const struct uni_digest *expected, const char *name, uint64_t *size,
+		    struct uni_err *err);
 /* Removes a damaged blob, if it is still the file that was looked at, and warns. */
 void store_blob_drop(struct uni_store *store, const struct store_place *place,
 		     const struct uni_digest *digest, uint64_t inode);

@@ -62,8 +62,6 @@ static int verify_blob(void *user, size_t index, struct uni_err *err)
 {
 	struct verify *v = user;
 	const char *name = v->names.items[index];
-	struct uni_err trouble = UNI_ERR_INIT;
-	struct uni_digest found;
 	struct stat st = { .st_ino = 0 };
 	uint64_t size = 0;
 	int rc = uni_check_cancel(err);
@@ -74,13 +72,17 @@ static int verify_blob(void *user, size_t index, struct uni_err *err)
 	fd = openat(v->place->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return uni_err_errno(err, "store: %s", name);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		rc = store_blob_hash(fd, &v->digests[index], name, &size, &found, &trouble);
-	else
-		rc = fstatat(v->place->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? UNI_E_CORRUPT : 0;
+		rc = store_blob_look(fd, &v->digests[index], name, &size, err);
+	else if (fstatat(v->place->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return 0;
+	if (rc < 0)
+		return rc;
 	atomic_fetch_add(&v->blobs, 1);
 	atomic_fetch_add(&v->bytes, size);
-	if (rc != 0 || !uni_digest_eq(&found, &v->digests[index])) {
+	if (rc == 0) {
 		atomic_fetch_add(&v->damaged, 1);
 		store_blob_drop(v->store, v->place, &v->digests[index], st.st_ino);
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uni/base/system.h>
 #include <unistd.h>
 
 static void blob_comes_back(void **state)
@@ -161,6 +162,29 @@ static void touched_blob_is_read_once(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(record.entries[0].stamp.mtime_s, 1);
 	assert_int_equal(record.entries[0].stamp.ctime_ns, st.st_ctim.tv_nsec);
+}
+
+/* Who is stopped while he reads a blob has learned nothing about it. */
+static void interrupted_look_drops_nothing(void **state)
+{
+	struct uni_store *store UNI_AUTO(uni_store) = unit_open(state);
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_store_entry blob;
+	char *path UNI_AUTO_FREE = NULL;
+	int fd = -1, opened, put;
+
+	unit_put(store, "content", &blob);
+	path = unit_blob_path(state, &blob.digest);
+	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0); /* it is to be read again */
+	uni_cancelled = 1;
+	opened = uni_store_blob_open(store, &blob, &fd, &err);
+	put = uni_store_put(store, "content", 7, &blob, &err);
+	uni_cancelled = 0;
+	assert_int_equal(opened, UNI_E_CANCELLED);
+	assert_int_equal(put, UNI_E_CANCELLED);
+	assert_int_equal(unit_count(state, "blobs"), 1);
+	assert_int_equal(uni_store_blob_open(store, &blob, &fd, &err), 0);
+	close(fd);
 }
 
 static void gone_blob_is_no_result(void **state)
@@ -331,6 +355,8 @@ int unit_content(void)
 		cmocka_unit_test_setup_teardown(damaged_blob_is_healed_by_putting_it, unit_setup,
 						unit_teardown),
 		cmocka_unit_test_setup_teardown(touched_blob_is_read_once, unit_setup,
+						unit_teardown),
+		cmocka_unit_test_setup_teardown(interrupted_look_drops_nothing, unit_setup,
 						unit_teardown),
 		cmocka_unit_test_setup_teardown(gone_blob_is_no_result, unit_setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(record_comes_back, unit_setup, unit_teardown),
