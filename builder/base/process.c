@@ -265,6 +265,16 @@ static int spawn_by_thread(struct launch *launch)
 
 /* -- the public side -- */
 
+/* We may have an ignored SIGCHLD from whoever started us: then the kernel forgets how a child ended
+ * before anybody can ask. */
+static void heed_ends(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+		(void)signal(SIGCHLD, SIG_DFL);
+}
+
 static int not_found(const char *program, struct uni_err *err)
 {
 	return uni_err_set(err, UNI_E_MISSING_TOOL, "program %s is not in PATH", program);
@@ -304,6 +314,7 @@ int uni_process_start(struct uni_process **process, const struct uni_process_spe
 		.parent = getpid(),
 		.pidfd = -1,
 	};
+	heed_ends();
 	errno = spawn_by_thread(&launch);
 	if (errno != 0)
 		return uni_err_errno(err, "cannot start %s", name);

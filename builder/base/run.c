@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <uni/base/file.h>
 #include <uni/base/path.h>
 #include <uni/base/process.h>
@@ -66,16 +65,13 @@ static int stream_read(struct stream *stream, struct uni_err *err)
 
 /* Until both streams end, or the process has ended: a grandchild that keeps them open is not ours
  * to wait for. */
-static int collect(struct uni_process *process, struct stream streams[2], struct uni_err *err)
+static int collect(const struct uni_process *process, struct stream streams[2], struct uni_err *err)
 {
-	int pidfd UNI_AUTO_CLOSE = (int)syscall(SYS_pidfd_open, uni_process_pid(process), 0);
-	if (pidfd < 0)
-		return uni_err_errno(err, "cannot watch a process");
 	while (streams[0].fd >= 0 || streams[1].fd >= 0) {
 		struct pollfd fds[3] = {
 			{ .fd = streams[0].fd, .events = POLLIN },
 			{ .fd = streams[1].fd, .events = POLLIN },
-			{ .fd = pidfd, .events = POLLIN },
+			{ .fd = uni_process_end_fd(process), .events = POLLIN },
 		};
 		if (poll(fds, 3, CANCEL_POLL_MS) < 0 && errno != EINTR)
 			return uni_err_errno(err, "cannot wait for a program's output");
@@ -110,9 +106,12 @@ static int status_error(const char *program, int status, struct uni_buf *tail, s
 {
 	const char *lines = last_lines(tail);
 	const char *space = *lines != '\0' ? ":\n" : "";
-	if (status > 128)
+	const char *signal = sigabbrev_np(status - 128);
+
+	/* 255 and the like are statuses of programs, which no signal stands behind. */
+	if (signal != NULL)
 		return uni_err_set(err, UNI_E_PROCESS, "%s was ended by signal %d (%s)%s%s",
-				   program, status - 128, sigabbrev_np(status - 128), space, lines);
+				   program, status - 128, signal, space, lines);
 	return uni_err_set(err, UNI_E_PROCESS, "%s ended with status %d%s%s", program, status,
 			   space, lines);
 }

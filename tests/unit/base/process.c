@@ -48,6 +48,8 @@ static void run_reports_failure(void **state)
 	assert_string_equal(err.text, "sh ended with status 4");
 	assert_int_equal(run(NULL, NULL, &err, "kill -TERM $$"), UNI_E_PROCESS);
 	assert_string_equal(err.text, "sh was ended by signal 15 (TERM)");
+	assert_int_equal(run(NULL, NULL, &err, "exit 255"), UNI_E_PROCESS);
+	assert_string_equal(err.text, "sh ended with status 255");
 	static const char *const none[] = { "no-such-program-here", NULL };
 	assert_int_equal(uni_process_run(none, NULL, NULL, NULL, 0, &err), UNI_E_MISSING_TOOL);
 	static const char *const absent[] = { "/no/such/program", NULL };
@@ -57,6 +59,17 @@ static void run_reports_failure(void **state)
 	static const char *const fine[] = { "true", NULL };
 	assert_int_equal(uni_process_run(fine, "/no/such/folder", NULL, NULL, 0, &err),
 			 UNI_E_NOENT);
+}
+
+/* As one has it who was started by a program that lets its children go. */
+static void ignored_ends_are_learned(void **state)
+{
+	(void)state;
+	struct uni_err err = UNI_ERR_INIT;
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(run(NULL, NULL, &err, "exit 3"), UNI_E_PROCESS);
+	signal(SIGCHLD, SIG_DFL);
+	assert_string_equal(err.text, "sh ended with status 3");
 }
 
 static void grandchild_does_not_hold_us(void **state)
@@ -299,6 +312,7 @@ int unit_process(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_collects),
 		cmocka_unit_test(run_reports_failure),
+		cmocka_unit_test(ignored_ends_are_learned),
 		cmocka_unit_test(grandchild_does_not_hold_us),
 		cmocka_unit_test(child_sees_a_fixed_environment),
 		DIR_TEST(environment_can_be_added_to),
