@@ -8,14 +8,17 @@
 #include <sys/stat.h>
 #include <uni/base/file.h>
 
+static int taken(const char *path, struct uni_err *err)
+{
+	uni_err_set(err, UNI_E_EXIST, "%s stands there already", path);
+	return uni_err_hint(err, "it was kept; --force replaces it");
+}
+
 int uni_output_check(const char *path, bool replace, struct uni_err *err)
 {
 	struct stat st;
 
-	if (replace || lstat(path, &st) != 0)
-		return 0;
-	uni_err_set(err, UNI_E_EXIST, "%s stands there already", path);
-	return uni_err_hint(err, "it was kept; --force replaces it");
+	return replace || lstat(path, &st) != 0 ? 0 : taken(path, err);
 }
 
 int uni_output_name(const char *made, const char *path, bool replace, struct uni_err *err)
@@ -23,7 +26,7 @@ int uni_output_name(const char *made, const char *path, bool replace, struct uni
 	if (renameat2(AT_FDCWD, made, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno == EEXIST && !replace)
-		return uni_output_check(path, replace, err);
+		return taken(path, err);
 	/* A file system that knows no RENAME_NOREPLACE: there another look has to do. */
 	if (errno == EINVAL && !replace) {
 		if (uni_output_check(path, replace, err) != 0)

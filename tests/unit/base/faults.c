@@ -35,8 +35,21 @@ WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
 WRAP(ssize_t, pread, (int fd, void *data, size_t size, off_t at), (fd, data, size, at))
 WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
 WRAP(int, fsync, (int fd), (fd))
-WRAP(int, rename, (const char *from, const char *to), (from, to))
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size))
+
+/* Another process had the name, and has given it up again. */
+static bool name_was_taken;
+
+int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+	if (name_was_taken) {
+		errno = EEXIST;
+		return -1;
+	}
+	return fails() ? -1 : __real_renameat2(from_dir, from, to_dir, to, flags);
+}
 
 int __real_close(int fd);
 int __wrap_close(int fd);
@@ -142,8 +155,21 @@ static void output_survives(void **state)
 	uni_buf_free(&job.content);
 }
 
+static void taken_name_is_told(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_outfile *out UNI_AUTO(uni_outfile) = NULL;
+
+	assert_int_equal(uni_output_open(&out, unit_path(state, "f"), 0600, false, &err), 0);
+	name_was_taken = true;
+	assert_int_equal(uni_outfile_commit(out, false, &err), UNI_E_EXIST);
+	name_was_taken = false;
+	assert_false(uni_file_exists(unit_path(state, "f")));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { DIR_TEST(output_survives) };
+	const struct CMUnitTest tests[] = { DIR_TEST(output_survives),
+					    DIR_TEST(taken_name_is_told) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
