@@ -132,12 +132,12 @@ static int open_dir_at(int parent, const char *name)
 
 static int unlink_at(int parent, const char *name, int flags)
 {
-	if (unlinkat(parent, name, flags) == 0)
-		return 0;
+	int number = unlinkat(parent, name, flags) == 0 ? 0 : errno;
+
 	/* A folder without write permission, of ours, gets it. */
-	if (errno == EACCES && fchmod(parent, 0700) == 0 && unlinkat(parent, name, flags) == 0)
-		return 0;
-	return errno;
+	if (number == EACCES && fchmod(parent, 0700) == 0)
+		number = unlinkat(parent, name, flags) == 0 ? 0 : errno;
+	return number;
 }
 
 /* Moves a folder that is too deep for our stack and descriptors to the top, where another pass

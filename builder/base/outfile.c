@@ -62,6 +62,14 @@ int uni_outfile_open(struct uni_outfile **result, const char *path, unsigned mod
 
 #define KEPT_END ".part"
 
+/* Whether `name` is what `start` begins, a key and the end: another output's name may begin alike.
+ */
+static bool is_kept(const char *name, const char *start)
+{
+	return uni_str_starts(name, start) &&
+	       uni_str_eq(strchr(name + strlen(start), '.'), KEPT_END);
+}
+
 /* Those of `path` under other keys that nobody writes any more. */
 static void remove_others(const char *path, const char *kept)
 {
@@ -76,8 +84,7 @@ static void remove_others(const char *path, const char *kept)
 		char *other UNI_AUTO_FREE = uni_path_join(dir, names.items[i]);
 		int fd UNI_AUTO_CLOSE = -1;
 
-		if (uni_str_starts(names.items[i], start) &&
-		    uni_str_ends(names.items[i], KEPT_END) && strcmp(other, kept) != 0 &&
+		if (is_kept(names.items[i], start) && strcmp(other, kept) != 0 &&
 		    uni_lock(other, true, false, &fd, &ignored) == 0)
 			unlink(other);
 	}
@@ -96,7 +103,9 @@ int uni_outfile_resume(struct uni_outfile **result, const char *path, const char
 
 	*begun = false;
 	out->path = uni_strdup(path);
-	out->fd = -1;
+	/* With our mode, which a lock file's is not. */
+	out->fd = open(tmp, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+	uni_close_fd(&out->fd);
 	/* Registered only when it is ours: a signal must not take another's away. */
 	if (uni_lock(tmp, true, false, &out->fd, &busy) != 0)
 		return uni_outfile_open(result, path, mode, err);

@@ -67,6 +67,41 @@ static void outfile_leaves_nothing(void **state)
 	uni_outfile_free(out);
 }
 
+static void outfile_is_resumed(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_outfile *out = NULL;
+	struct stat st;
+	bool begun = true;
+	char *path UNI_AUTO_FREE = uni_strdup(unit_path(state, "disk"));
+	char *other UNI_AUTO_FREE = uni_strdup(unit_path(state, ".disk.raw.1.part"));
+	char *stale UNI_AUTO_FREE = uni_strdup(unit_path(state, ".disk.2.part"));
+	mode_t mask = umask(0);
+
+	assert_int_equal(uni_file_write(other, "x", 1, 0600, &err), 0);
+	assert_int_equal(uni_file_write(stale, "x", 1, 0600, &err), 0);
+	assert_int_equal(uni_outfile_resume(&out, path, "1", 0640, &begun, &err), 0);
+	umask(mask);
+	assert_false(begun);
+	assert_int_equal(fstat(uni_outfile_fd(out), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	/* What another key left of it goes, what another output has does not. */
+	assert_false(uni_file_exists(stale));
+	assert_true(uni_file_exists(other));
+	assert_int_equal(uni_write_full(uni_outfile_fd(out), "half", 4, "f", &err), 0);
+	/* As after a kill: closed, and still there under its name. */
+	char *kept UNI_AUTO_FREE = uni_strdup(uni_outfile_tmp(out));
+	assert_int_equal(link(kept, unit_path(state, "saved")), 0);
+	uni_outfile_free(out);
+	assert_int_equal(rename(unit_path(state, "saved"), kept), 0);
+	assert_int_equal(uni_outfile_resume(&out, path, "1", 0640, &begun, &err), 0);
+	assert_true(begun);
+	assert_int_equal(uni_outfile_commit(out, false, &err), 0);
+	uni_outfile_free(out);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 4);
+}
+
 static void outfile_onto_a_folder(void **state)
 {
 	struct uni_err err = UNI_ERR_INIT;
@@ -141,6 +176,23 @@ static void remove_follows_no_link(void **state)
 	assert_int_equal(uni_dir_remove(unit_path(state, "absent"), &err), 0);
 	assert_true(uni_file_exists(unit_path(state, "keep/f")));
 	assert_int_equal(names_in(state), 1);
+}
+
+/* The reason that the user can do something about, not that of what was tried next. */
+static void remove_says_why_not(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	char *file UNI_AUTO_FREE = uni_strdup(unit_path(state, "d/f"));
+	uid_t user = geteuid();
+
+	assert_int_equal(uni_dir_make(unit_path(state, "d"), 0700, &err), 0);
+	assert_int_equal(uni_file_write(file, "x", 1, 0600, &err), 0);
+	assert_int_equal(chmod(unit_path(state, "d"), 0555), 0);
+	assert_int_equal(seteuid(user != 0 ? user : 65534), 0); /* for root nothing is forbidden */
+	int rc = uni_dir_remove(file, &err);
+	assert_int_equal(seteuid(user), 0);
+	assert_int_equal(rc, UNI_E_DENIED);
+	assert_non_null(strstr(err.text, "Permission denied"));
 }
 
 static void remove_deep_and_wide(void **state)
@@ -304,11 +356,13 @@ int unit_file(void)
 		DIR_TEST(write_then_read),
 		DIR_TEST(empty_file_reads),
 		DIR_TEST(outfile_leaves_nothing),
+		DIR_TEST(outfile_is_resumed),
 		DIR_TEST(outfile_onto_a_folder),
 		DIR_TEST(outfiles_together),
 		DIR_TEST(outfile_long_name),
 		DIR_TEST(dirs),
 		DIR_TEST(remove_follows_no_link),
+		DIR_TEST(remove_says_why_not),
 		DIR_TEST(remove_deep_and_wide),
 		DIR_TEST(cleanup_removes_what_is_registered),
 		DIR_TEST(copy_keeps_holes),
