@@ -57,29 +57,46 @@ static char *shown(const char *path)
 	return uni_buf_take(&out);
 }
 
-static int refuse(const struct walk *walk, const struct folder *folder, const char *name, int code,
-		  const char *why, struct uni_err *err)
+/* For messages: where on this machine an entry is; "" for the folder itself. */
+static char *place_of(const struct walk *walk, const struct folder *folder, const char *name)
 {
 	char *text UNI_AUTO_FREE = shown(name);
 	char *inner UNI_AUTO_FREE = uni_path_join(folder->path, text);
 	char *normal UNI_AUTO_FREE = uni_path_normal(inner);
-	char *path UNI_AUTO_FREE = uni_path_join(walk->source->path, normal);
+	return uni_str_eq(normal, ".") ? uni_strdup(walk->source->path)
+				       : uni_path_join(walk->source->path, normal);
+}
+
+static int refuse(const struct walk *walk, const struct folder *folder, const char *name, int code,
+		  const char *why, struct uni_err *err)
+{
+	char *path UNI_AUTO_FREE = place_of(walk, folder, name);
 	return uni_err_set(err, code, "%s %s", path, why);
 }
 
-static int read_link(int dir, struct uni_tree_node *node, const struct stat *st,
-		     struct uni_err *err)
+/* By errno. */
+static int fail(const struct walk *walk, const struct folder *folder, const char *name,
+		const char *what, struct uni_err *err)
+{
+	int number = errno;
+	char *path UNI_AUTO_FREE = place_of(walk, folder, name);
+	errno = number;
+	return uni_err_errno(err, "cannot %s %s", what, path);
+}
+
+static int read_link(const struct walk *walk, const struct folder *folder, int dir,
+		     struct uni_tree_node *node, struct uni_err *err)
 {
 	char target[UNI_TREE_PATH_MAX + 1];
 	ssize_t size = readlinkat(dir, node->name, target, sizeof(target));
 	if (size < 0)
-		return uni_err_errno(err, "cannot read the link %s", node->name);
+		return fail(walk, folder, node->name, "read the link", err);
 	if (size == 0 || (size_t)size == sizeof(target))
-		return uni_err_set(err, UNI_E_LIMIT, "%s: a link of %lld bytes", node->name,
-				   (long long)st->st_size);
+		return refuse(walk, folder, node->name, UNI_E_LIMIT,
+			      "is a link whose target is empty or too long", err);
 	if (!uni_utf8_valid(target, (size_t)size))
-		return uni_err_set(err, UNI_E_INVAL, "%s: the link's target is not UTF-8",
-				   node->name);
+		return refuse(walk, folder, node->name, UNI_E_INVAL,
+			      "is a link whose target is not UTF-8", err);
 	node->target = uni_strndup(target, (size_t)size);
 	return 0;
 }
@@ -94,7 +111,7 @@ static int fill(const struct walk *walk, const struct folder *folder, int dir,
 		if (errno == ENOENT)
 			return refuse(walk, folder, node->name, UNI_E_CHANGED,
 				      "went while its folder was read", err);
-		return uni_err_errno(err, "cannot look at %s in %s", node->name, folder->path);
+		return fail(walk, folder, node->name, "look at", err);
 	}
 	node->mtime = walk->rules->mtime;
 	node->source = walk->source;
@@ -108,8 +125,7 @@ static int fill(const struct walk *walk, const struct folder *folder, int dir,
 	} else if (S_ISLNK(st.st_mode)) {
 		node->type = UNI_ENTRY_SYMLINK;
 		node->mode = 0777;
-		int rc = read_link(dir, node, &st, err);
-		return rc != 0 ? uni_err_context(err, "%s", folder->path) : 0;
+		return read_link(walk, folder, dir, node, err);
 	} else {
 		return refuse(walk, folder, node->name, UNI_E_UNSUPPORTED,
 			      "is a device, socket or FIFO", err);
@@ -142,7 +158,7 @@ static int list(const struct walk *walk, const struct folder *folder, int dir, s
 	for (;;) {
 		long got = syscall(SYS_getdents64, dir, buffer, sizeof(buffer));
 		if (got < 0)
-			return uni_err_errno(err, "cannot read folder %s", folder->path);
+			return fail(walk, folder, "", "read folder", err);
 		if (got == 0)
 			return 0;
 		for (long at = 0; at < got;) {
@@ -181,7 +197,7 @@ static int open_folder(const struct walk *walk, const struct folder *folder, int
 	*dir = openat(walk->source->fd, folder->path,
 		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*dir < 0 && errno != ENOTDIR && errno != ELOOP && errno != ENOENT)
-		return uni_err_errno(err, "cannot open folder %s", folder->path);
+		return fail(walk, folder, "", "open folder", err);
 	if (*dir < 0 || fstat(*dir, &st) != 0 || (uint64_t)st.st_ino != folder->node->st.ino ||
 	    (uint64_t)st.st_dev != folder->node->st.dev)
 		return refuse(walk, folder, "", UNI_E_CHANGED, "changed while it was read", err);

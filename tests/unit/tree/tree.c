@@ -163,6 +163,28 @@ static void folder_refuses(void **state)
 	assert_int_equal(unlink(unit_path(state, "in/d/bad\xffname")), 0);
 	assert_int_equal(symlink("\xff", unit_path(state, "in/link")), 0);
 	assert_int_equal(try(state, &err), UNI_E_INVAL);
+	char *link UNI_AUTO_FREE = uni_asprintf("%s/in/link is a link whose target is not UTF-8",
+						(const char *)*state);
+	assert_string_equal(err.text, link);
+	assert_int_equal(unlink(unit_path(state, "in/link")), 0);
+}
+
+/* Which folder on this machine it was, not which one inside of it. */
+static void folder_that_is_closed_is_named(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	uid_t user = geteuid();
+	char *wanted UNI_AUTO_FREE =
+		uni_asprintf("cannot open folder %s/in/d: Permission denied", (const char *)*state);
+	assert_int_equal(chmod(*state, 0755), 0);
+	unit_write(state, "in/d/f", "", 0644);
+	assert_int_equal(chmod(unit_path(state, "in/d"), 0), 0);
+	assert_int_equal(seteuid(user != 0 ? user : 65534), 0); /* for root nothing is forbidden */
+	int rc = try(state, &err);
+	assert_int_equal(seteuid(user), 0);
+	assert_int_equal(chmod(unit_path(state, "in/d"), 0755), 0);
+	assert_int_equal(rc, UNI_E_DENIED);
+	assert_string_equal(err.text, wanted);
 }
 
 static void depth_is_bounded(void **state)
@@ -217,10 +239,15 @@ static void many_entries(void **state)
 int unit_tree(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(order_of_paths), DIR_TEST(folder_is_normalised),
-		DIR_TEST(modes_can_be_given),	  DIR_TEST(overlays),
-		DIR_TEST(paths_are_checked),	  DIR_TEST(folder_refuses),
-		DIR_TEST(depth_is_bounded),	  DIR_TEST(many_entries),
+		cmocka_unit_test(order_of_paths),
+		DIR_TEST(folder_is_normalised),
+		DIR_TEST(modes_can_be_given),
+		DIR_TEST(overlays),
+		DIR_TEST(paths_are_checked),
+		DIR_TEST(folder_refuses),
+		DIR_TEST(folder_that_is_closed_is_named),
+		DIR_TEST(depth_is_bounded),
+		DIR_TEST(many_entries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
