@@ -96,24 +96,30 @@ struct uni_digest uni_hmac(const void *key, size_t key_size, const void *data, s
 	return uni_hash_end(&hash);
 }
 
+struct reading {
+	int fd;
+	const char *name;
+	struct uni_hash hash;
+	uint64_t at;
+};
+
 /* Holes are hashed, and not read: to read one is to have the kernel clear pages for it. */
-static int hash_holes(int fd, uint64_t size, struct uni_hash *hash, uint64_t *at,
-		      uint64_t *data_end, struct uni_err *err)
+static int hash_holes(struct reading *r, uint64_t size, uint64_t *data_end, struct uni_err *err)
 {
 	static const uint8_t zeros[READ_STEP];
-	uint64_t data = *at;
+	uint64_t data = r->at;
 	uint64_t length = 0;
-	int rc = uni_data_next(fd, size, &data, &length, err);
+	int rc = uni_data_next(r->fd, size, &data, &length, err);
 
 	if (rc < 0)
-		return err->code;
+		return uni_err_context(err, "%s", r->name);
 	if (rc == 0)
 		data = size;
-	while (*at < data) {
-		size_t step = data - *at < sizeof(zeros) ? (size_t)(data - *at) : sizeof(zeros);
+	while (r->at < data) {
+		size_t step = data - r->at < sizeof(zeros) ? (size_t)(data - r->at) : sizeof(zeros);
 
-		uni_hash_add(hash, zeros, step);
-		*at += step;
+		uni_hash_add(&r->hash, zeros, step);
+		r->at += step;
 		if (uni_check_cancel(err) != 0)
 			return err->code;
 	}
@@ -121,25 +127,24 @@ static int hash_holes(int fd, uint64_t size, struct uni_hash *hash, uint64_t *at
 	return 0;
 }
 
-/* Up to `size` bytes from *at; *at stays where the file has ended. */
-static int hash_data(int fd, size_t size, void *buffer, struct uni_hash *hash, uint64_t *at,
-		     const char *name, struct uni_err *err)
+/* Up to `size` bytes; r->at stays where the file has ended. */
+static int hash_data(struct reading *r, size_t size, void *buffer, struct uni_err *err)
 {
-	ssize_t got = TEMP_FAILURE_RETRY(pread(fd, buffer, size, (off_t)*at));
+	ssize_t got = TEMP_FAILURE_RETRY(pread(r->fd, buffer, size, (off_t)r->at));
 
 	if (got < 0)
-		return uni_err_errno(err, "cannot read %s", name);
-	uni_hash_add(hash, buffer, (size_t)got);
-	*at += (uint64_t)got;
+		return uni_err_errno(err, "cannot read %s", r->name);
+	uni_hash_add(&r->hash, buffer, (size_t)got);
+	r->at += (uint64_t)got;
 	return uni_check_cancel(err);
 }
 
 int uni_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, const char *name,
 		  struct uni_err *err)
 {
-	struct uni_hash hash;
+	struct reading r = { .fd = fd, .name = name };
 	struct stat st;
-	uint64_t done = 0, data_end = UINT64_MAX, before;
+	uint64_t data_end = UINT64_MAX, before;
 	void *buffer UNI_AUTO_FREE = uni_try_alloc(READ_STEP, READ_STEP, name, err);
 	int rc = 0;
 
@@ -147,21 +152,21 @@ int uni_digest_fd(int fd, uint64_t *size, struct uni_digest *digest, const char 
 		return err->code;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_blocks < st.st_size / 512)
 		data_end = 0;
-	uni_hash_start(&hash);
+	uni_hash_start(&r.hash);
 	do {
 		size_t step = READ_STEP;
 
-		if (done == data_end && (uint64_t)st.st_size > done)
-			rc = hash_holes(fd, (uint64_t)st.st_size, &hash, &done, &data_end, err);
-		if (data_end > done && data_end - done < step)
-			step = (size_t)(data_end - done);
-		before = done;
+		if (r.at == data_end && (uint64_t)st.st_size > r.at)
+			rc = hash_holes(&r, (uint64_t)st.st_size, &data_end, err);
+		if (data_end > r.at && data_end - r.at < step)
+			step = (size_t)(data_end - r.at);
+		before = r.at;
 		if (rc == 0)
-			rc = hash_data(fd, step, buffer, &hash, &done, name, err);
-	} while (rc == 0 && done > before);
-	*digest = uni_hash_end(&hash);
+			rc = hash_data(&r, step, buffer, err);
+	} while (rc == 0 && r.at > before);
+	*digest = uni_hash_end(&r.hash);
 	if (rc == 0 && size != NULL)
-		*size = done;
+		*size = r.at;
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uni/base/digest.h>
 #include <unistd.h>
 
 /* Counts down; the call at 0 fails. Negative: none does. */
@@ -36,6 +37,16 @@ WRAP(ssize_t, pread, (int fd, void *data, size_t size, off_t at), (fd, data, siz
 WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size))
+
+static bool seeking_fails;
+
+off_t __real_lseek(int fd, off_t offset, int whence);
+off_t __wrap_lseek(int fd, off_t offset, int whence);
+off_t __wrap_lseek(int fd, off_t offset, int whence)
+{
+	errno = EIO;
+	return seeking_fails ? -1 : __real_lseek(fd, offset, whence);
+}
 
 /* Another process had the name, and has given it up again. */
 static bool name_was_taken;
@@ -167,9 +178,23 @@ static void taken_name_is_told(void **state)
 	assert_false(uni_file_exists(unit_path(state, "f")));
 }
 
+static void unreadable_file_is_named(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_digest digest;
+	const char *path = unit_path(state, "f");
+
+	assert_int_equal(uni_file_write(path, "", 0, 0600, &err), 0);
+	assert_int_equal(truncate(path, 1 << 20), 0);
+	seeking_fails = true;
+	assert_int_equal(uni_digest_file(path, NULL, &digest, &err), UNI_E_IO);
+	seeking_fails = false;
+	assert_non_null(strstr(err.text, path));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { DIR_TEST(output_survives),
-					    DIR_TEST(taken_name_is_told) };
+	const struct CMUnitTest tests[] = { DIR_TEST(output_survives), DIR_TEST(taken_name_is_told),
+					    DIR_TEST(unreadable_file_is_named) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
