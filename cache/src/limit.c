@@ -29,15 +29,20 @@ static int read_number(int fd, uint64_t *value)
 	return uni_str_u64(text, value) ? 1 : 0;
 }
 
+static size_t number_text(uint64_t value, char text[NUMBER_ROOM])
+{
+	return (size_t)snprintf(text, NUMBER_ROOM, "%0*" PRIu64 "\n", NUMBER_DIGITS, value);
+}
+
 /* In place: a file that was emptied and written again is sent to the disk when it is closed (ext4's
  * auto_da_alloc), which takes as long as all else that a small build does. */
 static void write_number(int fd, uint64_t value)
 {
 	char text[NUMBER_ROOM];
-	int size = snprintf(text, sizeof(text), "%0*" PRIu64 "\n", NUMBER_DIGITS, value);
+	size_t size = number_text(value, text);
 
 	/* A number that is cut short would be another one. */
-	if (pwrite(fd, text, (size_t)size, 0) != size)
+	if (pwrite(fd, text, size, 0) != (ssize_t)size)
 		(void)!ftruncate(fd, 0);
 }
 
@@ -89,6 +94,7 @@ int uni_store_limit_set(struct uni_store *store, uint64_t limit, struct uni_err 
 {
 	const struct store_place *place = &store->places[0];
 	char *tmp UNI_AUTO_FREE = NULL;
+	char text[NUMBER_ROOM];
 	int fd UNI_AUTO_CLOSE = -1;
 	int rc;
 
@@ -98,10 +104,11 @@ int uni_store_limit_set(struct uni_store *store, uint64_t limit, struct uni_err 
 	rc = store_tmp(store, &tmp, &fd, err);
 	if (rc != 0)
 		return rc;
-	write_number(fd, limit);
+	rc = uni_write_full(fd, text, number_text(limit, text), tmp, err);
 	(void)fchmod(fd, 0644);
 	store_share_file(place, fd);
-	rc = store_publish(store, tmp, "limit", err);
+	if (rc == 0)
+		rc = store_publish(store, tmp, "limit", err);
 	if (rc != 0) {
 		unlink(tmp);
 		uni_tmp_forget(tmp);

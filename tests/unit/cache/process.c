@@ -203,6 +203,7 @@ static int fill_disk(void **state)
 	struct uni_store_verify_report report;
 	struct uni_buf back UNI_AUTO_BUF = UNI_BUF_INIT;
 	static char data[1 << 20];
+	uint64_t limit;
 	int fd UNI_AUTO_CLOSE = -1;
 	char *filler UNI_AUTO_FREE = uni_path_join(*state, "filler");
 
@@ -228,6 +229,10 @@ static int fill_disk(void **state)
 		return 4;
 	if (uni_store_verify(store, &report, &err) != 0 || report.blobs != 1 || report.damaged != 0)
 		return 5;
+	/* A limit that could not be written is no limit, and the next one who asks can read one. */
+	if (uni_store_limit_set(store, 1 << 30, &err) != UNI_E_NOSPACE ||
+	    uni_store_limit_get(store, &limit, &err) != 0 || limit != UNI_STORE_LIMIT_DEFAULT)
+		return 7;
 	uni_store_free(store);
 	return unit_count(state, "tmp") == 0 ? 0 : 6;
 }
