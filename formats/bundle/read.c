@@ -202,6 +202,14 @@ static int read_all(struct reader *r, struct uni_package **package, struct uni_s
 	return rc;
 }
 
+/* As what the visitor does with it may, or one who stops us: that says nothing about the package.
+ */
+static bool fails_for_other_reasons(int rc)
+{
+	return rc == UNI_E_NOSPACE || rc == UNI_E_IO || rc == UNI_E_DENIED || rc == UNI_E_NOMEM ||
+	       rc == UNI_E_CANCELLED || rc == UNI_E_TIMEOUT;
+}
+
 int uni_package_read(struct uni_package **package, int fd, const char *name,
 		     const struct uni_package_visitor *visitor, struct uni_err *err)
 {
@@ -223,8 +231,7 @@ int uni_package_read(struct uni_package **package, int fd, const char *name,
 		return rc;
 	r.tar = tar = uni_tar_reader_new(source, &limits, name);
 	rc = read_all(&r, &made, source, err);
-	/* What the visitor does with it fails for other reasons. */
-	if (rc == UNI_E_NOSPACE || rc == UNI_E_IO || rc == UNI_E_DENIED || rc == UNI_E_CANCELLED)
+	if (rc != 0 && fails_for_other_reasons(rc))
 		return uni_err_context(err, "%s", name);
 	if (rc != 0)
 		return uni_err_context(err, "%s: not a sound package", name);

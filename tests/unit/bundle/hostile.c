@@ -283,6 +283,46 @@ static void spelled_otherwise(void **state)
 	assert_int_equal(install(state, &err), UNI_E_CORRUPT);
 }
 
+static int pass_start(void *user, const struct uni_package *package, struct uni_err *err)
+{
+	(void)user;
+	(void)package;
+	(void)err;
+	return 0;
+}
+
+static int fail_data(void *user, size_t index, const void *data, size_t size, struct uni_err *err)
+{
+	(void)index;
+	(void)data;
+	(void)size;
+	return uni_err_set(err, *(const int *)user, "no more");
+}
+
+/* What stops a reader is no fault of the package. */
+static void stopped_reader(void **state)
+{
+	static const int reasons[] = { UNI_E_CANCELLED, UNI_E_TIMEOUT, UNI_E_NOMEM, UNI_E_NOSPACE };
+	struct uni_buf json UNI_AUTO_BUF = UNI_BUF_INIT;
+
+	make_sound();
+	uni_package_json(&sound, &json);
+	struct item items[] = { file("package.json", 0644, json.data), file("a", 0644, "AAAA"),
+				file("b/c", 0755, "") };
+
+	write_archive(state, items, ITEMS);
+	for (size_t i = 0; i < UNI_COUNT(reasons); i++) {
+		int reason = reasons[i];
+		const struct uni_package_visitor visitor = { pass_start, fail_data, NULL, &reason };
+		struct uni_package *package = NULL;
+		struct uni_err err = UNI_ERR_INIT;
+		int fd UNI_AUTO_CLOSE = open(unit_path(state, "p"), O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(uni_package_read(&package, fd, "p", &visitor, &err), reason);
+		assert_string_equal(err.text, "p: no more");
+	}
+}
+
 int unit_hostile(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -290,6 +330,7 @@ int unit_hostile(void)
 		cmocka_unit_test_setup_teardown(cut_and_lengthened, unit_setup, unit_teardown),
 		cmocka_unit_test(bad_descriptions),
 		cmocka_unit_test_setup_teardown(spelled_otherwise, unit_setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(stopped_reader, unit_setup, unit_teardown),
 	};
 
 	return cmocka_run_group_tests_name("package: hostile", tests, NULL, NULL);
