@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include <uni/base/json.h>
+#include <uni/base/mapdigest.h>
 #include <uni/bundle/sbom.h>
 
 #include "spdx.h"
@@ -225,10 +226,17 @@ static int write_subjects(const struct bill *bill, struct uni_buf *out, struct u
 		const char *name = uni_json_text(uni_json_get(one, "name"));
 		const char *text = uni_json_text(uni_json_get(one, "digest"));
 		struct uni_digest digest;
-		if (name == NULL || text == NULL || !uni_digest_parse(text, &digest))
+		bool mapped;
+		if (name == NULL || text == NULL ||
+		    !uni_content_digest_parse(text, &digest, &mapped))
 			return uni_err_set(err, UNI_E_PARSE, "an artifact without name or digest");
 		spdx_text(out, i != 0 ? ",\n  {\"name\": " : "\n  {\"name\": ", name);
-		spdx_hex(out, ", \"digest\": {\"sha256\": ", &digest);
+		/* A sparse one's is of another kind, which nobody may take for SHA-256 of its
+		 * bytes. */
+		spdx_hex(out,
+			 mapped ? ", \"digest\": {\"uniMapSha256\": "
+				: ", \"digest\": {\"sha256\": ",
+			 &digest);
 		uni_buf_puts(out, "}}");
 	}
 	return 0;

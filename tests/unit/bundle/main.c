@@ -71,5 +71,5 @@ char *unit_pack(void **state, const char *out, struct uni_digest *digest)
 
 int main(void)
 {
-	return unit_chunks() + unit_form() + unit_hostile() + unit_store();
+	return unit_chunks() + unit_form() + unit_hostile() + unit_sbom() + unit_store();
 }

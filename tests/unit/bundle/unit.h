@@ -17,6 +17,7 @@
 int unit_chunks(void);
 int unit_form(void);
 int unit_hostile(void);
+int unit_sbom(void);
 int unit_store(void);
 
 int unit_setup(void **state); /* *state: path of a fresh folder */
