@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-enum { DISK_ITEM = 4 };
+enum { DISK_ITEM = 4, NETWORK_ITEM = 5 };
 
 struct ova {
 	const struct uni_form_machine *machine;
@@ -21,32 +21,57 @@ struct ova {
 	struct uni_tar_writer *tar;
 };
 
-/* One device; what is in `head` and `tail` keeps the elements in the order of their names, as the
- * schema wants them. */
-static void put_item(struct uni_buf *out, const char *head, const char *name, unsigned id,
-		     const char *middle, unsigned type, const char *tail)
+/* One device. What is its own stands where the order of the elements' names has it, as the schema
+ * wants them: in front of all, in front of the type, behind all. "": nothing. */
+struct item {
+	unsigned id, type;
+	const char *name;
+	const char *head, *middle, *tail;
+};
+
+static void put_item(struct uni_buf *out, const struct item *item)
 {
 	uni_buf_printf(out,
 		       "      <Item>\n%s        <rasd:ElementName>%s</rasd:ElementName>\n%s"
 		       "        <rasd:InstanceID>%u</rasd:InstanceID>\n"
 		       "%s        <rasd:ResourceType>%u</rasd:ResourceType>\n%s      </Item>\n",
-		       head, name,
-		       id == DISK_ITEM
+		       item->head, item->name,
+		       item->id == DISK_ITEM
 			       ? "        <rasd:HostResource>ovf:/disk/disk1</rasd:HostResource>\n"
 			       : "",
-		       id, middle, type, tail);
+		       item->id, item->middle, item->type, item->tail);
 }
 
-static void put_hardware(const struct ova *ova, struct uni_buf *out)
+static void put_items(const struct ova *ova, struct uni_buf *out)
 {
-	const char *unit = "        <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n";
 	char *processors UNI_AUTO_FREE =
 		uni_asprintf("        <rasd:VirtualQuantity>%u</rasd:VirtualQuantity>\n",
 			     ova->machine->processors);
 	char *memory UNI_AUTO_FREE =
 		uni_asprintf("        <rasd:VirtualQuantity>%" PRIu64 "</rasd:VirtualQuantity>\n",
 			     (ova->machine->memory + (1 << 20) - 1) >> 20);
+	const struct item items[] = {
+		{ 1, 3, "Processors", "", "", processors },
+		{ 2, 4, "Memory",
+		  "        <rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>\n", "",
+		  memory },
+		{ 3, 20, "SATA controller", "",
+		  "        <rasd:ResourceSubType>AHCI</rasd:ResourceSubType>\n", "" },
+		{ DISK_ITEM, 17, "Disk", "        <rasd:AddressOnParent>0</rasd:AddressOnParent>\n",
+		  "        <rasd:Parent>3</rasd:Parent>\n", "" },
+		{ NETWORK_ITEM, 10, "Network",
+		  "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n"
+		  "        <rasd:Connection>network</rasd:Connection>\n",
+		  "        <rasd:ResourceSubType>E1000</rasd:ResourceSubType>\n", "" },
+	};
 
+	for (size_t i = 0; i < UNI_COUNT(items); i++)
+		if (items[i].id != NETWORK_ITEM || ova->machine->network)
+			put_item(out, &items[i]);
+}
+
+static void put_hardware(const struct ova *ova, struct uni_buf *out)
+{
 	uni_buf_puts(
 		out,
 		"    <VirtualHardwareSection>\n      <Info>What it runs on</Info>\n"
@@ -57,18 +82,7 @@ static void put_hardware(const struct ova *ova, struct uni_buf *out)
 	uni_buf_puts(out, "</vssd:VirtualSystemIdentifier>\n"
 			  "        <vssd:VirtualSystemType>vmx-10</vssd:VirtualSystemType>\n"
 			  "      </System>\n");
-	put_item(out, "", "Processors", 1, "", 3, processors);
-	put_item(out, unit, "Memory", 2, "", 4, memory);
-	put_item(out, "", "SATA controller", 3,
-		 "        <rasd:ResourceSubType>AHCI</rasd:ResourceSubType>\n", 20, "");
-	put_item(out, "        <rasd:AddressOnParent>0</rasd:AddressOnParent>\n", "Disk", DISK_ITEM,
-		 "        <rasd:Parent>3</rasd:Parent>\n", 17, "");
-	if (ova->machine->network)
-		put_item(out,
-			 "        <rasd:AutomaticAllocation>true</rasd:AutomaticAllocation>\n"
-			 "        <rasd:Connection>network</rasd:Connection>\n",
-			 "Network", 5,
-			 "        <rasd:ResourceSubType>E1000</rasd:ResourceSubType>\n", 10, "");
+	put_items(ova, out);
 	uni_buf_puts(out, "    </VirtualHardwareSection>\n");
 }
 
