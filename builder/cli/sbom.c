@@ -105,7 +105,5 @@ int cli_sbom_write(struct uni_store *store, const char *image, enum uni_sbom_for
 	const struct uni_sbom_lookup lookup = { .fn = look_up, .user = store };
 	int rc = read_manifest(image, &manifest, &name, err);
 
-	return rc == 0 ? uni_sbom_write(form, name, uni_buf_text(&manifest), manifest.size, &lookup,
-					out, err)
-		       : rc;
+	return rc == 0 ? uni_sbom_write(form, name, &manifest, &lookup, out, err) : rc;
 }

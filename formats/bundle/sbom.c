@@ -268,14 +268,15 @@ static int write_provenance(const struct bill *bill, struct uni_buf *out, struct
 	return 0;
 }
 
-int uni_sbom_write(enum uni_sbom_form form, const char *name, const char *manifest, size_t size,
+int uni_sbom_write(enum uni_sbom_form form, const char *name, const struct uni_buf *manifest,
 		   const struct uni_sbom_lookup *lookup, struct uni_buf *out, struct uni_err *err)
 {
 	struct uni_json *json UNI_AUTO(uni_json) = NULL;
-	int rc = uni_json_parse(&json, name, manifest, size, err);
+	const char *text = uni_buf_text(manifest);
+	int rc = uni_json_parse(&json, name, text, manifest->size, err);
 	if (rc != 0)
 		return rc;
-	struct bill bill = { .manifest = json, .digest = uni_digest_of(manifest, size) };
+	struct bill bill = { .manifest = json, .digest = uni_digest_of(text, manifest->size) };
 	rc = read_bill(&bill, lookup, err);
 	if (rc == 0 && form == UNI_SBOM_SPDX)
 		write_spdx(&bill, out);

@@ -19,11 +19,12 @@ static const char manifest[] =
 static void sparse_artifact(void **state)
 {
 	struct uni_buf out UNI_AUTO_BUF = UNI_BUF_INIT;
+	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	struct uni_err err = UNI_ERR_INIT;
 
 	(void)state;
-	if (uni_sbom_write(UNI_SBOM_PROVENANCE, "m", manifest, strlen(manifest), NULL, &out,
-			   &err) != 0)
+	uni_buf_puts(&text, manifest);
+	if (uni_sbom_write(UNI_SBOM_PROVENANCE, "m", &text, NULL, &out, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_non_null(strstr(out.data, "{\"name\": \"i.elf\", \"digest\": {\"sha256\": \"" HEX));
 	assert_non_null(strstr(out.data,

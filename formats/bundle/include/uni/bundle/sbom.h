@@ -28,7 +28,7 @@ struct uni_sbom_lookup {
 };
 
 /* `name` is the manifest's, for messages. */
-int uni_sbom_write(enum uni_sbom_form form, const char *name, const char *manifest, size_t size,
+int uni_sbom_write(enum uni_sbom_form form, const char *name, const struct uni_buf *manifest,
 		   const struct uni_sbom_lookup *lookup, struct uni_buf *out, struct uni_err *err);
 
 #endif
