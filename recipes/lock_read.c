@@ -164,63 +164,64 @@ static void read_package(const struct lock_reader *r, const struct uni_toml_valu
 	free(package.path);
 }
 
-/* A name and a digest; false when that is not what it is. */
-static bool take_named(const struct lock_reader *r, const struct uni_toml_value *table,
-		       const char *what, struct uni_lock_named *named, const char **name)
+/* A kind of things that have a name and a digest. */
+struct named_kind {
+	const char *what;
+	bool (*is_name)(const char *name);
+	const char *otherwise; /* what is said of a name that is none */
+	const struct uni_lock_named *(*find)(const struct uni_lock_arch *arch, const char *name);
+	void (*put)(struct uni_lock *lock, const char *arch, const struct uni_lock_named *named);
+};
+
+static void read_named(const struct lock_reader *r, const struct uni_toml_value *table,
+		       const struct named_kind *kind)
 {
 	static const char *const known[] = { "name", "sha256" };
+	const char *name = take_text(r, table, kind->what, "name", true);
+	bool sound = check_keys(r, table, kind->what, known, UNI_COUNT(known));
+	struct uni_lock_named named;
 
-	*name = take_text(r, table, what, "name", true);
-	bool sound = check_keys(r, table, what, known, UNI_COUNT(known));
-
-	return take_digest(r, table, what, &named->digest) && sound && *name != NULL;
-}
-
-static void put_once(const struct lock_reader *r, const struct uni_toml_value *table,
-		     const char *what, const char *name, struct uni_lock_named *named,
-		     const struct uni_lock_named *before,
-		     void (*put)(struct uni_lock *, const char *, const struct uni_lock_named *))
-{
-	if (before != NULL) {
-		uni_diags_error(r->diags, r->name, table->pos, "%s \"%s\" is given twice", what,
-				name);
+	if (!take_digest(r, table, kind->what, &named.digest) || !sound || name == NULL)
+		return;
+	if (!kind->is_name(name)) {
+		complain(r, uni_toml_get(table, "name")->pos, kind->what, "name", kind->otherwise);
 		return;
 	}
-	named->name = uni_strdup(name);
-	put(r->lock, r->arch, named);
-	free(named->name);
+	if (kind->find(uni_lock_arch(r->lock, r->arch), name) != NULL) {
+		uni_diags_error(r->diags, r->name, table->pos, "%s \"%s\" is given twice",
+				kind->what, name);
+		return;
+	}
+	named.name = uni_strdup(name);
+	kind->put(r->lock, r->arch, &named);
+	free(named.name);
+}
+
+static bool is_image(const char *name)
+{
+	return uni_str_starts(name, "oci://") && strpbrk(name, "\n\r\t @#") == NULL;
 }
 
 static void read_image(const struct lock_reader *r, const struct uni_toml_value *table)
 {
-	struct uni_lock_named image = { .name = NULL };
-	const char *name;
+	static const struct named_kind image = { "image", is_image,
+						 "is not the address of an image", uni_lock_image,
+						 uni_lock_put_image };
 
-	if (!take_named(r, table, "image", &image, &name))
-		return;
-	if (!uni_str_starts(name, "oci://") || strpbrk(name, "\n\r\t @#") != NULL) {
-		complain(r, uni_toml_get(table, "name")->pos, "image", "name",
-			 "is not the address of an image");
-		return;
-	}
-	put_once(r, table, "image", name, &image,
-		 uni_lock_image(uni_lock_arch(r->lock, r->arch), name), uni_lock_put_image);
+	read_named(r, table, &image);
+}
+
+static bool is_tool(const char *name)
+{
+	return strlen(name) <= TOOL_MAX && strpbrk(name, "/\n\r\t") == NULL;
 }
 
 static void read_tool(const struct lock_reader *r, const struct uni_toml_value *table)
 {
-	struct uni_lock_named tool = { .name = NULL };
-	const char *name;
+	static const struct named_kind tool = { "tool", is_tool, "is not the name of a program",
+						uni_lock_tool, uni_lock_put_tool };
 
-	if (!take_named(r, table, "tool", &tool, &name))
-		return;
-	if (strlen(name) > TOOL_MAX || strpbrk(name, "/\n\r\t") != NULL) {
-		complain(r, uni_toml_get(table, "name")->pos, "tool", "name",
-			 "is not the name of a program");
-		return;
-	}
-	put_once(r, table, "tool", name, &tool,
-		 uni_lock_tool(uni_lock_arch(r->lock, r->arch), name), uni_lock_put_tool);
+	read_named(r, table, &tool);
 }
 
 static void read_list(const struct lock_reader *r, const struct uni_toml_value *list,
