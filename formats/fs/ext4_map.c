@@ -43,10 +43,16 @@ static void put_entry(uint8_t *to, uint32_t depth, const struct ext4_extent *e)
 	}
 }
 
+/* What of a level of the tree goes into one block. */
+struct level_part {
+	const struct ext4_extent *entries;
+	uint32_t count, depth;
+};
+
 /* One block of the tree; what stands for it a level higher goes into *up. */
-static int write_tree_block(struct ext4 *fs, const struct ext4_node *n, uint32_t depth,
-			    const struct ext4_extent *entries, uint32_t count,
-			    struct ext4_extent *up, struct uni_err *err)
+static int write_tree_block(struct ext4 *fs, const struct ext4_node *n,
+			    const struct level_part *part, struct ext4_extent *up,
+			    struct uni_err *err)
 {
 	const size_t tail = EXT4_BLOCK - sizeof(uint32_t);
 	uint8_t block[EXT4_BLOCK] = { 0 };
@@ -56,12 +62,12 @@ static int write_tree_block(struct ext4 *fs, const struct ext4_node *n, uint32_t
 
 	if (rc != 0)
 		return rc;
-	put_header(block, count, TREE_ENTRIES, depth);
-	for (uint32_t i = 0; i < count; i++)
-		put_entry(block + 12 + (size_t)i * 12, depth, &entries[i]);
+	put_header(block, part->count, TREE_ENTRIES, part->depth);
+	for (uint32_t i = 0; i < part->count; i++)
+		put_entry(block + 12 + (size_t)i * 12, part->depth, &part->entries[i]);
 	sum = ext4_sum(ext4_inode_seed(fs, n->ino), block, tail);
 	memcpy(block + tail, &sum, sizeof(sum));
-	*up = (struct ext4_extent){ .at = entries[0].at, .start = start };
+	*up = (struct ext4_extent){ .at = part->entries[0].at, .start = start };
 	return ext4_put(fs, start, block, err);
 }
 
@@ -77,9 +83,13 @@ static int map_extents(struct ext4 *fs, struct ext4_node *n, struct uni_err *err
 		uint32_t blocks = 0;
 
 		for (uint32_t at = 0; at < count; at += TREE_ENTRIES) {
-			uint32_t some = count - at < TREE_ENTRIES ? count - at : TREE_ENTRIES;
+			const struct level_part part = {
+				.entries = level + at,
+				.count = count - at < TREE_ENTRIES ? count - at : TREE_ENTRIES,
+				.depth = depth,
+			};
 			struct ext4_extent up;
-			int rc = write_tree_block(fs, n, depth, level + at, some, &up, err);
+			int rc = write_tree_block(fs, n, &part, &up, err);
 
 			if (rc != 0)
 				return rc;

@@ -308,11 +308,17 @@ const char *uni_elf_machine_name(uint16_t machine)
 	return other;
 }
 
-/* Looks for a note in one PT_NOTE segment that was read into memory. */
-static bool find_note(const uint8_t *notes, size_t size, size_t align, const char *owner,
-		      uint32_t type, size_t *offset, size_t *found)
+/* A note that is looked for, and where its content was found. */
+struct note {
+	const char *owner;
+	uint32_t type;
+	size_t offset, size;
+};
+
+/* In one PT_NOTE segment that was read into memory. */
+static bool find_note(const uint8_t *notes, size_t size, size_t align, struct note *note)
 {
-	size_t owner_size = strlen(owner) + 1;
+	size_t owner_size = strlen(note->owner) + 1;
 	size_t at = 0;
 
 	while (size - at >= sizeof(Elf64_Nhdr)) {
@@ -327,10 +333,10 @@ static bool find_note(const uint8_t *notes, size_t size, size_t align, const cha
 		desc = (name + n.n_namesz + align - 1) / align * align;
 		if (desc > size || n.n_descsz > size - desc)
 			return false;
-		if (n.n_type == type && n.n_namesz == owner_size &&
-		    memcmp(notes + name, owner, owner_size) == 0) {
-			*offset = desc;
-			*found = n.n_descsz;
+		if (n.n_type == note->type && n.n_namesz == owner_size &&
+		    memcmp(notes + name, note->owner, owner_size) == 0) {
+			note->offset = desc;
+			note->size = n.n_descsz;
 			return true;
 		}
 		at = (desc + n.n_descsz + align - 1) / align * align;
@@ -343,11 +349,11 @@ static bool find_note(const uint8_t *notes, size_t size, size_t align, const cha
 int uni_elf_note(const struct uni_elf *elf, const char *owner, uint32_t type, uint64_t *offset,
 		 uint64_t *size, struct uni_err *err)
 {
+	struct note note = { .owner = owner, .type = type };
+
 	for (size_t i = 0; i < elf->segment_count; i++) {
 		const struct uni_elf_segment *s = &elf->segments[i];
 		UNI_AUTO_FREE uint8_t *notes = NULL;
-		size_t at;
-		size_t found;
 		int rc;
 
 		if (s->type != PT_NOTE || s->filesz == 0)
@@ -358,10 +364,9 @@ int uni_elf_note(const struct uni_elf *elf, const char *owner, uint32_t type, ui
 		rc = read_at(elf, s->offset, notes, (size_t)s->filesz, "notes", err);
 		if (rc != 0)
 			return rc;
-		if (find_note(notes, (size_t)s->filesz, s->align == 8 ? 8 : 4, owner, type, &at,
-			      &found)) {
-			*offset = s->offset + at;
-			*size = found;
+		if (find_note(notes, (size_t)s->filesz, s->align == 8 ? 8 : 4, &note)) {
+			*offset = s->offset + note.offset;
+			*size = note.size;
 			return 0;
 		}
 	}
