@@ -33,5 +33,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)uni_kernel_split(fd, 0, size, "fuzz", &image, &err);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	(void)uni_elf_check_object(path, "fuzz", &err);
+	(void)uni_elf_check_members(path, "fuzz", &err);
 	return 0;
 }

@@ -1,4 +1,6 @@
 /* ELF files: what runs, what is refused and why, and damage. */
+#include <elf.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <uni/base/file.h>
@@ -158,6 +160,47 @@ static void run(const char *const *argv, const char *cwd)
 		fail_msg("%s", err.text);
 }
 
+/* Writes the file again with one number of it changed, looks at it, and puts it back. */
+static void expect_damage(const char *path, struct uni_buf *file, size_t at, const char *words)
+{
+	const char kept = file->data[at];
+
+	file->data[at] = 0x7f;
+	assert_int_equal(uni_file_write(path, file->data, file->size, 0644, &err), 0);
+	assert_int_equal(uni_elf_check_members(path, "input", &err), UNI_E_CORRUPT);
+	assert_non_null(strstr(err.text, words));
+	file->data[at] = kept;
+	assert_int_equal(uni_file_write(path, file->data, file->size, 0644, &err), 0);
+	assert_int_equal(uni_elf_check_members(path, "input", &err), 0);
+}
+
+/* Every end that comes too early is seen, wherever it comes; and places that lead out of the file.
+ */
+static void expect_damages(const char *object_path, const char *archive_path)
+{
+	UNI_AUTO_BUF struct uni_buf object = UNI_BUF_INIT, archive = UNI_BUF_INIT;
+	uint64_t table;
+
+	assert_int_equal(uni_file_read(object_path, 1 << 20, &object, &err), 0);
+	assert_int_equal(uni_file_read(archive_path, 1 << 20, &archive, &err), 0);
+	memcpy(&table, object.data + offsetof(Elf64_Ehdr, e_shoff), sizeof(table));
+	for (size_t size = 0; size < object.size; size++) {
+		assert_int_equal(uni_file_write(object_path, object.data, size, 0644, &err), 0);
+		assert_int_not_equal(uni_elf_check_object(object_path, "input", &err), 0);
+	}
+	expect_damage(object_path, &object, offsetof(Elf64_Ehdr, e_shoff) + 4, "headers are cut");
+	expect_damage(object_path, &object,
+		      table + sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_offset) + 4,
+		      "reaches behind its end");
+	for (size_t size = archive.size - 64; size < archive.size; size++) {
+		assert_int_equal(uni_file_write(archive_path, archive.data, size, 0644, &err), 0);
+		assert_int_equal(uni_elf_check_members(archive_path, "input", &err), UNI_E_CORRUPT);
+	}
+	expect_damage(archive_path, &archive,
+		      archive.size - object.size + offsetof(Elf64_Ehdr, e_shoff) + 4,
+		      "input(a.o): is a damaged");
+}
+
 /* Real objects and an archive, as the assembler and ar make them. */
 void test_elf_objects(void **state)
 {
@@ -184,6 +227,7 @@ void test_elf_objects(void **state)
 	run(ar, dir);
 	assert_int_equal(uni_elf_check_object(object_path, "input", &err), 0);
 	assert_int_equal(uni_elf_check_object(archive_path, "input", &err), 0);
+	expect_damages(object_path, archive_path);
 	assert_int_equal(uni_elf_check_object(asm_path, "input", &err), UNI_E_UNSUPPORTED);
 	assert_int_equal(uni_elf_check_object("/bin/true", "input", &err), UNI_E_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "not an object"));

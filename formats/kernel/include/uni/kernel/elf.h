@@ -83,8 +83,10 @@ int uni_elf_dynamic_symbols(const struct uni_elf *elf, uni_elf_symbol_fn *fn, vo
  * interpreter needs its libraries besides: uni/kernel/libraries.h.
  */
 int uni_elf_check_program(const struct uni_elf *elf, struct uni_err *err);
-/* Whether a file is an x86-64 relocatable object, or an archive of such. `path` is opened,
- * `name` is for messages. */
+/* Whether a file is an x86-64 relocatable object that is whole, or an archive whose first object is
+ * such a one: by headers alone. `path` is opened, `name` is for messages. */
 int uni_elf_check_object(const char *path, const char *name, struct uni_err *err);
+/* The same, and an archive has its end and no damaged member, which takes some reads for each. */
+int uni_elf_check_members(const char *path, const char *name, struct uni_err *err);
 
 #endif
