@@ -59,6 +59,14 @@ void model_outputs(struct model *m);
 /* model_test.c; behind all others */
 void model_tests(struct model *m);
 
+/* model_prune.c: leaves out what has errors, so that the rest can be looked at. */
+void model_prune(struct model *m);
+
+/* recipe.c: what they own. */
+void recipe_free_input(struct uni_recipe_input *input);
+void recipe_free_file(struct uni_recipe_file *file);
+void recipe_free_volume(struct uni_recipe_volume *volume);
+
 /* model_input.c. `label` names the key in findings: "volume \"content\": source". */
 enum { INPUT_REGULAR = 1, INPUT_FOLDER = 2 };
 void model_input(struct model *m, const char *label, const struct uni_toml_value *value,

@@ -193,8 +193,8 @@ static void split_image(struct model *m, const char *label, unsigned kinds,
 	check_file(m, label, place, INPUT_REGULAR | INPUT_FOLDER, input);
 }
 
-void model_input_text(struct model *m, const char *label, const char *text, struct uni_pos pos,
-		      unsigned kinds, struct uni_recipe_input *out)
+static void read_input(struct model *m, const char *label, const char *text, struct uni_pos pos,
+		       unsigned kinds, struct uni_recipe_input *out)
 {
 	out->text = uni_strdup(text);
 	out->pos = pos;
@@ -214,6 +214,15 @@ void model_input_text(struct model *m, const char *label, const char *text, stru
 	out->path = strcmp(m->recipe->dir, ".") == 0 ? uni_strdup(text)
 						     : uni_path_join(m->recipe->dir, text);
 	check_file(m, label, text, kinds, out);
+}
+
+void model_input_text(struct model *m, const char *label, const char *text, struct uni_pos pos,
+		      unsigned kinds, struct uni_recipe_input *out)
+{
+	size_t before = m->context.diags->errors;
+
+	read_input(m, label, text, pos, kinds, out);
+	out->bad = m->context.diags->errors != before;
 }
 
 void model_input(struct model *m, const char *label, const struct uni_toml_value *value,

@@ -58,10 +58,20 @@ static void check_file_content(struct model *m, const struct uni_toml_value *tab
 				    "%s: a link has no %s", label, not_of_links[i]);
 }
 
+/* Whether something of a table was read as if it were not there. */
+static bool has_bad_key(const struct uni_toml_value *table, const struct schema_table *schema)
+{
+	for (const struct uni_toml_value *v = table->list.first; v != NULL; v = v->next)
+		if ((v->flags & SCHEMA_BAD) != 0 && schema_find(schema, v->key) != NULL)
+			return true;
+	return false;
+}
+
 static void build_file(struct model *m, const struct uni_toml_value *table,
 		       struct uni_recipe_file *file)
 {
 	const struct uni_toml_value *text = model_get(table, "text");
+	size_t before = m->context.diags->errors;
 	char label[LABEL_MAX];
 
 	file->path = model_string(table, "path");
@@ -82,6 +92,8 @@ static void build_file(struct model *m, const struct uni_toml_value *table,
 		model_error(m, file->pos, "%s: link is empty", label);
 	if (file->path != NULL && strcmp(file->path, "/") == 0)
 		model_error(m, file->pos, "%s: path is the root folder", label);
+	file->bad = file->path == NULL || m->context.diags->errors != before ||
+		    has_bad_key(table, model_schema("file"));
 }
 
 static int compare_files(const void *a, const void *b)
@@ -326,6 +338,7 @@ static void build_format(struct model *m, const struct uni_toml_value *table,
 static void build_volume(struct model *m, const struct uni_toml_value *table,
 			 struct uni_recipe_volume *volume)
 {
+	size_t before = m->context.diags->errors;
 	char label[LABEL_MAX];
 
 	volume->pos = table->pos;
@@ -350,6 +363,9 @@ static void build_volume(struct model *m, const struct uni_toml_value *table,
 			    label_volume(volume, "", label));
 		model_hint(m, "the root file system is made of [[file]] tables");
 	}
+	volume->bad = volume->name == NULL || volume->mount == NULL ||
+		      m->context.diags->errors != before ||
+		      has_bad_key(table, model_schema("volume"));
 }
 
 void model_volumes(struct model *m)

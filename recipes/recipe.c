@@ -35,17 +35,18 @@ static struct uni_recipe *new_recipe(const char *path, const char *text, size_t 
 	return recipe;
 }
 
-/* Adds all findings. */
-static void check_and_build(struct model *m, struct uni_toml_value *root)
+/* Adds all findings; false: there is no such recipe. */
+static bool check_and_build(struct model *m, struct uni_toml_value *root)
 {
 	m->root = root;
 	if (m->options->variant != NULL &&
 	    !schema_merge_variant(&m->context, root, m->options->variant))
-		return;
+		return false;
 	schema_check_required(&m->context, root);
 	find_real_dir(m);
 	model_build(m);
 	free(m->real_dir);
+	return true;
 }
 
 int uni_recipe_parse(struct uni_recipe **out, const char *path, const char *text, size_t size,
@@ -57,6 +58,7 @@ int uni_recipe_parse(struct uni_recipe **out, const char *path, const char *text
 	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = NULL;
 	struct model m = { .context = { path, diags }, .options = options ? options : &none };
 	size_t errors = diags->errors;
+	bool built = false;
 	int code;
 
 	*out = NULL;
@@ -64,14 +66,18 @@ int uni_recipe_parse(struct uni_recipe **out, const char *path, const char *text
 	schema_check(&m.context, uni_toml_root(toml));
 	if (code == 0) {
 		recipe = m.recipe = new_recipe(path, text, size, m.options);
-		check_and_build(&m, uni_toml_root(toml));
+		built = check_and_build(&m, uni_toml_root(toml));
 	}
 	uni_diags_sort(diags);
 	if (diags->errors != errors)
-		return uni_diags_err(diags, code != 0 ? code : UNI_E_INVAL, err);
+		code = uni_diags_err(diags, code != 0 ? code : UNI_E_INVAL, err);
+	if (code != 0 && (!built || !m.options->partial))
+		return code;
+	if (code != 0)
+		model_prune(&m);
 	*out = recipe;
 	recipe = NULL;
-	return 0;
+	return code;
 }
 
 int uni_recipe_load(struct uni_recipe **out, const char *path,
@@ -169,7 +175,7 @@ const char *uni_recipe_format_name(enum uni_config_fs format)
 	return "unknown";
 }
 
-static void free_input(struct uni_recipe_input *input)
+void recipe_free_input(struct uni_recipe_input *input)
 {
 	free(input->text);
 	free(input->path);
@@ -184,7 +190,7 @@ static void free_input(struct uni_recipe_input *input)
 static void free_inputs(struct uni_recipe_inputs *inputs)
 {
 	for (size_t i = 0; i < inputs->count; i++)
-		free_input(&inputs->items[i]);
+		recipe_free_input(&inputs->items[i]);
 	free(inputs->items);
 }
 
@@ -211,7 +217,7 @@ static void free_app(struct uni_recipe_app *app)
 	free_texts(&app->cflags);
 	free_inputs(&app->objects);
 	free_inputs(&app->libraries);
-	free_input(&app->program);
+	recipe_free_input(&app->program);
 	free(app->path);
 	free_texts(&app->args);
 	free_env(app->env, app->env_count);
@@ -227,26 +233,34 @@ static void free_config(struct uni_recipe_config *config)
 	free(config->runtime);
 }
 
+void recipe_free_file(struct uni_recipe_file *file)
+{
+	free(file->path);
+	recipe_free_input(&file->source);
+	free(file->text);
+	free(file->link);
+}
+
+void recipe_free_volume(struct uni_recipe_volume *volume)
+{
+	free(volume->name);
+	free(volume->mount);
+	recipe_free_input(&volume->source);
+	free_texts(&volume->allow_secret);
+}
+
 static void free_mounts(struct uni_recipe *recipe)
 {
-	for (size_t i = 0; i < recipe->file_count; i++) {
-		free(recipe->files[i].path);
-		free_input(&recipe->files[i].source);
-		free(recipe->files[i].text);
-		free(recipe->files[i].link);
-	}
+	for (size_t i = 0; i < recipe->file_count; i++)
+		recipe_free_file(&recipe->files[i]);
 	free(recipe->files);
 	for (size_t i = 0; i < recipe->secret_count; i++) {
 		free(recipe->secrets[i].name);
 		free(recipe->secrets[i].path);
 	}
 	free(recipe->secrets);
-	for (size_t i = 0; i < recipe->volume_count; i++) {
-		free(recipe->volumes[i].name);
-		free(recipe->volumes[i].mount);
-		free_input(&recipe->volumes[i].source);
-		free_texts(&recipe->volumes[i].allow_secret);
-	}
+	for (size_t i = 0; i < recipe->volume_count; i++)
+		recipe_free_volume(&recipe->volumes[i]);
 	free(recipe->volumes);
 }
 
@@ -262,7 +276,7 @@ static void free_step(struct uni_recipe_step *step)
 	}
 	free(step->expect_headers);
 	free(step->host);
-	free_input(&step->ca);
+	recipe_free_input(&step->ca);
 	free(step->send);
 	free(step->name);
 	free(step->type);
@@ -303,14 +317,15 @@ void uni_recipe_free(struct uni_recipe *recipe)
 	free(recipe->image.version);
 	free(recipe->base.name);
 	free(recipe->base.range);
-	free_input(&recipe->base.path);
+	recipe_free_input(&recipe->base.path);
 	free_texts(&recipe->base.devices);
 	free_texts(&recipe->base.filesystems);
 	free_texts(&recipe->base.protocols);
 	free_app(&recipe->app);
-	free_input(&recipe->ca);
+	recipe_free_input(&recipe->ca);
 	free_config(&recipe->config);
 	free_mounts(recipe);
+	free_texts(&recipe->left_out);
 	for (size_t i = 0; i < recipe->output_count; i++) {
 		free(recipe->outputs[i].format);
 		free(recipe->outputs[i].variant);
@@ -318,8 +333,8 @@ void uni_recipe_free(struct uni_recipe *recipe)
 		free(recipe->outputs[i].folder);
 	}
 	free(recipe->outputs);
-	free_input(&recipe->boot.key);
-	free_input(&recipe->boot.certificate);
+	recipe_free_input(&recipe->boot.key);
+	recipe_free_input(&recipe->boot.certificate);
 	for (size_t i = 0; i < recipe->test_count; i++)
 		free_test(&recipe->tests[i]);
 	free(recipe->tests);

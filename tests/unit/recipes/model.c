@@ -283,6 +283,39 @@ static void first_error_is_told(void **state)
 	assert_string_equal(err.text, "dir/r.toml:1:1: [app] is missing (and 2 more)");
 }
 
+static void what_is_sound_can_be_had_alone(void **state)
+{
+	static const char text[] =
+		"[image]\nnaem = \"a\"\n[app]\nobjects = [\"a.o\", \"none.o\"]\n"
+		"[[volume]]\nname = \"a\"\nmount = \"/a\"\nsource = \"www\"\n"
+		"[[volume]]\nname = \"b\"\nmount = \"/b\"\nsource = \"none\"\n"
+		"[[volume]]\nname = \"c\"\nsource = \"www\"\n"
+		"[[volume]]\nname = \"d\"\nmount = \"/d\"\nsource = \"www\"\nsize = true\n"
+		"[[file]]\npath = \"/x\"\n"
+		"[[file]]\npath = \"/y\"\ntext = \"y\"\n";
+	static const char *const left_out[] = { "/x", "/b", "/", "/d" };
+	const struct uni_recipe_options options = { .partial = true };
+	struct uni_diags diags UNI_AUTO_DIAGS = UNI_DIAGS_INIT;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) = NULL;
+
+	(void)state;
+	assert_int_equal(
+		uni_recipe_parse(&recipe, "r.toml", text, strlen(text), &options, &diags, &err),
+		UNI_E_INVAL);
+	assert_non_null(recipe);
+	assert_string_equal(recipe->image.name, "image");
+	assert_int_equal(recipe->app.objects.count, 1);
+	assert_string_equal(recipe->app.objects.items[0].text, "a.o");
+	assert_int_equal(recipe->file_count, 1);
+	assert_string_equal(recipe->files[0].path, "/y");
+	assert_int_equal(recipe->volume_count, 1);
+	assert_string_equal(recipe->volumes[0].name, "a");
+	assert_int_equal(recipe->left_out.count, UNI_COUNT(left_out));
+	for (size_t i = 0; i < UNI_COUNT(left_out); i++)
+		assert_string_equal(recipe->left_out.items[i].text, left_out[i]);
+}
+
 static void warnings_do_not_refuse(void **state)
 {
 	static const char text[] = "image.name = \"a\"\napp.program = \"server\"\n"
@@ -457,6 +490,7 @@ int unit_model(void)
 		cmocka_unit_test(files_are_loaded),
 		cmocka_unit_test(error_has_place),
 		cmocka_unit_test(first_error_is_told),
+		cmocka_unit_test(what_is_sound_can_be_had_alone),
 	};
 
 	return cmocka_run_group_tests_name("model", units, enter, leave);

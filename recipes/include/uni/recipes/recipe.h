@@ -70,6 +70,7 @@ struct uni_recipe_input {
 	struct uni_digest digest; /* HTTPS, IMAGE */
 	char *commit;		  /* GIT: 40 hex digits */
 	bool submodules;	  /* GIT: follow them; else they are an error */
+	bool bad;		  /* it has errors: never in a recipe that is given away */
 	struct uni_pos pos;
 };
 
@@ -164,6 +165,7 @@ struct uni_recipe_file {
 	uint32_t mode;	   /* permission bits; 0644 when absent */
 	bool runtime;	   /* may be given again at start */
 	bool allow_secret; /* it may be a private key */
+	bool bad;	   /* as an input's */
 	struct uni_pos pos;
 };
 
@@ -219,6 +221,7 @@ struct uni_recipe_volume {
 	bool has_key;
 	uint8_t key[32];	   /* Ed25519 public */
 	uint64_t least_generation; /* 1 when absent */
+	bool bad;		   /* as an input's */
 	struct uni_pos pos;
 };
 /* Whether it is a disk of its own beside the image instead of a partition: NAME.VOLUME.vol when it
@@ -378,6 +381,8 @@ struct uni_recipe {
 	struct uni_recipe_boot boot;
 	struct uni_recipe_test *tests; /* in the recipe's order */
 	size_t test_count;
+	/* Of a partial one: at and below these paths are files and volumes that it leaves out. */
+	struct uni_recipe_texts left_out;
 };
 
 /* Whether it asks for a network by itself. */
@@ -392,13 +397,16 @@ struct uni_recipe_options {
 	const char *variant; /* NULL: none */
 	bool allow_outside;  /* paths may leave the recipe's folder */
 	bool no_files;	     /* do not look whether files exist, nor where links lead */
+	/* A recipe with errors is given all the same, without the inputs, files and volumes that
+	 * have them: to look for more errors, and for nothing else. */
+	bool partial;
 };
 
 /*
  * Reads and checks the recipe at `path`. All findings go to `diags`, sorted; warnings too, on
  * success. On failure `*out` is NULL, the return value UNI_E_PARSE (not TOML), UNI_E_INVAL (a
  * recipe with errors), UNI_E_LIMIT or what reading the file gave (nothing is in `diags` then), and
- * `err` tells the first.
+ * `err` tells the first. Where a partial one is asked for, `*out` may be set on UNI_E_INVAL.
  */
 int uni_recipe_load(struct uni_recipe **out, const char *path,
 		    const struct uni_recipe_options *options, struct uni_diags *diags,
