@@ -143,11 +143,13 @@ static int make_kernel(struct making *m, struct image *image, struct uni_err *er
 	char *base_name UNI_AUTO_FREE = NULL;
 	struct uni_buf options = UNI_BUF_INIT;
 	const struct uni_base_kernel *kernel;
+	struct uni_pos pos;
 	unsigned version = 0;
-	int rc = uni_plan_kernel(m->in->recipe, m->in->base_words, image->place, &kernel, err);
+	int rc = uni_plan_kernel_at(m->in->recipe, m->in->base_words, image->place, &kernel, &pos,
+				    err);
 
 	if (rc != 0)
-		return uni_recipe_place(m->in->recipe, m->in->recipe->base.pos, err);
+		return uni_recipe_place(m->in->recipe, pos, err);
 	/* Which kind the base is of is not known here: all of them speak for the operation. */
 	for (const struct uni_kernel_kind *const *kind = uni_kernel_kinds; *kind != NULL; kind++)
 		version += (*kind)->version;

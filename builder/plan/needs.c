@@ -40,73 +40,126 @@ static const struct place places[] = {
 	  .networks = WORDS("virtio-net-pci", "virtio-net-mmio") },
 };
 
-static void add_words(struct uni_strv *list, const char *const *words)
+/* What is asked of a kernel, and where the recipe asks for each word first. */
+struct wishes {
+	struct uni_base_needs needs;
+	struct wish {
+		const char *word; /* borrowed */
+		struct uni_pos pos;
+	} * items;
+	size_t count, room;
+};
+
+static void wishes_clear(struct wishes *wishes)
 {
-	for (; *words != NULL; words++)
-		if (!uni_strv_has(list, *words))
-			uni_strv_add(list, *words);
+	uni_base_needs_clear(&wishes->needs);
+	free(wishes->items);
+}
+#define AUTO_WISHES __attribute__((cleanup(wishes_clear)))
+
+/* `list`: one of the needs'. */
+static void ask(struct wishes *wishes, struct uni_strv *list, const char *word, struct uni_pos pos)
+{
+	if (uni_strv_has(list, word))
+		return;
+	uni_strv_add(list, word);
+	UNI_PUSH_ROOM(wishes->items, wishes->count, wishes->room);
+	wishes->items[wishes->count++] = (struct wish){ .word = word, .pos = pos };
 }
 
-static void add_word(struct uni_strv *list, const char *word)
+static void ask_all(struct wishes *wishes, struct uni_strv *list, const char *const *words,
+		    struct uni_pos pos)
 {
-	add_words(list, WORDS(word));
+	for (; *words != NULL; words++)
+		ask(wishes, list, *words, pos);
+}
+
+static void ask_texts(struct wishes *wishes, struct uni_strv *list,
+		      const struct uni_recipe_texts *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		ask(wishes, list, texts->items[i].text, texts->items[i].pos);
 }
 
 /* Sockets of the Internet's protocols; without a network they reach the machine itself. */
-static bool wants_ip(const struct uni_recipe *recipe)
+static bool wants_ip(const struct uni_recipe *recipe, struct uni_pos *pos)
 {
+	if (uni_recipe_has_network(recipe)) {
+		*pos = recipe->config.networks.items[0].pos;
+		return true;
+	}
+	*pos = recipe->config.pos;
 	for (size_t i = 0; i < recipe->config.runtime_count; i++)
 		if (recipe->config.runtime[i] == UNI_CONFIG_NETWORK)
 			return true;
-	return uni_recipe_has_network(recipe);
+	return false;
 }
 
 /* Where nothing may be given at start, no way for it is needed. */
-static bool takes_more_at_start(const struct uni_recipe *recipe)
+static bool takes_more_at_start(const struct uni_recipe *recipe, struct uni_pos *pos)
 {
 	for (size_t i = 0; i < recipe->file_count; i++)
-		if (recipe->files[i].runtime)
+		if (recipe->files[i].runtime) {
+			*pos = recipe->files[i].pos;
 			return true;
+		}
+	*pos = recipe->secret_count != 0 ? recipe->secrets[0].pos : recipe->config.pos;
 	return recipe->config.runtime_count != 0 || recipe->secret_count != 0;
 }
 
-static void need_volumes(const struct uni_recipe *recipe, const struct place *place,
-			 struct uni_base_needs *needs)
+static void ask_for_volumes(const struct uni_recipe *recipe, const struct place *place,
+			    struct wishes *wishes)
 {
+	struct uni_base_needs *needs = &wishes->needs;
+
 	for (size_t i = 0; i < recipe->volume_count; i++) {
 		const struct uni_recipe_volume *volume = &recipe->volumes[i];
 
-		add_word(&needs->filesystems, uni_recipe_format_name(volume->format));
+		ask(wishes, &needs->filesystems, uni_recipe_format_name(volume->format),
+		    volume->pos);
 		if (volume->format == UNI_FS_TMPFS)
 			continue;
-		add_word(&needs->compressions, uni_recipe_compression_name(volume->compression));
+		ask(wishes, &needs->compressions, uni_recipe_compression_name(volume->compression),
+		    volume->pos);
 		if (!uni_recipe_in_elf(volume))
-			add_words(&needs->devices, place->disks);
+			ask_all(wishes, &needs->devices, place->disks, volume->pos);
 	}
 }
 
-static void needs_at(const struct uni_recipe *recipe, const struct place *place,
-		     struct uni_base_needs *needs)
+/* Where the recipe asks for the first of a place's forms. */
+static struct uni_pos form_pos(const struct uni_recipe *recipe, const struct place *place)
 {
-	*needs = (struct uni_base_needs){ .devices = { .items = NULL } };
-	add_words(&needs->devices, place->always);
-	need_volumes(recipe, place, needs);
-	if (wants_ip(recipe)) {
-		add_word(&needs->protocols, "ip");
-		add_words(&needs->devices, place->networks);
+	for (const char *const *form = place->forms; form != NULL && *form != NULL; form++) {
+		const struct uni_recipe_output *output = uni_recipe_output_find(recipe, *form);
+
+		if (output != NULL)
+			return output->pos;
 	}
-	if (takes_more_at_start(recipe))
-		add_word(&needs->devices, "smbios");
+	return (struct uni_pos){ 0 };
+}
+
+static void wishes_at(const struct uni_recipe *recipe, const struct place *place,
+		      struct wishes *wishes)
+{
+	struct uni_base_needs *needs = &wishes->needs;
+	struct uni_pos pos;
+
+	ask_all(wishes, &needs->devices, place->always, form_pos(recipe, place));
+	ask_for_volumes(recipe, place, wishes);
+	if (wants_ip(recipe, &pos)) {
+		ask(wishes, &needs->protocols, "ip", pos);
+		ask_all(wishes, &needs->devices, place->networks, pos);
+	}
+	if (takes_more_at_start(recipe, &pos))
+		ask(wishes, &needs->devices, "smbios", pos);
 	if (recipe->machine.processors > 1)
-		add_word(&needs->devices, "smp");
-	for (size_t i = 0; i < recipe->base.devices.count; i++)
-		add_word(&needs->devices, recipe->base.devices.items[i].text);
-	for (size_t i = 0; i < recipe->base.filesystems.count; i++)
-		add_word(&needs->filesystems, recipe->base.filesystems.items[i].text);
+		ask(wishes, &needs->devices, "smp", recipe->machine.pos);
+	ask_texts(wishes, &needs->devices, &recipe->base.devices);
+	ask_texts(wishes, &needs->filesystems, &recipe->base.filesystems);
 	if (recipe->base.filesystems.count != 0)
-		add_words(&needs->devices, place->disks);
-	for (size_t i = 0; i < recipe->base.protocols.count; i++)
-		add_word(&needs->protocols, recipe->base.protocols.items[i].text);
+		ask_all(wishes, &needs->devices, place->disks,
+			recipe->base.filesystems.items[0].pos);
+	ask_texts(wishes, &needs->protocols, &recipe->base.protocols);
 }
 
 static const struct place *place_of(const char *form)
@@ -129,16 +182,60 @@ static const struct place *place_named(const char *name)
 	return place;
 }
 
+static struct uni_pos wish_pos(const struct wishes *wishes, const char *word)
+{
+	size_t i = 0;
+
+	while (i < wishes->count && strcmp(wishes->items[i].word, word) != 0)
+		i++;
+	return i < wishes->count ? wishes->items[i].pos : (struct uni_pos){ 0 };
+}
+
+/* Who asks for what the kernels lack; the first place of these is the error's. */
+static void tell_wishes(const struct wishes *wishes, const struct uni_strv *lacking,
+			struct uni_pos *first, struct uni_err *err)
+{
+	UNI_AUTO_BUF struct uni_buf list = UNI_BUF_INIT;
+
+	for (size_t i = 0; i < lacking->count; i++) {
+		struct uni_pos pos = wish_pos(wishes, lacking->items[i]);
+
+		if (pos.line == 0)
+			continue;
+		uni_buf_printf(&list, "%s %u%s for %s", list.size == 0 ? "line" : ", line",
+			       pos.line, list.size == 0 ? " asks" : "", lacking->items[i]);
+		if (first->line == 0 || pos.line < first->line ||
+		    (pos.line == first->line && pos.column < first->column))
+			*first = pos;
+	}
+	if (list.size != 0)
+		(void)uni_err_hint(err, "%s: leave something out, or take another base", list.data);
+}
+
+int uni_plan_kernel_at(const struct uni_recipe *recipe, const struct uni_base *base,
+		       const char *place, const struct uni_base_kernel **kernel,
+		       struct uni_pos *pos, struct uni_err *err)
+{
+	AUTO_WISHES struct wishes wishes = { .count = 0 };
+	UNI_AUTO_STRV struct uni_strv lacking = { .items = NULL };
+	int rc;
+
+	*pos = (struct uni_pos){ 0 };
+	wishes_at(recipe, place_named(place), &wishes);
+	rc = uni_base_choose(base, &wishes.needs, kernel, &lacking, err);
+	if (rc != 0)
+		tell_wishes(&wishes, &lacking, pos, err);
+	if (pos->line == 0)
+		*pos = recipe->base.pos;
+	return rc;
+}
+
 int uni_plan_kernel(const struct uni_recipe *recipe, const struct uni_base *base, const char *place,
 		    const struct uni_base_kernel **kernel, struct uni_err *err)
 {
-	struct uni_base_needs needs;
-	int rc;
+	struct uni_pos ignored;
 
-	needs_at(recipe, place_named(place), &needs);
-	rc = uni_base_choose(base, &needs, kernel, err);
-	uni_base_needs_clear(&needs);
-	return rc;
+	return uni_plan_kernel_at(recipe, base, place, kernel, &ignored, err);
 }
 
 const char *uni_plan_place(const struct uni_recipe *recipe, const struct uni_base *base,

@@ -126,7 +126,8 @@ static const char *lacks(const struct uni_base_kernel *kernel, const struct uni_
 }
 
 int uni_base_choose(const struct uni_base *base, const struct uni_base_needs *needs,
-		    const struct uni_base_kernel **kernel, struct uni_err *err)
+		    const struct uni_base_kernel **kernel, struct uni_strv *lacking,
+		    struct uni_err *err)
 {
 	UNI_AUTO_BUF struct uni_buf why = UNI_BUF_INIT;
 
@@ -137,6 +138,8 @@ int uni_base_choose(const struct uni_base *base, const struct uni_base_needs *ne
 		*kernel = &base->kernels[i];
 		if (word == NULL)
 			return 0;
+		if (!uni_strv_has(lacking, word))
+			uni_strv_add(lacking, word);
 		uni_buf_printf(&why, "%s%s has no %s %s", i != 0 ? ", " : "", base->kernels[i].name,
 			       what, word);
 	}

@@ -435,6 +435,7 @@ int main(void)
 		cmocka_unit_test(forms_of_other_places_have_kernels_of_their_own),
 		cmocka_unit_test(what_is_asked_for_by_name_is_there),
 		cmocka_unit_test(a_base_with_one_kernel_gives_that),
+		cmocka_unit_test(what_no_kernel_has_together_has_its_place),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -143,3 +143,28 @@ void a_base_with_one_kernel_gives_that(void **state)
 	assert_string_equal(chosen->file.member, "k.elf");
 	assert_int_equal(uni_base_need_filesystem(base, "squashfs", NULL, &err), UNI_E_UNSUPPORTED);
 }
+
+/* Two kernels, each without what the other has; the place is the first that asks. */
+void what_no_kernel_has_together_has_its_place(void **state)
+{
+	static const char text[] = HEAD TAIL VOLUMES KERNEL("net", NET, "", "", "\"ip\"");
+	struct uni_recipe *recipe UNI_AUTO(uni_recipe) =
+		parse(RECIPE "[config]\nnetwork = \"dhcp\"\n" VOLUME "source = \"v\"\n", NULL);
+	struct uni_base *base UNI_AUTO(uni_base) = read_base(text);
+	const struct uni_base_kernel *chosen;
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_pos pos;
+
+	(void)state;
+	assert_int_equal(uni_plan_kernel_at(recipe, base, "", &chosen, &pos, &err),
+			 UNI_E_UNSUPPORTED);
+	assert_null(chosen);
+	assert_int_equal(pos.line, 6);
+	assert_int_equal(pos.column, 11);
+	assert_string_equal(err.text,
+			    "no kernel of base b 1.0.0 can do all that is wanted: volumes "
+			    "has no driver virtio-net-pci, net has no driver "
+			    "virtio-blk-pci");
+	assert_string_equal(err.hint, "line 6 asks for virtio-net-pci, line 7 for virtio-blk-pci: "
+				      "leave something out, or take another base");
+}

@@ -97,6 +97,11 @@ const char *uni_plan_place(const struct uni_recipe *recipe, const struct uni_bas
 /* The kernel that an image takes for a place. */
 int uni_plan_kernel(const struct uni_recipe *recipe, const struct uni_base *base, const char *place,
 		    const struct uni_base_kernel **kernel, struct uni_err *err);
+/* The same; when there is none, `pos` is where the recipe first asks for something of that which no
+ * kernel has together. */
+int uni_plan_kernel_at(const struct uni_recipe *recipe, const struct uni_base *base,
+		       const char *place, const struct uni_base_kernel **kernel,
+		       struct uni_pos *pos, struct uni_err *err);
 /* The place of a step "kernel", "box" or "esp" by its name. */
 const char *uni_plan_step_place(const char *id);
 

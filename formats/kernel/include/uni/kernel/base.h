@@ -102,9 +102,11 @@ int uni_base_need_config(const struct uni_base *base, uint32_t version, struct u
 /*
  * The first kernel, which is the smallest, that can do all of it. What none of the base's kernels
  * can do is not asked of this one: the functions above say so where it matters. UNI_E_UNSUPPORTED
- * when each lacks something that another one has.
+ * when each lacks something that another one has; `lacking` gets a word for each kernel that was
+ * passed over, once, on success too.
  */
 int uni_base_choose(const struct uni_base *base, const struct uni_base_needs *needs,
-		    const struct uni_base_kernel **kernel, struct uni_err *err);
+		    const struct uni_base_kernel **kernel, struct uni_strv *lacking,
+		    struct uni_err *err);
 
 #endif
