@@ -65,7 +65,12 @@ const struct cli_command cli_cmd_check = {
 	.name = "check",
 	.arguments = "[RECIPE]",
 	.summary = "Find everything that is wrong with a recipe, without building",
-	.text = "Without RECIPE it is recipe.toml in the working folder.",
+	.text = "Everything is told at once: what is wrong with the recipe, with its inputs on "
+		"this\n"
+		"machine and in packages, and what its base cannot do. Nothing is compiled, and "
+		"no\n"
+		"volume is written.\n"
+		"Without RECIPE it is recipe.toml in the working folder.",
 	.options = options,
 	.most = 1,
 	.examples = examples,

@@ -150,28 +150,24 @@ int base_kernel(struct build *b, const struct uni_step *step, const struct uni_b
 
 /* --- what the recipe wants of it --- */
 
-void base_complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
+/* The first speaks for all where there is none. */
+static bool need_any_device(const struct uni_base *base, const char *const *devices, size_t count,
+			    struct uni_err *err)
 {
-	uni_diags_error(b->diags, b->recipe->path, pos, "%s", why->text);
-	if (why->hint[0] != '\0')
-		uni_diags_hint(b->diags, "%s", why->hint);
-}
-
-static bool need_any_device(const struct uni_base *base, struct uni_err *err)
-{
-	static const char *const disks[] = { "virtio-blk-pci", "virtio-blk-mmio",
-					     "nvme",	       "virtio-scsi-pci",
-					     "ahci",	       "xen-blkfront" };
 	struct uni_err ignored = UNI_ERR_INIT;
 
-	for (size_t i = 1; i < UNI_COUNT(disks); i++)
-		if (uni_base_need_device(base, disks[i], &ignored) == 0)
+	for (size_t i = 1; i < count; i++)
+		if (uni_base_need_device(base, devices[i], &ignored) == 0)
 			return true;
-	return uni_base_need_device(base, disks[0], err) == 0;
+	return uni_base_need_device(base, devices[0], err) == 0;
 }
 
 static void check_volumes(struct build *b, const struct uni_base *base)
 {
+	static const char *const disks[] = { "virtio-blk-pci", "virtio-blk-mmio",
+					     "nvme",	       "virtio-scsi-pci",
+					     "ahci",	       "xen-blkfront" };
+
 	for (size_t i = 0; i < b->recipe->volume_count; i++) {
 		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
 		struct uni_err why = UNI_ERR_INIT;
@@ -183,9 +179,10 @@ static void check_volumes(struct build *b, const struct uni_base *base)
 
 		if (uni_base_need_filesystem(base, uni_recipe_format_name(volume->format),
 					     compression, &why) != 0)
-			base_complain(b, volume->pos, &why);
-		else if (!tmpfs && !uni_recipe_in_elf(volume) && !need_any_device(base, &why))
-			base_complain(b, volume->pos, &why);
+			complain_at(b, volume->pos, &why);
+		else if (!tmpfs && !uni_recipe_in_elf(volume) &&
+			 !need_any_device(base, disks, UNI_COUNT(disks), &why))
+			complain_at(b, volume->pos, &why);
 	}
 }
 
@@ -198,21 +195,45 @@ static void check_asked(struct build *b, const struct uni_base *base)
 		struct uni_err why = UNI_ERR_INIT;
 
 		if (uni_base_need_device(base, asked->devices.items[i].text, &why) != 0)
-			base_complain(b, asked->devices.items[i].pos, &why);
+			complain_at(b, asked->devices.items[i].pos, &why);
 	}
 	for (size_t i = 0; i < asked->filesystems.count; i++) {
 		struct uni_err why = UNI_ERR_INIT;
 
 		if (uni_base_need_filesystem(base, asked->filesystems.items[i].text, NULL, &why) !=
 		    0)
-			base_complain(b, asked->filesystems.items[i].pos, &why);
+			complain_at(b, asked->filesystems.items[i].pos, &why);
 	}
 	for (size_t i = 0; i < asked->protocols.count; i++) {
 		struct uni_err why = UNI_ERR_INIT;
 
 		if (uni_base_need_protocol(base, asked->protocols.items[i].text, &why) != 0)
-			base_complain(b, asked->protocols.items[i].pos, &why);
+			complain_at(b, asked->protocols.items[i].pos, &why);
 	}
+}
+
+/* A machine without its network, or without what is to be given at start, is of no use. */
+static void check_config(struct build *b, const struct uni_base *base)
+{
+	static const char *const networks[] = { "virtio-net-pci", "virtio-net-mmio", "ena",
+						"xen-netfront" };
+	const struct uni_recipe *recipe = b->recipe;
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (uni_recipe_has_network(recipe) &&
+	    (uni_base_need_protocol(base, "ip", &why) != 0 ||
+	     !need_any_device(base, networks, UNI_COUNT(networks), &why)))
+		complain_at(b, recipe->config.networks.items[0].pos, &why);
+	if (recipe->secret_count != 0 && base->config_runtime.count == 0) {
+		(void)uni_err_set(&why, UNI_E_UNSUPPORTED,
+				  "secret \"%s\": base %s %s takes nothing at start",
+				  recipe->secrets[0].name, base->name, base->version);
+		complain_at(b, recipe->secrets[0].pos, &why);
+	}
+	if (recipe->machine.processors > 1 && !uni_strv_has(&base->can.devices, "smp"))
+		uni_diags_warning(b->diags, recipe->path, recipe->machine.pos,
+				  "base %s %s uses one processor, whatever the machine has",
+				  base->name, base->version);
 }
 
 int base_check(struct build *b, struct uni_err *err)
@@ -225,9 +246,10 @@ int base_check(struct build *b, struct uni_err *err)
 		return rc;
 	check_asked(b, base);
 	check_volumes(b, base);
+	check_config(b, base);
 	forms_check(b, base);
 	if (uni_base_need_config(base, UNI_CONFIG_VERSION, &why) != 0)
-		base_complain(b, b->recipe->base.pos, &why);
+		complain_at(b, b->recipe->base.pos, &why);
 	uni_diags_sort(b->diags);
 	return b->diags->errors != 0 ? uni_diags_err(b->diags, UNI_E_UNSUPPORTED, err) : 0;
 }

@@ -88,25 +88,38 @@ static void open_stats(struct build *b)
 	b->files = uni_statcache_scope(b->stats, "files");
 }
 
-int build_open(struct build *b, const struct uni_build_options *options,
-	       const struct uni_events *events, struct uni_diags *diags, struct uni_err *err)
+/* What follows from a recipe that is loaded. */
+static int open_rest(struct build *b, struct uni_err *err)
 {
-	struct uni_recipe_options how = { .variant = options->variant,
-					  .allow_outside = options->allow_outside };
-	int rc;
+	int rc = choose_formats(b, err);
 
-	*b = (struct build){ .options = options, .events = events, .diags = diags };
-	pthread_mutex_init(&b->base.mutex, NULL);
-	rc = uni_recipe_load(&b->recipe, options->recipe, &how, diags, err);
 	if (rc == 0)
-		rc = choose_formats(b, err);
-	if (rc == 0)
-		rc = uni_recipe_normal(b->recipe, &b->normal, err);
-	if (rc == 0)
-		rc = uni_store_open(&b->store, options->store, events, err);
+		rc = uni_store_open(&b->store, b->options->store, b->events, err);
 	if (rc == 0)
 		open_stats(b);
 	return rc;
+}
+
+static int load(struct build *b, const struct uni_build_options *options, bool partial,
+		const struct uni_events *events, struct uni_diags *diags, struct uni_err *err)
+{
+	struct uni_recipe_options how = { .variant = options->variant,
+					  .allow_outside = options->allow_outside,
+					  .partial = partial };
+
+	*b = (struct build){ .options = options, .events = events, .diags = diags };
+	pthread_mutex_init(&b->base.mutex, NULL);
+	return uni_recipe_load(&b->recipe, options->recipe, &how, diags, err);
+}
+
+int build_open(struct build *b, const struct uni_build_options *options,
+	       const struct uni_events *events, struct uni_diags *diags, struct uni_err *err)
+{
+	int rc = load(b, options, false, events, diags, err);
+
+	if (rc == 0)
+		rc = uni_recipe_normal(b->recipe, &b->normal, err);
+	return rc == 0 ? open_rest(b, err) : rc;
 }
 
 void build_epoch_set(struct build *b, int64_t epoch)
@@ -133,21 +146,14 @@ int build_epoch_env(struct build *b, struct uni_err *err)
 	return 0;
 }
 
-static void clear_items(struct items *items)
-{
-	for (size_t i = 0; i < items->count; i++)
-		item_clear(&items->items[i]);
-	free(items->items);
-}
-
 static void clear_inputs(struct build *b)
 {
 	base_clear(&b->base);
 	for (size_t i = 0; i < b->source_count && b->sources != NULL; i++)
 		source_unit_clear(&b->sources[i]);
 	free(b->sources);
-	clear_items(&b->objects);
-	clear_items(&b->libraries);
+	items_clear(&b->objects);
+	items_clear(&b->libraries);
 	item_clear(&b->program);
 	item_clear(&b->ca);
 	item_clear(&b->boot_key);
@@ -186,6 +192,7 @@ void build_close(struct build *b)
 	uni_lock_free(b->next_lock);
 	uni_store_free(b->store);
 	free(b->formats);
+	free(b->told);
 	uni_buf_free(&b->normal);
 	uni_recipe_free(b->recipe);
 	free(b->log);
@@ -344,34 +351,32 @@ int uni_build_plan(const struct uni_build_options *options, struct uni_plan **pl
 	return rc;
 }
 
-/* A base that is not there, or cannot do what is wanted, hides nothing else. */
-static int check_all(struct build *b, struct uni_err *err)
+/* Where the recipe itself is wrong: what follows from that is not said as well. */
+static void note_told(struct build *b)
 {
-	struct uni_err later = UNI_ERR_INIT;
-	int rc = lock_resolve(b, err);
-
-	if (rc != 0)
-		return rc;
-	rc = base_there(b) ? base_resolve(b, err) : 0;
-
-	if (rc == 0 && b->diags->errors == 0)
-		rc = base_check(b, err);
-	if (rc != 0 && b->diags->errors == 0)
-		return rc;
-	rc = inputs_check(b, &later);
-	if (rc != 0)
-		*err = later;
-	return rc;
+	b->told = uni_alloc_array(b->diags->count + 1, sizeof(*b->told));
+	for (size_t i = 0; i < b->diags->count; i++)
+		if (b->diags->items[i].severity == UNI_SEVERITY_ERROR)
+			b->told[b->told_count++] = b->diags->items[i].pos;
 }
 
+/* A recipe with errors does not keep its inputs from being looked at. */
 int uni_build_check(const struct uni_build_options *options, const struct uni_events *events,
 		    struct uni_diags *diags, struct uni_err *err)
 {
+	struct uni_err later = UNI_ERR_INIT;
 	struct build b;
-	int rc = build_open(&b, options, events, diags, err);
+	int rc = load(&b, options, true, events, diags, err);
 
-	if (rc == 0)
-		rc = check_all(&b, err);
+	if (b.recipe != NULL) {
+		note_told(&b);
+		if (open_rest(&b, &later) == 0)
+			(void)recipe_check(&b, &later);
+		if (rc == 0 || later.code == UNI_E_CANCELLED) {
+			*err = later;
+			rc = later.code;
+		}
+	}
 	build_close(&b);
 	return rc;
 }

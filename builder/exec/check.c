@@ -4,60 +4,105 @@
  */
 #include "internal.h"
 
-#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <uni/base/file.h>
+#include <uni/base/system.h>
 #include <uni/kernel/calls.h>
-#include <unistd.h>
 
-static void complain(struct build *b, struct uni_pos pos, const struct uni_err *why)
+/* An error that names a place in the recipe: the place, and what stands behind it. */
+static const char *split_place(const struct build *b, const char *text, struct uni_pos *pos)
 {
-	uni_diags_error(b->diags, b->recipe->path, pos, "%s", why->text);
+	size_t size = strlen(b->recipe->path);
+	struct uni_pos found;
+	int end = 0;
+
+	if (strncmp(text, b->recipe->path, size) != 0 ||
+	    sscanf(text + size, ":%u:%u: %n", &found.line, &found.column, &end) != 2 || end == 0)
+		return text;
+	*pos = found;
+	return text + size + end;
+}
+
+void complain_at(struct build *b, struct uni_pos pos, const struct uni_err *why)
+{
+	const char *text = split_place(b, why->text, &pos);
+
+	if (why->code == UNI_E_CANCELLED)
+		return;
+	for (size_t i = 0; i < b->told_count; i++)
+		if (b->told[i].line == pos.line && b->told[i].column == pos.column)
+			return;
+	uni_diags_error(b->diags, b->recipe->path, pos, "%s", text);
 	if (why->hint[0] != '\0')
 		uni_diags_hint(b->diags, "%s", why->hint);
 }
 
-static void check_package(struct build *b, const struct uni_recipe_input *input)
+/* Whether it can be looked at without fetching anything. */
+static bool can_look(const struct build *b, const struct uni_recipe_input *input)
 {
-	struct uni_installed *installed UNI_AUTO(uni_installed) = NULL;
+	return input_at_hand(input) && !(b->no_packages && input->kind == UNI_INPUT_PACKAGE);
+}
+
+/* A file of this machine, of a package or of a local image; `*path` stays NULL for what is fetched
+ * only when it is wanted, which is not for this, and `item` is the caller's to clear. */
+static int find_file(struct build *b, const struct uni_recipe_input *input, struct item *item,
+		     char **path, struct uni_err *err)
+{
+	if (!can_look(b, input))
+		return 0;
+	if (input->kind == UNI_INPUT_FILE) {
+		item->name = uni_strdup(input->text);
+		*path = uni_strdup(input->path);
+		return 0;
+	}
+	if (item_resolve(b, input, item, err) != 0)
+		return err->code;
+	return uni_store_blob_path(b->store, &item->blob, path, err);
+}
+
+typedef int look_fn(const char *path, const char *name, struct uni_err *err);
+
+static void check_file(struct build *b, const struct uni_recipe_input *input, look_fn *look)
+{
+	struct item item UNI_AUTO_ITEM = { .name = NULL };
+	char *path UNI_AUTO_FREE = NULL;
 	struct uni_err why = UNI_ERR_INIT;
 
-	if (input->kind != UNI_INPUT_PACKAGE)
-		return;
-	if (lock_find(b, input, &installed, &why) != 0) {
-		complain(b, input->pos, &why);
-		return;
-	}
-	if (input->member == NULL ||
-	    uni_package_find_file(installed->package, input->member) != NULL)
-		return;
-	uni_err_set(&why, UNI_E_NOENT, "package %s has no file %s", input->package, input->member);
-	complain(b, input->pos, &why);
+	if (find_file(b, input, &item, &path, &why) != 0 ||
+	    (path != NULL && look(path, item.name, &why) != 0))
+		complain_at(b, input->pos, &why);
 }
 
-bool base_there(struct build *b)
+/* All of a package's files of a kind. */
+static void check_members(struct build *b, const struct uni_recipe_input *input, const char *suffix)
 {
-	struct uni_recipe_input input = {
-		.kind = UNI_INPUT_PACKAGE,
-		.package = b->recipe->base.name,
-		.range = b->recipe->base.range,
-		.pos = b->recipe->base.pos,
-	};
-	size_t before = b->diags->errors;
+	struct items items = { .items = NULL };
+	struct uni_err why = UNI_ERR_INIT;
 
-	if (b->recipe->base.name != NULL)
-		check_package(b, &input);
-	return b->diags->errors == before;
+	if (package_items(b, input, suffix, &items, &why) != 0)
+		complain_at(b, input->pos, &why);
+	for (size_t i = 0; i < items.count; i++) {
+		char *path UNI_AUTO_FREE = NULL;
+		struct uni_err bad = UNI_ERR_INIT;
+
+		if (uni_store_blob_path(b->store, &items.items[i].blob, &path, &bad) != 0 ||
+		    uni_elf_check_members(path, items.items[i].name, &bad) != 0)
+			complain_at(b, input->pos, &bad);
+	}
+	items_clear(&items);
 }
 
-static void check_objects(struct build *b, const struct uni_recipe_inputs *inputs)
+static void check_objects(struct build *b, const struct uni_recipe_inputs *inputs,
+			  const char *suffix)
 {
 	for (size_t i = 0; i < inputs->count; i++) {
-		struct uni_err why = UNI_ERR_INIT;
+		const struct uni_recipe_input *input = &inputs->items[i];
 
-		check_package(b, &inputs->items[i]);
-		if (inputs->items[i].kind == UNI_INPUT_FILE &&
-		    uni_elf_check_object(inputs->items[i].path, inputs->items[i].text, &why) != 0)
-			complain(b, inputs->items[i].pos, &why);
+		if (input->kind == UNI_INPUT_PACKAGE && input->member == NULL && can_look(b, input))
+			check_members(b, input, suffix);
+		else
+			check_file(b, input, uni_elf_check_members);
 	}
 }
 
@@ -94,54 +139,57 @@ static void check_calls(struct build *b, const struct uni_elf *elf, struct uni_e
 				 "busybox's httpd, does not");
 }
 
-/* A package's program, or a local image's, as a file of the store. */
-static int blob_path(struct build *b, const struct uni_recipe_input *input, char **path,
-		     struct uni_err *err)
+/* `*elf` stays NULL for what is not at hand. */
+static int open_program(struct build *b, struct uni_elf **elf, struct uni_err *err)
 {
+	const struct uni_recipe_input *input = &b->recipe->app.program;
 	struct item item UNI_AUTO_ITEM = { .name = NULL };
+	char *path UNI_AUTO_FREE = NULL;
+	int rc;
 
-	if (item_resolve(b, input, &item, err) != 0)
-		return err->code;
-	return uni_store_blob_path(b->store, &item.blob, path, err);
-}
-
-/* `*elf` stays NULL for what is fetched only when it is wanted, which is not for this. */
-static int open_program(struct build *b, const struct uni_recipe_input *input, struct uni_elf **elf,
-			struct uni_err *err)
-{
-	UNI_AUTO_FREE char *blob = NULL;
-	const char *path = input->path;
-
-	if (!input_at_hand(input))
-		return 0;
-	if (input->kind != UNI_INPUT_FILE) {
-		if (blob_path(b, input, &blob, err) != 0)
-			return err->code;
-		path = blob;
-	}
-	if (uni_elf_open_file(elf, path, input->text, err) != 0)
-		return err->code;
-	return uni_elf_check_program(*elf, err);
+	if (b->recipe->app.path != NULL)
+		return volume_program_open(b, elf, err);
+	rc = find_file(b, input, &item, &path, err);
+	if (rc == 0 && path != NULL)
+		rc = uni_elf_open_file(elf, path, input->text, err);
+	return rc == 0 && *elf != NULL ? uni_elf_check_program(*elf, err) : rc;
 }
 
 static void check_program(struct build *b)
 {
 	struct uni_elf *elf UNI_AUTO(uni_elf) = NULL;
-	const struct uni_recipe_input *input = &b->recipe->app.program;
 	struct uni_err why = UNI_ERR_INIT;
-	size_t before = b->diags->errors;
+	int rc = open_program(b, &elf, &why);
 
-	check_package(b, input);
-	if (b->diags->errors != before)
-		return;
-	if (b->recipe->app.path != NULL)
-		volume_program_open(b, &elf, &why);
-	else
-		open_program(b, input, &elf, &why);
-	if (why.code == 0 && elf != NULL && libraries_check(b, elf, &why) == 0)
+	if (rc == 0 && elf != NULL)
+		rc = libraries_check(b, elf, &why);
+	if (rc == 0 && elf != NULL)
 		check_calls(b, elf, &why);
 	if (why.code != 0)
-		complain(b, uni_recipe_program_pos(b->recipe), &why);
+		complain_at(b, uni_recipe_program_pos(b->recipe), &why);
+}
+
+/* What is unpacked for a volume is not for this. */
+static int look_at_tree(struct build *b, size_t index, struct uni_err *err)
+{
+	const struct uni_recipe_volume *volume = &b->recipe->volumes[index];
+	const struct uni_recipe_input *source = &volume->source;
+	struct item item UNI_AUTO_ITEM = { .name = NULL };
+	char *path UNI_AUTO_FREE = NULL;
+	int rc;
+
+	if (source->kind == UNI_INPUT_PACKAGE && source->member != NULL)
+		return find_file(b, source, &item, &path, err);
+	if (!can_look(b, source) || source->kind == UNI_INPUT_IMAGE)
+		return 0;
+	if (source->kind == UNI_INPUT_FILE && !source->folder)
+		rc = tarball_look(source->path, source->text, err);
+	else
+		rc = volume_look(b, index, err);
+	if (rc == 0)
+		return 0;
+	return source->kind == UNI_INPUT_FILE ? uni_err_context(err, "volume \"%s\"", volume->name)
+					      : err->code;
 }
 
 static void check_tree(struct build *b, size_t index)
@@ -149,52 +197,90 @@ static void check_tree(struct build *b, size_t index)
 	const struct uni_recipe_volume *volume = &b->recipe->volumes[index];
 	struct uni_err why = UNI_ERR_INIT;
 
-	if (volume->source.kind == UNI_INPUT_NONE)
-		return;
-	check_package(b, &volume->source);
-	if (volume->source.kind != UNI_INPUT_FILE || !volume->source.folder)
-		return;
-	if (volume_look(b, index, &why) != 0)
-		complain(b, volume->source.pos, &why);
-	else if (volume_fits(b, volume, b->volumes[index].tree, &why) != 0)
-		complain(b, volume->size_pos, &why);
-}
-
-static void check_ca(struct build *b)
-{
-	const struct uni_recipe_input *ca = &b->recipe->ca;
-	struct uni_err why = UNI_ERR_INIT;
-
-	check_package(b, ca);
-	if (ca->kind == UNI_INPUT_FILE && ca_check(ca->path, ca->text, &why) != 0)
-		complain(b, ca->pos, &why);
+	if (look_at_tree(b, index, &why) != 0)
+		complain_at(b, volume->source.pos, &why);
+	else if (b->volumes[index].tree != NULL &&
+		 volume_fits(b, volume, b->volumes[index].tree, &why) != 0)
+		complain_at(b, volume->size_pos, &why);
 }
 
 static void check_working_folder(struct build *b)
 {
 	struct uni_err why = UNI_ERR_INIT;
 
-	/* What is wrong with its volume was said. */
-	if (b->diags->errors == 0 && working_folder_check(b, &why) != 0)
-		complain(b, b->recipe->app.cwd_pos, &why);
+	if (working_folder_check(b, &why) != 0)
+		complain_at(b, b->recipe->app.cwd_pos, &why);
 }
 
-int inputs_check(struct build *b, struct uni_err *err)
+static void check_secure_boot(struct build *b)
+{
+	struct uni_err why = UNI_ERR_INIT;
+
+	if (secure_boot_check(b, &why) != 0)
+		complain_at(b, b->recipe->boot.key.pos, &why);
+}
+
+static int ca_look(const char *path, const char *name, struct uni_err *err)
+{
+	int rc = ca_size_check(path, name, err);
+
+	return rc != 0 ? rc : ca_check(path, name, err);
+}
+
+static void check_inputs(struct build *b)
 {
 	const struct uni_recipe *recipe = b->recipe;
 
-	for (size_t i = 0; i < recipe->app.sources.count; i++)
-		check_package(b, &recipe->app.sources.items[i]);
-	check_objects(b, &recipe->app.objects);
-	check_objects(b, &recipe->app.libraries);
-	check_program(b);
-	check_ca(b);
+	check_objects(b, &recipe->app.objects, ".o");
+	check_objects(b, &recipe->app.libraries, ".a");
+	check_file(b, &recipe->ca, ca_look);
 	for (size_t i = 0; i < recipe->file_count; i++)
-		check_package(b, &recipe->files[i].source);
+		check_file(b, &recipe->files[i].source, root_file_check);
+	(void)volume_inputs(b);
 	for (size_t i = 0; i < recipe->volume_count; i++)
 		if (recipe->volumes[i].format != UNI_FS_TMPFS)
 			check_tree(b, i);
+	check_program(b);
 	check_working_folder(b);
+	check_secure_boot(b);
+}
+
+/* A base that is not there, or cannot do what is wanted, hides nothing else. */
+static void check_base(struct build *b)
+{
+	const struct uni_recipe_base *base = &b->recipe->base;
+	size_t before = b->diags->errors;
+	struct uni_err why = UNI_ERR_INIT;
+	int rc;
+
+	if (base->name != NULL ? b->no_packages : base->path.kind == UNI_INPUT_NONE)
+		return;
+	rc = base_resolve(b, &why);
+	if (rc == 0)
+		rc = base_check(b, &why);
+	if (rc != 0 && b->diags->errors == before)
+		complain_at(b, base->name != NULL ? base->pos : base->path.pos, &why);
+}
+
+int recipe_check(struct build *b, struct uni_err *err)
+{
+	struct uni_pos pos = { 0 };
+	size_t before = b->diags->errors;
+	struct uni_err why = UNI_ERR_INIT;
+	bool told;
+
+	b->no_packages = lock_resolve(b, &why) != 0;
+	/* What is wrong in a lock its reader says itself. */
+	told = !b->no_packages || b->diags->errors != before;
+	check_base(b);
+	check_inputs(b);
+	if (uni_check_cancel(err) != 0)
+		return err->code;
+	/* Trouble with an index is no finding about the recipe where that is all there is. */
+	if (!told && b->diags->errors == 0 && split_place(b, why.text, &pos) == why.text)
+		return *err = why, why.code;
+	if (!told)
+		complain_at(b, pos, &why);
 	uni_diags_sort(b->diags);
 	return b->diags->errors != 0 ? uni_diags_err(b->diags, UNI_E_INVAL, err) : 0;
 }

@@ -14,7 +14,7 @@ static void check_entry(struct build *b, const struct uni_base *base, const char
 	struct uni_err why = UNI_ERR_INIT;
 
 	if (uni_base_need_entry(base, entry, &why) != 0)
-		base_complain(b, pos, &why);
+		complain_at(b, pos, &why);
 }
 
 /* What the kernel drives that an AMI takes; where there is none, that is said elsewhere. */
@@ -92,7 +92,7 @@ static void check_ami(struct build *b, const struct uni_base *base, struct uni_p
 		return;
 	}
 	(void)uni_err_context(&why, "an AMI cannot be made of this");
-	base_complain(b, pos, &why);
+	complain_at(b, pos, &why);
 }
 
 /* The BIOS reads the kernel from the CD, and after that nobody reads it. */
@@ -130,38 +130,84 @@ static void check_machine(struct build *b, const struct uni_base *base,
 			"disk of its own",
 			format->name, volume->name);
 		(void)uni_err_hint(&why, "verity = true, or embed = true");
-		base_complain(b, volume->pos, &why);
+		complain_at(b, volume->pos, &why);
 	}
 	if ((disks && uni_base_need_device(base, format->disk, &why) != 0) ||
 	    (b->recipe->config.networks.count != 0 &&
 	     uni_base_need_device(base, format->network, &why) != 0)) {
 		(void)uni_err_context(&why, "%s", format->name);
-		base_complain(b, pos, &why);
+		complain_at(b, pos, &why);
 	}
 }
 
-/* What a form's disk will have at least, by the recipe alone. */
-static void check_size(struct build *b, const struct uni_disk_format *format,
-		       const struct uni_recipe_output *output)
+/* What a form's disk will have at least, by the recipe alone, and what most of it comes from. */
+struct least {
+	uint64_t size;
+	struct uni_pos pos;
+	size_t volumes; /* that have a size */
+};
+
+static struct least least_of(const struct build *b, const struct uni_recipe_output *output)
 {
-	struct uni_pos pos = output != NULL ? output->pos : b->recipe->base.pos;
-	struct uni_err why = UNI_ERR_INIT;
-	uint64_t size = 0;
+	struct least least = { .pos = output != NULL ? output->pos : b->recipe->base.pos };
+	uint64_t largest = 0;
 
 	for (size_t i = 0; i < b->recipe->volume_count; i++) {
 		const struct uni_recipe_volume *volume = &b->recipe->volumes[i];
 
-		if (uni_recipe_partition(volume) && volume->size > size) {
-			size = volume->size;
-			pos = volume->size_pos;
+		if (!uni_recipe_partition(volume) || volume->size == 0)
+			continue;
+		least.volumes++;
+		least.size += (volume->size + UNI_DISK_ALIGN - 1) / UNI_DISK_ALIGN * UNI_DISK_ALIGN;
+		if (volume->size > largest) {
+			largest = volume->size;
+			least.pos = volume->size_pos;
 		}
 	}
-	if (output != NULL && output->size > size) {
-		size = output->size;
-		pos = output->size_pos;
+	if (output != NULL && output->size > least.size)
+		least = (struct least){ .size = output->size, .pos = output->size_pos };
+	return least;
+}
+
+struct uni_pos disk_size_pos(const struct build *b, const char *format)
+{
+	return least_of(b, uni_recipe_output_find(b->recipe, format)).pos;
+}
+
+static void check_size(struct build *b, const char *format, const struct uni_recipe_output *output)
+{
+	const struct uni_disk_format *disk = uni_disk_find(format);
+	struct least least = least_of(b, output);
+	struct uni_err why = UNI_ERR_INIT;
+	int rc = 0;
+
+	if (disk != NULL)
+		rc = uni_disk_check_size(disk, least.size, &why);
+	else if (strcmp(format, "ami") == 0)
+		rc = uni_ami_check_size(least.size, &why);
+	if (rc == 0)
+		return;
+	if (least.volumes > 1)
+		(void)uni_err_hint(&why, "%zu volumes have their sizes on it together",
+				   least.volumes);
+	complain_at(b, least.pos, &why);
+}
+
+/* Whether there is a kernel for each place where forms are started. What is in the way is said
+ * once: it mostly is in all of them. */
+static void check_kernels(struct build *b, const struct uni_base *base)
+{
+	for (size_t i = 0; i < b->format_count; i++) {
+		const char *place = uni_plan_place(b->recipe, base, b->formats[i]);
+		const struct uni_base_kernel *kernel;
+		struct uni_err why = UNI_ERR_INIT;
+		struct uni_pos pos;
+
+		if (uni_plan_kernel_at(b->recipe, base, place, &kernel, &pos, &why) == 0)
+			continue;
+		complain_at(b, pos, &why);
+		return;
 	}
-	if (uni_disk_check_size(format, size, &why) != 0)
-		base_complain(b, pos, &why);
 }
 
 void forms_check(struct build *b, const struct uni_base *base)
@@ -169,6 +215,7 @@ void forms_check(struct build *b, const struct uni_base *base)
 	const struct uni_recipe *recipe = b->recipe;
 	bool disks = false;
 
+	check_kernels(b, base);
 	for (size_t i = 0; i < b->format_count; i++) {
 		const struct uni_recipe_output *output =
 			uni_recipe_output_find(recipe, b->formats[i]);
@@ -183,8 +230,7 @@ void forms_check(struct build *b, const struct uni_base *base)
 		if (machine != NULL)
 			check_machine(b, base, machine,
 				      output != NULL ? output->pos : recipe->base.pos);
-		if (uni_disk_find(b->formats[i]) != NULL)
-			check_size(b, uni_disk_find(b->formats[i]), output);
+		check_size(b, b->formats[i], output);
 		if (strcmp(b->formats[i], "iso") == 0)
 			warn_iso(b);
 		if (strcmp(b->formats[i], "ami") == 0)

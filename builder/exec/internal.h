@@ -26,8 +26,9 @@
 /* A file that goes into a step. One from a package is a blob; one of this machine becomes a blob
  * when a step wants it, and must then still have the digest that it was resolved to. */
 struct item {
-	char *name; /* as the recipe has it; a package's file "pkg:NAME/PATH" */
-	char *path; /* of a file of this machine, else NULL */
+	char *name;	    /* as the recipe has it; a package's file "pkg:NAME/PATH" */
+	char *path;	    /* of a file of this machine, else NULL */
+	struct uni_pos pos; /* of an object or library: where the recipe names it */
 	struct uni_digest digest;
 	struct uni_store_entry blob; /* when it is one; its name is not set */
 	bool is_blob;
@@ -74,6 +75,7 @@ struct volume_input {
 	bool cold;
 	struct early *early; /* being written already, see op_volume.c */
 	uint64_t began_ns;   /* when that was begun; 0: in its turn */
+	bool broken;	     /* looking at it gave an error, once */
 };
 
 /* What is known of a step while the plan is walked. */
@@ -121,6 +123,10 @@ struct build {
 	struct run *runs;
 	struct shared *shared; /* or NULL */
 	char *log;	       /* of the step that failed */
+	/* Of a check: */
+	struct uni_pos *told; /* places of errors in the recipe itself; not said twice */
+	size_t told_count;
+	bool no_packages; /* which ones are meant is not known, and why not was said */
 	size_t ran, received, sent;
 };
 
@@ -130,6 +136,7 @@ int build_make_plan(struct build *b, struct uni_err *err);
 int digest_of_file(struct build *b, const char *path, struct uni_digest *digest,
 		   struct uni_err *err);
 void item_clear(struct item *item);
+void items_clear(struct items *items);
 /* image.c: container images. A file of one; all of it or a folder into a tree. */
 int image_item(struct build *b, const struct uni_recipe_input *input, struct item *item,
 	       struct uni_err *err);
@@ -204,17 +211,19 @@ int base_resolve(struct build *b, struct uni_err *err);
 void base_clear(struct base_input *base);
 /* Opens it on first use; owned by the build. */
 int base_open(struct build *b, const struct uni_base **base, struct uni_err *err);
-/* What the recipe wants of the base: all that it cannot do goes to the diags, the first to err. */
+/* What the recipe wants of the base, which is resolved: all that it cannot do goes to the diags,
+ * the first to err. */
 int base_check(struct build *b, struct uni_err *err);
 /* The kernel that a step "kernel" or "box" takes. */
 int base_kernel(struct build *b, const struct uni_step *step, const struct uni_base_kernel **kernel,
 		struct uni_err *err);
 
 /* volume.c */
+struct volume_input *volume_inputs(struct build *b); /* one for each; made when first asked for */
 /* Trees and their digests. Unless `hash_all`, what stays cold may be written already. */
 int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
 /* Its tree for those who only look: the resolved one; in a check, which resolves none, its source
- * is read, once. It stays NULL where that is not at hand. */
+ * is read, once. It stays NULL where that is not at hand, or gave an error before. */
 int volume_look(struct build *b, size_t index, struct uni_err *err);
 /* UNI_E_LIMIT where the sizes of its files alone say that the volume's size is too small. */
 int volume_fits(const struct build *b, const struct uni_recipe_volume *volume,
@@ -234,6 +243,8 @@ bool volume_words_read(const char *meta, struct volume_words *words);
 /* tarball.c: a tar archive's entries into a tree; files become blobs, once for each archive. */
 int tarball_add(struct build *b, struct item *archive, struct uni_tree *tree,
 		const struct uni_tree_rules *rules, struct uni_err *err);
+/* Whether a file begins as an archive does. */
+int tarball_look(const char *path, const char *name, struct uni_err *err);
 
 /* secrets.c: what was found in the tree's content goes into the step's result; and whether the
  * recipe or the options permit what the result says. */
@@ -261,8 +272,12 @@ void volume_start_early(struct build *b, size_t index);
 void volume_end_early(struct volume_input *in); /* waits, and takes nothing of it */
 /* Gives a cold volume, which has run, its digest: keys follow. */
 int settle_cold(struct build *b, size_t step, struct uni_err *err);
-/* op_root.c: whether a CA bundle is one; `name`: the recipe's word for it. */
+/* ca.c: whether a CA bundle is one; `name`: the recipe's word for it. */
 int ca_check(const char *path, const char *name, struct uni_err *err);
+/* Whether a file is small enough, before it is read. */
+int ca_size_check(const char *path, const char *name, struct uni_err *err);
+int root_file_check(const char *path, const char *name, struct uni_err *err);
+/* op_root.c */
 int op_root(struct build *b, struct uni_store_record *record, struct uni_err *err);
 int op_kernel(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	      struct uni_err *err);
@@ -299,6 +314,8 @@ UNI_AUTO_DEFINE(disk_pass)
 /* GUID of the partition that holds a box. */
 struct uni_uuid kernel_partition(const struct uni_store_entry *box);
 /* op_esp.c */
+/* Whether the keys of Secure Boot will do, tried on the base's loader where there is one. */
+int secure_boot_check(struct build *b, struct uni_err *err);
 int op_esp(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	   struct uni_err *err);
 /* op_form.c */
@@ -316,10 +333,10 @@ int form_write(struct build *b, const struct disk_write *to, const struct uni_fo
 int op_machine(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 	       struct uni_err *err);
 
-/* base.c: a finding about the base to the diags. */
-void base_complain(struct build *b, struct uni_pos pos, const struct uni_err *why);
 /* check_form.c: what the forms that are asked for want of the base, to the diags. */
 void forms_check(struct build *b, const struct uni_base *base);
+/* Where the recipe says most of how large a form's disk is. */
+struct uni_pos disk_size_pos(const struct build *b, const char *format);
 
 /* manifest.c: what only the manifest says of the inputs, for its key; owned by the caller. */
 struct uni_plan_source *manifest_sources(const struct build *b, size_t *count);
@@ -350,10 +367,10 @@ int working_folder_check(struct build *b, struct uni_err *err);
 /* Whether the program of a build, which is resolved, is there with all that it needs. */
 int program_libraries_check(struct build *b, struct uni_err *err);
 
-/* check.c: inputs that could be resolved and would still not do, all to the diags. */
-int inputs_check(struct build *b, struct uni_err *err);
-/* Whether a base that is named is in the store; if not, the diags say so. */
-bool base_there(struct build *b);
+/* check.c: all that is wrong with the inputs and the base, to the diags; the first to err. */
+int recipe_check(struct build *b, struct uni_err *err);
+/* An error to the diags, at the place that it names itself, else at `pos`. */
+void complain_at(struct build *b, struct uni_pos pos, const struct uni_err *why);
 
 /* build.c */
 int build_open(struct build *b, const struct uni_build_options *options,

@@ -73,6 +73,15 @@ static const struct uni_recipe_volume *volume_of(const struct build *b, const ch
 	return found;
 }
 
+/* Where a recipe has errors, nobody knows what it would hold without them. */
+static bool left_out(const struct uni_recipe *recipe, const char *path)
+{
+	for (size_t i = 0; i < recipe->left_out.count; i++)
+		if (uni_path_inside(path, recipe->left_out.items[i].text))
+			return true;
+	return false;
+}
+
 static enum place look(const struct build *b, const char *path, char **text)
 {
 	size_t index = 0;
@@ -80,6 +89,8 @@ static enum place look(const struct build *b, const char *path, char **text)
 	const struct uni_recipe_input *source = volume != NULL ? &volume->source : NULL;
 	const char *below;
 
+	if (left_out(b->recipe, path))
+		return PLACE_UNKNOWN;
 	if (volume == NULL) {
 		enum place place = look_in_files(b, path, text);
 
@@ -284,7 +295,9 @@ static int open_program(struct build *b, struct uni_elf **elf, struct uni_err *e
 		return 0;
 	if (item_path(b, &b->program, &path, err) != 0)
 		return err->code;
-	return uni_elf_open_file(elf, path, b->recipe->app.program.text, err);
+	if (uni_elf_open_file(elf, path, b->recipe->app.program.text, err) != 0)
+		return err->code;
+	return uni_elf_check_program(*elf, err);
 }
 
 /* What machines keep may get the folder before they start, from what makes the volume's disk. */

@@ -110,6 +110,25 @@ static int link_objects(struct build *b, const struct uni_step *step, struct lin
 	return rc != 0 ? rc : link_items(b, &b->objects, list, err);
 }
 
+/* When a link has failed: what no linker could have taken, with its place in the recipe, instead of
+ * what ld says of it. */
+static bool blame_input(struct build *b, struct items *items, struct uni_err *err)
+{
+	for (size_t i = 0; i < items->count; i++) {
+		struct item *item = &items->items[i];
+		char *path UNI_AUTO_FREE = NULL;
+		struct uni_err why = UNI_ERR_INIT;
+
+		if (item_path(b, item, &path, &why) != 0 ||
+		    uni_elf_check_members(path, item->name, &why) == 0)
+			continue;
+		*err = why;
+		(void)uni_recipe_place(b->recipe, item->pos, err);
+		return true;
+	}
+	return false;
+}
+
 static int op_link(struct build *b, const struct uni_step *step, struct uni_store_record *record,
 		   struct uni_err *err)
 {
@@ -133,6 +152,9 @@ static int op_link(struct build *b, const struct uni_step *step, struct uni_stor
 	from.libraries = (struct uni_link_inputs){ libraries.items, libraries.count };
 	if (rc == 0)
 		rc = uni_link_program(&from, uni_store_writer_path(writer), err);
+	if (rc != 0 && rc != UNI_E_CANCELLED && rc != UNI_E_NOSPACE &&
+	    (blame_input(b, &b->objects, err) || blame_input(b, &b->libraries, err)))
+		rc = err->code;
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, NULL, &blob, err);
 	if (rc == 0)

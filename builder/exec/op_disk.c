@@ -214,6 +214,7 @@ static int write_format(struct build *b, const char *name, const struct disk_wri
 {
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	struct uni_disk_options options = uni_plan_disk_options(b->recipe, name);
+	struct uni_err ignored = UNI_ERR_INIT;
 	struct uni_store_entry blob;
 	int rc = uni_store_writer_open(&writer, b->store, err);
 
@@ -221,6 +222,9 @@ static int write_format(struct build *b, const char *name, const struct disk_wri
 	if (rc == 0)
 		rc = uni_disk_write(uni_disk_find(name), &options, to->layout,
 				    uni_store_writer_fd(writer), to->result, err);
+	if (rc == UNI_E_LIMIT &&
+	    uni_disk_check_size(uni_disk_find(name), to->result->size, &ignored) != 0)
+		(void)uni_recipe_place(b->recipe, disk_size_pos(b, name), err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(
 			writer, to->result->has_digest ? &to->result->digest : NULL, &blob, err);

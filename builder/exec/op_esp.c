@@ -27,23 +27,48 @@ static int read_pem(struct build *b, const struct item *item, struct uni_pos pos
 				     item->path);
 }
 
+/* Forgets the key. */
+static int sign_with(struct build *b, struct uni_buf *loader, struct uni_buf *key,
+		     const struct uni_buf *certificate, struct uni_err *err)
+{
+	struct uni_err why = UNI_ERR_INIT;
+	int rc = uni_efi_sign(loader, "the base's UEFI loader", key, certificate, &why);
+
+	if (key->data != NULL)
+		explicit_bzero(key->data, key->size);
+	return rc != 0 ? uni_recipe_error(b->recipe, b->recipe->boot.key.pos, rc, err,
+					  "secure-boot: %s", why.text)
+		       : 0;
+}
+
 static int sign(struct build *b, struct uni_buf *loader, struct uni_err *err)
 {
 	const struct uni_recipe_boot *boot = &b->recipe->boot;
 	UNI_AUTO_BUF struct uni_buf key = UNI_BUF_INIT, certificate = UNI_BUF_INIT;
-	struct uni_err why = UNI_ERR_INIT;
 	int rc = read_pem(b, &b->boot_key, boot->key.pos, &key, err);
 
 	if (rc == 0)
 		rc = read_pem(b, &b->boot_certificate, boot->certificate.pos, &certificate, err);
-	if (rc != 0)
-		return rc;
-	rc = uni_efi_sign(loader, "the base's UEFI loader", &key, &certificate, &why);
-	if (key.data != NULL)
-		explicit_bzero(key.data, key.size);
-	return rc != 0 ? uni_recipe_error(b->recipe, boot->key.pos, rc, err, "secure-boot: %s",
-					  why.text)
-		       : 0;
+	return rc != 0 ? rc : sign_with(b, loader, &key, &certificate, err);
+}
+
+int secure_boot_check(struct build *b, struct uni_err *err)
+{
+	const struct uni_recipe_boot *boot = &b->recipe->boot;
+	const struct uni_base *base = b->base.base;
+	UNI_AUTO_BUF struct uni_buf loader = UNI_BUF_INIT, key = UNI_BUF_INIT;
+	UNI_AUTO_BUF struct uni_buf certificate = UNI_BUF_INIT;
+
+	if (boot->key.kind != UNI_INPUT_FILE || boot->certificate.kind != UNI_INPUT_FILE ||
+	    base == NULL || base->efi_loader.path == NULL)
+		return 0;
+	if (uni_file_read(boot->key.path, PEM_MAX, &key, err) != 0)
+		return uni_recipe_place(b->recipe, boot->key.pos, err);
+	if (uni_file_read(boot->certificate.path, PEM_MAX, &certificate, err) != 0)
+		return uni_recipe_place(b->recipe, boot->certificate.pos, err);
+	if (uni_file_read(base->efi_loader.path, UNI_EFI_MAX, &loader, err) != 0)
+		return err->code;
+	return sign_with(b, &loader, &key, &certificate, err);
 }
 
 static int make_loader(struct build *b, const struct uni_store_entry *box, struct uni_buf *loader,

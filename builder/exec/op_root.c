@@ -5,10 +5,7 @@
 #include "internal.h"
 
 #include <string.h>
-#include <uni/base/file.h>
 #include <uni/io/cpio.h>
-
-#define CA_MAX (64u << 20)
 
 static int add_source(struct build *b, struct uni_tree *tree, const char *at, struct item *item,
 		      const struct uni_tree_rules *rules, struct uni_err *err)
@@ -17,21 +14,6 @@ static int add_source(struct build *b, struct uni_tree *tree, const char *at, st
 	int rc = item_path(b, item, &path, err);
 
 	return rc != 0 ? rc : uni_tree_add_file(tree, at, path, &item->digest, rules, err);
-}
-
-int ca_check(const char *path, const char *name, struct uni_err *err)
-{
-	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
-	int rc = uni_file_read(path, CA_MAX, &text, err);
-
-	if (rc != 0)
-		return rc;
-	if (strstr(uni_buf_text(&text), "-----BEGIN CERTIFICATE-----") == NULL)
-		return uni_err_set(err, UNI_E_INVAL, "\"%s\" holds no certificate in PEM form",
-				   name);
-	if (strstr(uni_buf_text(&text), "PRIVATE KEY-----") != NULL)
-		return uni_err_set(err, UNI_E_INVAL, "\"%s\" holds a private key", name);
-	return 0;
 }
 
 static int check_ca(struct build *b, struct uni_err *err)

@@ -62,7 +62,8 @@ int package_items(struct build *b, const struct uni_recipe_input *input, const c
 		if (!uni_str_ends(installed->package->files[i].path, suffix))
 			continue;
 		UNI_PUSH_ROOM(items->items, items->count, items->room);
-		take_file(&items->items[items->count++], installed, i);
+		take_file(&items->items[items->count], installed, i);
+		items->items[items->count++].pos = input->pos;
 	}
 	if (items->count == before)
 		return uni_recipe_error(b->recipe, input->pos, UNI_E_INVAL, err,

@@ -21,6 +21,13 @@ void item_clear(struct item *item)
 	free(item->path);
 }
 
+void items_clear(struct items *items)
+{
+	for (size_t i = 0; i < items->count; i++)
+		item_clear(&items->items[i]);
+	free(items->items);
+}
+
 struct uni_fetch fetch_of(struct build *b)
 {
 	return (struct uni_fetch){ .store = b->store,
@@ -120,9 +127,20 @@ static int resolve_items(struct build *b, const struct uni_recipe_inputs *inputs
 		}
 		UNI_PUSH_ROOM(items->items, items->count, items->room);
 		items->items[items->count] = (struct item){ .name = NULL };
-		rc = item_resolve(b, input, &items->items[items->count++], err);
+		rc = item_resolve(b, input, &items->items[items->count], err);
+		items->items[items->count++].pos = input->pos;
 	}
 	return rc;
+}
+
+/* What is too large is not read first. */
+static int resolve_sized(struct build *b, const struct uni_recipe_input *input,
+			 int (*check)(const char *path, const char *name, struct uni_err *err),
+			 struct item *item, struct uni_err *err)
+{
+	if (input->kind == UNI_INPUT_FILE && check(input->path, input->text, err) != 0)
+		return uni_recipe_place(b->recipe, input->pos, err);
+	return item_resolve(b, input, item, err);
 }
 
 static int resolve_files(struct build *b, struct uni_err *err)
@@ -135,7 +153,7 @@ static int resolve_files(struct build *b, struct uni_err *err)
 		const struct uni_recipe_file *file = &recipe->files[i];
 
 		if (file->source.kind != UNI_INPUT_NONE) {
-			rc = item_resolve(b, &file->source, &b->files_in[i], err);
+			rc = resolve_sized(b, &file->source, root_file_check, &b->files_in[i], err);
 			continue;
 		}
 		b->files_in[i].name = uni_strdup("");
@@ -232,7 +250,7 @@ int build_resolve(struct build *b, bool hash_all, struct uni_err *err)
 	if (rc == 0)
 		rc = item_resolve(b, &app->program, &b->program, err);
 	if (rc == 0)
-		rc = item_resolve(b, &b->recipe->ca, &b->ca, err);
+		rc = resolve_sized(b, &b->recipe->ca, ca_size_check, &b->ca, err);
 	if (rc == 0)
 		rc = item_resolve(b, &b->recipe->boot.key, &b->boot_key, err);
 	if (rc == 0)

@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <uni/base/system.h>
 #include <uni/source/files.h>
@@ -47,6 +48,12 @@ static int unpack_entry(struct build *b, struct uni_tar_reader *tar, struct uni_
 	return uni_err_set(err, UNI_E_UNSUPPORTED, "%s is a device or FIFO", entry->path);
 }
 
+/* What has no header at its start is no archive; one that ends early has. */
+static int no_archive(const char *name, struct uni_err *err)
+{
+	return uni_err_set(err, UNI_E_INVAL, "%s is neither a folder nor a tar archive", name);
+}
+
 static int unpack_all(struct build *b, struct uni_tar_reader *tar, const char *name,
 		      struct uni_files *files, struct uni_err *err)
 {
@@ -62,11 +69,7 @@ static int unpack_all(struct build *b, struct uni_tar_reader *tar, const char *n
 		if (rc != 0)
 			return rc;
 	}
-	/* What has no header at its start is no archive; one that ends early has. */
-	if (rc == UNI_E_CORRUPT && !any)
-		return uni_err_set(err, UNI_E_INVAL, "%s is neither a folder nor a tar archive",
-				   name);
-	return rc;
+	return rc == UNI_E_CORRUPT && !any ? no_archive(name, err) : rc;
 }
 
 static int unpack(struct build *b, struct item *archive, struct uni_files *files,
@@ -110,4 +113,25 @@ int tarball_add(struct build *b, struct item *archive, struct uni_tree *tree,
 			rc = uni_store_result_put(b->store, &key, &record, err);
 	}
 	return rc < 0 ? rc : uni_files_fill(b->store, &record, NULL, tree, rules, err);
+}
+
+int tarball_look(const char *path, const char *name, struct uni_err *err)
+{
+	struct uni_tar_limits limits = UNI_TAR_LIMITS_INIT;
+	struct uni_source *source UNI_AUTO(uni_source) = NULL;
+	struct uni_tar_reader *tar UNI_AUTO(uni_tar_reader) = NULL;
+	const struct uni_entry *entry;
+	int fd UNI_AUTO_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int rc;
+
+	if (fd < 0)
+		return uni_err_errno(err, "%s", name);
+	rc = uni_archive_source(&source, fd, name, err);
+	if (rc != 0)
+		return rc;
+	tar = uni_tar_reader_new(source, &limits, name);
+	rc = uni_tar_reader_next(tar, &entry, err);
+	if (rc >= 0)
+		return 0;
+	return rc == UNI_E_CORRUPT ? no_archive(name, err) : rc;
 }

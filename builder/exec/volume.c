@@ -88,7 +88,7 @@ static int fill(struct build *b, const struct uni_recipe_volume *volume, struct 
 	return add_archive(b, source, tree, &rules, err);
 }
 
-static struct volume_input *volume_inputs(struct build *b)
+struct volume_input *volume_inputs(struct build *b)
 {
 	if (b->volumes == NULL)
 		b->volumes = uni_alloc_array(b->recipe->volume_count + 1, sizeof(*b->volumes));
@@ -103,10 +103,12 @@ int volume_look(struct build *b, size_t index, struct uni_err *err)
 	struct uni_tree *tree UNI_AUTO(uni_tree) = NULL;
 	int rc;
 
-	if (in->tree != NULL || !input_at_hand(&volume->source))
+	if (in->tree != NULL || in->broken || !input_at_hand(&volume->source) ||
+	    (b->no_packages && volume->source.kind == UNI_INPUT_PACKAGE))
 		return 0;
 	tree = uni_tree_new(&rules);
 	rc = fill(b, volume, tree, err);
+	in->broken = rc != 0;
 	if (rc != 0)
 		return rc;
 	in->tree = tree;

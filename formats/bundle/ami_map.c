@@ -108,6 +108,18 @@ static int take_block(struct making *m, struct uni_err *err)
 	return 1;
 }
 
+static int no_ebs_volume(uint64_t size, struct uni_err *err)
+{
+	return uni_err_set(err, UNI_E_LIMIT,
+			   "a disk of %s is no EBS volume: these have whole GiB, at most %u",
+			   uni_size_text(size), UNI_AMI_GIB_MAX);
+}
+
+int uni_ami_check_size(uint64_t size, struct uni_err *err)
+{
+	return size / UNI_AMI_GIB > UNI_AMI_GIB_MAX ? no_ebs_volume(size, err) : 0;
+}
+
 int uni_ami_map_make(struct uni_ami_map **map, struct uni_disk_source *source, int blocks_fd,
 		     struct uni_digest *blocks_digest, struct uni_err *err)
 {
@@ -117,11 +129,11 @@ int uni_ami_map_make(struct uni_ami_map **map, struct uni_disk_source *source, i
 	int rc;
 
 	*map = NULL;
-	if (source->size % UNI_AMI_GIB != 0 || source->size / UNI_AMI_GIB > UNI_AMI_GIB_MAX)
-		return uni_err_set(
-			err, UNI_E_LIMIT,
-			"a disk of %s is no EBS volume: these have whole GiB, at most %u",
-			uni_size_text(source->size), UNI_AMI_GIB_MAX);
+	if (source->size % UNI_AMI_GIB != 0)
+		return no_ebs_volume(source->size, err);
+	rc = uni_ami_check_size(source->size, err);
+	if (rc != 0)
+		return rc;
 	made->size = source->size;
 	uni_hash_start(&m.hash);
 	while ((rc = take_block(&m, err)) > 0) {

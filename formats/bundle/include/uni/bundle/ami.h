@@ -47,6 +47,8 @@ struct uni_ami_map {
 void uni_ami_map_free(struct uni_ami_map *map);
 UNI_AUTO_DEFINE(uni_ami_map)
 
+/* UNI_E_LIMIT for a disk that is larger than any EBS volume. */
+int uni_ami_check_size(uint64_t size, struct uni_err *err);
 /* Reads the disk once. `blocks_fd`: where the blocks are appended, from its start; -1: nowhere.
  * `blocks_digest` (or NULL) gets the SHA-256 of what was appended. */
 int uni_ami_map_make(struct uni_ami_map **map, struct uni_disk_source *source, int blocks_fd,
