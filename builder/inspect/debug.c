@@ -46,7 +46,7 @@ static struct uni_elf *open_elf(const char *path, int *fd)
 	struct uni_elf *elf = NULL;
 	off_t size;
 
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size = *fd < 0 ? -1 : lseek(*fd, 0, SEEK_END);
 	if (size >= 0)
 		(void)uni_elf_open(&elf, *fd, 0, (uint64_t)size, path, &ignored);

@@ -324,7 +324,8 @@ int uni_image_open(struct uni_image **out, const char *path, struct uni_err *err
 	image->elf_fd = -1;
 	image->disk_fd = -1;
 	image->path = uni_strdup(path);
-	image->fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe is refused, not waited for. */
+	image->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (image->fd < 0 || fstat(image->fd, &st) != 0)
 		return uni_err_errno(err, "%s", path);
 	if (S_ISDIR(st.st_mode)) {

@@ -285,7 +285,7 @@ static int look_at(const struct uni_elf *elf, const char *base, const struct uni
 static int refuse_script(const char *path, struct uni_err *err)
 {
 	char line[SCRIPT_LINE_MAX] = "";
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
 
 	if (got < 2 || line[0] != '#' || line[1] != '!')

@@ -114,7 +114,7 @@ static int take_squashfs(const struct file *file, struct uni_config_mount *wire,
 
 int uni_volume_identify(const char *path, struct uni_config_mount *wire, struct uni_err *err)
 {
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct file file = { .fd = fd, .name = path };
 	struct stat st;
 

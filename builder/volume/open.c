@@ -49,7 +49,8 @@ static int open_file(struct uni_volume *v, struct uni_err *err)
 {
 	struct stat st;
 
-	v->fd = open(v->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* A pipe is refused, not waited for. */
+	v->fd = open(v->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (v->fd < 0 || fstat(v->fd, &st) != 0)
 		return uni_err_errno(err, "%s", v->file);
 	if (!S_ISREG(st.st_mode))

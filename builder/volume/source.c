@@ -213,7 +213,7 @@ static bool looks_like_tar(int fd)
 
 bool volume_is_tar(const char *path)
 {
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	return fd >= 0 && looks_like_tar(fd);
 }
@@ -226,7 +226,7 @@ int volume_source_local(struct uni_volume_source *s, const char *place, struct u
 
 	if (stat(place, &st) == 0 && S_ISDIR(st.st_mode))
 		return add_folder(s, place, err);
-	fd = open(place, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = open(place, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd >= 0 && looks_like_tar(fd))
 		return volume_source_tar(s, fd, place, err);
 	if (uni_volume_open(&volume, place, false, err) != 0)

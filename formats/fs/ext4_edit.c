@@ -308,7 +308,7 @@ static int take(const char *path, int *fd, struct uni_err *err)
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCKS_AT, .l_len = LOCKS_SIZE
 	};
 
-	*fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	*fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (*fd < 0)
 		return uni_err_errno(err, "%s", path);
 	if (fcntl(*fd, F_OFD_SETLK, &lock) == 0)

@@ -74,7 +74,8 @@ int uni_live_open(struct uni_live **out, const char *path, bool write, struct un
 
 	live->path = uni_strdup(path);
 	live->writable = write;
-	live->fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY);
+	/* A pipe is refused, not waited for. */
+	live->fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (live->fd < 0)
 		return uni_err_errno(err, "%s", path);
 	/* The lock ends with the descriptor, also when this process is killed. */

@@ -263,7 +263,7 @@ int uni_elf_open(struct uni_elf **out, int fd, uint64_t offset, uint64_t size, c
 
 int uni_elf_open_file(struct uni_elf **out, const char *path, const char *name, struct uni_err *err)
 {
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 
 	if (size < 0)

@@ -286,7 +286,7 @@ static int check_archive(struct archive *a, struct uni_err *err)
 
 static int check_file(const char *path, const char *name, bool every, struct uni_err *err)
 {
-	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	UNI_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct archive archive = { .fd = fd, .name = name, .every = every };
 	struct stat st;
 	char magic[8] = { 0 };

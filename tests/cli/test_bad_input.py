@@ -217,6 +217,15 @@ exec {shutil.which("musl-gcc")} "$@"
             with self.subTest(name):
                 self.assertTrue(self.fails("build", name, "-o", "out").startswith("uni: " + words))
 
+    def test_pipes_that_nobody_writes_to(self):
+        """What is looked into at any place is no pipe: that is said, and no writer waited for."""
+        os.mkfifo(self.path("work/pipe"))
+        for command in (("inspect", "pipe"), ("convert", "pipe", "qcow2"), ("volume", "stat", "pipe"), ("volume", "verify", "pipe"),
+                        ("volume", "copy", "recipe.toml", "pipe:/x"), ("volume", "resize", "pipe", "1G")):
+            with self.subTest(" ".join(command)):
+                self.assertRegex(self.fails(*command), "^uni: pipe: is (no file|not a regular file|neither a file nor a disk)")
+        self.assertIn("pipe: is not a regular file", self.fails("run", "pipe", status=125))
+
     def test_output_folders(self):
         self.write("file", "")
         before = self.state()
