@@ -15,7 +15,7 @@ static bool name_digest(const char *folder, const char *file, struct uni_digest 
 	if (strlen(folder) != 1 || strlen(file) != 63)
 		return false;
 	snprintf(hex, sizeof(hex), "%s%s", folder, file);
-	return uni_unhex(hex, digest->bytes, sizeof(digest->bytes));
+	return uni_digest_parse(hex, digest);
 }
 
 int store_walk(const struct store_place *place, const char *kind, store_walk_fn *fn, void *user,
@@ -30,6 +30,13 @@ int store_walk(const struct store_place *place, const char *kind, store_walk_fn 
 		struct uni_strv files UNI_AUTO_STRV = { .items = NULL };
 
 		rc = uni_dir_list(dir, &files, err);
+		/* No folder: it is as strange as what else does not belong there. */
+		if (rc == UNI_E_NOENT) {
+			char *name UNI_AUTO_FREE = uni_path_join(kind, folders.items[i]);
+
+			uni_err_clear(err);
+			rc = fn(user, name, NULL, err);
+		}
 		for (size_t j = 0; rc == 0 && j < files.count; j++) {
 			char *name UNI_AUTO_FREE =
 				uni_asprintf("%s/%s/%s", kind, folders.items[i], files.items[j]);

@@ -320,6 +320,7 @@ static void verify_finds_damage(void **state)
 	char *path UNI_AUTO_FREE = unit_blob_path(state, &digest);
 	char *stray UNI_AUTO_FREE = uni_asprintf("%s/v1/blobs/zz", (const char *)*state);
 	char *strayed UNI_AUTO_FREE = uni_path_join(stray, "name");
+	char *beside UNI_AUTO_FREE = uni_asprintf("%s/v1/results/file", (const char *)*state);
 
 	for (int i = 0; i < 40; i++) {
 		char text[8];
@@ -333,10 +334,12 @@ static void verify_finds_damage(void **state)
 	damage(path);
 	assert_int_equal(mkdir(stray, 0755), 0);
 	assert_int_equal(uni_file_write(strayed, "", 0, 0644, &err), 0);
+	assert_int_equal(uni_file_write(beside, "", 0, 0644, &err), 0);
 	assert_int_equal(uni_store_verify(store, &report, &err), 0);
 	assert_int_equal(report.damaged, 1);
-	assert_int_equal(report.dropped, 1);
-	assert_int_equal(unit_warnings, 2);
+	assert_int_equal(report.dropped, 2);
+	assert_int_equal(unit_warnings, 3);
+	assert_false(uni_file_exists(beside));
 	assert_false(uni_file_exists(path));
 	assert_int_equal(unit_known(store, "17"), 0);
 	assert_int_equal(unit_known(store, "18"), 1);
