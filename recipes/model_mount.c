@@ -160,6 +160,38 @@ void model_secrets(struct model *m)
 		      compare_secrets);
 }
 
+/* Both are files: neither has the other's place, nor is one a folder of the other. */
+static void check_secret_and_path(struct model *m, const struct uni_recipe_secret *secret,
+				  const char *path, const char *kind, const char *name)
+{
+	if (strcmp(path, secret->path) == 0)
+		model_error(m, secret->pos, "secret \"%s\": %s \"%s\" has this path as well",
+			    secret->name, kind, name);
+	else if (uni_path_inside(secret->path, path))
+		model_error(m, secret->pos,
+			    "secret \"%s\": %s \"%s\" stands where it needs a folder", secret->name,
+			    kind, name);
+	else if (uni_path_inside(path, secret->path))
+		model_error(m, secret->pos, "secret \"%s\" stands where %s \"%s\" needs a folder",
+			    secret->name, kind, name);
+}
+
+static void check_secret_and_volume(struct model *m, const struct uni_recipe_secret *secret,
+				    const struct uni_recipe_volume *volume)
+{
+	const char *name = volume->name != NULL ? volume->name : "?";
+
+	if (volume->mount == NULL)
+		return;
+	if (uni_path_inside(volume->mount, secret->path))
+		model_error(m, secret->pos,
+			    "secret \"%s\" stands where volume \"%s\" needs a folder", secret->name,
+			    name);
+	else if (volume->format != UNI_FS_TMPFS && uni_path_inside(secret->path, volume->mount))
+		model_error(m, secret->pos, "secret \"%s\": its path is inside volume \"%s\"",
+			    secret->name, name);
+}
+
 /* Names and places of secrets, among themselves and beside files and volumes. */
 static void check_secret(struct model *m, size_t index)
 {
@@ -169,22 +201,14 @@ static void check_secret(struct model *m, size_t index)
 	if (index > 0 && strcmp(recipe->secrets[index - 1].name, secret->name) == 0)
 		model_error(m, secret->name_pos, "secret \"%s\" is given twice", secret->name);
 	for (size_t i = 0; i < index; i++)
-		if (strcmp(recipe->secrets[i].path, secret->path) == 0)
-			model_error(m, secret->pos, "secret \"%s\": \"%s\" has this path as well",
-				    secret->name, recipe->secrets[i].name);
+		check_secret_and_path(m, secret, recipe->secrets[i].path, "secret",
+				      recipe->secrets[i].name);
 	for (size_t i = 0; i < recipe->file_count; i++)
-		if (recipe->files[i].path != NULL &&
-		    strcmp(recipe->files[i].path, secret->path) == 0)
-			model_error(m, secret->pos,
-				    "secret \"%s\": a [[file]] has this path as well",
-				    secret->name);
+		if (recipe->files[i].path != NULL)
+			check_secret_and_path(m, secret, recipe->files[i].path, "file",
+					      recipe->files[i].path);
 	for (size_t i = 0; i < recipe->volume_count; i++)
-		if (recipe->volumes[i].mount != NULL && recipe->volumes[i].format != UNI_FS_TMPFS &&
-		    uni_path_inside(secret->path, recipe->volumes[i].mount))
-			model_error(m, secret->pos,
-				    "secret \"%s\": its path is inside volume \"%s\"", secret->name,
-				    recipe->volumes[i].name != NULL ? recipe->volumes[i].name
-								    : "?");
+		check_secret_and_volume(m, secret, &recipe->volumes[i]);
 }
 
 static void refuse_keys(struct model *m, const struct uni_toml_value *table, const char *label,
