@@ -4,6 +4,7 @@
  * failure is the same one on any number of threads.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <uni/base/mem.h>
 #include <uni/base/pool.h>
@@ -48,13 +49,53 @@ static void *work(void *arg)
 	return NULL;
 }
 
-bool uni_thread_start(pthread_t *thread, void *(*run)(void *user), void *user)
+/* The nth processor behind the caller's, of those in `set`; false: there are no others. */
+static bool processor_behind(const cpu_set_t *set, unsigned nth, cpu_set_t *one)
+{
+	unsigned count = (unsigned)CPU_COUNT(set);
+	int here = sched_getcpu();
+	if (count < 2 || here < 0 || here >= CPU_SETSIZE)
+		return false;
+	size_t at = (size_t)here;
+	for (nth %= count; nth != 0;) {
+		at = (at + 1) % CPU_SETSIZE;
+		nth -= CPU_ISSET(at, set) ? 1 : 0;
+	}
+	CPU_ZERO(one);
+	CPU_SET(at, one);
+	return CPU_ISSET(at, set);
+}
+
+/*
+ * Left to itself Linux puts a thread beside the one that starts it while other processors are busy,
+ * and leaves it there for half the life of a small build when they are so no more. So it is said
+ * where a thread begins, and taken back at once: from there it may go anywhere.
+ */
+static bool start_behind(pthread_t *thread, unsigned nth, void *(*run)(void *user), void *user)
+{
+	cpu_set_t all;
+	cpu_set_t one;
+	pthread_attr_t how;
+	bool started = false;
+	if (sched_getaffinity(0, sizeof(all), &all) != 0 || !processor_behind(&all, nth, &one) ||
+	    pthread_attr_init(&how) != 0)
+		return false;
+	if (pthread_attr_setaffinity_np(&how, sizeof(one), &one) == 0)
+		started = pthread_create(thread, &how, run, user) == 0;
+	pthread_attr_destroy(&how);
+	if (started)
+		(void)pthread_setaffinity_np(*thread, sizeof(all), &all);
+	return started;
+}
+
+bool uni_thread_start(pthread_t *thread, unsigned nth, void *(*run)(void *user), void *user)
 {
 	sigset_t all;
 	sigset_t before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool started = pthread_create(thread, NULL, run, user) == 0;
+	bool started = start_behind(thread, nth, run, user) ||
+		       pthread_create(thread, NULL, run, user) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return started;
 }
@@ -78,7 +119,8 @@ int uni_pool_run(size_t count, unsigned threads,
 	pthread_t *others UNI_AUTO_FREE = uni_alloc_array(threads, sizeof(*others));
 	unsigned started = 0;
 	/* The caller is one of them; with fewer than wanted it only takes longer. */
-	while (started + 1 < threads && uni_thread_start(&others[started], work, &pool))
+	while (started + 1 < threads &&
+	       uni_thread_start(&others[started], started + 1, work, &pool))
 		started++;
 	work(&pool);
 	for (unsigned i = 0; i < started; i++)

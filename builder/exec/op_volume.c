@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <uni/base/pool.h>
 #include <uni/base/system.h>
 
 struct early {
@@ -59,7 +60,7 @@ void volume_start_early(struct build *b, size_t index)
 	early = uni_alloc(sizeof(*early));
 	early->b = b;
 	early->index = index;
-	if (pthread_create(&early->thread, NULL, early_main, early) == 0)
+	if (uni_thread_start(&early->thread, 1, early_main, early))
 		b->volumes[index].early = early;
 	else
 		free(early);

@@ -228,7 +228,8 @@ static void make_side_by_side(struct job *const *jobs, size_t count)
 	struct run *runs = jobs[0]->walk->b->runs;
 
 	for (size_t i = 1; i < count; i++) {
-		jobs[i]->started = uni_thread_start(&jobs[i]->thread, make_in_pass, jobs[i]);
+		jobs[i]->started =
+			uni_thread_start(&jobs[i]->thread, (unsigned)i, make_in_pass, jobs[i]);
 		if (!jobs[i]->started)
 			disk_pass_leave(&runs[jobs[i]->index]);
 	}

@@ -150,7 +150,7 @@ int disk_pipeline_run(const struct disk_pipeline *pipeline, void *user, unsigned
 	if (threads > THREADS_MOST)
 		threads = THREADS_MOST;
 	line.ring = threads > 1 ? 2 * threads : 1;
-	while (started + 1 < threads && uni_thread_start(&others[started], run, &line))
+	while (started + 1 < threads && uni_thread_start(&others[started], started + 1, run, &line))
 		started++;
 	run(&line);
 	for (unsigned i = 0; i < started; i++)

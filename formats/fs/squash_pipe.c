@@ -114,7 +114,7 @@ static void start_thread(struct squash_pipe *pipe)
 
 	worker->pipe = pipe;
 	worker->packer = pipe->packers[pipe->started];
-	if (uni_thread_start(&pipe->threads[pipe->started], work, worker))
+	if (uni_thread_start(&pipe->threads[pipe->started], pipe->started + 1, work, worker))
 		pipe->started++;
 	else
 		free(worker);

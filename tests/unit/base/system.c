@@ -3,6 +3,7 @@
  */
 #include "unit.h"
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <uni/base/event.h>
 #include <uni/base/pool.h>
@@ -159,6 +160,37 @@ static void pool_can_be_cancelled(void **state)
 	uni_cancelled = 0;
 }
 
+struct begun {
+	pthread_mutex_t settled; /* held until its starter is done */
+	cpu_set_t may;		 /* where it may go */
+};
+
+static void *note_beginning(void *user)
+{
+	struct begun *begun = user;
+	pthread_mutex_lock(&begun->settled);
+	assert_int_equal(sched_getaffinity(0, sizeof(begun->may), &begun->may), 0);
+	pthread_mutex_unlock(&begun->settled);
+	return NULL;
+}
+
+/* It is said where a thread begins, and no more. */
+static void threads_are_bound_to_no_processor(void **state)
+{
+	(void)state;
+	cpu_set_t all;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (unsigned nth = 1; nth <= (unsigned)CPU_COUNT(&all) + 1; nth++) {
+		struct begun begun = { .settled = PTHREAD_MUTEX_INITIALIZER };
+		pthread_t thread;
+		pthread_mutex_lock(&begun.settled);
+		assert_true(uni_thread_start(&thread, nth, note_beginning, &begun));
+		pthread_mutex_unlock(&begun.settled);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_true(CPU_EQUAL(&begun.may, &all));
+	}
+}
+
 int unit_system(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +203,7 @@ int unit_system(void)
 		cmocka_unit_test(pool_does_each_once),
 		cmocka_unit_test(pool_reports_the_lowest_failure),
 		cmocka_unit_test(pool_can_be_cancelled),
+		cmocka_unit_test(threads_are_bound_to_no_processor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

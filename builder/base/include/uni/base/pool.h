@@ -17,8 +17,11 @@ int uni_pool_run(size_t count, unsigned threads,
 		 int (*fn)(void *user, size_t index, struct uni_err *err), void *user,
 		 struct uni_err *err);
 
-/* A thread that gets no signals: they belong to the thread that can answer them. False: there is
- * none to be had. */
-bool uni_thread_start(pthread_t *thread, void *(*run)(void *user), void *user);
+/*
+ * A thread that gets no signals: they belong to the thread that can answer them. It is the `nth`
+ * (from 1) of those that share the caller's work, and begins on the nth processor behind the
+ * caller's. False: there is none to be had.
+ */
+bool uni_thread_start(pthread_t *thread, unsigned nth, void *(*run)(void *user), void *user);
 
 #endif
