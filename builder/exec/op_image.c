@@ -198,15 +198,18 @@ int op_box(struct build *b, const struct uni_step *step, struct uni_store_record
 	struct uni_store_writer *writer UNI_AUTO(uni_store_writer) = NULL;
 	struct uni_store_entry elf = *input_blob(b, step, (size_t)find_input(step, "elf"));
 	struct uni_store_entry blob;
+	struct uni_box_content content = { .size = elf.size,
+					   .known = elf.mapped ? NULL : &elf.digest };
 	struct uni_digest digest;
 	int fd UNI_AUTO_CLOSE = -1;
 	uint64_t size;
 	int rc = uni_store_blob_open(b->store, &elf, &fd, err);
 
+	content.fd = fd;
 	if (rc == 0)
 		rc = uni_store_writer_open(&writer, b->store, err);
 	if (rc == 0)
-		rc = uni_box_pack(fd, elf.size, uni_store_writer_fd(writer), &size, &digest, err);
+		rc = uni_box_pack(&content, uni_store_writer_fd(writer), &size, &digest, err);
 	if (rc == 0)
 		rc = uni_store_writer_commit(writer, &digest, &blob, err);
 	if (rc == 0)

@@ -26,25 +26,20 @@ static void seal(struct uni_box_header *header)
 }
 
 struct packing {
-	int elf_fd;
-	const char *name;
+	const struct uni_box_content *elf;
+	const char *name; /* of the ELF */
 	struct codec_range packed_already;
 	int fd;
 	struct uni_box_header header;
+	uint8_t *packed; /* owned; NULL: stored as it is */
+	size_t packed_size;
 };
 
-/* Behind the header; also finishes the header, which is written last. */
-static int write_packed(struct packing *p, const void *data, size_t size, struct uni_err *err)
-{
-	p->header.codec = UNI_BOX_LZ4;
-	p->header.stored_size = size;
-	p->header.stored_crc32c = uni_checksum(0, data, size);
-	return uni_pwrite_full(p->fd, data, size, UNI_BOX_HEADER_SIZE, "kernel box", err);
-}
-
-static int write_stored(struct packing *p, uint64_t size, struct uni_err *err)
+/* The ELF itself behind the header. */
+static int write_stored(struct packing *p, struct uni_err *err)
 {
 	UNI_AUTO_FREE uint8_t *chunk = uni_alloc(CHUNK);
+	uint64_t size = p->elf->size;
 	struct uni_hash hash;
 	struct uni_digest digest;
 	uint64_t at = 0;
@@ -54,7 +49,7 @@ static int write_stored(struct packing *p, uint64_t size, struct uni_err *err)
 	p->header.stored_size = size;
 	while (at < size) {
 		size_t part = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
-		int rc = uni_pread_full(p->elf_fd, chunk, part, at, p->name, err);
+		int rc = uni_pread_full(p->elf->fd, chunk, part, at, p->name, err);
 
 		if (rc == 0)
 			rc = uni_pwrite_full(p->fd, chunk, part, UNI_BOX_HEADER_SIZE + at,
@@ -70,59 +65,75 @@ static int write_stored(struct packing *p, uint64_t size, struct uni_err *err)
 	return 0;
 }
 
-static int write_content(struct packing *p, uint64_t size, struct uni_err *err)
+/* Packs it in memory; p->packed stays NULL where that gains nothing. */
+static int pack_content(struct packing *p, struct uni_err *err)
 {
-	UNI_AUTO_FREE void *elf = NULL;
-	UNI_AUTO_FREE void *packed = NULL;
-	size_t packed_size = 0;
+	const struct uni_box_content *from = p->elf;
+	UNI_AUTO_FREE void *elf = uni_try_alloc(from->size, PACKED_MAX, "bootable ELF", err);
 	struct uni_digest digest;
-	int rc;
+	void *packed = NULL;
+	int rc = elf != NULL ? uni_pread_full(from->fd, elf, (size_t)from->size, 0, p->name, err)
+			     : err->code;
 
-	if (size > PACKED_MAX)
-		return write_stored(p, size, err);
-	elf = uni_try_alloc(size, PACKED_MAX, "bootable ELF", err);
-	if (elf == NULL)
-		return err->code;
-	rc = uni_pread_full(p->elf_fd, elf, (size_t)size, 0, p->name, err);
 	if (rc == 0)
-		rc = codec_lz4_pack(elf, (size_t)size, p->packed_already, &packed, &packed_size,
-				    err);
-	if (rc != 0)
+		rc = codec_lz4_pack(elf, (size_t)from->size, p->packed_already, &packed,
+				    &p->packed_size, err);
+	if (rc != 0 || p->packed_size == 0)
 		return rc;
-	if (packed_size == 0)
-		return write_stored(p, size, err);
-	digest = uni_digest_of(elf, (size_t)size);
+	p->packed = packed;
+	digest = from->known != NULL ? *from->known : uni_digest_of(elf, (size_t)from->size);
 	memcpy(p->header.sha256, digest.bytes, sizeof(p->header.sha256));
-	return write_packed(p, packed, packed_size, err);
+	p->header.codec = UNI_BOX_LZ4;
+	p->header.stored_size = p->packed_size;
+	p->header.stored_crc32c = uni_checksum(0, p->packed, p->packed_size);
+	return 0;
 }
 
-int uni_box_pack(int elf_fd, uint64_t elf_size, int fd, uint64_t *size, struct uni_digest *digest,
-		 struct uni_err *err)
+static int write_box(struct packing *p, uint64_t *size, struct uni_digest *digest,
+		     struct uni_err *err)
 {
-	static const char name[] = "kernel";
-	struct uni_kernel_image image;
-	struct packing p = { .elf_fd = elf_fd, .name = name, .fd = fd };
 	uint8_t sector[UNI_BOX_HEADER_SIZE] = { 0 };
-	int rc = uni_kernel_split(elf_fd, 0, elf_size, name, &image, err);
+	struct uni_hash hash;
+	int rc = p->packed == NULL ? write_stored(p, err)
+				   : uni_pwrite_full(p->fd, p->packed, p->packed_size,
+						     UNI_BOX_HEADER_SIZE, "kernel box", err);
+
+	seal(&p->header);
+	memcpy(sector, &p->header, sizeof(p->header));
+	if (rc == 0)
+		rc = uni_pwrite_full(p->fd, sector, sizeof(sector), 0, "kernel box", err);
+	if (rc != 0 || p->packed == NULL)
+		return rc != 0 ? rc : uni_digest_fd(p->fd, size, digest, "kernel box", err);
+	uni_hash_start(&hash);
+	uni_hash_add(&hash, sector, sizeof(sector));
+	uni_hash_add(&hash, p->packed, p->packed_size);
+	*digest = uni_hash_end(&hash);
+	*size = sizeof(sector) + p->packed_size;
+	return 0;
+}
+
+int uni_box_pack(const struct uni_box_content *elf, int fd, uint64_t *size,
+		 struct uni_digest *digest, struct uni_err *err)
+{
+	struct uni_kernel_image image;
+	struct packing p = { .elf = elf, .name = "kernel", .fd = fd };
+	int rc = uni_kernel_split(elf->fd, 0, elf->size, p.name, &image, err);
 
 	if (rc != 0)
 		return rc;
 	memcpy(p.header.magic, UNI_BOX_MAGIC, sizeof(p.header.magic));
 	p.header.version = UNI_BOX_VERSION;
-	p.header.size = elf_size;
+	p.header.size = elf->size;
 	p.header.load_paddr = image.load_paddr;
 	p.header.bss_paddr = image.bss_paddr;
 	p.header.bss_size = image.bss_size;
 	p.header.entry_paddr = image.entry;
 	p.packed_already = (struct codec_range){ image.packed_from, image.packed_to };
-	rc = write_content(&p, elf_size, err);
-	if (rc != 0)
-		return rc;
-	seal(&p.header);
-	memcpy(sector, &p.header, sizeof(p.header));
-	rc = uni_pwrite_full(fd, sector, sizeof(sector), 0, "kernel box", err);
+	if (elf->size <= PACKED_MAX)
+		rc = pack_content(&p, err);
 	if (rc == 0)
-		rc = uni_digest_fd(fd, size, digest, "kernel box", err);
+		rc = write_box(&p, size, digest, err);
+	free(p.packed);
 	return rc;
 }
 

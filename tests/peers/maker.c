@@ -159,7 +159,8 @@ static void make_image(char **argv)
 
 	must(uni_base_load(&base, argv[0], &err));
 	make_elf(base, argv[1], elf, &size);
-	must(uni_box_pack(elf, size, open_new(box), &box_size, &digest, &err));
+	must(uni_box_pack(&(struct uni_box_content){ .fd = elf, .size = size }, open_new(box),
+			  &box_size, &digest, &err));
 	must(uni_file_read(base->stage1.path, 4096, &stage1, &err));
 	layout.stage1 = stage1.data;
 	layout.stage1_size = stage1.size;

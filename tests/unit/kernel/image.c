@@ -250,10 +250,12 @@ static int make_box(struct setting *s, uint64_t *size)
 {
 	struct uni_digest digest;
 	struct uni_digest again;
+	struct uni_box_content elf = { .fd = s->fd };
 	int fd = sample_file("", 0);
 
 	assert_int_equal(compose(s, 4), 0);
-	assert_int_equal(uni_box_pack(s->fd, s->result.size, fd, size, &digest, &err), 0);
+	elf.size = s->result.size;
+	assert_int_equal(uni_box_pack(&elf, fd, size, &digest, &err), 0);
 	assert_int_equal(uni_digest_fd(fd, NULL, &again, "box", &err), 0);
 	assert_true(uni_digest_eq(&digest, &again));
 	return fd;

@@ -75,9 +75,16 @@ int uni_kernel_split(int fd, uint64_t offset, uint64_t size, const char *name,
 
 /* --- the box of the kernel partition (uni/abi/boot.h) --- */
 
-/* Packs the bootable ELF in `elf_fd` into `fd`, an empty file; LZ4 unless that gains nothing. */
-int uni_box_pack(int elf_fd, uint64_t elf_size, int fd, uint64_t *size, struct uni_digest *digest,
-		 struct uni_err *err);
+struct uni_box_content {
+	int fd; /* the bootable ELF, borrowed */
+	uint64_t size;
+	const struct uni_digest *known; /* its SHA-256, borrowed; NULL: to be found out */
+};
+
+/* Packs `elf` into `fd`, an empty file; LZ4 unless that gains nothing. `size` and `digest` are the
+ * box's. */
+int uni_box_pack(const struct uni_box_content *elf, int fd, uint64_t *size,
+		 struct uni_digest *digest, struct uni_err *err);
 #define UNI_BOX_VERSION_WRITTEN 4 /* changes with the bytes that uni_box_pack writes */
 /* The files of libraries whose version decides these bytes, for keys. */
 int uni_box_tools(struct uni_strv *files, struct uni_err *err);
