@@ -169,6 +169,7 @@ int uni_store_writer_fd(const struct uni_store_writer *writer)
 const char *uni_store_writer_path(struct uni_store_writer *writer)
 {
 	writer->by_path = true;
+	(void)fchmod(writer->fd, 0600);
 	return writer->path;
 }
 
@@ -212,9 +213,7 @@ static int writer_seal(struct uni_store_writer *w, const struct uni_digest *know
 		if (rc != 0)
 			return rc;
 	}
-	if (fchmod(w->fd, 0444) != 0)
-		return uni_err_errno(err, "%s", w->path);
-	return 0;
+	return store_seal(w->fd, &st, w->path, err);
 }
 
 /* Under the lock: gives the file its name, unless a sound one has it. */

@@ -27,6 +27,7 @@
 #define STORE_RECORD_MAX (64u << 20) /* bytes of a record file */
 #define STORE_NAME_MAX 4096
 #define STORE_PATH_ROOM 96 /* "results/" and a digest, or "blobs/" and one */
+#define STORE_SEALED 0444  /* the mode of what is in the store; it never changes again */
 
 /* A folder with the layout above, open for the store's life. */
 struct store_place {
@@ -96,8 +97,10 @@ void store_usage_set(const struct store_place *place, uint64_t bytes);
 int store_collect(struct uni_store *store, const struct uni_store_gc_options *options, bool wait,
 		  struct uni_store_gc_report *report, struct uni_err *err);
 
-/* store.c */
+/* store.c: a file in tmp, for this process to fill by `fd`. */
 int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err);
+/* Gives a file, which looks as `st`, the mode of what is in the store. */
+int store_seal(int fd, const struct stat *st, const char *name, struct uni_err *err);
 /* Moves `tmp` to `name` in the place we write to, making the folder that it wants. */
 int store_publish(struct uni_store *store, const char *tmp, const char *name, struct uni_err *err);
 

@@ -223,6 +223,7 @@ int store_record_write(struct uni_store *store, const char *name,
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
 	char *tmp UNI_AUTO_FREE = NULL;
 	int fd UNI_AUTO_CLOSE = -1;
+	struct stat st;
 	int rc = store_record_encode(record, &text, err);
 
 	if (rc == 0)
@@ -230,8 +231,10 @@ int store_record_write(struct uni_store *store, const char *name,
 	if (rc != 0)
 		return rc;
 	rc = uni_write_full(fd, text.data, text.size, tmp, err);
-	if (rc == 0 && fchmod(fd, 0444) != 0)
+	if (rc == 0 && fstat(fd, &st) != 0)
 		rc = uni_err_errno(err, "%s", tmp);
+	if (rc == 0)
+		rc = store_seal(fd, &st, tmp, err);
 	/* Whoever uses it has to be able to note when. */
 	if (rc == 0)
 		store_share_file(&store->places[0], fd);

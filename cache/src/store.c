@@ -205,15 +205,30 @@ char *uni_store_folder(const struct uni_store *store, const char *name)
 	return uni_strdup(path);
 }
 
-int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err)
+/* A file in tmp without a lease is anybody's to remove. */
+static int have_lease(struct uni_store *store, struct uni_err *err)
 {
-	uint64_t number;
-	int rc = store_enter(store, err);
+	bool leased;
+	int rc;
 
+	pthread_mutex_lock(&store->mutex);
+	leased = store->lease_fd >= 0;
+	pthread_mutex_unlock(&store->mutex);
+	if (leased)
+		return 0;
+	rc = store_enter(store, err);
 	if (rc != 0)
 		return rc;
 	rc = store_lease_start(store, err);
 	store_leave(store);
+	return rc;
+}
+
+int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err)
+{
+	uint64_t number;
+	int rc = have_lease(store, err);
+
 	if (rc != 0)
 		return rc;
 	pthread_mutex_lock(&store->mutex);
@@ -222,7 +237,7 @@ int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err
 	*path = uni_asprintf("%s/tmp/%s.%llu", store->places[0].path, store->lease_id,
 			     (unsigned long long)number);
 	uni_tmp_register(*path);
-	*fd = open(*path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	*fd = open(*path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, STORE_SEALED);
 	if (*fd >= 0)
 		return 0;
 	rc = uni_err_errno(err, "%s", *path);
@@ -230,6 +245,14 @@ int store_tmp(struct uni_store *store, char **path, int *fd, struct uni_err *err
 	free(*path);
 	*path = NULL;
 	return rc;
+}
+
+int store_seal(int fd, const struct stat *st, const char *name, struct uni_err *err)
+{
+	/* Asked first: to set it anew would wait for the journal. */
+	if ((st->st_mode & 07777) == STORE_SEALED || fchmod(fd, STORE_SEALED) == 0)
+		return 0;
+	return uni_err_errno(err, "%s", name);
 }
 
 int store_publish(struct uni_store *store, const char *tmp, const char *name, struct uni_err *err)
