@@ -18,7 +18,6 @@ class Contest:
         for path in self.outputs:
             if os.path.exists(path):
                 os.remove(path)
-        os.sync()
 
     def output(self, name):
         self.outputs.append(self.work.path(name))

@@ -40,7 +40,6 @@ class Race:
     def clean(self):
         if os.path.exists(self.out):
             os.remove(self.out)
-        os.sync()
 
     def between(self, sides, times=3):
         """Median seconds of each command."""

@@ -33,7 +33,8 @@ def run(argv, ok=(0,), **more):
 def duel(*sides, times=5, ok=(0,), **more):
     """Median seconds of each side. A side is a command, or a pair of a command and what is called before it. They run
     by turns, so that a machine that is busy for a while is so for all of them, and each turn begins with another one,
-    so that none always comes behind the same; the first turn only warms up."""
+    so that none always comes behind the same; the first turn only warms up. All begin when the disk has everything: else
+    one side would flush what another wrote, and a processor that has rested is slower for a while than one that has not."""
     taken = [[] for _ in sides]
     for turn in range(times + 1):
         for i in range(len(sides)):
@@ -42,6 +43,7 @@ def duel(*sides, times=5, ok=(0,), **more):
             argv, prepare = side if isinstance(side, tuple) else (side, None)
             if prepare:
                 prepare()
+            os.sync()
             start = time.perf_counter()
             run(argv, ok, **more)
             found.append(time.perf_counter() - start)
