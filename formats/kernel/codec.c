@@ -192,22 +192,23 @@ static int join_all(const struct piece *pieces, size_t count, uint8_t **out, siz
 	return 0;
 }
 
-static void add_piece(struct piece *pieces, size_t *count, const char *data, size_t from, size_t to)
+/* `before`: how much of what is in front of `from` is worth a look. */
+static void add_piece(struct piece *pieces, size_t *count, const char *from, size_t before,
+		      size_t size)
 {
-	if (to > from)
-		pieces[(*count)++] =
-			(struct piece){ .from = data + from, .before = from, .size = to - from };
+	if (size != 0)
+		pieces[(*count)++] = (struct piece){ .from = from, .before = before, .size = size };
 }
 
 /* On how many threads: one costs more than a small piece takes. */
-static unsigned add_halves(struct piece *pieces, size_t *count, const char *data, size_t from,
-			   size_t to)
+static unsigned add_halves(struct piece *pieces, size_t *count, const char *from, size_t size)
 {
-	bool halved = to - from >= (size_t)2 * HALF_LEAST;
-	size_t middle = halved ? from + (to - from) / 2 : to;
+	bool halved = size >= (size_t)2 * HALF_LEAST;
+	size_t half = halved ? size / 2 : size;
 
-	add_piece(pieces, count, data, from, middle);
-	add_piece(pieces, count, data, middle, to);
+	/* Nothing matches what is packed already. */
+	add_piece(pieces, count, from, 0, half);
+	add_piece(pieces, count, from + half, half, size - half);
 	return halved ? 2 : 1;
 }
 
@@ -220,10 +221,11 @@ static int pack(const char *data, size_t size, struct codec_range packed_already
 	int rc;
 
 	add_piece(pieces, &count, data, 0, packed_already.from);
-	add_piece(pieces, &count, data, packed_already.from, packed_already.to);
+	add_piece(pieces, &count, data + packed_already.from, 0,
+		  packed_already.to - packed_already.from);
 	if (packed_already.from < packed_already.to)
 		pieces[count - 1].as_it_is = true;
-	threads = add_halves(pieces, &count, data, packed_already.to, size);
+	threads = add_halves(pieces, &count, data + packed_already.to, size - packed_already.to);
 	rc = uni_pool_run(count, threads, pack_piece, pieces, err);
 	if (rc == 0)
 		rc = join_all(pieces, count, out, packed, err);

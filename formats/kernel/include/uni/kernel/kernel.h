@@ -85,7 +85,7 @@ struct uni_box_content {
  * box's. */
 int uni_box_pack(const struct uni_box_content *elf, int fd, uint64_t *size,
 		 struct uni_digest *digest, struct uni_err *err);
-#define UNI_BOX_VERSION_WRITTEN 4 /* changes with the bytes that uni_box_pack writes */
+#define UNI_BOX_VERSION_WRITTEN 5 /* changes with the bytes that uni_box_pack writes */
 /* The files of libraries whose version decides these bytes, for keys. */
 int uni_box_tools(struct uni_strv *files, struct uni_err *err);
 /* Checks the header of a box in [offset, offset + size) of `fd`. */
