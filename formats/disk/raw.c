@@ -13,7 +13,7 @@
 #include "gpt.h"
 #include "internal.h"
 
-enum { CHUNK = 256 << 10, BLOCK = 4096, LARGE = 4 << 20 };
+enum { CHUNK = 256 << 10, BLOCK = 4096, LARGE = 512 << 10 };
 
 struct raw_writer {
 	int fd;
