@@ -10,8 +10,8 @@
  * they differ the blob is hashed, and one that is damaged is dropped and counts as absent.
  *
  * What a process publishes or looks up is leased to it until its store is freed or it dies:
- * collection never takes it. Nothing is flushed to the disk: after a loss of power the stat or the
- * hash finds what is missing.
+ * collection never takes it. References and their blobs are flushed to the disk; nothing else is:
+ * after a loss of power the stat or the hash finds what is missing.
  *
  * When the folder cannot be written, what is published goes to a temporary folder that ends with
  * the store, and a warning says so. A store may be used from several threads.
@@ -165,7 +165,7 @@ int uni_store_list(struct uni_store *store,
 struct uni_store_verify_report {
 	uint64_t blobs, bytes; /* read */
 	uint64_t damaged;      /* blobs dropped */
-	uint64_t dropped;      /* records that were unreadable, dropped */
+	uint64_t dropped;      /* records that were unreadable, and what belongs in no store */
 };
 /* Hashes every blob, in parallel; drops what is damaged, with a warning for each. */
 int uni_store_verify(struct uni_store *store, struct uni_store_verify_report *report,
