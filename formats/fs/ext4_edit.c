@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <ext2fs/ext2fs.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <uni/base/file.h>
@@ -37,6 +39,7 @@ enum { LOCKS_AT = 100, LOCKS_SIZE = 200 };
 	X(ext2fs_write_new_inode)                                                                  \
 	X(ext2fs_extent_open2)                                                                     \
 	X(ext2fs_extent_free)                                                                      \
+	X(ext2fs_free_ext_attr)                                                                    \
 	X(ext2fs_punch)                                                                            \
 	X(ext2fs_file_open)                                                                        \
 	X(ext2fs_file_write)                                                                       \
@@ -104,6 +107,20 @@ static errcode_t add_name(const struct edit *e, ext2_ino_t parent, const char *n
 	return code;
 }
 
+/* What an inode without names holds: a block of attributes, which counts among its blocks, first.
+ */
+static errcode_t empty_inode(const struct edit *e, ext2_ino_t ino, struct ext2_inode *inode)
+{
+	errcode_t code = lib.ext2fs_free_ext_attr(e->fs, ino, NULL);
+
+	if (code == 0)
+		code = lib.ext2fs_read_inode(e->fs, ino, inode);
+	/* A short link's target lies where a file's blocks are listed. */
+	if (code == 0 && (!LINUX_S_ISLNK(inode->i_mode) || inode->i_blocks != 0))
+		code = lib.ext2fs_punch(e->fs, ino, inode, NULL, 0, ~UINT64_C(0));
+	return code;
+}
+
 /* A file or link goes, and with its last name what it holds. */
 static int remove_name(const struct edit *e, ext2_ino_t parent, const char *name, ext2_ino_t ino,
 		       const char *path, struct uni_err *err)
@@ -115,15 +132,12 @@ static int remove_name(const struct edit *e, ext2_ino_t parent, const char *name
 		return uni_err_set(err, UNI_E_EXIST, "%s: %s is a folder", e->name, path);
 	if (code == 0)
 		code = lib.ext2fs_unlink(e->fs, parent, name, ino, 0);
-	if (code == 0 && --inode.i_links_count == 0) {
-		/* A short link's target lies where a file's blocks are listed. */
-		bool has_blocks = !LINUX_S_ISLNK(inode.i_mode) || inode.i_blocks != 0;
-
+	if (code == 0 && inode.i_links_count == 1) {
+		code = empty_inode(e, ino, &inode);
 		inode.i_dtime = (uint32_t)e->time;
-		if (has_blocks)
-			code = lib.ext2fs_punch(e->fs, ino, &inode, NULL, 0, ~UINT64_C(0));
 		lib.ext2fs_inode_alloc_stats2(e->fs, ino, -1, 0);
 	}
+	inode.i_links_count--;
 	if (code == 0)
 		code = lib.ext2fs_write_inode(e->fs, ino, &inode);
 	return code != 0 ? failed(e, path, code, err) : 0;
@@ -320,13 +334,20 @@ static int take(const char *path, int *fd, struct uni_err *err)
 			    "stop it first; a live volume takes content while machines serve it");
 }
 
-static int copy_whole(int from, int to, struct uni_err *err)
+/* With its owner, where we may give files away. */
+static int copy_whole(const char *path, int from, int to, struct uni_err *err)
 {
 	struct stat st;
 
-	if (fstat(from, &st) != 0 || ftruncate(to, st.st_size) != 0 || fchmod(to, st.st_mode) != 0)
-		return uni_err_errno(err, "volume");
-	return uni_copy_range(from, 0, to, 0, (uint64_t)st.st_size, err);
+	if (fstat(from, &st) != 0 || ftruncate(to, st.st_size) != 0)
+		return uni_err_errno(err, "%s", path);
+	if (fchown(to, st.st_uid, st.st_gid) != 0 && errno != EPERM)
+		return uni_err_errno(err, "%s", path);
+	if (fchmod(to, st.st_mode) != 0)
+		return uni_err_errno(err, "%s", path);
+	if (uni_copy_range(from, 0, to, 0, (uint64_t)st.st_size, err) != 0)
+		return uni_err_context(err, "%s", path);
+	return 0;
 }
 
 static int check_volume(const struct edit *e, struct uni_err *err)
@@ -391,14 +412,18 @@ int uni_ext4_put(const char *path, const char *inside, const struct uni_tree *tr
 	struct edit e = { .name = path, .inside = inside, .tree = tree, .time = time };
 	UNI_AUTO(uni_outfile) struct uni_outfile *out = NULL;
 	UNI_AUTO_CLOSE int fd = -1;
+	char real[PATH_MAX];
 	int rc = uni_lazy_load("libext2fs.so.2", names, UNI_COUNT(names), &lib, err);
 
+	/* The volume is replaced, not a link that leads to it. */
+	if (rc == 0 && realpath(path, real) == NULL)
+		rc = uni_err_errno(err, "%s", path);
 	if (rc == 0)
 		rc = take(path, &fd, err);
 	if (rc == 0)
-		rc = uni_outfile_open(&out, path, 0600, err);
+		rc = uni_outfile_open(&out, real, 0600, err);
 	if (rc == 0)
-		rc = copy_whole(fd, uni_outfile_fd(out), err);
+		rc = copy_whole(path, fd, uni_outfile_fd(out), err);
 	if (rc == 0)
 		rc = edit(&e, uni_outfile_tmp(out), err);
 	return rc == 0 ? uni_outfile_commit(out, true, err) : rc;

@@ -62,6 +62,35 @@ class Ext4(scenario.Scenario):
                              r"do not fit into 5.2 MB\n  a size of \d+M|there is room for")
         self.assertFalse(os.path.exists(self.path("work/new.raw")))
 
+    def test_attributes_go_with_their_file(self):
+        """Those that lie in a block of their own; a short link's target is no block."""
+        self.write("large", "x" * 3000)
+        self.write("new/link", "now a file\n")
+        self.write("new/kept", "new\n")
+        self.write("commands", "symlink /link kept\nea_set -f large /kept user.large\nea_set -f large /link user.large\n")
+        self.tool("/sbin/debugfs", "-w", "-f", "commands", "data.raw")
+        self.fsck("data.raw")
+        for path in "/kept", "/link":
+            self.assertRegex(self.tool("/sbin/debugfs", "-R", f"stat {path}", "data.raw"), "File ACL: [1-9]")
+        self.uni("volume", "copy", "new", "data.raw:/")
+        self.fsck("data.raw")
+        self.assertEqual((self.cat("/kept"), self.cat("/link")), ("new\n", "now a file\n"))
+
+    def test_the_volume_itself_is_replaced(self):
+        """Not a link to it; and whoever owned it owns it."""
+        os.mkdir(self.path("work/disks"))
+        os.rename(self.path("work/data.raw"), self.path("work/disks/data.raw"))
+        os.symlink("disks/data.raw", self.path("work/data.raw"))
+        if os.getuid() == 0:
+            os.chown(self.path("work/disks/data.raw"), 65534, 65534)
+        before = os.stat(self.path("work/disks/data.raw"))
+        self.uni("volume", "copy", "start/kept", "data.raw:/more")
+        self.assertTrue(os.path.islink(self.path("work/data.raw")))
+        after = os.stat(self.path("work/disks/data.raw"))
+        self.assertEqual((after.st_uid, after.st_gid, after.st_mode), (before.st_uid, before.st_gid, before.st_mode))
+        self.assertEqual(self.uni("volume", "cat", "disks/data.raw:/more"), "from the start\n")
+        self.assertEqual(os.listdir(self.path("work/disks")), ["data.raw"])
+
     def test_trouble(self):
         before = self.read("data.raw")
         self.write("large", os.urandom(17 << 20))
