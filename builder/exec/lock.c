@@ -242,18 +242,21 @@ static int renew_lock(struct build *b, const char *path, struct uni_lock **lock,
 	return 0;
 }
 
-/* An error of the choice of versions: at the name that alone cannot be met, where it is one. */
-static int place_need(struct build *b, const struct needs *needs, struct uni_err *err)
+/* An error of the choice of versions: at each name that alone cannot be met, where there are such.
+ */
+static int place_needs(struct build *b, const struct needs *needs, struct uni_err *err)
 {
+	size_t before = b->diags->errors;
+
 	for (size_t i = 0; i < needs->count; i++) {
 		struct uni_pins pins UNI_AUTO_PINS = { .items = NULL };
 		struct uni_err why = UNI_ERR_INIT;
 
 		if (uni_resolve(b->indexes, &needs->items[i], 1, BASE_ARCH, &b->locked, &pins,
 				&why) == UNI_E_INVAL)
-			return uni_recipe_place(b->recipe, needs->places[i], err);
+			complain_at(b, needs->places[i], &why);
 	}
-	return err->code;
+	return b->diags->errors != before ? uni_diags_err(b->diags, UNI_E_INVAL, err) : err->code;
 }
 
 static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *err)
@@ -268,7 +271,7 @@ static int resolve_rest(struct build *b, struct needs *needs, struct uni_err *er
 		rc = uni_resolve(b->indexes, needs->items, needs->count, BASE_ARCH, &b->locked,
 				 &b->pins, err);
 	if (rc == UNI_E_INVAL)
-		rc = place_need(b, needs, err);
+		rc = place_needs(b, needs, err);
 	if (rc == 0 && b->pins.count != 0)
 		pin_installed(b, &installed);
 	return rc;

@@ -183,6 +183,12 @@ exec {shutil.which("musl-gcc")} "$@"
         env = {"UNI_INDEX": os.path.join(scenario.BUILD, "share/uni/index")}
         self.assertIn("uni: recipe.toml:3:2: no version of unibase fits: the recipe needs >=99",
                       self.fails("check", "recipe.toml", env=env))
+        self.write("recipe.toml", '[image]\nname = "hello"\n[base]\nversion = ">=99"\n[app]\nobjects = ["pkg:sqlite@>=98", "pkg:lua@5"]\n')
+        for command in "check", "build":
+            lines = self.fails(command, "recipe.toml", env=env).splitlines()
+            self.assertEqual(len(lines), 2, lines)
+            self.assertTrue(lines[0].startswith("uni: recipe.toml:3:2: no version of unibase fits: the recipe needs >=99"), lines)
+            self.assertTrue(lines[1].startswith("uni: recipe.toml:6:12: no version of sqlite fits: the recipe needs >=98"), lines)
 
     def test_bases_that_cannot(self):
         """A base without the device or the file system that the recipe needs."""
