@@ -45,10 +45,10 @@ static int sign(struct build *b, struct uni_buf *loader, struct uni_err *err)
 {
 	const struct uni_recipe_boot *boot = &b->recipe->boot;
 	UNI_AUTO_BUF struct uni_buf key = UNI_BUF_INIT, certificate = UNI_BUF_INIT;
-	int rc = read_pem(b, &b->boot_key, boot->key.pos, &key, err);
+	int rc = read_pem(b, &b->boot_certificate, boot->certificate.pos, &certificate, err);
 
 	if (rc == 0)
-		rc = read_pem(b, &b->boot_certificate, boot->certificate.pos, &certificate, err);
+		rc = read_pem(b, &b->boot_key, boot->key.pos, &key, err);
 	return rc != 0 ? rc : sign_with(b, loader, &key, &certificate, err);
 }
 
@@ -62,12 +62,12 @@ int secure_boot_check(struct build *b, struct uni_err *err)
 	if (boot->key.kind != UNI_INPUT_FILE || boot->certificate.kind != UNI_INPUT_FILE ||
 	    base == NULL || base->efi_loader.path == NULL)
 		return 0;
-	if (uni_file_read(boot->key.path, PEM_MAX, &key, err) != 0)
-		return uni_recipe_place(b->recipe, boot->key.pos, err);
-	if (uni_file_read(boot->certificate.path, PEM_MAX, &certificate, err) != 0)
-		return uni_recipe_place(b->recipe, boot->certificate.pos, err);
 	if (uni_file_read(base->efi_loader.path, UNI_EFI_MAX, &loader, err) != 0)
 		return err->code;
+	if (uni_file_read(boot->certificate.path, PEM_MAX, &certificate, err) != 0)
+		return uni_recipe_place(b->recipe, boot->certificate.pos, err);
+	if (uni_file_read(boot->key.path, PEM_MAX, &key, err) != 0)
+		return uni_recipe_place(b->recipe, boot->key.pos, err);
 	return sign_with(b, &loader, &key, &certificate, err);
 }
 
