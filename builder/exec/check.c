@@ -199,8 +199,7 @@ static void check_tree(struct build *b, size_t index)
 
 	if (look_at_tree(b, index, &why) != 0)
 		complain_at(b, volume->source.pos, &why);
-	else if (b->volumes[index].tree != NULL &&
-		 volume_fits(b, volume, b->volumes[index].tree, &why) != 0)
+	else if (volume_fits(b, volume, b->volumes[index].tree, &why) != 0)
 		complain_at(b, volume->size_pos, &why);
 }
 

@@ -225,7 +225,8 @@ int volumes_resolve(struct build *b, bool hash_all, struct uni_err *err);
 /* Its tree for those who only look: the resolved one; in a check, which resolves none, its source
  * is read, once. It stays NULL where that is not at hand, or gave an error before. */
 int volume_look(struct build *b, size_t index, struct uni_err *err);
-/* UNI_E_LIMIT where the sizes of its files alone say that the volume's size is too small. */
+/* UNI_E_LIMIT where the volume's size is none for its format, or the sizes of its files alone say
+ * that it is too small; `tree` may be NULL. */
 int volume_fits(const struct build *b, const struct uni_recipe_volume *volume,
 		const struct uni_tree *tree, struct uni_err *err);
 void volume_clear(struct volume_input *volume);

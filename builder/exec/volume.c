@@ -127,7 +127,7 @@ int volume_fits(const struct build *b, const struct uni_recipe_volume *volume,
 	uni_plan_fs_options(b->recipe, volume, &options);
 	options.size = volume->size;
 	rc = format->resolve(&options, err);
-	if (rc == 0)
+	if (rc == 0 && tree != NULL)
 		rc = uni_fs_fits(format, tree, &options, err);
 	return rc == 0 ? 0 : uni_err_context(err, "volume \"%s\"", volume->name);
 }

@@ -35,6 +35,8 @@ static int ext4_resolve(struct uni_fs_options *options, struct uni_err *err)
 				   "an ext4 of %llu bytes: must be whole blocks "
 				   "of 4096",
 				   (unsigned long long)options->size);
+	if (options->size / EXT4_BLOCK > UINT32_MAX)
+		return uni_err_set(err, UNI_E_LIMIT, "an ext4 of more than 16 TiB");
 	if (options->epoch < 0 || options->epoch > UINT32_MAX)
 		return uni_err_set(err, UNI_E_LIMIT, "ext4 cannot hold the time %lld",
 				   (long long)options->epoch);

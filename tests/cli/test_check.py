@@ -56,6 +56,8 @@ OTHERS = {
                                  'size = "30T"\n[output]\nformats = ["ami"]\n',
                                  "9:8: a disk of 77.0 TB is no EBS volume: these have whole GiB, at most 65536",
                                  "2 volumes have their sizes on it together"),
+    "an empty volume over its format's limit": ('[[volume]]\nname = "a"\nmount = "/a"\nformat = "ext4"\nmode = "rw"\nsize = "32T"\n',
+                                                '10:8: volume "a": an ext4 of more than 16 TiB', ""),
     "a FIFO in a volume": (VOLUME.format("a", "/a", "fifos"), '8:10: volume "a": fifos/p is a device, socket or FIFO', ""),
     "keys that are none": ('[output]\nboot = ["uefi"]\nsecure-boot = { key = "site/page", certificate = "site/page" }\n',
                            "7:23: secure-boot: the key is no PEM private key without a passphrase", ""),
