@@ -192,22 +192,27 @@ static void refuse(void)
 static volatile bool stop;
 static struct uk_waitq stop_queue = UK_WAITQ_INIT(stop_queue);
 
-static void echo_byte(uint8_t byte)
+static void echo_input(void *arg)
 {
-	char c = (char)byte;
+	uint8_t byte;
 
-	if (c == 'q') {
-		stop = true;
-		uk_wake_all(&stop_queue);
-	} else {
-		uk_console_write(&c, 1);
+	(void)arg;
+	while (uk_console_read(&byte, 1) != 0) {
+		char c = (char)byte;
+
+		if (c == 'q') {
+			stop = true;
+			uk_wake_all(&stop_queue);
+		} else {
+			uk_console_write(&c, 1);
+		}
 	}
 }
 
 static void echo(void)
 {
 	say("ready\n");
-	uk_console_listen(echo_byte);
+	uk_console_listen(echo_input);
 	(void)uk_wait_event(&stop_queue, stop, UK_FOREVER, false);
 	end(0);
 }

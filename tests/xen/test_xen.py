@@ -22,6 +22,7 @@ import live_volume
 import mkimage
 import scenario
 import test_live
+import test_typed
 
 PROBE = UNIBASE = None
 
@@ -176,6 +177,15 @@ def program(folder, source):
         f.write(source)
     subprocess.run(["musl-gcc", "-static", "-O1", "-o", path, path + ".c"], check=True)
     return image(UNIBASE, ["program", "argument"], path)
+
+
+def typed():
+    """A program that reads its console more slowly than it is typed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "typed")
+        source = os.path.join(HERE, "../kernel/tools/typed.c")
+        subprocess.run(["musl-gcc", "-std=gnu17", "-static", "-O1", "-o", path, source], check=True)
+        return image(UNIBASE, ["typed"], path)
 
 
 def disks(*specs):
@@ -386,6 +396,10 @@ class Soak(Case):
         guests.add("echo", probe("echo"), "start {name}\n"
                    "tty=$(xenstore-read /local/domain/$(xl domid {name})/console/tty)\n"
                    "sleep 1; echo abcdefgh >$tty; sleep 1; echo q >$tty\nended {name} 20\n")
+        guests.files["text"] = cls.text = test_typed.lines(20000, 90)
+        guests.add("typed", typed(), "start {name}\n"
+                   "tty=$(xenstore-read /local/domain/$(xl domid {name})/console/tty)\n"
+                   "cat /guest/text >$tty; printf '\\004' >$tty\nended {name} 60\n")
         guests.add("button", probe("button"), "start {name}\nsleep 1; xl shutdown {name}\nended {name} 20\n")
         guests.add("reboot", probe("button"), "start {name}\nsleep 1; xl reboot {name}\nended {name} 20\n")
         guests.add("resize", probe("resize"), "start {name}\nsleep 1\n"
@@ -448,6 +462,7 @@ class Soak(Case):
         self.check("flood", "line 3999")
         self.assertIn(said, self.report.part["flood-said"])
         self.check("echo", "ready\n.*abcdefgh")
+        self.check("typed", f"read {len(self.text)} {test_typed.fnv1a(self.text):016x}\n")
 
     def test_orders(self):
         self.check("button", "listening\npressed\n")

@@ -1,7 +1,9 @@
 /*
  * The console: the first serial port, a 16550 (National Semiconductor PC16550D data sheet), or
  * where there is none Xen's (xen/console.c). Output polls and waits as long as the line takes,
- * input comes by interrupt, and neither loses a byte.
+ * input comes by interrupt, and neither loses a byte: what nobody reads stays in the port, and an
+ * emulator reads no further then. The line's interrupt is an edge, which a full port does not give
+ * again: who left bytes there comes back for them.
  *
  * The FIFOs stay as the firmware left them, and are not relied upon. Switching them on empties
  * them, and a byte that arrives between a look at the status and that write would be gone: input is
@@ -31,8 +33,6 @@ enum uart_register {
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static bool ready;
 static bool absent;
-
-static void (*input)(uint8_t byte);
 
 /* The lock is held. */
 static void set_up(void)
@@ -89,24 +89,26 @@ void uk_console_write(const char *data, size_t size)
 	}
 }
 
-/* In interrupt context; bounded, for a port that claims data for ever. */
-static void receive(void *arg)
+size_t uk_console_read(uint8_t *to, size_t room)
 {
-	(void)arg;
-	for (unsigned i = 0; i < 4096 && (uk_in8(LINE_STATUS) & STATUS_DATA) != 0; i++)
-		input(uk_in8(DATA));
+	size_t at = 0;
+
+	if (absent)
+		return uk_xen_console_read(to, room);
+	for (; at < room && (uk_in8(LINE_STATUS) & STATUS_DATA) != 0; at++)
+		to[at] = uk_in8(DATA);
+	return at;
 }
 
-void uk_console_listen(void (*fn)(uint8_t byte))
+void uk_console_listen(void (*fn)(void *arg))
 {
 	int vector;
 
-	input = fn;
 	if (is_absent()) {
 		uk_xen_console_listen(fn);
 		return;
 	}
-	vector = uk_irq_alloc(receive, NULL);
+	vector = uk_irq_alloc(fn, NULL);
 	if (vector < 0 || uk_irq_route_gsi(GSI, vector, false, false) != 0)
 		return;
 	uk_out8(INTERRUPT_ENABLE, 1);

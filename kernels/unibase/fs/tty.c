@@ -3,6 +3,11 @@
  * thread of their own, since echo and signals must not wait for a reader and cannot be done in an
  * interrupt.
  *
+ * Nothing is dropped for want of room: what a program does not read fills the buffer here, then the
+ * small one before the line discipline, and then stays with the device, so that who sends it waits.
+ * The key that interrupts is seen as far as the second of them reaches. A line that is longer than
+ * the buffer is handed over in parts, where Linux cuts it: a pipe's lines have any length.
+ *
  * Output is not given carriage returns unless the program asks (ONLCR): what stands behind the
  * serial port is mostly a file or a terminal that adds them itself.
  */
@@ -36,11 +41,12 @@ static const struct uk_linux_termios usual = {
 };
 
 static struct {
-	/* From the driver, in interrupts. */
+	/* From the driver, in interrupts, before the line discipline. */
 	struct uk_spinlock raw_lock;
 	uint8_t raw[RAW_RING];
 	unsigned raw_head, raw_used;
-	struct uk_waitq raw_wake;
+	struct uk_waitq thread;
+	volatile bool look; /* there are new bytes, or is room for old ones */
 	/* Behind the line discipline; under `lock`. Positions count since the start. */
 	struct uk_mutex lock;
 	struct uk_waitq readers;
@@ -123,11 +129,18 @@ static int64_t tty_write(struct uk_file *file, struct uk_iter *from, uint64_t *o
 
 /* -- the line discipline, under the lock -- */
 
+/* Without a whole line to read, the part of one that is there becomes readable. */
+static bool has_room(void)
+{
+	if (tty.tail - tty.head < BUFFER)
+		return true;
+	if (tty.committed == tty.head)
+		tty.committed = tty.tail;
+	return false;
+}
+
 static void put(uint8_t c, uint8_t ends)
 {
-	/* The last place is kept for the end of the line. */
-	if (tty.tail - tty.head >= BUFFER - (ends == NONE ? 1u : 0u))
-		return;
 	tty.byte[tty.tail % BUFFER] = c;
 	tty.ends[tty.tail % BUFFER] = ends;
 	tty.tail++;
@@ -168,6 +181,11 @@ static bool is(uint8_t c, unsigned which)
 	return tty.termios.cc[which] != 0 && c == tty.termios.cc[which];
 }
 
+static bool is_literal_next(uint8_t c)
+{
+	return flag(UK_ICANON) && flag(UK_IEXTEN) && is(c, UK_VLNEXT);
+}
+
 static bool signal_key(uint8_t c)
 {
 	int number = is(c, UK_VINTR) ? SIGINT : is(c, UK_VQUIT) ? SIGQUIT : 0;
@@ -192,10 +210,8 @@ static bool edit_key(uint8_t c)
 			continue;
 	else if (is(c, UK_VWERASE) && flag(UK_IEXTEN))
 		erase_word();
-	else if (is(c, UK_VLNEXT) && flag(UK_IEXTEN))
+	else if (is_literal_next(c))
 		tty.literal = true;
-	else if (is(c, UK_VEOF))
-		put(0, END_OF_FILE);
 	else
 		return false;
 	return true;
@@ -213,34 +229,109 @@ static uint8_t map_input(uint8_t c, bool *ignore)
 	return c;
 }
 
-static void receive(uint8_t c)
+static uint8_t what_ends(uint8_t c)
 {
-	bool literal = tty.literal, ignore = false, ends;
+	if (!flag(UK_ICANON))
+		return NONE;
+	if (is(c, UK_VEOF))
+		return END_OF_FILE;
+	return c == '\n' || is(c, UK_VEOL) || is(c, UK_VEOL2) ? LINE_END : NONE;
+}
 
-	tty.literal = false;
+/* False, and nothing has changed: the byte needs room that there is not. */
+static bool receive(uint8_t c)
+{
+	bool literal = tty.literal, ignore = false;
+	uint8_t ends;
+
 	if (!literal) {
 		c = map_input(c, &ignore);
 		if (ignore || signal_key(c) || (flag(UK_ICANON) && edit_key(c)))
-			return;
+			return true;
 	}
-	ends = !literal && (c == '\n' || is(c, UK_VEOL) || is(c, UK_VEOL2));
-	if (flag(UK_ECHO) || (c == '\n' && flag(UK_ECHONL)))
+	if (!has_room())
+		return false;
+	tty.literal = false;
+	ends = literal ? NONE : what_ends(c);
+	if (ends != END_OF_FILE && (flag(UK_ECHO) || (c == '\n' && flag(UK_ECHONL))))
 		echo_byte(c);
-	put(c, flag(UK_ICANON) && ends ? LINE_END : NONE);
+	put(c, ends);
+	return true;
 }
 
-static bool raw_take(uint8_t *c)
+/* -- what came, before the line discipline -- */
+
+static void look_again(void)
+{
+	tty.look = true;
+	uk_wake_one(&tty.thread);
+}
+
+/* Under the raw lock: as much from the device as there is room for. */
+static bool raw_fill(void)
+{
+	unsigned before = tty.raw_used, end, part;
+	size_t got;
+
+	do {
+		end = (tty.raw_head + tty.raw_used) % RAW_RING;
+		part = UK_MIN(RAW_RING - tty.raw_used, RAW_RING - end);
+		got = part != 0 ? uk_console_read(tty.raw + end, part) : 0;
+		tty.raw_used += (unsigned)got;
+	} while (got != 0 && got == part);
+	return tty.raw_used != before;
+}
+
+static bool raw_peek(unsigned at, uint8_t *c)
 {
 	uint64_t state = uk_spin_lock(&tty.raw_lock);
-	bool some = tty.raw_used != 0;
+	bool some = at < tty.raw_used;
 
-	if (some) {
-		*c = tty.raw[tty.raw_head];
-		tty.raw_head = (tty.raw_head + 1) % RAW_RING;
-		tty.raw_used--;
-	}
+	*c = tty.raw[(tty.raw_head + at) % RAW_RING];
 	uk_spin_unlock(&tty.raw_lock, state);
 	return some;
+}
+
+/* A ring that was full may have left bytes with the device, of which no interrupt tells again. */
+static void raw_drop(unsigned count)
+{
+	uint64_t state = uk_spin_lock(&tty.raw_lock);
+	bool full = tty.raw_used == RAW_RING;
+
+	tty.raw_head = (tty.raw_head + count) % RAW_RING;
+	tty.raw_used -= count;
+	if (full && raw_fill())
+		tty.look = true;
+	uk_spin_unlock(&tty.raw_lock, state);
+}
+
+/* In an interrupt. */
+static void input(void *arg)
+{
+	uint64_t state = uk_spin_lock(&tty.raw_lock);
+	bool some = raw_fill();
+
+	(void)arg;
+	uk_spin_unlock(&tty.raw_lock, state);
+	if (some)
+		look_again();
+}
+
+/* Behind bytes that find no room, a key that signals is seen and drops them with the others. */
+static bool signal_behind(void)
+{
+	bool literal = tty.literal;
+	uint8_t c;
+
+	for (unsigned i = 0; !flag(UK_NOFLSH) && raw_peek(i, &c); i++) {
+		if (!literal && signal_key(c)) {
+			tty.literal = false;
+			raw_drop(i + 1);
+			return true;
+		}
+		literal = !literal && is_literal_next(c);
+	}
+	return false;
 }
 
 static void loop(void *arg)
@@ -249,24 +340,30 @@ static void loop(void *arg)
 
 	(void)arg;
 	for (;;) {
+		tty.look = false;
 		uk_mutex_lock(&tty.lock);
-		while (raw_take(&c))
-			receive(c);
+		do {
+			while (raw_peek(0, &c) && receive(c))
+				raw_drop(1);
+		} while (signal_behind());
 		uk_mutex_unlock(&tty.lock);
 		uk_wake_all(&tty.readers);
-		uk_wait_event(&tty.raw_wake, tty.raw_used != 0, UK_FOREVER, false);
+		uk_wait_event(&tty.thread, tty.look, UK_FOREVER, false);
 	}
 }
 
-/* In an interrupt. What does not fit is lost, as on every serial line. */
-static void input(uint8_t byte)
+/* Under the lock, when something was taken or its meaning changed. */
+static void use_room(void)
 {
-	uint64_t state = uk_spin_lock(&tty.raw_lock);
+	if (tty.raw_used != 0)
+		look_again();
+}
 
-	if (tty.raw_used < RAW_RING)
-		tty.raw[(tty.raw_head + tty.raw_used++) % RAW_RING] = byte;
-	uk_spin_unlock(&tty.raw_lock, state);
-	uk_wake_one(&tty.raw_wake);
+/* Under the lock. */
+static void drop_all(void)
+{
+	tty.head = tty.committed = tty.tail;
+	raw_drop(tty.raw_used);
 }
 
 /* -- reading -- */
@@ -347,6 +444,7 @@ static int64_t tty_read(struct uk_file *file, struct uk_iter *to, uint64_t *offs
 		some = readable();
 		polled = !flag(UK_ICANON) && tty.termios.cc[UK_VMIN] == 0;
 		result = some || polled ? take(to) : 0;
+		use_room();
 		uk_mutex_unlock(&tty.lock);
 		if (some || result != 0)
 			return result;
@@ -386,9 +484,10 @@ static int64_t set_termios(uint64_t user, bool flush)
 	uk_mutex_lock(&tty.lock);
 	tty.termios = termios;
 	if (flush)
-		tty.head = tty.committed = tty.tail;
+		drop_all();
 	if (!flag(UK_ICANON))
 		tty.committed = tty.tail;
+	use_room();
 	uk_mutex_unlock(&tty.lock);
 	uk_wake_all(&tty.readers);
 	return 0;
@@ -407,7 +506,8 @@ static int64_t flush(uint64_t which)
 		return -UK_EINVAL;
 	if (which != OUTPUT) {
 		uk_mutex_lock(&tty.lock);
-		tty.head = tty.committed = tty.tail;
+		drop_all();
+		use_room();
 		uk_mutex_unlock(&tty.lock);
 	}
 	return 0;
@@ -464,7 +564,7 @@ static void listen(void)
 void fs_tty_start(void)
 {
 	tty.termios = usual;
-	uk_waitq_init(&tty.raw_wake);
+	uk_waitq_init(&tty.thread);
 	uk_waitq_init(&tty.readers);
 	uk_mutex_init(&tty.lock);
 	uk_mutex_init(&tty.write_lock);

@@ -41,10 +41,17 @@ bool uk_xen_console_write(const char *data, size_t size)
 	return false;
 }
 
-bool uk_xen_console_listen(void (*fn)(uint8_t byte))
+bool uk_xen_console_listen(void (*fn)(void *arg))
 {
 	(void)fn;
 	return false;
+}
+
+size_t uk_xen_console_read(uint8_t *to, size_t room)
+{
+	(void)to;
+	(void)room;
+	return 0;
 }
 
 int64_t uk_xen_config_read(const char *name, void *data, size_t room)

@@ -1,7 +1,7 @@
 /*
  * The console's ring (public/io/console.h), which xenconsoled in dom0 reads. Output waits for it as
  * it would for a serial line; but a reader that stands still is not waited for again until it
- * moves.
+ * moves. Input that nobody takes stays in the ring, and what is typed behind it in dom0.
  */
 #include "xen.h"
 #include <uk/io.h>
@@ -22,7 +22,6 @@ static volatile struct console *ring;
 static uint32_t port;
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static bool stuck;
-static void (*input)(uint8_t byte);
 
 void uk_xen_console_start(void)
 {
@@ -69,25 +68,28 @@ bool uk_xen_console_write(const char *data, size_t size)
 	return true;
 }
 
-static void receive(void *arg)
+size_t uk_xen_console_read(uint8_t *to, size_t room)
 {
-	uint32_t taken = ring->in_taken, filled = ring->in_filled;
+	uint32_t taken, waiting;
+	size_t part;
 
-	(void)arg;
+	if (ring == NULL)
+		return 0;
+	taken = ring->in_taken;
+	waiting = ring->in_filled - taken;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (filled - taken > IN_SIZE)
-		return;
-	while (taken != filled)
-		input((uint8_t)ring->in[taken++ % IN_SIZE]);
+	if (waiting == 0 || waiting > IN_SIZE)
+		return 0;
+	part = UK_MIN(room, (size_t)waiting);
+	for (size_t i = 0; i < part; i++)
+		to[i] = (uint8_t)ring->in[(taken + i) % IN_SIZE];
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	ring->in_taken = taken;
+	ring->in_taken = taken + (uint32_t)part;
 	uk_xen_event_send(port);
+	return part;
 }
 
-bool uk_xen_console_listen(void (*fn)(uint8_t byte))
+bool uk_xen_console_listen(void (*fn)(void *arg))
 {
-	if (ring == NULL)
-		return false;
-	input = fn;
-	return uk_xen_event_bind(port, receive, NULL);
+	return ring != NULL && uk_xen_event_bind(port, fn, NULL);
 }

@@ -407,6 +407,73 @@ static int64_t tty_read(struct uk_file *file, char *to, size_t size)
 	return uk_file_read_kernel(file, to, size, 0);
 }
 
+/* Reads until there is nothing; the bytes must be those of `text`, over and over, then `end`. */
+static size_t read_all(struct uk_file *file, const char *text, const char *end)
+{
+	char part[100];
+	size_t size = 0;
+
+	for (;; shim_run()) {
+		int64_t got = tty_read(file, part, sizeof(part));
+
+		if (got == -UK_EAGAIN)
+			return size;
+		for (int64_t i = 0; i < got; i++, size++)
+			if (part[i] != text[size % strlen(text)])
+				assert_string_equal(part + i, end);
+	}
+}
+
+static void type_many(const char *text, unsigned times)
+{
+	while (times-- > 0) {
+		shim_type(text);
+		if (times % 10 == 0)
+			shim_run();
+	}
+}
+
+/* 4096 bytes are taken, 256 more wait for the line discipline, the rest is left with the port. */
+static void terminal_when_full(struct uk_file *file)
+{
+	char got[64];
+	int left;
+
+	/* Whole lines, none of which is cut; and one line that is longer than the buffer. */
+	type_many("0123456\n", 1000);
+	assert_int_equal(read_all(file, "0123456\n", ""), 8000);
+	type_many("0123456789abcdef", 600);
+	shim_type("\n");
+	shim_run();
+	assert_int_equal(file->ops->ioctl(file, UK_FIONREAD, P(&left)), 0);
+	assert_int_equal(left, 4096);
+	assert_int_equal(read_all(file, "0123456789abcdef", "\n"), 9601);
+	/* The end of file behind that. */
+	type_many("0123456\n", 512);
+	shim_type("\x04");
+	shim_run();
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(tty_read(file, got, 60), 8);
+	shim_run();
+	assert_int_equal(tty_read(file, got, 60), 0);
+	/* Keys that signal drop all that stands before them, unless their meaning was taken. */
+	type_many("0123456\n", 520);
+	shim_type("\x16\x03");
+	shim_run();
+	assert_int_equal(shim_signal(), 0);
+	shim_type("ab\x03kept\n");
+	shim_run();
+	assert_int_equal(shim_signal(), 2);
+	assert_int_equal(read_all(file, "kept\n", ""), 5);
+	/* A flush drops both buffers, and what the port has comes after it. */
+	type_many("0123456\n", (4096 + 256) / 8);
+	shim_type("port\n");
+	shim_run();
+	assert_int_equal(file->ops->ioctl(file, UK_TCFLSH, 0), 0);
+	shim_run();
+	assert_int_equal(read_all(file, "port\n", ""), 5);
+}
+
 static void test_terminal(void **unused)
 {
 	struct uk_file *file = uk_file_new(&fs_tty_ops, NULL, UK_O_RDWR | UK_O_NONBLOCK);
@@ -457,17 +524,7 @@ static void test_terminal(void **unused)
 	shim_run();
 	assert_int_equal(shim_signal(), 3);
 	assert_int_equal(tty_read(file, got, 60), 1);
-	/* A line longer than there is room for still ends. */
-	for (unsigned i = 0; i < 5000; i++) {
-		shim_type("y");
-		if (i % 100 == 0)
-			shim_run();
-	}
-	shim_type("\n");
-	shim_run();
-	assert_int_equal(file->ops->ioctl(file, UK_FIONREAD, P(&left)), 0);
-	assert_int_equal(left, 4096);
-	assert_int_equal(file->ops->ioctl(file, UK_TCFLSH, 0), 0);
+	terminal_when_full(file);
 	(void)shim_console();
 	/* Raw: every byte at once, no echo, no meaning. */
 	assert_int_equal(file->ops->ioctl(file, UK_TCGETS, P(&t)), 0);

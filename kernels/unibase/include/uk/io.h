@@ -75,9 +75,12 @@ void uk_console_write(const char *data, size_t size);
 /* NULL, or who wants to know what the console shows: the kernel's lines with their level (enum
  * uk_log_level) and without a newline, the program's bytes with -1. Any context but a panic's. */
 extern void (*uk_console_tap)(int level, const char *data, size_t size);
-/* From now on console input arrives at `fn` one byte at a time, in interrupt context (tty line
- * discipline in fs/). */
-void uk_console_listen(void (*fn)(uint8_t byte));
+/* From now on `fn` is called, in interrupt context, when there may be input (tty line discipline in
+ * fs/). It is not called again for what it leaves with the device. */
+void uk_console_listen(void (*fn)(void *arg));
+/* Up to `room` bytes of input, as many as there are; any context, one caller at a time. What is not
+ * read stays with the device, and its sender waits. */
+size_t uk_console_read(uint8_t *to, size_t room);
 
 /* Bytes from an fw_cfg file; negative errno (-UK_ENOENT: no such file or no fw_cfg).
  * drivers/fwcfg.c */

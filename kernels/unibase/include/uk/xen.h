@@ -25,7 +25,8 @@ void uk_xen_alarm_set(uint64_t deadline);
 
 /* The console's ring; false: there is none. xen/console.c */
 bool uk_xen_console_write(const char *data, size_t size);
-bool uk_xen_console_listen(void (*fn)(uint8_t byte));
+bool uk_xen_console_listen(void (*fn)(void *arg));
+size_t uk_xen_console_read(uint8_t *to, size_t room);
 
 /* Bytes that the toolstack left for us in a folder of xenstore, see UNI_CONFIG_XENSTORE; how many,
  * or negative errno (-UK_ENOENT). May sleep. xen/orders.c */

@@ -331,7 +331,9 @@ void shim_vfs(void)
 
 /* -- console and signals -- */
 
-static void (*console_input)(uint8_t byte);
+static void (*console_input)(void *arg);
+static char typed[65536];
+static size_t typed_size, typed_taken;
 static char console[65536];
 static size_t console_size;
 static int last_signal;
@@ -358,15 +360,34 @@ void uk_later(void (*fn)(void))
 	fn();
 }
 
-void uk_console_listen(void (*fn)(uint8_t byte))
+void uk_console_listen(void (*fn)(void *arg))
 {
 	console_input = fn;
 }
 
+size_t uk_console_read(uint8_t *to, size_t room)
+{
+	size_t part = UK_MIN(room, typed_size - typed_taken);
+
+	memcpy(to, typed + typed_taken, part);
+	typed_taken += part;
+	return part;
+}
+
+/* As an edge: the port does not tell of a byte while it holds another. */
 void shim_type(const char *text)
 {
-	for (; *text != '\0'; text++)
-		console_input((uint8_t)*text);
+	for (; *text != '\0'; text++) {
+		bool first = typed_taken == typed_size;
+
+		if (first)
+			typed_taken = typed_size = 0;
+		if (typed_size == sizeof(typed))
+			abort();
+		typed[typed_size++] = *text;
+		if (first)
+			console_input(NULL);
+	}
 }
 
 void uk_random_add(const void *data, size_t size, unsigned bits)
