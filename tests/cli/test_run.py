@@ -32,6 +32,24 @@ int main(void)
 	return 3;
 }
 """
+# Of 4096 bytes that a terminal holds it reads a few, and rests.
+SLOW_C = """#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(void)
+{
+	char line[256];
+	unsigned long sum = 0, lines = 0;
+	while (fgets(line, sizeof(line), stdin)) {
+		for (const char *c = line; *c != '\\0'; c++)
+			sum = (sum * 31 + (unsigned char)*c) % 1000000007;
+		if (lines++ % 100 == 0 && lines < 500)
+			usleep(300000);
+	}
+	printf("%lu lines %lu\\n", lines, sum);
+	return 4;
+}
+"""
 TALKER_C = """#include <stdio.h>
 int main(void)
 {
@@ -114,6 +132,21 @@ class Run(scenario.Scenario):
                                   cwd=self.work, env=self.env, timeout=120, check=False)
             self.assertEqual(done.returncode, 3, done.stdout)
             self.assertEqual(re.findall(rb"got (\w+)", done.stdout), [line.encode() for line in got])
+
+    def test_input_for_a_slow_reader(self):
+        """All of it arrives in its order, for the pipe waits."""
+        self.write("slow.c", SLOW_C)
+        self.write("recipe.toml", '[image]\nname = "slow"\n[app]\nsources = ["slow.c"]\n')
+        text = b"".join(b"%d %s\n" % (i, b"x" * (i % 90)) for i in range(600))
+        wanted = 0
+        for byte in text:
+            wanted = (wanted * 31 + byte) % 1000000007
+        for how in ([], ["--kernel"]):
+            done = subprocess.run([scenario.UNI, "run", "recipe.toml", "-t", "100", *how], input=text, stdout=subprocess.PIPE,
+                                  cwd=self.work, env=self.env, timeout=120, check=False)
+            self.assertEqual(done.returncode, 4, done.stdout[-1000:])
+            self.assertIn(b"\n600 lines %d\n" % wanted, done.stdout)
+            self.assertIn(text[:2000], done.stdout)  # as the guest's terminal echoes it
 
     def test_a_reader_that_leaves(self):
         """As with any filter; the machine would go on for ever."""
