@@ -49,6 +49,14 @@ static void put_digest(struct uni_buf *out, const char *key, const struct uni_di
 	uni_buf_printf(out, "\"%s\": \"%s\"", key, text);
 }
 
+static void put_content(struct uni_buf *out, const char *key, const struct uni_store_entry *blob)
+{
+	char text[UNI_DIGEST_TEXT];
+
+	uni_content_digest_text(&blob->digest, blob->mapped, text);
+	uni_buf_printf(out, "\"%s\": \"%s\"", key, text);
+}
+
 /* --- lists whose order must not depend on anything but their content --- */
 
 static void sorted_list(struct uni_buf *out, const char *key, struct uni_strv *lines)
@@ -166,7 +174,7 @@ static void put_volume(const struct build *b, size_t step, struct uni_buf *out)
 	uni_buf_puts(out, ", ");
 	put_text(out, "mount", volume->mount);
 	uni_buf_puts(out, ", ");
-	put_digest(out, "digest", &record->entries[0].digest);
+	put_content(out, "digest", &record->entries[0]);
 	uni_buf_printf(out, ",\n     \"uuid\": \"%s\", \"size\": %" PRIu64 ", \"embed\": %s", uuid,
 		       words.size, volume->embed ? "true" : "false");
 	if (volume->verity)
@@ -238,7 +246,6 @@ static void put_artifact(const struct build *b, const char *format,
 			 const struct uni_store_entry *blob, const char *partitions,
 			 struct uni_buf *out)
 {
-	char digest[UNI_DIGEST_TEXT];
 	char *name UNI_AUTO_FREE = uni_asprintf("%s.%s", b->recipe->image.name, blob->name);
 
 	uni_buf_puts(out, "{");
@@ -247,8 +254,7 @@ static void put_artifact(const struct build *b, const char *format,
 	put_text(out, "format", format);
 	put_kernel(b, format, out);
 	uni_buf_puts(out, ", ");
-	uni_content_digest_text(&blob->digest, blob->mapped, digest);
-	uni_buf_printf(out, "\"digest\": \"%s\"", digest);
+	put_content(out, "digest", blob);
 	uni_buf_printf(out, ", \"size\": %" PRIu64, blob->size);
 	if (partitions != NULL)
 		put_partitions(partitions, out);
@@ -282,7 +288,7 @@ static void put_operations(const struct build *b, struct uni_buf *out)
 		uni_buf_puts(out, i != 0 ? ",\n    {" : "\n    {");
 		put_text(out, "id", step->id);
 		uni_buf_printf(out, ", \"version\": %u, ", step->version);
-		put_digest(out, "output", &b->runs[i].record.entries[0].digest);
+		put_content(out, "output", &b->runs[i].record.entries[0]);
 		uni_buf_puts(out, "}");
 	}
 	uni_buf_puts(out, "\n  ],\n");

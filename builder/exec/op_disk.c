@@ -83,7 +83,7 @@ static int add_blob(struct build *b, struct disk *disk, struct uni_disk_partitio
 	int rc = open_blob(b, blob, &disk->fds, &partition->content.fd, err);
 
 	partition->content.size = blob->size;
-	partition->content.known = &blob->digest;
+	partition->content.known = blob->mapped ? NULL : &blob->digest;
 	return rc != 0 ? rc : add_partition(disk, partition, &blob->digest, err);
 }
 

@@ -31,6 +31,8 @@ static int write_volume(struct build *b, size_t index, struct uni_store_writer *
 
 	uni_plan_fs_options(b->recipe, volume, &options);
 	options.events = b->events;
+	/* The store finds it out, and knows what is sparse by its map. */
+	options.undigested = true;
 	rc = format->resolve(&options, err);
 	if (rc == 0)
 		rc = uni_store_writer_open(writer, b->store, err);
@@ -120,7 +122,9 @@ int op_volume(struct build *b, size_t step, struct uni_store_record *record, str
 	if (!in->cold && !uni_digest_eq(&result.tree, &in->digest))
 		return uni_err_set(err, UNI_E_CHANGED, "%s: changed during the build", in->name);
 	in->digest = result.tree;
-	rc = uni_store_writer_commit(writer, &result.digest, &blob, err);
+	/* Making a hash tree gives the whole file's, too. */
+	rc = uni_store_writer_commit(writer, result.hash_offset != 0 ? &result.digest : NULL, &blob,
+				     err);
 	if (rc != 0)
 		return rc;
 	uni_store_record_add(record, "volume", &blob);

@@ -37,6 +37,7 @@ static int live_format_write(const struct uni_tree *tree, const struct uni_fs_op
 					      .threads = options->threads };
 	const struct uni_live_shape shape = { options->volume, &result->uuid, options->size };
 	struct uni_live_made made;
+	struct stat st;
 	int rc;
 
 	memset(result, 0, sizeof(*result));
@@ -47,8 +48,13 @@ static int live_format_write(const struct uni_tree *tree, const struct uni_fs_op
 	rc = uni_live_create(path, &shape, tree, &how, &made, err);
 	if (rc == 0)
 		rc = uni_tree_digest_read(tree, &result->tree, err);
-	if (rc == 0)
-		rc = uni_digest_file(path, &result->size, &result->digest, err);
+	if (rc == 0 && stat(path, &st) != 0)
+		rc = uni_err_errno(err, "%s", path);
+	if (rc != 0)
+		return rc;
+	result->size = (uint64_t)st.st_size;
+	if (!options->undigested)
+		rc = uni_digest_file(path, NULL, &result->digest, err);
 	result->fs_size = made.fs_size;
 	result->data_blocks = result->size / FS_BLOCK;
 	return rc;

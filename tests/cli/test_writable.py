@@ -1,5 +1,6 @@
 """Writable volumes: a disk beside the image, kept from start to start; SQLite with a write-ahead log on it."""
 
+import json
 import os
 
 import scenario
@@ -79,6 +80,19 @@ class Writable(scenario.Scenario):
         self.assertFalse(os.path.exists(self.path("work/out/ledger.data.raw")))
         self.assertEqual(self.add("out/ledger.raw"), ["wal", "3000", "ok"])
         self.assertEqual(self.add("out/ledger.raw"), ["wal", "6000", "ok"])
+
+    def test_a_large_one_is_known_by_its_map(self):
+        self.write("recipe.toml", RECIPE.replace("48M", "40G"))
+        said = self.uni("build", "recipe.toml", "-o", "out").splitlines()
+        digest, size, _ = next(line for line in said if line.endswith("data.raw")).split()
+        self.assertTrue(digest.startswith("map-sha256:"), said)
+        self.assertEqual(int(size), 40 << 30)
+        self.assertLess(os.stat(os.path.join(self.work, "out/ledger.data.raw")).st_blocks * 512, 100 << 20)
+        with open(os.path.join(self.work, "out/ledger.manifest.json"), encoding="utf-8") as f:
+            manifest = json.load(f)
+        self.assertEqual(manifest["volumes"][0]["digest"], digest)
+        self.assertIn(digest, [step["output"] for step in manifest["operations"]])
+        self.uni("verify", "out/ledger.manifest.json")
 
     def test_refused(self):
         for change, why in ((('size = "48M"', ""), "size is missing"),
