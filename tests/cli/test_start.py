@@ -115,7 +115,7 @@ class Start(scenario.Scenario):
 
     def test_bad_recipes(self):
         for more, words in (('[[secret]]\nname = "token"\n', "given twice"),
-                            ('[[secret]]\nname = "b"\npath = "/etc/fixed"\n', "[[file]]"),
+                            ('[[secret]]\nname = "b"\npath = "/etc/fixed"\n', 'file "/etc/fixed" has this path'),
                             ('[[secret]]\nname = "b"\npath = "/keys/optional"\n', "this path"),
                             ('[[volume]]\nname = "v"\nmount = "/keys"\nsource = "tree"\n', "inside volume")):
             os.makedirs(self.path("work/tree"), exist_ok=True)
