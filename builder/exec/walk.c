@@ -363,7 +363,7 @@ static void call_helper(struct walk *w)
 	if (w->waiting != 0 || w->helper_count == HELPERS_MAX ||
 	    w->helper_count + 1 >= uni_processors() || first_ready(w) == uni_plan_count(w->b->plan))
 		return;
-	if (pthread_create(&w->helpers[w->helper_count], NULL, work, w) == 0)
+	if (uni_thread_start(&w->helpers[w->helper_count], (unsigned)w->helper_count + 1, work, w))
 		w->helper_count++;
 }
 
