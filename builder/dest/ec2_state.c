@@ -1,7 +1,8 @@
 /*
  * A push under way is a file of lines: "token TOKEN" before a snapshot is asked for, so that a kill
- * right then makes no second one; then "snapshot ID PARENT COUNT TOKEN" instead, and a number for
- * each block that is there. It only grows, so that a kill anywhere leaves one that can be read. A
+ * right then makes no second one; then "snapshot ID PARENT COUNT TOKEN", and a number for each block
+ * that is there. The last line of a kind holds. It only grows, so that a kill anywhere leaves one
+ * that can be read: nothing but its last line can be torn, which is as if it were not there. A
  * block that is there and not in it is sent again, which does no harm.
  */
 #include "ec2_state.h"
@@ -61,24 +62,27 @@ static bool parse_head(struct ec2_progress *p, const char *line)
 	return true;
 }
 
+static void parse_line(struct ec2_progress *p, const char *line)
+{
+	uint64_t i;
+
+	if (uni_str_starts(line, "token ") && strlen(line) == strlen("token ") + TOKEN_LENGTH) {
+		memcpy(p->token, line + strlen("token "), TOKEN_LENGTH + 1);
+		p->snapshot[0] = '\0';
+	} else if (parse_head(p, line)) {
+		free(p->sent);
+		p->sent = uni_alloc_array(p->count != 0 ? p->count : 1, 1);
+	} else if (p->snapshot[0] != '\0' && uni_str_u64(line, &i) && i < p->count)
+		p->sent[i] = 1;
+}
+
 static void parse(struct ec2_progress *p, char *text)
 {
-	char *save = NULL, *line = strtok_r(text, "\n", &save);
+	char *save = NULL;
 
-	if (line == NULL || !parse_head(p, line)) {
-		p->snapshot[0] = '\0';
-		if (line != NULL && uni_str_starts(line, "token ") &&
-		    strlen(line) == strlen("token ") + TOKEN_LENGTH)
-			memcpy(p->token, line + strlen("token "), TOKEN_LENGTH + 1);
-		return;
-	}
-	p->sent = uni_alloc_array(p->count != 0 ? p->count : 1, 1);
-	while ((line = strtok_r(NULL, "\n", &save)) != NULL) {
-		uint64_t i;
-
-		if (uni_str_u64(line, &i) && i < p->count)
-			p->sent[i] = 1;
-	}
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save))
+		parse_line(p, line);
 }
 
 void ec2_progress_renew(struct ec2_progress *p)
@@ -90,29 +94,52 @@ void ec2_progress_renew(struct ec2_progress *p)
 	p->snapshot[0] = '\0';
 }
 
-/* What the file says, or another push has it: UNI_E_BUSY. */
+/* The file, locked; UNI_E_BUSY when another push has it. */
+static int open_locked(struct ec2_progress *p, const char *region, struct uni_err *err)
+{
+	struct stat open_one, named;
+
+	for (;;) {
+		p->fd = open(p->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (p->fd < 0)
+			return uni_err_errno(err, "cannot open %s", p->path);
+		if (flock(p->fd, LOCK_EX | LOCK_NB) != 0)
+			return errno == EWOULDBLOCK
+				       ? uni_err_set(err, UNI_E_BUSY,
+						     "another push of this image to %s runs",
+						     region)
+				       : uni_err_errno(err, "cannot lock %s", p->path);
+		/* A push that ended meanwhile has removed what was opened. */
+		if (fstat(p->fd, &open_one) == 0 && stat(p->path, &named) == 0 &&
+		    open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino) {
+			p->age = uni_clock_now() - open_one.st_mtime;
+			return 0;
+		}
+		uni_close_fd(&p->fd);
+	}
+}
+
+/* What the file says, without a last line that was torn. */
 static int load(struct ec2_progress *p, const char *region, struct uni_err *err)
 {
 	struct uni_buf text UNI_AUTO_BUF = UNI_BUF_INIT;
-	struct stat st;
-	int rc;
+	size_t whole;
+	int rc = open_locked(p, region, err);
 
-	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (p->fd < 0)
-		return uni_err_errno(err, "cannot open %s", p->path);
-	if (flock(p->fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK
-			       ? uni_err_set(err, UNI_E_BUSY,
-					     "another push of this image to %s runs", region)
-			       : uni_err_errno(err, "cannot lock %s", p->path);
-	rc = uni_file_read(p->path, PROGRESS_LIMIT, &text, err);
+	if (rc == 0)
+		rc = uni_file_read(p->path, PROGRESS_LIMIT, &text, err);
 	if (rc != 0)
 		return rc;
+	whole = text.size;
+	while (whole != 0 && text.data[whole - 1] != '\n')
+		whole--;
+	if (whole != text.size && ftruncate(p->fd, (off_t)whole) != 0)
+		return uni_err_errno(err, "cannot write %s", p->path);
 	ec2_progress_renew(p);
-	if (fstat(p->fd, &st) == 0)
-		p->age = uni_clock_now() - st.st_mtime;
-	if (text.size != 0)
+	if (whole != 0) {
+		text.data[whole - 1] = '\0';
 		parse(p, text.data);
+	}
 	return 0;
 }
 
@@ -162,14 +189,11 @@ void ec2_progress_gone(const char *region, const struct uni_strv *snapshots)
 	}
 }
 
-/* The first line, in place of all that was there. */
+/* A line that must be there before what it tells of is done. */
 static int write_head(struct ec2_progress *p, const char *line, struct uni_err *err)
 {
-	int rc;
+	int rc = uni_write_full(p->fd, line, strlen(line), p->path, err);
 
-	if (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)
-		return uni_err_errno(err, "cannot write %s", p->path);
-	rc = uni_write_full(p->fd, line, strlen(line), p->path, err);
 	if (rc == 0 && fsync(p->fd) != 0)
 		rc = uni_err_errno(err, "cannot write %s", p->path);
 	return rc;
@@ -204,8 +228,6 @@ int ec2_progress_sent(struct ec2_progress *p, size_t i, struct uni_err *err)
 	char line[24];
 	int size = snprintf(line, sizeof(line), "%zu\n", i);
 
-	if (lseek(p->fd, 0, SEEK_END) < 0)
-		return uni_err_errno(err, "cannot write %s", p->path);
 	p->sent[i] = 1;
 	return uni_write_full(p->fd, line, (size_t)size, p->path, err);
 }

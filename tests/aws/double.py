@@ -301,7 +301,8 @@ class Ebs:
         if action == "GetSnapshotBlock":
             return self.get(region, parts[1], parts[3], query)
         if action == "StartSnapshot":
-            return self.start(region, body)
+            with self.account.lock:  # one token makes one snapshot, however many ask at once
+                return self.start(region, body)
         if action == "PutSnapshotBlock":
             return self.put(region, parts[1], parts[3], headers, body)
         if action == "CompleteSnapshot":

@@ -136,6 +136,28 @@ class Trouble(ec2.Ec2):
             self.assert_collected()
             self.assertEqual(self.account.disks.keys(), {i["snapshot"] for i in self.account.images.values()})
 
+    def test_a_torn_line_of_what_is_under_way(self):
+        """As a kill or a power cut leaves it, at any length: the next push takes the snapshot that was asked for."""
+        self.killed_in("CompleteSnapshot")
+        folder = self.path("state/uni/ec2/under-way/eu-central-1")
+        name = os.path.join(folder, os.listdir(folder)[0])
+        with open(name, "rb") as f:
+            whole = f.read()
+        first = whole.index(b"\n") + 1
+        self.assertTrue(whole.startswith(b"token "))
+        self.assertTrue(whole[first:].startswith(b"snapshot snap-"))
+        for size in range(first, len(whole), 7):
+            with open(name, "wb") as f:
+                f.write(whole[:size])
+            self.killed_in("CompleteSnapshot")
+            self.assertEqual(len(self.account.disks), 1, whole[:size])
+            with open(name, "rb") as f:
+                self.assertTrue(f.read().startswith(whole[:whole[:size].rindex(b"\n") + 1]))
+        self.push()
+        self.assertEqual(len(self.account.disks), 1)
+        self.assert_snapshot_is_the_disk(self.only_image()[1]["snapshot"])
+        self.assert_collected()
+
     def test_killed_again_and_again(self):
         """At moments that fall as they like, until one is left to end."""
         self.account.faults = [double.Fault(action, "late", 999, seconds=0.05) for action in (
