@@ -1,8 +1,8 @@
 /*
  * A push under way is a file of lines: "token TOKEN" before a snapshot is asked for, so that a kill
- * right then makes no second one; then "snapshot ID PARENT COUNT TOKEN", and a number for each block
- * that is there. The last line of a kind holds. It only grows, so that a kill anywhere leaves one
- * that can be read: nothing but its last line can be torn, which is as if it were not there. A
+ * right then makes no second one; then "snapshot ID PARENT COUNT TOKEN", and a number for each
+ * block that is there. The last line of a kind holds. It only grows, so that a kill anywhere leaves
+ * one that can be read: nothing but its last line can be torn, which is as if it were not there. A
  * block that is there and not in it is sent again, which does no harm.
  */
 #include "ec2_state.h"

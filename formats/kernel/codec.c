@@ -51,6 +51,15 @@ struct piece {
 	size_t packed_size;
 };
 
+struct pieces {
+	struct piece items[PIECES_MAX];
+	size_t count;
+	unsigned threads;
+	/* What LZ4 searches with takes longer to make than a small piece to pack: one thread makes
+	 * it once. */
+	LZ4_streamHC_t *stream;
+};
+
 static uint8_t *put(uint8_t *to, const uint8_t *from, size_t size)
 {
 	memcpy(to, from, size);
@@ -79,9 +88,29 @@ static void take_piece(struct piece *p)
 	p->packed_size = (size_t)(end - p->made);
 }
 
+static LZ4_streamHC_t *take_stream(struct pieces *all)
+{
+	LZ4_streamHC_t *stream;
+
+	if (all->threads != 1 || all->stream == NULL)
+		return lz4.LZ4_createStreamHC();
+	stream = all->stream;
+	all->stream = NULL;
+	return stream;
+}
+
+static void leave_stream(struct pieces *all, LZ4_streamHC_t *stream)
+{
+	if (all->threads == 1)
+		all->stream = stream;
+	else
+		lz4.LZ4_freeStreamHC(stream);
+}
+
 static int pack_piece(void *user, size_t index, struct uni_err *err)
 {
-	struct piece *p = (struct piece *)user + index;
+	struct pieces *all = user;
+	struct piece *p = &all->items[index];
 	size_t window = p->before < WINDOW ? p->before : WINDOW;
 	LZ4_streamHC_t *stream;
 	int room, got;
@@ -92,14 +121,14 @@ static int pack_piece(void *user, size_t index, struct uni_err *err)
 		take_piece(p);
 		return 0;
 	}
-	stream = p->made != NULL ? lz4.LZ4_createStreamHC() : NULL;
+	stream = p->made != NULL ? take_stream(all) : NULL;
 	if (stream == NULL)
 		return uni_err_set(err, UNI_E_NOMEM, "out of memory");
 	lz4.LZ4_resetStreamHC_fast(stream, LEVEL);
 	if (window != 0)
 		lz4.LZ4_loadDictHC(stream, p->from - window, (int)window);
 	got = lz4.LZ4_compress_HC_continue(stream, p->from, (char *)p->made, (int)p->size, room);
-	lz4.LZ4_freeStreamHC(stream);
+	leave_stream(all, stream);
 	p->packed_size = got > 0 ? (size_t)got : 0;
 	return got > 0 ? 0 : uni_err_set(err, UNI_E_IO, "LZ4 cannot pack the kernel");
 }
@@ -152,16 +181,17 @@ static const uint8_t *last_sequence(const uint8_t *at, const uint8_t *end)
 }
 
 /* Appends a block to the one that fills `size` bytes of `block`: the last literals of that and the
- * first of this become one run. Gives the new size. */
+ * first of this become one run, whose length takes more room than theirs. Gives the new size. */
 static size_t join(uint8_t *block, size_t size, const uint8_t *next, size_t next_size)
 {
 	uint8_t *to = block + (last_sequence(block, block + size) - block);
 	struct sequence a = read_sequence(to), b = read_sequence(next);
-	UNI_AUTO_FREE uint8_t *tail = uni_memdup(a.literals, a.count);
 	size_t count = a.count + b.count;
+	size_t head =
+		1 + (count >= LENGTH_IN_TOKEN ? (count - LENGTH_IN_TOKEN) / LENGTH_BYTE + 1 : 0);
 
-	to = put_run(to, count, b.token & LENGTH_IN_TOKEN);
-	to = put(to, tail, a.count);
+	memmove(to + head, a.literals, a.count);
+	to = put_run(to, count, b.token & LENGTH_IN_TOKEN) + a.count;
 	to = put(to, b.literals, b.count);
 	to = put(to, b.match, (size_t)(next + next_size - b.match));
 	return (size_t)(to - block);
@@ -193,44 +223,43 @@ static int join_all(const struct piece *pieces, size_t count, uint8_t **out, siz
 }
 
 /* `before`: how much of what is in front of `from` is worth a look. */
-static void add_piece(struct piece *pieces, size_t *count, const char *from, size_t before,
-		      size_t size)
+static void add_piece(struct pieces *all, const char *from, size_t before, size_t size)
 {
 	if (size != 0)
-		pieces[(*count)++] = (struct piece){ .from = from, .before = before, .size = size };
+		all->items[all->count++] =
+			(struct piece){ .from = from, .before = before, .size = size };
 }
 
-/* On how many threads: one costs more than a small piece takes. */
-static unsigned add_halves(struct piece *pieces, size_t *count, const char *from, size_t size)
+/* On as many threads: one costs more than a small piece takes. */
+static void add_halves(struct pieces *all, const char *from, size_t size)
 {
 	bool halved = size >= (size_t)2 * HALF_LEAST;
 	size_t half = halved ? size / 2 : size;
 
 	/* Nothing matches what is packed already. */
-	add_piece(pieces, count, from, 0, half);
-	add_piece(pieces, count, from + half, half, size - half);
-	return halved ? 2 : 1;
+	add_piece(all, from, 0, half);
+	add_piece(all, from + half, half, size - half);
+	all->threads = halved ? 2 : 1;
 }
 
 static int pack(const char *data, size_t size, struct codec_range packed_already, uint8_t **out,
 		size_t *packed, struct uni_err *err)
 {
-	struct piece pieces[PIECES_MAX] = { 0 };
-	size_t count = 0;
-	unsigned threads;
+	struct pieces all = { .count = 0 };
 	int rc;
 
-	add_piece(pieces, &count, data, 0, packed_already.from);
-	add_piece(pieces, &count, data + packed_already.from, 0,
-		  packed_already.to - packed_already.from);
+	add_piece(&all, data, 0, packed_already.from);
+	add_piece(&all, data + packed_already.from, 0, packed_already.to - packed_already.from);
 	if (packed_already.from < packed_already.to)
-		pieces[count - 1].as_it_is = true;
-	threads = add_halves(pieces, &count, data + packed_already.to, size - packed_already.to);
-	rc = uni_pool_run(count, threads, pack_piece, pieces, err);
+		all.items[all.count - 1].as_it_is = true;
+	add_halves(&all, data + packed_already.to, size - packed_already.to);
+	rc = uni_pool_run(all.count, all.threads, pack_piece, &all, err);
 	if (rc == 0)
-		rc = join_all(pieces, count, out, packed, err);
-	for (size_t i = 0; i < count; i++)
-		free(pieces[i].made);
+		rc = join_all(all.items, all.count, out, packed, err);
+	for (size_t i = 0; i < all.count; i++)
+		free(all.items[i].made);
+	if (all.stream != NULL)
+		lz4.LZ4_freeStreamHC(all.stream);
 	return rc;
 }
 

@@ -254,7 +254,7 @@ static int put_part(struct composing *c, const struct uni_kernel_part *part, str
 
 	if (part->data != NULL)
 		return put(c, part->data, (size_t)part->size, err);
-	chunk = uni_alloc(CHUNK);
+	chunk = uni_alloc(part->size < CHUNK ? (size_t)part->size : CHUNK);
 	while (rc == 0 && done < part->size) {
 		size_t size = part->size - done < CHUNK ? (size_t)(part->size - done) : CHUNK;
 
