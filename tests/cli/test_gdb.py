@@ -1,5 +1,6 @@
 """uni run --gdb: gdb itself sees the kernel of an installed base and the program, by the names in their symbols."""
 
+import os
 import re
 import socket
 import subprocess
@@ -76,7 +77,9 @@ class Gdb(scenario.Scenario):
         self.uni("build", "recipe.toml", "-o", "out", "-f", "elf")
         image = bytearray(self.read("out/debugged.elf"))
         text = next(line.split() for line in self.tool("readelf", "-lW", "out/debugged.elf").splitlines() if " R E " in line)
-        image[int(text[1], 16) + int(text[4], 16) - 1] ^= 1  # the last byte of its code
+        symbols = self.tool("nm", os.path.join(scenario.BUILD, "bin/unibase-bare.debug.elf")).splitlines()
+        panic = int(next(line.split()[0] for line in symbols if line.endswith(" uk_panic")), 16)
+        image[int(text[1], 16) + panic - int(text[2], 16)] ^= 1  # in code that nothing of this calls
         self.write("other.elf", bytes(image))
         machine, script, said = self.machine("other.elf")
         self.assertIn("no package in the store has the symbols of this kernel", said)
