@@ -195,7 +195,7 @@ def boot(image, machine="q35", device="virtio-blk", memory="16M"):
              "-display", "none", "-serial", "stdio", "-no-reboot",
              "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
              "-drive", "if=none,id=d,format=raw,file=" + path] + args,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
         return run.returncode, run.stdout.decode("ascii", "replace")
 
 

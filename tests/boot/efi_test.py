@@ -77,7 +77,7 @@ def boot(images, device="virtio-blk", memory="64M"):
             args += ["-drive", f"if=none,id=d{i},format=raw,file=" + path]
             args += [a.replace("drive=d", f"drive=d{i}") for a in how]
         run = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             timeout=120)
+                             timeout=300)
         return run.returncode, run.stdout.decode("ascii", "replace")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Boots a kernel ELF under QEMU and tells how it ended.
 
-  boot.py [--machine microvm|q35|pc] [--memory 64] [--timeout 60] IMAGE [-- QEMU options]
+  boot.py [--machine microvm|q35|pc] [--memory 64] [--timeout 300] IMAGE [-- QEMU options]
 
 The console goes to standard output; the last line on standard error says how the guest ended, from
 the exit record (exit.h) or, without one, from the debug-exit status. The exit status is the
@@ -69,7 +69,7 @@ def press_power(path):
 def wait_for(qemu, text, timeout):
     """The console up to the first appearance of `text`, or its end."""
     console, end = b"", time.monotonic() + timeout
-    while text not in console and select.select([qemu.stdout], [], [], end - time.monotonic())[0]:
+    while text not in console and select.select([qemu.stdout], [], [], max(0, end - time.monotonic()))[0]:
         part = os.read(qemu.stdout.fileno(), 4096)
         if not part:
             break
@@ -77,7 +77,7 @@ def wait_for(qemu, text, timeout):
     return console
 
 
-def boot(image, machine="microvm", memory=64, timeout=60, extra=(), stdin=b"", tee=None,
+def boot(image, machine="microvm", memory=64, timeout=300, extra=(), stdin=b"", tee=None,
          power=None):
     """Runs the image to its end. `tee` gets the console's bytes as well. The power button is pressed
     when the console shows `power`."""
@@ -123,7 +123,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--machine", default="microvm")
     p.add_argument("--memory", type=int, default=64)
-    p.add_argument("--timeout", type=float, default=60)
+    p.add_argument("--timeout", type=float, default=300)
     p.add_argument("image")
     p.add_argument("extra", nargs="*")
     o = p.parse_args()

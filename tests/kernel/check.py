@@ -69,7 +69,7 @@ def native(program, args, env):
 
 
 def native_alone(program, args, env):
-    run = subprocess.run([program] + args, env=env, stdout=subprocess.PIPE, timeout=60)
+    run = subprocess.run([program] + args, env=env, stdout=subprocess.PIPE, timeout=300)
     return run.stdout.decode(errors="replace"), f"status {run.returncode}"
 
 

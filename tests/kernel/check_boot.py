@@ -60,7 +60,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--machine", default="microvm")
     p.add_argument("--memory", default="32")
-    p.add_argument("--timeout", type=float, default=120)
+    p.add_argument("--timeout", type=float, default=300)
     p.add_argument("--end", default="status")
     p.add_argument("--status", type=int)
     p.add_argument("--says")

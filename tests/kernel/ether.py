@@ -91,7 +91,7 @@ class Wire:
                 "-device", f"{device},netdev=n,id=card,mac={GUEST_MAC.hex(':')}"]
 
     def send(self, frame):
-        for _ in range(100):
+        for _ in range(600):
             try:
                 self.socket.sendto(frame.ljust(60, b"\0"), self.theirs)
                 return
@@ -110,7 +110,7 @@ class Wire:
             return False
         return True
 
-    def frames(self, timeout=10.0):
+    def frames(self, timeout=60.0):
         """What the guest sends, until nothing came for `timeout` seconds."""
         while select.select([self.socket], [], [], timeout)[0]:
             frame = self.socket.recv(70000)
@@ -121,7 +121,7 @@ class Wire:
         for _ in self.frames(0.0):
             pass
 
-    def payload(self, protocol, wanted, timeout=10.0):
+    def payload(self, protocol, wanted, timeout=60.0):
         """The first payload of this protocol for which wanted(payload) holds; None after the timeout."""
         end = time.monotonic() + timeout
         for frame in self.frames(timeout):
@@ -144,11 +144,11 @@ class Wire:
         self.drain()
         self.send(udp(3001, 7, b"quit"))
 
-    def segment(self, port, wanted=lambda s: True, timeout=10.0):
+    def segment(self, port, wanted=lambda s: True, timeout=60.0):
         found = self.payload(TCP, lambda d: Segment(d).to == port and wanted(Segment(d)), timeout)
         return Segment(found) if found is not None else None
 
-    def ask(self, data, port=3000, source=IP, to=GUEST, tries=10, at=7):
+    def ask(self, data, port=3000, source=IP, to=GUEST, tries=60, at=7):
         """The answer of the guest's UDP port."""
         for _ in range(tries):
             self.send(udp(port, at, data, source, to))
@@ -161,7 +161,7 @@ class Wire:
 class Client:
     """A TCP connection to the guest, as far as a test needs one: nothing is sent again."""
 
-    def __init__(self, wire, port, to_port=7, source=IP, to=GUEST, window=65535, timeout=10.0):
+    def __init__(self, wire, port, to_port=7, source=IP, to=GUEST, window=65535, timeout=60.0):
         self.wire, self.port, self.to_port, self.window = wire, port, to_port, window
         self.ends = {"source": source, "to": to}
         self.seq, self.ack = port * 7919, 0

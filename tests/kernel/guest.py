@@ -50,7 +50,7 @@ class Guest:
             if not part:
                 return
 
-    def says(self, text, timeout=30):
+    def says(self, text, timeout=120):
         with self.changed:
             return self.changed.wait_for(lambda: text in self.console, timeout)
 
@@ -71,7 +71,7 @@ class Guest:
     def __exit__(self, kind, value, trace):
         try:
             if kind is None:
-                for _ in range(20):
+                for _ in range(240):
                     self.wire.quit()
                     try:
                         self.qemu.wait(0.5)

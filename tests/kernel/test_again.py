@@ -11,7 +11,7 @@ import tempfile
 import boot
 import mkimage
 
-TIMES, PATIENCE = 3, 120
+TIMES, PATIENCE = 3, 300
 TOLD = b"SIGSEGV at address 0x10 in main"
 
 

@@ -31,7 +31,7 @@ def steps_until_killed(image, disk, folder, chance):
     # An answer may meet a machine that is gone already, here or when the pipe is closed.
     with contextlib.suppress(BrokenPipeError), \
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as qemu:
-        late = threading.Timer(120, qemu.kill)
+        late = threading.Timer(600, qemu.kill)
         late.start()
         try:
             for said in qemu.stdout:

@@ -20,7 +20,7 @@ from mkimage import CFG, FS, Config, link
 
 GUID = uuid.UUID("9b0c8f52-2f0e-4e55-8a52-6f9a2f3d5c21").bytes
 REASON = {"signature": 1, "version": 2, "old": 3, "content": 4}
-SECONDS = 30
+SECONDS = 120
 
 
 def squash(folder, page):

@@ -26,7 +26,7 @@ def expect(folder, elf, kind, text, **how):
     path = os.path.join(folder, "image")
     with open(path, "wb") as f:
         f.write(elf)
-    end = boot(path, timeout=120, **how)
+    end = boot(path, **how)
     if end.kind != kind or text not in end.text:
         sys.exit(f"{end}, not {kind} {text}\n{end.console.decode(errors='replace')}")
 

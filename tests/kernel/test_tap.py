@@ -45,13 +45,13 @@ def connect(address, port, receive_buffer=None):
     s = socket.socket(family, socket.SOCK_STREAM)
     if receive_buffer:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    s.settimeout(30)
-    for attempt in range(20):  # the guest's IPv6 address may still be on trial
+    s.settimeout(120)
+    for attempt in range(100):  # the guest's IPv6 address may still be on trial
         try:
             s.connect((address, port))
             return s
         except OSError:
-            if attempt == 19:
+            if attempt == 99:
                 raise
             time.sleep(0.2)
 

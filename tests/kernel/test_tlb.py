@@ -15,7 +15,7 @@ from boot import command
 
 def ask(path, line):
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(60)
+        s.settimeout(300)
         s.connect(path)
         text = b""
         for data in (b"", line.encode() + b"\n"):

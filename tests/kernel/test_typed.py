@@ -40,9 +40,9 @@ def typed(kernel, program, args, data, machine, processors):
             f.write(mkimage.build(mkimage.options().parse_args(words)))
         with subprocess.Popen(boot.command(image, machine, 64, record, ["-smp", str(processors)]),
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as qemu:
-            console = boot.wait_for(qemu, b"ready\n", 60)
+            console = boot.wait_for(qemu, b"ready\n", 300)
             try:
-                console += qemu.communicate(data, timeout=120)[0]
+                console += qemu.communicate(data, timeout=300)[0]
             except subprocess.TimeoutExpired:
                 qemu.kill()
                 console += qemu.communicate()[0]
