@@ -4,12 +4,14 @@ It believes nothing: signatures are computed anew from the request as it came, b
 checksums compared, states kept. It can refuse, delay, cut off and forget. Only the standard library is used."""
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import hmac
 import http.server
 import json
 import re
+import select
 import socket
 import socketserver
 import threading
@@ -30,7 +32,8 @@ class Refused(Exception):
 
 
 class Fault:
-    """What happens to calls of one action: `kind` is a status with a code, "cut", "stall", "late" or "lost"."""
+    """What happens to calls of one action: `kind` is a status with a code, "cut", "stall", "late" or "lost". What is
+    stalled is never done when the caller goes away meanwhile; what is late is done all the same."""
 
     def __init__(self, action, kind, times=1, code="InternalError", after=0, seconds=0.0, headers=None):
         self.action, self.kind, self.times, self.code = action, kind, times, code
@@ -66,11 +69,11 @@ class Account:
 
     def take(self, snapshot, index, digest, body=None):
         """A block that is what it says; `body` None where only its digest is known."""
-        if snapshot["state"] != "pending":
-            raise Refused(400, "ValidationException", "the snapshot is sealed")
         if index >= snapshot["size"] * 2048:
             raise Refused(400, "ValidationException", "beyond the volume")
         with self.lock:
+            if snapshot["state"] != "pending":
+                raise Refused(400, "ValidationException", "the snapshot is sealed")
             snapshot["put"][index] = digest
             snapshot["blocks"][index] = body
 
@@ -296,15 +299,19 @@ class Ebs:
         path, _, query = target.partition("?")
         parts, query = path.strip("/").split("/"), dict(urllib.parse.parse_qsl(query))
         action = self.action(method, parts)
+        if action == "PutSnapshotBlock":  # which locks for itself, when the block's digest is there
+            return self.put(region, parts[1], parts[3], headers, body)
+        with self.account.lock:
+            return self.alone(region, action, parts, query, headers, body)
+
+    def alone(self, region, action, parts, query, headers, body):
+        """What several ask at once is done one after the other: one token makes one snapshot."""
         if action == "ListSnapshotBlocks":
             return self.list_blocks(region, parts[1], query)
         if action == "GetSnapshotBlock":
             return self.get(region, parts[1], parts[3], query)
         if action == "StartSnapshot":
-            with self.account.lock:  # one token makes one snapshot, however many ask at once
-                return self.start(region, body)
-        if action == "PutSnapshotBlock":
-            return self.put(region, parts[1], parts[3], headers, body)
+            return self.start(region, body)
         if action == "CompleteSnapshot":
             return self.complete(region, parts[2], headers)
         raise Refused(404, "UnknownOperationException", "/".join(parts))
@@ -592,14 +599,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def cut(self):
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # the caller may have been first
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def gone(self, seconds):
+        """Whether the caller went away within that time."""
+        return bool(select.select([self.connection], [], [], seconds)[0]) and self.connection.recv(1, socket.MSG_PEEK) == b""
 
     def serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.account, self.command, self.path, headers, body)
         fault = self.fault(request.action)
-        if fault is not None and fault.seconds:
+        if fault is not None and fault.kind == "stall" and self.gone(fault.seconds):
+            return self.cut()
+        if fault is not None and fault.kind != "stall":
             time.sleep(fault.seconds)
         if fault is not None and fault.kind == "cut":
             return self.cut()
@@ -633,11 +647,16 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         super().shutdown_request(request)
 
     def vanish(self):
-        """As if the network were gone: nobody listens, and what is under way is cut."""
+        """As if the network were gone: nobody listens, and what is under way is cut. What is returned keeps the port."""
         self.shutdown()
         self.server_close()
+        kept = socket.socket()
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(self.server_address)
         for request in list(self.open):
-            request.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # those that ended meanwhile
+                request.shutdown(socket.SHUT_RDWR)
+        return kept
 
     def handle_error(self, request, client_address):
         pass

@@ -111,7 +111,7 @@ compression = "none"
         return self.start("push", "out/hello.ami", TO, *more)
 
     def wait_for(self, condition):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not condition() and time.monotonic() < deadline:
             time.sleep(0.02)
         self.assertTrue(condition(), "it did not come to that")

@@ -24,7 +24,7 @@ class Registry(scenario.Scenario):
         with open(self.path("registry.log"), "ab") as log:
             self.server = subprocess.Popen(["docker-registry", "serve", self.path("registry.yml")], stdout=log,
                                            stderr=log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(tuple(self.host.rsplit(":", 1)), timeout=1).close()

@@ -108,7 +108,7 @@ class Scenario(unittest.TestCase):
         self.write("site/page", "from the volume\n")
         return self.write("recipe.toml", recipe)
 
-    def run_uni(self, *args, timeout=120, env=None, **more):
+    def run_uni(self, *args, timeout=300, env=None, **more):
         return subprocess.run([UNI, *args], cwd=more.pop("cwd", self.work), env={**self.env, **(env or {})},
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False, **more)
 

@@ -38,11 +38,11 @@ class Front(scenario.Scenario):
                          (snapshot, 1))
 
     def test_it_gives_what_its_rate_allows(self):
-        slow = fast.start(self.account, 0.02, 100)
+        slow = fast.start(self.account, 0.2, 10)
         self.addCleanup(slow.stop)
-        load.run(slow.url, 50)
+        load.run(slow.url, 20)
         slow.catch_up()
-        self.assertEqual(self.account.count("PutSnapshotBlock"), 50)
+        self.assertEqual(self.account.count("PutSnapshotBlock"), 20)
         self.assertGreater(slow.throttled, 0)
 
     def test_it_refuses(self):

@@ -1,5 +1,6 @@
 """uni push against a double of EC2 that makes trouble: what passes, what goes on later, what is refused."""
 
+import glob
 import json
 import os
 import signal
@@ -29,14 +30,18 @@ class Trouble(ec2.Ec2):
         self.only_image()
         self.assertEqual(len(self.account.disks), 1)
 
+    def noted(self):
+        """Blocks that a push under way knows to be there."""
+        found = glob.glob(self.path("state/uni/ec2/under-way/eu-central-1/*"))
+        return sum(line.rstrip(b"\n").isdigit() for name in found for line in self.read(name).splitlines())
+
     def stopped(self, number):
         """A push that is sent a signal when some blocks are there, and what it said."""
-        self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 99, after=6, seconds=30)]
+        self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 99, after=6, seconds=600)]
         process = self.start_push()
-        self.wait_for(lambda: self.account.count("PutSnapshotBlock") >= 6)
-        time.sleep(0.3)
+        self.wait_for(lambda: self.noted() >= 6)
         process.send_signal(number)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=120)[1]
         self.assertNotEqual(process.returncode, 0)
         self.account.faults = []
         return errors
@@ -59,9 +64,9 @@ class Trouble(ec2.Ec2):
         self.assert_goes_on()
 
     def test_a_push_that_takes_too_long_goes_on(self):
-        self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 99, after=6, seconds=30)]
-        said = self.push_fails("--timeout", "4")
-        self.assertIn("not done within 4 s", said)
+        self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 99, after=6, seconds=600)]
+        said = self.push_fails("--timeout", "10")
+        self.assertIn("not done within 10 s", said)
         self.assertIn("the same command goes on with it", said)
         self.account.faults = []
         self.assert_goes_on()
@@ -69,28 +74,27 @@ class Trouble(ec2.Ec2):
             self.assertIn("--timeout", self.push_fails("--timeout", text, status=2))
 
     def test_connections_that_stall_are_given_up(self):
-        self.env["UNI_STALL_SECONDS"] = "1"
-        self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 3, after=2, seconds=20),
-                               double.Fault("RegisterImage", "stall", 1, seconds=20)]
-        start = time.monotonic()
+        self.env["UNI_STALL_SECONDS"] = "3"
+        self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 3, after=2, seconds=600),
+                               double.Fault("RegisterImage", "stall", 1, seconds=600)]
         said = self.run_uni("push", "-v", "out/hello.ami", TO)
-        self.assertIn(b"stalled: 0 bytes in 1000 ms", said.stderr)
+        self.assertIn(b"stalled: 0 bytes in 3000 ms", said.stderr)
         self.assertEqual(said.returncode, 1, said.stderr)  # RegisterImage has no token: it is not asked for twice
+        del self.env["UNI_STALL_SECONDS"]
         self.push()
-        self.assertLess(time.monotonic() - start, 20)
         self.assert_snapshot_is_the_disk(self.only_image()[1]["snapshot"])
 
     def test_the_network_is_gone_for_a_while(self):
         self.account.faults = [double.Fault("PutSnapshotBlock", "stall", 99, after=4, seconds=1)]
         process = self.start_push("-v")
         self.wait_for(lambda: self.account.count("PutSnapshotBlock") >= 4)
-        self.server.vanish()
-        time.sleep(3)
-        self.account.faults = []
+        with self.server.vanish():
+            time.sleep(3)
+            self.account.faults = []
         self.server = double.start(self.account, self.server.server_address[1])
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
-        said = process.communicate(timeout=100)[1]
+        said = process.communicate(timeout=300)[1]
         self.assertEqual(process.returncode, 0, said)
         self.assertRegex(said, "; again in [0-9]+ ms")
         self.assertEqual(self.account.count("StartSnapshot"), 1)
@@ -112,7 +116,7 @@ class Trouble(ec2.Ec2):
 
     def killed_in(self, action):
         """A push that is killed while that call is under way."""
-        self.account.faults = [double.Fault(action, "stall", 1, seconds=20)]
+        self.account.faults = [double.Fault(action, "stall", 1, seconds=600)]
         process = self.start_push()
         self.wait_for(lambda: self.account.faults[0].times == 0)
         process.kill()
@@ -176,7 +180,7 @@ class Trouble(ec2.Ec2):
         self.write("data.vol", os.urandom(4 << 20))
         words = ("volume", "push", "data.vol", "ec2://eu-central-1/data")
         for action in ("PutSnapshotBlock", "CompleteSnapshot"):
-            self.account.faults = [double.Fault(action, "stall", 99, seconds=20)]
+            self.account.faults = [double.Fault(action, "stall", 99, seconds=600)]
             process = self.start(*words)
             self.wait_for(lambda action=action: self.account.count(action) or self.account.faults[0].times < 99)
             process.kill()
