@@ -1,7 +1,9 @@
 """What command-line scenarios share: a folder and a store of their own, and uni run in them."""
 
+import fcntl
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -59,9 +61,24 @@ source = "{}"
 """
 
 
+PORTS = []  # files, locked, of the ports that are this process's
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """A port that is no other test's until this one ends, below those that the system gives to whoever asks for any."""
+    folder = os.path.join(tempfile.gettempdir(), f"uni-test-ports-{os.getuid()}")
+    os.makedirs(folder, exist_ok=True)
+    for port in random.SystemRandom().sample(range(10000, 32768), 1000):
+        lock = os.open(os.path.join(folder, str(port)), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            os.close(lock)
+            continue
+        PORTS.append(lock)
+        return port
+    raise AssertionError("no free port")
 
 
 class Scenario(unittest.TestCase):

@@ -92,7 +92,7 @@ class Archives(scenario.Scenario):
 
     def refused(self, word, *members):
         self.tar(*members)
-        text = self.fails("build", "recipe.toml", "-o", "out", timeout=100)
+        text = self.fails("build", "recipe.toml", "-o", "out", timeout=300)
         self.assertIn("recipe.toml:8:10:", text)
         self.assertRegex(text, word)
 
@@ -132,7 +132,7 @@ class Archives(scenario.Scenario):
         for kind, link in ((tarfile.REGTYPE, ""), (tarfile.LNKTYPE, "first")):
             self.million(kind, link)
             done = subprocess.run(["prlimit", f"--as={1 << 30}", scenario.UNI, "build", "recipe.toml", "-o", "out"], cwd=self.work,
-                                  env=self.env, capture_output=True, timeout=100, check=False)
+                                  env=self.env, capture_output=True, timeout=300, check=False)
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertRegex(done.stderr.decode(), r"recipe\.toml:8:10: .*more than [24]00000 files")
 
@@ -178,7 +178,7 @@ class SlowRegistry(scenario.Scenario):
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self.addCleanup(server.server_close)
             self.addCleanup(server.shutdown)
-            text = self.fails("pull", f"oci://127.0.0.1:{server.server_address[1]}/x:1", "-o", "out", timeout=90)
+            text = self.fails("pull", f"oci://127.0.0.1:{server.server_address[1]}/x:1", "-o", "out", timeout=300)
             self.assertIn("stalled", text)
         self.assertEqual(os.listdir(os.path.join(self.work, "out")), [])
 

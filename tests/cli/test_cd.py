@@ -13,7 +13,7 @@ class Cd(scenario.Scenario):
     def start(self, *options, memory=64):
         done = subprocess.run(["qemu-system-x86_64", "-accel", "tcg", "-m", str(memory), "-nodefaults", "-display", "none",
                                "-serial", "stdio", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *options],
-                              cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=100, check=False)
+                              cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=300, check=False)
         return done.stdout.decode(errors="replace").replace("\r", "")
 
     def test_starts(self):

@@ -66,7 +66,7 @@ class Clients(scenario.Scenario):
         with socket.socket() as server:
             server.bind(("127.0.0.1", 0))
             server.listen()
-            server.settimeout(60)
+            server.settimeout(300)
 
             def greet():
                 peer, _ = server.accept()

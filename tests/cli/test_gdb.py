@@ -34,7 +34,7 @@ class Gdb(scenario.Scenario):
         """What gdb says; its port opens a moment after the script is there."""
         words = [word for command in commands for word in ("-ex", command)]
         for _ in range(20):
-            done = subprocess.run(["gdb", "-nx", "--batch", "-x", script, *words], cwd=self.work, env=self.env, timeout=100,
+            done = subprocess.run(["gdb", "-nx", "--batch", "-x", script, *words], cwd=self.work, env=self.env, timeout=300,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   check=False)
             if "Connection refused" not in done.stdout:
@@ -42,7 +42,7 @@ class Gdb(scenario.Scenario):
         return self.fail(done.stdout)
 
     def ends(self, machine):
-        out, err = machine.communicate(timeout=100)
+        out, err = machine.communicate(timeout=300)
         self.assertEqual((out.replace("\r", ""), machine.returncode), ("41\n", 5), err)
 
     def build(self, *flags, compiler="musl-gcc"):

@@ -209,7 +209,7 @@ class GitIndex(scenario.Scenario):
 
 
 def wait_for(port):
-    for _ in range(200):
+    for _ in range(2400):
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -40,7 +40,7 @@ class Between(http.server.BaseHTTPRequestHandler):
 
     def hand_on(self, most=None):
         """`most`: so many bytes of the body, and then nobody hears of it again."""
-        upstream = http.client.HTTPConnection(self.target, timeout=60)
+        upstream = http.client.HTTPConnection(self.target, timeout=300)
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             upstream.putheader(name, value)
@@ -200,7 +200,7 @@ class Hostile(Registry):
             handler.end_headers()
             handler.wfile.write(content[:32 << 20])
             handler.wfile.flush()
-            waiting.wait(60)
+            waiting.wait(300)
             return handler.cut()
 
         def kill():
@@ -208,7 +208,7 @@ class Hostile(Registry):
             self.handler.faults[:] = [times(1, "GET", "/blobs/sha256", stuck)]
             pull = subprocess.Popen([scenario.UNI, "pull", self.place, "-o", "back"], cwd=self.work, env=self.env,
                                     stderr=subprocess.DEVNULL)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while time.monotonic() < deadline and not [n for n in (os.listdir(folder) if os.path.isdir(folder) else [])
                                                        if os.stat(os.path.join(folder, n)).st_blocks * 512 >= 31 << 20]:
                 time.sleep(0.01)
@@ -275,7 +275,7 @@ class Hostile(Registry):
         def elsewhere(handler):
             if handler.command != "POST":
                 return False
-            upstream = http.client.HTTPConnection(self.host, timeout=60)
+            upstream = http.client.HTTPConnection(self.host, timeout=300)
             upstream.request("POST", handler.path, headers={"Content-Length": "0"})
             place = upstream.getresponse().getheader("Location").replace(self.host, f"127.0.0.1:{server.server_address[1]}")
             return handler.answer(202, Location=place)

@@ -51,7 +51,7 @@ class Kernels(scenario.Scenario):
         self.assertEqual("\n  packed kernel  at " in self.uni("inspect", "out/x.elf"), kernel != "bare")
         self.assertIn(f'"kernel": "{kernel}"', self.read("out/x.manifest.json").decode())
         for start in (["out/x.raw"], ["--kernel", "out/x.elf"]):
-            done = self.run_uni("run", "-t", "60", *start, timeout=200)
+            done = self.run_uni("run", "-t", "60", *start, timeout=600)
             self.assertEqual(done.returncode, 7, done.stderr)
             said = done.stdout.decode()
             self.assertEqual("page from the volume" in said, page)
@@ -115,7 +115,7 @@ class Kernels(scenario.Scenario):
         done = subprocess.run(["qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-m", "32", "-nodefaults",
                                "-display", "none", "-serial", "stdio", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4",
                                "-drive", "file=out/x.raw,format=raw,if=ide"], cwd=self.work, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, timeout=100, check=False)
+                              stdout=subprocess.PIPE, timeout=300, check=False)
         self.assertRegex(done.stdout.decode(errors="replace"), r"volume /srv: no device carries .* \(kernel: volumes ")
 
 

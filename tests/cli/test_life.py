@@ -139,7 +139,7 @@ class Life(scenario.Scenario):
             with self.subTest(how):
                 port, thread, got = self.listen()
                 said = self.life(how, port, status=status)
-                thread.join(20)
+                thread.join(300)
                 wrote = int(re.search(r"wrote (\d+)", said).group(1))
                 self.assertGreater(wrote, 100000)
                 self.assertTrue(b"".join(got) == expected[:wrote], "some of it is lost")
@@ -150,7 +150,7 @@ class Life(scenario.Scenario):
         self.build(app=f'args = ["exit", "{port}"]')
         command = shlex.split(self.uni("run", "out/life.elf", "--kernel", "--print"))
         done = subprocess.run([*command, "-object", "filter-dump,id=dump,netdev=net0,file=capture.pcap"], cwd=self.work,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
         self.assertIn(b"begins", done.stdout, done.stderr)
         wrong = ("_ws.malformed || _ws.expert.severity == error || ip.checksum.status == 0 || tcp.checksum.status == 0 "
                  "|| udp.checksum.status == 0")
@@ -174,7 +174,7 @@ class Life(scenario.Scenario):
         image = self.build(config)
         if "--kernel" not in how:
             image = "out/life.raw"
-        process = subprocess.Popen([scenario.UNI, "run", image, *how, "--timeout", "90", "--", *args], cwd=self.work,
+        process = subprocess.Popen([scenario.UNI, "run", image, *how, "--timeout", "280", "--", *args], cwd=self.work,
                                    env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)
         begun, said = 0, b""

@@ -62,7 +62,7 @@ class Machines(scenario.Scenario):
                 "-no-reboot", "-machine", "q35", "-kernel", "out/hello.elf"]
         for volume in ("more-data", "site"):
             argv += ["-drive", f"file=out/hello.{volume}.raw,format=raw,if=virtio,readonly=on"]
-        done = subprocess.run(argv, cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=100, check=False)
+        done = subprocess.run(argv, cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=300, check=False)
         self.assertIn(b"page from the volume", done.stdout)
 
     def test_xen(self):

@@ -29,7 +29,7 @@ class Terminal:
 
     def wait(self, prompts):
         """Until the shell has asked this many times for a command."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while self.count() < prompts:
             if time.monotonic() > end:
                 raise AssertionError(f"no prompt: {self.said}")

@@ -65,7 +65,7 @@ class Run(scenario.Scenario):
         shutil.copytree(SITE, self.path("work", "site"), ignore=shutil.ignore_patterns("*.lock"))
         self.uni("run", "site/recipe.toml", "--detach", "--name", "site", "--port", f"{port}:80", *more)
         self.addCleanup(self.run_uni, "stop", "site")
-        for _ in range(300):
+        for _ in range(3000):
             if "site: serving" in self.uni("logs", "site"):
                 return f"http://127.0.0.1:{port}"
             time.sleep(0.1)
@@ -78,14 +78,14 @@ class Run(scenario.Scenario):
 
     def test_curl_and_a_browser(self):
         at = self.serving("--capture", "site,1.pcap")
-        self.assertIn("<h1>It serves.</h1>", self.tool("curl", "-sS", "--max-time", "60", "--http1.1", "--compressed", at + "/"))
-        page = self.tool("w3m", "-dump", at + "/", env={**self.env, "HOME": self.path("home")}, timeout=60)
+        self.assertIn("<h1>It serves.</h1>", self.tool("curl", "-sS", "--max-time", "300", "--http1.1", "--compressed", at + "/"))
+        page = self.tool("w3m", "-dump", at + "/", env={**self.env, "HOME": self.path("home")}, timeout=300)
         self.assertIn("It serves.", page)
         self.assertNotIn("<h1>", page)
-        head = self.tool("w3m", "-dump_head", at + "/style.css", env={**self.env, "HOME": self.path("home")}, timeout=60)
+        head = self.tool("w3m", "-dump_head", at + "/style.css", env={**self.env, "HOME": self.path("home")}, timeout=300)
         self.assertRegex(head, r"(?i)HTTP/1\.[01] 200 OK\n(?:.*\n)*content-type: text/css")
         for way, status in (("save", "200"), ("compare", "304")):
-            self.assertEqual(self.tool("curl", "-sS", "--max-time", "60", "-o", os.devnull, "-w", "%{http_code}",
+            self.assertEqual(self.tool("curl", "-sS", "--max-time", "300", "-o", os.devnull, "-w", "%{http_code}",
                                        f"--etag-{way}", "etag", at + "/style.css"), status)
         self.uni("stop", "site")
         asked = self.captured("http.request", "-T", "fields", "-e", "http.request.method", "-e", "http.request.uri")
@@ -129,7 +129,7 @@ class Run(scenario.Scenario):
         self.write("recipe.toml", '[image]\nname = "lines"\n[app]\nsources = ["lines.c"]\n')
         for typed, got in ((b"one\ntwo\n", ["one", "two"]), (b"one\ntwo", ["one", "two"]), (b"", [])):
             done = subprocess.run([scenario.UNI, "run", "recipe.toml", "-t", "60"], input=typed, stdout=subprocess.PIPE,
-                                  cwd=self.work, env=self.env, timeout=120, check=False)
+                                  cwd=self.work, env=self.env, timeout=300, check=False)
             self.assertEqual(done.returncode, 3, done.stdout)
             self.assertEqual(re.findall(rb"got (\w+)", done.stdout), [line.encode() for line in got])
 
@@ -143,7 +143,7 @@ class Run(scenario.Scenario):
             wanted = (wanted * 31 + byte) % 1000000007
         for how in ([], ["--kernel"]):
             done = subprocess.run([scenario.UNI, "run", "recipe.toml", "-t", "100", *how], input=text, stdout=subprocess.PIPE,
-                                  cwd=self.work, env=self.env, timeout=120, check=False)
+                                  cwd=self.work, env=self.env, timeout=300, check=False)
             self.assertEqual(done.returncode, 4, done.stdout[-1000:])
             self.assertIn(b"\n600 lines %d\n" % wanted, done.stdout)
             self.assertIn(text[:2000], done.stdout)  # as the guest's terminal echoes it
@@ -157,7 +157,7 @@ class Run(scenario.Scenario):
             self.addCleanup(run.kill)
             self.assertEqual(run.stdout.readline().strip(), b"more")
             run.stdout.close()
-            self.assertEqual(run.wait(timeout=60), 141)
+            self.assertEqual(run.wait(timeout=300), 141)
             self.assertNotIn(b"uni: ", run.stderr.read())
 
     def test_kvm_that_does_not_work(self):
@@ -177,7 +177,7 @@ class Run(scenario.Scenario):
         self.assertEqual(self.uni("run", "recipe.toml", "-t", "60"), "2 processors\n")
         self.assertRegex(self.uni("run", "recipe.toml", "--print"), r" -smp (cpus=)?2")
         self.assertEqual(subprocess.run(self.uni("run", "recipe.toml", "--print").rstrip("\n") + " > printed", shell=True,
-                                        cwd=self.work, env=self.env, timeout=60, check=False).returncode, 1)
+                                        cwd=self.work, env=self.env, timeout=300, check=False).returncode, 1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """An index behind nginx, as its owner would serve it: over TLS, by HTTP/2, asked again by ETag. Its access log judges."""
 
+import contextlib
+import http.client
 import os
 import socket
+import ssl
 import subprocess
 import time
 
@@ -50,16 +53,14 @@ class ServedIndex(scenario.Scenario):
         self.tool("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                   "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "tls.pem", "-out", "ca.pem")
         self.env["UNI_CA_FILE"] = os.path.join(self.work, "ca.pem")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+        self.port = port = scenario.free_port()
         self.write("nginx.conf", CONFIG.format(work=self.work, port=port))
         # As root its workers are another user, who must get to the files.
         os.chmod(self.dir, 0o755)
         server = subprocess.Popen(["nginx", "-c", os.path.join(self.work, "nginx.conf")], stderr=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
-        for _ in range(200):
+        for _ in range(2400):
             with socket.socket() as s:
                 if s.connect_ex(("127.0.0.1", port)) == 0:
                     return f"https://localhost:{port}"
@@ -67,8 +68,17 @@ class ServedIndex(scenario.Scenario):
         raise AssertionError("nginx did not start")
 
     def asked(self):
-        """What was asked since the last time, and over how many connections; nginx writes a line when it has answered."""
-        lines = [line.rsplit(" ", 1) for line in self.read("access.log").decode().splitlines()]
+        """What was asked since the last time, and over how many connections. nginx writes a line when it has answered,
+        its one worker one after the other: when the line of a last question is there, all are."""
+        context = ssl._create_unverified_context()  # pylint: disable=protected-access
+        with contextlib.closing(http.client.HTTPSConnection("localhost", self.port, timeout=120, context=context)) as last:
+            last.request("GET", "/that-was-all")
+            last.getresponse().read()
+        until = time.monotonic() + 120
+        while b"/that-was-all" not in self.read("access.log"):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.01)
+        lines = [line.rsplit(" ", 1) for line in self.read("access.log").decode().splitlines() if "/that-was-all" not in line]
         os.truncate(os.path.join(self.work, "access.log"), 0)
         self.connections = len({connection for _, connection in lines})
         return [line for line, _ in lines]

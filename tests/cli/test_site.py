@@ -32,7 +32,7 @@ class Client:
     """One connection; reads answers by their length."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self.have = b""
 
     def send(self, data):
@@ -84,9 +84,7 @@ class Server(scenario.Scenario):
         super().setUp()
         self.www = self.path("www")
         self.fill()
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = scenario.free_port()
         self.process = subprocess.Popen([self.program, "-p", str(self.port), self.www], stdout=subprocess.PIPE)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.process.wait)
@@ -224,7 +222,7 @@ class Server(scenario.Scenario):
         first = self.ask("/digits")
         self.put("digits.new", b"9876543210")
         os.rename(os.path.join(self.www, "digits.new"), os.path.join(self.www, "digits"))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while self.ask("/digits").body == first.body:
             self.assertLess(time.monotonic(), deadline)
         # Same size, same time: the tag is made of the content.
@@ -343,7 +341,7 @@ class Server(scenario.Scenario):
         self.assertTrue(idle.closed())
         self.assertEqual(busy.answer().body, self.large)
         self.assertTrue(busy.closed())
-        self.assertEqual(self.process.wait(timeout=30), 0)
+        self.assertEqual(self.process.wait(timeout=120), 0)
         self.assertEqual(self.process.stdout.read(), b"site: stopped\n")
 
     def test_stays_small(self):

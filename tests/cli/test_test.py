@@ -439,7 +439,7 @@ class Tests(scenario.Scenario):
             self.assertIsNone(process.poll())
             machines = [c for c in self.children(process.pid) if "qemu" in self.executable(c)]
         process.terminate()
-        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertEqual(process.wait(timeout=300), 130)
         self.assertEqual(self.executable(machines[0]), "")
         self.assertEqual(os.listdir(self.path("tmp")), [])
 

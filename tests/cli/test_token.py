@@ -127,8 +127,8 @@ class Bearer(Registry):
         with open(os.path.join(self.work, "large"), "wb") as f:
             for _ in range(70):
                 f.write(os.urandom(1 << 20))
-        self.handler.life = 4
-        between.faults.append(times(1, "PATCH", "/blobs/uploads/", lambda _: time.sleep(5)))
+        self.handler.life = 10
+        between.faults.append(times(1, "PATCH", "/blobs/uploads/", lambda _: time.sleep(11)))
         self.handler.seen.clear()
         self.uni("push", "large", self.place("team/large:1"))
         self.assertGreater(len(self.handler.seen), 1)

@@ -139,7 +139,7 @@ class Trouble(scenario.Scenario):
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                     for out in ("same", "same", "other")]
         for child in children:
-            out = child.communicate(timeout=100)[0]
+            out = child.communicate(timeout=300)[0]
             self.assertEqual(child.returncode, 0, out)
         self.assertEqual(self.read("same/hello.raw"), self.read("other/hello.raw"))
 

@@ -41,14 +41,12 @@ compression = "none"
 
 
 def start_moto(folder):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = scenario.free_port()
     with open(os.path.join(folder, "moto.log"), "wb") as log:
         server = subprocess.Popen([os.path.join(os.path.dirname(sys.executable), "moto_server"), "-H", "127.0.0.1",
                                    "-p", str(port)], stdout=log, stderr=log,
                                   env={**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(SETUP_CALLS)})
-    for _ in range(300):
+    for _ in range(3000):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return server, f"http://127.0.0.1:{port}"

@@ -25,6 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests/aws"))
 import double  # noqa: E402
 import requests_judge  # noqa: E402
 import ec2_judge  # noqa: E402
+import scenario  # noqa: E402
 
 REGION = requests_judge.REGION
 KEPT = ("Name", "Description", "Architecture", "VirtualizationType", "RootDeviceName")
@@ -33,13 +34,11 @@ OURS = {"DescribeSnapshots", "DeleteSnapshot"}
 
 
 def start_ministack(folder):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = scenario.free_port()
     with open(os.path.join(folder, "ministack.log"), "wb") as log:
         server = subprocess.Popen([os.path.join(os.path.dirname(sys.executable), "ministack")], stdout=log, stderr=log,
                                   cwd=folder, env={**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"})
-    for _ in range(600):
+    for _ in range(3000):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return server, port
@@ -72,7 +71,7 @@ def front(port, account):
             if self.path != "/" or form.get("Action") in OURS:
                 asked = double.Request(account, self.command, self.path, {k.lower(): v for k, v in headers.items()}, body)
                 return self.reply(*asked.answer())
-            there = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            there = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
             there.request(self.command, self.path, body, headers)
             answer = there.getresponse()
             self.reply(answer.status, answer.read(), {"Content-Type": answer.getheader("Content-Type")})

@@ -44,10 +44,10 @@ class Least(scenario.Scenario):
 
     def page(self, port):
         """The site's first page, once it is there."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while True:
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
                 connection.request("GET", "/")
                 return connection.getresponse().read()
             except OSError:

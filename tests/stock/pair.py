@@ -29,10 +29,10 @@ class Pair(scenario.Scenario):
 
     def ask(self, path="/index.php", cookie=None, body=None):
         """Until nginx is there."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while True:
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
                 headers = {"Cookie": cookie} if cookie else {}
                 if body is not None:
                     headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -46,7 +46,7 @@ class Pair(scenario.Scenario):
 
     def ask_php(self, **more):
         """Until PHP is there too: nginx answers 502 or 504 before."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while True:
             answer, body = self.ask(**more)
             if answer.status not in (502, 504):

@@ -154,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.count() <= int(query.get("times", 1)):
             self.answer(200, b"half", [("ETag", '"stall"')], 8)
             self.wfile.flush()
-            time.sleep(30)
+            time.sleep(300)
             self.close_connection = True
         else:
             self.answer(200, b"halffull", [("ETag", '"stall"')])
