@@ -40,10 +40,9 @@ static void weigh(const struct uni_tree_node *node, size_t *count, uint64_t *byt
 		weigh(&node->children.items[i], count, bytes);
 }
 
-static int insert(struct uni_tree *tree, struct uni_tree_node *folder, uint32_t index,
-		  struct uni_tree_node *node, struct uni_err *err)
+static int insert(struct uni_tree *tree, struct uni_tree_node *folder, struct uni_tree_node *node,
+		  struct uni_err *err)
 {
-	struct children *children = &folder->children;
 	size_t count = 0;
 	weigh(node, &count, &tree->bytes);
 	if (count > UNI_TREE_ENTRIES_MAX - tree->count) {
@@ -51,11 +50,7 @@ static int insert(struct uni_tree *tree, struct uni_tree_node *folder, uint32_t 
 		return uni_err_set(err, UNI_E_LIMIT, "more than %u entries in one tree",
 				   UNI_TREE_ENTRIES_MAX);
 	}
-	UNI_PUSH_ROOM(children->items, children->count, children->room);
-	struct uni_tree_node *place = children->items + index;
-	memmove(place + 1, place, (children->count - index) * sizeof(*place));
-	*place = *node;
-	children->count++;
+	node_append(&folder->children, node);
 	tree->count += count;
 	return 0;
 }
@@ -64,6 +59,7 @@ static int insert(struct uni_tree *tree, struct uni_tree_node *folder, uint32_t 
 static int merge(struct uni_tree *tree, struct uni_tree_node *to, struct uni_tree_node *from,
 		 const char *path, struct uni_err *err)
 {
+	node_sort(&from->children);
 	struct children rest = from->children;
 	from->children = (struct children){ .items = NULL };
 	to->mode = from->mode;
@@ -87,7 +83,7 @@ int node_put(struct uni_tree *tree, struct uni_tree_node *folder, struct uni_tre
 {
 	uint32_t index;
 	if (!node_find(&folder->children, node->name, &index))
-		return insert(tree, folder, index, node, err);
+		return insert(tree, folder, node, err);
 	struct uni_tree_node *old = &folder->children.items[index];
 	bool is_dir = node->type == UNI_ENTRY_DIR;
 	if (is_dir != (old->type == UNI_ENTRY_DIR)) {
@@ -98,6 +94,10 @@ int node_put(struct uni_tree *tree, struct uni_tree_node *folder, struct uni_tre
 		return merge(tree, old, node, path, err);
 	tree->bytes -= old->type == UNI_ENTRY_FILE ? old->size : 0;
 	tree->bytes += node->type == UNI_ENTRY_FILE ? node->size : 0;
+	/* Its name is what it is known by. */
+	free(node->name);
+	node->name = old->name;
+	old->name = NULL;
 	node_clear(old);
 	*old = *node;
 	return 0;
@@ -135,9 +135,10 @@ int tree_parent(struct uni_tree *tree, const char *path, struct uni_tree_node **
 			struct uni_tree_node made =
 				make(part_name, UNI_ENTRY_DIR, rule_dir_mode(&tree->rules),
 				     tree->rules.mtime);
-			int rc = insert(tree, node, index, &made, err);
+			int rc = insert(tree, node, &made, err);
 			if (rc != 0)
 				return rc;
+			index = node->children.count - 1;
 		}
 		node = &node->children.items[index];
 		if (node->type != UNI_ENTRY_DIR)

@@ -1,6 +1,8 @@
 /*
  * Nodes of a tree, as this module's files share them. Children lie by value in their folder's
- * array, sorted by name, so a walk in order is a walk through memory.
+ * array, sorted by name, so a walk in order is a walk through memory. Those that are added out of
+ * order, as archives have them, lie behind the sorted ones, known by a search tree, until the
+ * folder is gone through: a place among the others would cost each of them a move.
  */
 #ifndef UNI_TREE_NODE_H
 #define UNI_TREE_NODE_H
@@ -19,6 +21,7 @@ struct children {
 	struct uni_tree_node *items;
 	uint32_t count;
 	uint32_t room;
+	struct late *late; /* NULL: all are sorted */
 };
 
 struct uni_tree_node {
@@ -50,8 +53,13 @@ struct uni_tree {
 	bool finds_secrets;
 };
 
-/* Position of `name` among sorted children, or where it belongs. */
+/* Position of `name` among the children. */
 bool node_find(const struct children *children, const char *name, uint32_t *index);
+/* Adds one whose name is not there, as the last. */
+void node_append(struct children *children, const struct uni_tree_node *node);
+/* Brings all of a folder's children into order. */
+void node_sort(struct children *children);
+void children_clear(struct children *children);
 void node_clear(struct uni_tree_node *node);
 /* Moves `node` over what stands at its place, or merges folders; it is consumed in any case. */
 int node_put(struct uni_tree *tree, struct uni_tree_node *folder, struct uni_tree_node *node,

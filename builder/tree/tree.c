@@ -3,7 +3,6 @@
  */
 #include "node.h"
 #include <string.h>
-#include <uni/base/search.h>
 
 int uni_tree_path_cmp(const char *a, const char *b)
 {
@@ -53,9 +52,7 @@ struct uni_tree *uni_tree_new(const struct uni_tree_rules *rules)
 void node_clear(struct uni_tree_node *node)
 {
 	if (node->type == UNI_ENTRY_DIR) {
-		for (uint32_t i = 0; i < node->children.count; i++)
-			node_clear(&node->children.items[i]);
-		free(node->children.items);
+		children_clear(&node->children);
 	} else if (node->type == UNI_ENTRY_SYMLINK) {
 		free(node->target);
 	} else {
@@ -100,17 +97,6 @@ struct source *source_add(struct uni_tree *tree, const char *path)
 	return source;
 }
 
-bool node_find(const struct children *children, const char *name, uint32_t *index)
-{
-	size_t at = children->count;
-
-	/* What is added in order belongs behind the last. */
-	if (at != 0 && strcmp(children->items[at - 1].name, name) >= 0)
-		UNI_LOWER_BOUND(at, 0, children->count, strcmp(children->items[at].name, name) < 0);
-	*index = (uint32_t)at;
-	return at < children->count && strcmp(children->items[at].name, name) == 0;
-}
-
 static struct uni_tree_entry view(struct uni_tree_node *node, const char *path)
 {
 	return (struct uni_tree_entry){
@@ -138,6 +124,7 @@ struct each {
 
 static int each_below(struct each *each, struct uni_tree_node *folder, size_t length)
 {
+	node_sort(&folder->children);
 	for (uint32_t i = 0; i < folder->children.count; i++) {
 		struct uni_tree_node *node = &folder->children.items[i];
 		size_t name = strlen(node->name);

@@ -70,6 +70,66 @@ static void modes_can_be_given(void **state)
 				     "f 0440 0 at/place/d/f\n");
 }
 
+/* What archives do: any order, folders after what is in them, the same again. */
+static void any_order(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_tree *sorted UNI_AUTO(uni_tree) = uni_tree_new(&rules);
+	struct uni_tree *mixed UNI_AUTO(uni_tree) = uni_tree_new(&rules);
+	const unsigned count = 40;
+	char path[32];
+
+	(void)state;
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "d%u/f%02u", i / 20, i % 20);
+		unit_ok(uni_tree_add_data(sorted, path, path, i % 3, &rules, &err), &err);
+	}
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned n = 0; n < count; n++) {
+			unsigned i = n * 23 % count;
+			struct uni_tree_entry entry;
+
+			snprintf(path, sizeof(path), "d%u/f%02u", i / 20, i % 20);
+			unit_ok(uni_tree_add_data(mixed, path, path, round != 0 ? i % 3 : 1, &rules,
+						  &err),
+				&err);
+			assert_int_equal(uni_tree_find(mixed, path, &entry), 1);
+			assert_int_equal(entry.meta.size, round != 0 ? i % 3 : 1);
+			assert_int_equal(uni_tree_find(mixed, "d0/f", &entry), 0);
+		}
+	unit_ok(uni_tree_add_dir(mixed, "d1", &rules, &err), &err);
+	assert_int_equal(uni_tree_bytes(mixed), uni_tree_bytes(sorted));
+	char *wanted UNI_AUTO_FREE = unit_listing(sorted);
+	char *listing UNI_AUTO_FREE = unit_listing(mixed);
+	assert_string_equal(listing, wanted);
+	/* And once more behind what is sorted now. */
+	unit_ok(uni_tree_add_data(mixed, "d0/f05", "other", 5, &rules, &err), &err);
+	unit_ok(uni_tree_add_data(sorted, "d0/f05", "other", 5, &rules, &err), &err);
+	unit_ok(uni_tree_add_data(mixed, "d0/a", "", 0, &rules, &err), &err);
+	unit_ok(uni_tree_add_data(sorted, "d0/a", "", 0, &rules, &err), &err);
+	char *wanted_then UNI_AUTO_FREE = unit_listing(sorted);
+	char *listing_then UNI_AUTO_FREE = unit_listing(mixed);
+	assert_string_equal(listing_then, wanted_then);
+}
+
+/* Backwards, each in front of all that are there: no place is made for it among them. */
+static void many_backwards(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+	struct uni_tree *tree UNI_AUTO(uni_tree) = uni_tree_new(&rules);
+	struct uni_tree_entry entry;
+	char path[32];
+
+	(void)state;
+	for (unsigned i = 300000; i-- != 0;) {
+		snprintf(path, sizeof(path), "d/f%06u", i);
+		unit_ok(uni_tree_add_symlink(tree, path, "x", &rules, &err), &err);
+	}
+	char *listing UNI_AUTO_FREE = unit_listing(tree);
+	assert_non_null(strstr(listing, "d/f000000 -> x\nl 0777 0 d/f000001 -> x\n"));
+	assert_int_equal(uni_tree_find(tree, "d/f299999", &entry), 1);
+}
+
 static void overlays(void **state)
 {
 	struct uni_err err = UNI_ERR_INIT;
@@ -240,6 +300,8 @@ int unit_tree(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_of_paths),
+		cmocka_unit_test(any_order),
+		cmocka_unit_test(many_backwards),
 		DIR_TEST(folder_is_normalised),
 		DIR_TEST(modes_can_be_given),
 		DIR_TEST(overlays),

@@ -72,11 +72,12 @@ struct uni_tree_entry {
 	struct uni_tree_node *node;
 };
 
-/* All entries in order, the root first; ends at the first result other than 0, and returns it. */
+/* All entries in order, the root first; ends at the first result other than 0, and returns it. After
+ * entries were added, the first to do so has the tree for himself: they are brought into order. */
 int uni_tree_each(const struct uni_tree *tree,
 		  int (*fn)(void *user, const struct uni_tree_entry *entry, struct uni_err *err),
 		  void *user, struct uni_err *err);
-/* 1 and the entry (valid until the tree changes; `path` as given), or 0. */
+/* 1 and the entry (valid until the tree changes, or is gone through; `path` as given), or 0. */
 int uni_tree_find(const struct uni_tree *tree, const char *path, struct uni_tree_entry *entry);
 
 typedef int uni_tree_data_fn(void *user, const void *data, size_t size, struct uni_err *err);
