@@ -1,9 +1,11 @@
 """A writable volume is copied while its machine goes on writing: of one moment, and sound behind its journal."""
 
 import os
+import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import scenario
@@ -137,7 +139,10 @@ class Backup(scenario.Scenario):
         self.uni("volume", "copy", "vm:db/data", "whole.raw", "--no-freeze")
         self.assertEqual(self.read("changes.raw"), self.read("whole.raw"))
 
-    def order(self, kind, number, uuid=bytes(16), limit_ms=0, sound=True):
+    def monitor(self):
+        return live_volume.Monitor(self.path("state/uni/machines/db/control"))
+
+    def order(self, kind, number, uuid=bytes(16), limit_ms=0, sound=True, monitor=None):
         """Written into the doorbell as docs/live-volume.md has it, and knocked; the reply's errno, or None."""
         folder = self.path("state/uni/machines/db")
         data = struct.pack("<8sIIQII16s", b"UNIBELL\0", 1, kind, number, limit_ms, 0, uuid)
@@ -146,9 +151,10 @@ class Backup(scenario.Scenario):
         with open(os.path.join(folder, "bell"), "r+b") as f:
             f.seek(ORDER * BLOCK)
             f.write(data)
-        monitor = live_volume.Monitor(os.path.join(folder, "control"))
-        monitor.knock(live_volume.File(os.path.join(folder, "bell")))
-        monitor.close()
+        knocker = monitor or self.monitor()
+        knocker.knock(live_volume.File(os.path.join(folder, "bell")))
+        if monitor is None:
+            knocker.close()
         for _ in range(2400 if sound else 20):
             with open(os.path.join(folder, "bell"), "rb") as f:
                 f.seek((ORDER + 1) * BLOCK)
@@ -184,6 +190,18 @@ class Backup(scenario.Scenario):
         self.check(self.path("work", "one.raw"))
         self.assertEqual(self.order(FREEZE, 900, self.uuid(), limit_ms=10000), 0)
         self.assertEqual(self.order(THAW, 901), 0)
+
+    def test_an_order_that_is_late(self):
+        """The machine stood still meanwhile, and learns at once that the freeze is over and that somebody ends it."""
+        self.start()
+        pid = next(m["pid"] for m in self.uni_json("ps", "--json") if m["name"] == "db")
+        monitor = self.monitor()
+        self.addCleanup(monitor.close)
+        for number in range(1, 10, 2):
+            self.assertEqual(self.order(FREEZE, number, self.uuid(), limit_ms=600, monitor=monitor), 0)
+            os.kill(pid, signal.SIGSTOP)
+            threading.Timer(1, os.kill, (pid, signal.SIGCONT)).start()
+            self.assertEqual(self.order(THAW, number + 1, monitor=monitor), ETIMEDOUT)
 
     def test_bandwidth(self):
         self.start()

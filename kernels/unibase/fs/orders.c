@@ -322,6 +322,8 @@ static void listen(void *arg)
 	has_bell = fs_bell_start(ring);
 	carried_out = fs_bell_replied();
 	for (;;) {
+		/* Before an order is looked at that comes too late to end it. */
+		end_late_freeze();
 		if (rung || uk_time_mono() >= look_at) {
 			rung = false;
 			fs_live_look();
@@ -329,7 +331,6 @@ static void listen(void *arg)
 			look_at = has_bell ? UK_FOREVER : uk_time_mono() + LOOK_S * SECOND;
 			pause = HELD_MS * MS;
 		}
-		end_late_freeze();
 		if (!has_bell && !fs_live_any())
 			return;
 		until = next_release(&pause);
