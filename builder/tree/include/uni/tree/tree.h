@@ -72,8 +72,9 @@ struct uni_tree_entry {
 	struct uni_tree_node *node;
 };
 
-/* All entries in order, the root first; ends at the first result other than 0, and returns it. After
- * entries were added, the first to do so has the tree for himself: they are brought into order. */
+/* All entries in order, the root first; ends at the first result other than 0, and returns it.
+ * After entries were added, the first to do so has the tree for himself: they are brought into
+ * order. */
 int uni_tree_each(const struct uni_tree *tree,
 		  int (*fn)(void *user, const struct uni_tree_entry *entry, struct uni_err *err),
 		  void *user, struct uni_err *err);
