@@ -17,6 +17,7 @@
 #include <uni/base/system.h>
 
 #define LINE_MAX_BYTES (1u << 20)
+#define BEFORE_GREETING_MAX 1000u /* messages */
 
 struct uni_qmp {
 	int fd;
@@ -274,14 +275,29 @@ int uni_qmp_fd(const struct uni_qmp *qmp)
 	return qmp->fd;
 }
 
+/* In front of the greeting may come what the emulator had to say to whoever was connected before,
+ * and of its first line maybe only the end. */
+static int find_greeting(struct uni_qmp *qmp, uint64_t limit_ns, struct uni_err *err)
+{
+	for (unsigned before = 0; before <= BEFORE_GREETING_MAX; before++) {
+		UNI_AUTO(uni_json) struct uni_json *message = NULL;
+		int rc = next_message(qmp, limit_ns, &message, err);
+
+		if (rc == 0 && uni_json_get(message, "QMP") != NULL)
+			return 0;
+		if (rc != 0 && rc != UNI_E_PARSE && (before == 0 || rc == UNI_E_CANCELLED))
+			return rc;
+		if (rc != 0 && rc != UNI_E_PARSE)
+			break;
+		uni_err_clear(err);
+	}
+	return uni_err_set(err, UNI_E_PARSE, "the control socket is not an emulator's");
+}
+
 int uni_qmp_greet(struct uni_qmp *qmp, int timeout_ms, struct uni_err *err)
 {
-	UNI_AUTO(uni_json) struct uni_json *greeting = NULL;
-
-	if (next_message(qmp, limit_of(timeout_ms), &greeting, err) != 0)
+	if (find_greeting(qmp, limit_of(timeout_ms), err) != 0)
 		return err->code;
-	if (uni_json_get(greeting, "QMP") == NULL)
-		return uni_err_set(err, UNI_E_PARSE, "the control socket is not an emulator's");
 	return uni_qmp_command(qmp, "qmp_capabilities", timeout_ms, NULL, err);
 }
 

@@ -76,6 +76,22 @@ static void answers_are_found_among_events(void **state)
 			 0);
 }
 
+/* Which QEMU sends to the next that connects, where the one before did not wait for it. */
+static void what_others_did_not_wait_for_is_left_out(void **state)
+{
+	struct uni_err err = UNI_ERR_INIT;
+
+	assert_int_equal(
+		try_peer(state,
+			 "ata\": {}, \"event\": \"STOP\"}\r\n"
+			 "{\"return\": {}, \"id\": 1}\r\n{\"event\": \"RESUME\"}\r\n" GREETING
+			 "{\"return\": {}, \"id\": 1}\r\n{\"return\": {}, \"id\": 2}\r\n",
+			 1, false, &err),
+		0);
+	assert_int_equal(try_peer(state, "{\"event\": \"STOP\"}\r\n", 5000, false, &err),
+			 UNI_E_PARSE);
+}
+
 static void refusals_are_told(void **state)
 {
 	struct uni_err err = UNI_ERR_INIT;
@@ -133,6 +149,7 @@ int unit_qmp(void)
 {
 	const struct CMUnitTest tests[] = {
 		DIR_TEST(answers_are_found_among_events),
+		DIR_TEST(what_others_did_not_wait_for_is_left_out),
 		DIR_TEST(refusals_are_told),
 		DIR_TEST(nonsense_is_refused),
 		DIR_TEST(ends_and_silence_are_noticed),
