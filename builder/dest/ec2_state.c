@@ -6,11 +6,9 @@
  * block that is there and not in it is sent again, which does no harm.
  */
 #include "ec2_state.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <uni/base/file.h>
 #include <uni/base/json.h>
 #include <uni/base/system.h>
@@ -97,26 +95,16 @@ void ec2_progress_renew(struct ec2_progress *p)
 /* The file, locked; UNI_E_BUSY when another push has it. */
 static int open_locked(struct ec2_progress *p, const char *region, struct uni_err *err)
 {
-	struct stat open_one, named;
+	struct stat st;
+	int rc = uni_lock(p->path, true, false, &p->fd, err);
 
-	for (;;) {
-		p->fd = open(p->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (p->fd < 0)
-			return uni_err_errno(err, "cannot open %s", p->path);
-		if (flock(p->fd, LOCK_EX | LOCK_NB) != 0)
-			return errno == EWOULDBLOCK
-				       ? uni_err_set(err, UNI_E_BUSY,
-						     "another push of this image to %s runs",
-						     region)
-				       : uni_err_errno(err, "cannot lock %s", p->path);
-		/* A push that ended meanwhile has removed what was opened. */
-		if (fstat(p->fd, &open_one) == 0 && stat(p->path, &named) == 0 &&
-		    open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino) {
-			p->age = uni_clock_now() - open_one.st_mtime;
-			return 0;
-		}
-		uni_close_fd(&p->fd);
-	}
+	if (rc == UNI_E_BUSY)
+		return uni_err_set(err, rc, "another push of this image to %s runs", region);
+	if (rc == 0 && (fstat(p->fd, &st) != 0 || fchmod(p->fd, 0600) != 0))
+		return uni_err_errno(err, "cannot open %s", p->path);
+	if (rc == 0)
+		p->age = uni_clock_now() - st.st_mtime;
+	return rc;
 }
 
 /* What the file says, without a last line that was torn. */
@@ -133,7 +121,8 @@ static int load(struct ec2_progress *p, const char *region, struct uni_err *err)
 	whole = text.size;
 	while (whole != 0 && text.data[whole - 1] != '\n')
 		whole--;
-	if (whole != text.size && ftruncate(p->fd, (off_t)whole) != 0)
+	if ((whole != text.size && ftruncate(p->fd, (off_t)whole) != 0) ||
+	    lseek(p->fd, (off_t)whole, SEEK_SET) < 0)
 		return uni_err_errno(err, "cannot write %s", p->path);
 	ec2_progress_renew(p);
 	if (whole != 0) {
