@@ -55,8 +55,8 @@ struct pieces {
 	struct piece items[PIECES_MAX];
 	size_t count;
 	unsigned threads;
-	/* What LZ4 searches with takes longer to make than a small piece to pack: one thread makes
-	 * it once. */
+	/* What LZ4 searches with takes longer to make than a small piece to pack: one thread has
+	 * one for all; NULL: each piece makes its own. */
 	LZ4_streamHC_t *stream;
 };
 
@@ -88,25 +88,6 @@ static void take_piece(struct piece *p)
 	p->packed_size = (size_t)(end - p->made);
 }
 
-static LZ4_streamHC_t *take_stream(struct pieces *all)
-{
-	LZ4_streamHC_t *stream;
-
-	if (all->threads != 1 || all->stream == NULL)
-		return lz4.LZ4_createStreamHC();
-	stream = all->stream;
-	all->stream = NULL;
-	return stream;
-}
-
-static void leave_stream(struct pieces *all, LZ4_streamHC_t *stream)
-{
-	if (all->threads == 1)
-		all->stream = stream;
-	else
-		lz4.LZ4_freeStreamHC(stream);
-}
-
 static int pack_piece(void *user, size_t index, struct uni_err *err)
 {
 	struct pieces *all = user;
@@ -117,18 +98,21 @@ static int pack_piece(void *user, size_t index, struct uni_err *err)
 
 	room = lz4.LZ4_compressBound((int)p->size);
 	p->made = uni_try_alloc((uint64_t)room, INT_MAX, "LZ4 block", err);
-	if (p->made != NULL && p->as_it_is) {
+	if (p->made == NULL)
+		return err->code;
+	if (p->as_it_is) {
 		take_piece(p);
 		return 0;
 	}
-	stream = p->made != NULL ? take_stream(all) : NULL;
+	stream = all->stream != NULL ? all->stream : lz4.LZ4_createStreamHC();
 	if (stream == NULL)
 		return uni_err_set(err, UNI_E_NOMEM, "out of memory");
 	lz4.LZ4_resetStreamHC_fast(stream, LEVEL);
 	if (window != 0)
 		lz4.LZ4_loadDictHC(stream, p->from - window, (int)window);
 	got = lz4.LZ4_compress_HC_continue(stream, p->from, (char *)p->made, (int)p->size, room);
-	leave_stream(all, stream);
+	if (stream != all->stream)
+		lz4.LZ4_freeStreamHC(stream);
 	p->packed_size = got > 0 ? (size_t)got : 0;
 	return got > 0 ? 0 : uni_err_set(err, UNI_E_IO, "LZ4 cannot pack the kernel");
 }
@@ -253,13 +237,14 @@ static int pack(const char *data, size_t size, struct codec_range packed_already
 	if (packed_already.from < packed_already.to)
 		all.items[all.count - 1].as_it_is = true;
 	add_halves(&all, data + packed_already.to, size - packed_already.to);
+	if (all.threads == 1)
+		all.stream = lz4.LZ4_createStreamHC();
 	rc = uni_pool_run(all.count, all.threads, pack_piece, &all, err);
 	if (rc == 0)
 		rc = join_all(all.items, all.count, out, packed, err);
 	for (size_t i = 0; i < all.count; i++)
 		free(all.items[i].made);
-	if (all.stream != NULL)
-		lz4.LZ4_freeStreamHC(all.stream);
+	lz4.LZ4_freeStreamHC(all.stream); /* which may be NULL */
 	return rc;
 }
 
