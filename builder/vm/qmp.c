@@ -285,10 +285,11 @@ static int find_greeting(struct uni_qmp *qmp, uint64_t limit_ns, struct uni_err 
 
 		if (rc == 0 && uni_json_get(message, "QMP") != NULL)
 			return 0;
-		if (rc != 0 && rc != UNI_E_PARSE && (before == 0 || rc == UNI_E_CANCELLED))
-			return rc;
-		if (rc != 0 && rc != UNI_E_PARSE)
+		if (rc != 0 && rc != UNI_E_PARSE) {
+			if (before == 0 || rc == UNI_E_CANCELLED)
+				return rc;
 			break;
+		}
 		uni_err_clear(err);
 	}
 	return uni_err_set(err, UNI_E_PARSE, "the control socket is not an emulator's");
