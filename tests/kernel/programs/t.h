@@ -50,6 +50,16 @@
 		try_;                                                                              \
 	})
 
+/* Whether the condition holds, if not at once, then at one of some more looks: of what holds for a
+ * moment, which is over where the machine stands still for longer. */
+#define in_time(cond)                                                                              \
+	({                                                                                         \
+		int looks_ = 0;                                                                    \
+		while (looks_ < 100 && !(cond))                                                    \
+			looks_++;                                                                  \
+		looks_ < 100;                                                                      \
+	})
+
 #define done(text) (printf("%s\n", text), fflush(stdout))
 
 #endif
