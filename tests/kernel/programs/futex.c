@@ -21,6 +21,7 @@ enum {
 	FUTEX_UNLOCK_PI_PRIVATE = FUTEX_UNLOCK_PI | FUTEX_PRIVATE_FLAG,
 	FUTEX_TRYLOCK_PI_PRIVATE = FUTEX_TRYLOCK_PI | FUTEX_PRIVATE_FLAG,
 	FUTEX_TID_MASK = 0x3fffffff,
+	FUTEX_REQUEUE_PRIVATE = 3 | FUTEX_PRIVATE_FLAG,
 	FUTEX_CMP_REQUEUE_PRIVATE = 4 | FUTEX_PRIVATE_FLAG,
 	FUTEX_WAKE_OP_PRIVATE = 5 | FUTEX_PRIVATE_FLAG,
 	OP_ADD = 1,
@@ -31,7 +32,7 @@ enum {
 };
 #define OP(op, arg, cmp, cmp_arg) ((uint32_t)((op) << 28 | (cmp) << 24 | (arg) << 12 | (cmp_arg)))
 
-static uint32_t word, other;
+static uint32_t word, other, aside;
 static volatile int woken;
 
 static long futex(uint32_t *addr, int op, uint32_t value, void *timeout, uint32_t *addr2,
@@ -49,12 +50,19 @@ static void *wait_word(void *arg)
 	return NULL;
 }
 
+/* All of them wait then: they are counted on their way to another futex, and sent back. */
 static void start(pthread_t *thread, int count, const long *bits)
 {
+	long wait = 0;
+
 	woken = 0;
 	for (int i = 0; i < count; i++)
 		check(pthread_create(&thread[i], NULL, wait_word, (void *)bits[i]) == 0);
-	usleep(50000);
+	while (wait < count) {
+		usleep(1000);
+		wait += futex(&word, FUTEX_REQUEUE_PRIVATE, 0, (void *)100, &aside, 0);
+	}
+	check(futex(&aside, FUTEX_REQUEUE_PRIVATE, 0, (void *)100, &word, 0) == count);
 }
 
 static void join(pthread_t *thread, int count)
@@ -63,7 +71,7 @@ static void join(pthread_t *thread, int count)
 		pthread_join(thread[i], NULL);
 }
 
-static volatile int inside, most, held;
+static volatile int inside, most, held, leave;
 
 static void *lock_pi(void *arg)
 {
@@ -91,7 +99,8 @@ static void *lock_pi(void *arg)
 static void *leave_pi(void *arg)
 {
 	check(futex(&other, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
-	usleep(50000);
+	while (!leave)
+		usleep(1000);
 	return arg;
 }
 
@@ -115,6 +124,7 @@ static void locks(void)
 	fails(futex(&other, FUTEX_TRYLOCK_PI_PRIVATE, 0, NULL, NULL, 0), EAGAIN);
 	clock_gettime(CLOCK_REALTIME, &soon);
 	fails(futex(&other, FUTEX_LOCK_PI_PRIVATE, 0, &soon, NULL, 0), ETIMEDOUT);
+	leave = 1;
 	join(thread, 1);
 	/* Who has it is no more; it was in no list of robust locks. */
 	fails(futex(&other, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0), ESRCH);
