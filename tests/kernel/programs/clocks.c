@@ -38,6 +38,7 @@ static void test_clocks(void)
 	struct timespec res;
 	struct timeval tv;
 	clockid_t mine;
+	time_t before;
 
 	for (int i = 0; i < 1000; i++) {
 		int64_t next = now(CLOCK_MONOTONIC);
@@ -48,7 +49,8 @@ static void test_clocks(void)
 	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++)
 		check(now(clocks[i]) >= 0 && clock_getres(clocks[i], &res) == 0);
 	check(now(CLOCK_REALTIME) > 1600000000ll * 1000000000 && time(NULL) > 1600000000);
-	check(gettimeofday(&tv, NULL) == 0 && labs(tv.tv_sec - time(NULL)) <= 1);
+	before = time(NULL);
+	check(gettimeofday(&tv, NULL) == 0 && tv.tv_sec >= before && tv.tv_sec <= time(NULL) + 1);
 	for (volatile int i = 0; i < 5000000; i++)
 		;
 	check(now(CLOCK_THREAD_CPUTIME_ID) > used);
@@ -137,13 +139,16 @@ static void test_short(void)
 	done("short");
 }
 
-static volatile int ticks;
+static timer_t timer;
+static volatile int ticks, most_missed;
 static void tick(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
 	(void)context;
 	check(info->si_code == SI_TIMER && info->si_value.sival_int == 12);
 	ticks++;
+	if (timer_getoverrun(timer) > most_missed)
+		most_missed = timer_getoverrun(timer);
 }
 
 static void test_timers(void)
@@ -153,7 +158,6 @@ static void test_timers(void)
 	struct itimerspec spec = { .it_value.tv_nsec = 5000000, .it_interval.tv_nsec = 3000000 };
 	struct itimerspec left;
 	sigset_t set;
-	timer_t timer;
 
 	ev.sigev_value.sival_int = 12;
 	sigaction(SIGRTMIN + 3, &sa, NULL);
@@ -166,9 +170,10 @@ static void test_timers(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGRTMIN + 3);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	most_missed = 0;
 	usleep(40000);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	check(timer_getoverrun(timer) > 0);
+	check(most_missed > 0);
 	check(timer_delete(timer) == 0);
 	fails(syscall(SYS_timer_delete, 200), EINVAL);
 	ev.sigev_signo = 99;
