@@ -9,7 +9,7 @@
  */
 #include "t.h"
 
-static volatile int stop;
+static volatile sig_atomic_t stop;
 static void on_term(int signo)
 {
 	stop = signo;
@@ -17,11 +17,16 @@ static void on_term(int signo)
 
 int main(void)
 {
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	check(sigprocmask(SIG_BLOCK, &set, &old) == 0);
 	signal(SIGTERM, on_term);
 	printf("ready\n");
 	fflush(stdout);
 	while (!stop)
-		pause();
+		sigsuspend(&old);
 	printf("stopping\n");
 	return 3;
 }
