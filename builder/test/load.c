@@ -1,6 +1,8 @@
 /*
  * [test.load]: requests at a steady rate, whether or not the ones before were answered. A machine
- * that is too slow therefore has more and more of them open, as it would have in the world.
+ * that is too slow therefore has more and more of them open, as it would have in the world. What
+ * was due while we ourselves stood still is not sent all at once: the rate would not be steady, and
+ * the machine blamed for it. The schedule stands still as long.
  */
 #include <string.h>
 
@@ -10,6 +12,8 @@
 #define SECOND UINT64_C(1000000000)
 #define OPEN_MAX 512 /* beyond that a request that is due fails at once */
 #define SLACK_NS (2 * SECOND)
+#define LATE_NS (SECOND / 50) /* one that goes on later than this stood still */
+#define LOOK_NS (SECOND / 10) /* whether the machine has ended, or somebody wants us to */
 
 struct request {
 	CURL *easy;
@@ -108,37 +112,72 @@ static void start_due(struct load *load, uint64_t due, uint16_t ours)
 	}
 }
 
+/* When requests are due; `next` is when we mean to go on. */
+struct schedule {
+	uint64_t rate, total;
+	uint64_t start, end, next;
+};
+
+static struct schedule schedule_start(const struct uni_recipe_load *how)
+{
+	uint64_t now = uni_clock_mono_ns();
+
+	return (struct schedule){
+		.rate = how->rate,
+		.total = (uint64_t)how->rate * how->seconds,
+		.start = now,
+		.end = now + how->seconds * SECOND,
+		.next = now,
+	};
+}
+
+/* How many are due in all. */
+static uint64_t schedule_due(struct schedule *s, uint64_t now)
+{
+	uint64_t late = now > s->next + LATE_NS ? now - s->next : 0, due;
+
+	s->start += late;
+	s->end += late;
+	due = now < s->end ? (now - s->start) / 1000 * s->rate / 1000000 + 1 : s->total;
+	return due < s->total ? due : s->total;
+}
+
+/* Sets when to go on, with so many started. */
+static void schedule_next(struct schedule *s, uint64_t now, uint64_t started)
+{
+	uint64_t next =
+		started < s->total ? s->start + started * SECOND / s->rate : s->end + SLACK_NS;
+
+	s->next = next < now + LOOK_NS ? next : now + LOOK_NS;
+}
+
 /* Until all are answered, or nobody waits any longer; TEST_ENDED when the machine does not. */
 static int drive(const struct test_run *run, struct load *load, uint16_t ours, struct uni_err *err)
 {
-	uint64_t total = (uint64_t)load->how->rate * load->how->seconds;
-	uint64_t start = uni_clock_mono_ns();
-	uint64_t end = start + load->how->seconds * SECOND;
+	struct schedule schedule = schedule_start(load->how);
 
 	for (;;) {
-		uint64_t now = uni_clock_mono_ns(), due, next;
+		uint64_t now = uni_clock_mono_ns();
 		int running, left;
 		CURLMsg *message;
 
-		due = now < end ? (now - start) / 1000 * load->how->rate / 1000000 + 1 : total;
-		start_due(load, due < total ? due : total, ours);
+		start_due(load, schedule_due(&schedule, now), ours);
 		if (test_curl.curl_multi_perform(load->multi, &running) != CURLM_OK)
 			return uni_err_set(err, UNI_E_IO, "libcurl cannot go on");
 		while ((message = test_curl.curl_multi_info_read(load->multi, &left)) != NULL)
 			if (message->msg == CURLMSG_DONE)
 				take_answer(load, message->easy_handle, message->data.result);
-		if (load->started == total && load->open == 0)
+		if (load->started == schedule.total && load->open == 0)
 			return TEST_READY;
-		if (now >= end + SLACK_NS)
+		if (now >= schedule.end + SLACK_NS)
 			return TEST_LATE;
 		if (test_ended(run))
 			return TEST_ENDED;
 		if (uni_check_cancel(err) != 0)
 			return err->code;
-		next = load->started < total ? start + load->started * SECOND / load->how->rate
-					     : end + SLACK_NS;
-		if (test_curl.curl_multi_poll(load->multi, NULL, 0, test_timeout_ms(next), NULL) !=
-		    CURLM_OK)
+		schedule_next(&schedule, now, load->started);
+		if (test_curl.curl_multi_poll(load->multi, NULL, 0, test_timeout_ms(schedule.next),
+					      NULL) != CURLM_OK)
 			return uni_err_set(err, UNI_E_IO, "libcurl cannot wait");
 	}
 }

@@ -1,10 +1,13 @@
 """uni test: what holds passes, what does not is told with what was expected and what came."""
 
+import glob
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import xml.etree.ElementTree as xml
 
 import scenario
@@ -55,6 +58,10 @@ static void serve_http(int fd)
 		status = "404 Not Found";
 	if (strncmp(request, "GET /tires ", 11) == 0 && count > 3)
 		status = "503 Service Unavailable";
+	if (strncmp(request, "GET /told ", 10) == 0) {
+		printf("\nasked %u\n", count);
+		fflush(stdout);
+	}
 	snprintf(answer, sizeof(answer),
 		 "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nX-Count: %u\r\nSet-Cookie: a=1\r\n"
 		 "Set-Cookie: b=2\r\nConnection: close\r\n\r\n%s",
@@ -382,6 +389,35 @@ class Tests(scenario.Scenario):
         self.assertEqual((result["what"], result["expected"]),
                          ("load: GET /tires on port 80", "20 requests a second for 1 s, of which at most 3 fail"))
         self.assertRegex(result["came"], r"^[0-9]+ of 20 failed, [0-9]+ of them without an answer; the first: .*503")
+
+    def told(self):
+        """How often the machine says that it was asked."""
+        said = b""
+        for path in glob.glob(self.path("tmp/.uni.*/console.log")):
+            with open(path, "rb") as f:
+                said += f.read()
+        return said.count(b"asked ")
+
+    def test_a_load_of_one_who_stands_still(self):
+        """What was due meanwhile is not sent all at once: the rest takes its time, and nobody is late."""
+        self.recipe(STEP.format("t", '[test.load]\nrequests-per-second = 20\nseconds = 3\nfailures-at-most = 60\n'
+                                     'path = "/told"', "100s"))
+        os.mkdir(self.path("tmp"))
+        process = subprocess.Popen([scenario.UNI, "test", "-q", "recipe.toml"], cwd=self.work, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, env={**self.env, "TMPDIR": self.path("tmp")})
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        while self.told() < 3:
+            self.assertIsNone(process.poll())
+            time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(5.5)  # longer than the load would be waited for
+        left = 60 - self.told()
+        begin = time.monotonic()
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait(timeout=300), 0)
+        # Some were asked that the machine has not seen; most of the time is there all the same.
+        self.assertGreater(time.monotonic() - begin, left / 20 / 4)
 
     def test_what_cannot_be_told(self):
         self.recipe(STEP.format("t", 'expect-console = ["x"]', "10s"))
