@@ -345,6 +345,8 @@ static void get_itimer(unsigned which, struct itimerval *out)
 	out->interval.usec = spec.interval.nsec / 1000;
 	out->value.sec = spec.value.sec;
 	out->value.usec = spec.value.nsec / 1000;
+	if (spec.value.sec == 0 && spec.value.nsec != 0)
+		out->value.usec = UK_MAX(out->value.usec, 1);
 }
 
 int64_t uk_sys_setitimer(const struct uk_sysargs *s)
