@@ -171,6 +171,16 @@ static int sharing(int family, int type, const struct name *name)
 
 enum { SHARERS = 3, PEERS = 60 };
 
+/* Whether one of them has something; what is under way may take a moment. */
+static bool some_come(const int fd[SHARERS])
+{
+	struct pollfd p[SHARERS];
+
+	for (int i = 0; i < SHARERS; i++)
+		p[i] = (struct pollfd){ .fd = fd[i], .events = POLLIN };
+	return poll(p, SHARERS, 20000) > 0;
+}
+
 /* Every listener has some of the connections, and each connection has one listener. */
 static void test_shared_streams(int family)
 {
@@ -190,18 +200,16 @@ static void test_shared_streams(int family)
 		peer[i] = socket(family, SOCK_STREAM, 0);
 		check(connect(peer[i], &name.any, name.size) == 0);
 	}
-	for (int i = 0; i < SHARERS; i++) {
+	for (int i = 0; i < SHARERS; i++)
 		no_wait(listener[i]);
-		while (events(listener[i], 0) & POLLIN) {
-			int fd = accept(listener[i], NULL, NULL);
-
-			check(fd >= 0);
-			close(fd);
-			got[i]++;
-		}
-		total += got[i];
+	while (total < PEERS && some_come(listener))
+		for (int i = 0; i < SHARERS; i++)
+			for (int fd; (fd = accept(listener[i], NULL, NULL)) >= 0; total++) {
+				close(fd);
+				got[i]++;
+			}
+	for (int i = 0; i < SHARERS; i++)
 		printf("listener %d: %s\n", i, got[i] > 0 ? "some" : "none");
-	}
 	printf("all %d\n", total);
 	for (int i = 0; i < PEERS; i++)
 		close(peer[i]);
@@ -219,16 +227,34 @@ static void test_shared_streams(int family)
 	close(peer[0]);
 }
 
+struct sender {
+	struct name from;
+	int home;
+};
+
+/* How many came to this socket, the home of those who sent them. */
+static int take_datagrams(int fd, int home, struct sender seen[PEERS])
+{
+	struct name from = { .size = sizeof(from.room) };
+	int count = 0;
+	char c;
+
+	memset(&from.room, 0, sizeof(from.room));
+	for (; recvfrom(fd, &c, 1, MSG_DONTWAIT, &from.any, &from.size) == 1; count++)
+		for (int j = 0; j < PEERS; j++)
+			if (same_name(seen[j].from, from)) {
+				check(seen[j].home < 0 || seen[j].home == home);
+				seen[j].home = home;
+			}
+	return count;
+}
+
 /* A peer's datagrams all come to one socket. */
 static void test_shared_datagrams(int family)
 {
 	struct name name = loopback(family, 0);
 	int sharer[SHARERS], peer[PEERS], homes = 0, total = 0;
-	struct {
-		struct name from;
-		int home;
-	} seen[PEERS];
-	char c;
+	struct sender seen[PEERS];
 
 	sharer[0] = sharing(family, SOCK_DGRAM, &name);
 	name = own_name(sharer[0]);
@@ -241,19 +267,9 @@ static void test_shared_datagrams(int family)
 		seen[i].from = own_name(peer[i]);
 		seen[i].home = -1;
 	}
-	for (int i = 0; i < SHARERS; i++) {
-		struct name from = { .size = sizeof(from.room) };
-
-		memset(&from.room, 0, sizeof(from.room));
-		while (recvfrom(sharer[i], &c, 1, MSG_DONTWAIT, &from.any, &from.size) == 1) {
-			for (int j = 0; j < PEERS; j++)
-				if (same_name(seen[j].from, from)) {
-					check(seen[j].home < 0 || seen[j].home == i);
-					seen[j].home = i;
-				}
-			total++;
-		}
-	}
+	while (total < 2 * PEERS && some_come(sharer))
+		for (int i = 0; i < SHARERS; i++)
+			total += take_datagrams(sharer[i], i, seen);
 	for (int i = 0; i < PEERS; i++) {
 		homes |= 1 << seen[i].home;
 		close(peer[i]);
