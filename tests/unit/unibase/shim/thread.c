@@ -52,6 +52,7 @@ static struct fiber *self = &main_thread;
 static struct uk_list timers = UK_LIST_INIT(timers);
 static uint64_t now = 1000000000;
 static bool signal_pending;
+static struct fiber *ended; /* what it ran on goes when another one runs */
 
 static struct fiber *fiber_of(struct uk_thread *thread)
 {
@@ -72,6 +73,11 @@ static void arrived(struct fiber *from)
 	if (from == &main_thread && main_thread.stack_bottom == NULL) {
 		main_thread.stack_bottom = bottom;
 		main_thread.stack_size = size;
+	}
+	if (ended != NULL) {
+		free(ended->stack);
+		free(ended);
+		ended = NULL;
 	}
 }
 
@@ -229,6 +235,8 @@ void uk_thread_exit(void)
 	other = next_ready(NULL);
 	if (other == NULL)
 		other = &main_thread;
+	uk_list_remove(&self->item);
+	ended = self;
 	switch_to(other);
 	abort();
 }
