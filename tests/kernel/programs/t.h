@@ -50,14 +50,14 @@
 		try_;                                                                              \
 	})
 
-/* Whether the condition holds, if not at once, then at one of some more looks: of what holds for a
+/* Whether the condition holds, if not at once, then at one of a few more looks: of what holds for a
  * moment, which is over where the machine stands still for longer. */
 #define in_time(cond)                                                                              \
 	({                                                                                         \
 		int looks_ = 0;                                                                    \
-		while (looks_ < 100 && !(cond))                                                    \
+		while (looks_ < 5 && !(cond))                                                      \
 			looks_++;                                                                  \
-		looks_ < 100;                                                                      \
+		looks_ < 5;                                                                        \
 	})
 
 #define done(text) (printf("%s\n", text), fflush(stdout))

@@ -109,21 +109,23 @@ static long interrupts(void)
 	return line != NULL ? atol(line + 5) : -1;
 }
 
-/* In some seconds, when nothing was done for a while. A machine that stood still meanwhile has some
- * more when it goes on: it is looked at again then, and the fewest count. */
+static long interrupts_in(unsigned seconds)
+{
+	long before = interrupts();
+
+	sleep(seconds);
+	return interrupts() - before;
+}
+
+/* In some seconds, when nothing was done for a while. A machine that stood still meanwhile sets its
+ * timers once more when it goes on: it is looked at a second time, which counts then. */
 static long interrupts_while_idle(void)
 {
-	long least = 0;
+	long seen;
 
 	sleep(30);
-	for (int looks = 0; looks < 5 && (looks == 0 || least > 3); looks++) {
-		long before = interrupts(), now;
-
-		sleep(4);
-		now = interrupts() - before;
-		least = looks == 0 || now < least ? now : least;
-	}
-	return least;
+	seen = interrupts_in(4);
+	return seen <= 3 ? seen : interrupts_in(4);
 }
 
 static void join(int fd, bool joins)
