@@ -35,7 +35,7 @@ def own_squashfs(work, tree):
     image = work.path("plain.squashfs")
 
     def prepare():
-        shutil.rmtree(work.path("store"), ignore_errors=True)
+        work.put_aside("store")
         if os.path.exists(image):
             os.remove(image)
     return [UNI, "volume", "create", image, "--from", tree, "--format", "squashfs"], prepare

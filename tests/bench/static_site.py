@@ -108,7 +108,7 @@ def machines(work, table, raw, elf):
 def main(work, tables):
     table = Table("The static site (q35, TCG)")
     tables.append(table)
-    work.install_packages()
+    work.install_base()
     raw, elf = build(work, "bios")
     sizes(table, "BIOS", raw)
     sizes(table, "UEFI", build(work, "uefi")[0])

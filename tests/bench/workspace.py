@@ -48,18 +48,24 @@ class Work:
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def install_packages(self):
+    def install_base(self):
         packages = os.path.join(ROOT, "build/packages/out")
-        files = sorted(os.path.join(packages, f) for f in os.listdir(packages) if f.endswith(".unipkg"))
-        run([UNI, "install", *files], env=self.env)
+        run([UNI, "install", *(os.path.join(packages, f) for f in os.listdir(packages) if f.startswith("unibase-"))],
+            env=self.env)
+
+    def put_aside(self, name):
+        """Removes nothing before the end: to create files is slow for a while where many were removed (ext4 without
+        a journal looks at each inode that was in use in the last minute), which no user's first build pays for."""
+        if os.path.exists(self.path(name)):
+            os.rename(self.path(name), tempfile.mkdtemp(prefix=name + "-", dir=self.dir))
 
     def empty_cache(self):
-        shutil.rmtree(self.path("store"), ignore_errors=True)
-        shutil.rmtree(self.path("out"), ignore_errors=True)
-        self.install_packages()
+        self.put_aside("store")
+        self.put_aside("out")
+        self.install_base()
 
     def drop_results(self):
-        """As empty as a user's first build: packages installed, nothing built, nothing known about sources."""
+        """As empty as a user's first build: the base installed, nothing built, nothing known about sources."""
         self.empty_cache()
         os.sync()  # or the build's own flush would pay for what was written here
 
