@@ -232,11 +232,11 @@ void uk_time_begin(void)
 int64_t uk_time_image(void)
 {
 	const struct uni_config_entry *e = uk_config_next(UNI_CONFIG_EPOCH, NULL);
-	int64_t seconds = 0;
+	uint64_t seconds = 0;
 
 	if (e != NULL && e->size >= sizeof(seconds))
-		memcpy(&seconds, uni_config_data(e), sizeof(seconds));
-	return seconds > INT64_MAX / NS || seconds < 0 ? 0 : seconds * NS;
+		seconds = *(const uint64_t *)uni_config_data(e);
+	return seconds > INT64_MAX / NS ? 0 : (int64_t)seconds * NS;
 }
 
 /* Asked once, of the hypervisor or of the real-time clock, whose registers are the kernel lock's.

@@ -33,9 +33,12 @@ void fs_dentry_start(void)
 		count *= 2;
 		order++;
 	}
-	pages = uk_page_alloc(order, false);
-	if (pages == NULL)
-		uk_panic("no memory for the name cache");
+	/* Late, when a program runs already, memory may be in pieces. */
+	while ((pages = uk_page_alloc(order, false)) == NULL) {
+		if (order-- == 0)
+			uk_panic("no memory for the name cache");
+		count /= 2;
+	}
 	chains = uk_page_virt(pages);
 	for (uint32_t i = 0; i < count; i++)
 		uk_list_init(&chains[i]);
@@ -224,7 +227,7 @@ static char *name_room(struct uk_dentry *dentry, size_t size)
 	return size < sizeof(dentry->room) ? dentry->room : uk_alloc(size + 1);
 }
 
-void fs_dentry_place(struct uk_dentry *dentry, struct uk_dentry *parent)
+static void place(struct uk_dentry *dentry, struct uk_dentry *parent)
 {
 	uint64_t state = uk_spin_lock(&lock);
 
@@ -253,7 +256,7 @@ struct uk_dentry *fs_dentry_new(struct uk_dentry *parent, const char *name, size
 	uk_list_init(&dentry->chain);
 	uk_list_init(&dentry->lru);
 	if (parent != NULL)
-		fs_dentry_place(dentry, parent);
+		place(dentry, parent);
 	return dentry;
 no_name:
 	uk_free(dentry);

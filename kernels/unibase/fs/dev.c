@@ -108,7 +108,8 @@ static const struct {
 	uint16_t mode;
 	const struct uk_file_ops *ops;
 } devices[] = {
-	[CONSOLE] = { "console", 5, 1, 0666, &fs_tty_ops },
+	[CONSOLE] = { "console", FS_CONSOLE_RDEV >> 8, FS_CONSOLE_RDEV & 0xff, FS_CONSOLE_MODE,
+		      &fs_tty_ops },
 	{ "tty", 5, 0, 0666, &fs_tty_ops },
 	{ "null", 1, 3, 0666, &null_ops },
 	{ "zero", 1, 5, 0666, &zero_ops },
@@ -140,15 +141,6 @@ static int make_device(struct uk_inode *dev, size_t i, struct uk_inode **inode)
 	return dev->ops->create(dev, devices[i].name, strlen(devices[i].name),
 				UK_S_IFCHR | devices[i].mode,
 				device(devices[i].major, devices[i].minor), inode);
-}
-
-struct uk_inode *fs_dev_console(struct uk_super *dev)
-{
-	struct uk_inode *inode = fs_tmpfs_nameless(dev, UK_S_IFCHR | devices[CONSOLE].mode);
-
-	if (inode != NULL)
-		inode->rdev = device(devices[CONSOLE].major, devices[CONSOLE].minor);
-	return inode;
 }
 
 int fs_dev_fill(struct uk_inode *dev)

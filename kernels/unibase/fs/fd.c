@@ -32,6 +32,12 @@ void uk_fd_set_limit(uint64_t value)
 	limit = UK_MIN(value, (uint64_t)LIMIT_MAX);
 }
 
+void fs_fd_start(struct uk_file *console)
+{
+	first[0].file = first[1].file = first[2].file = console;
+	lowest_free = 3;
+}
+
 /* Makes room for descriptor `fd`. */
 static int grow(int fd)
 {

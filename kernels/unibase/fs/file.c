@@ -32,7 +32,8 @@ static void file_free(struct uk_file *file)
 {
 	fs_dentry_put(file->dentry);
 	uk_inode_put(file->inode);
-	uk_free(file);
+	if (file != &fs_dev.file)
+		uk_free(file);
 }
 
 void uk_file_put(struct uk_file *file)

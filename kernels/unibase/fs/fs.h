@@ -66,8 +66,6 @@ void fs_dentry_get(struct uk_dentry *dentry);
 void fs_dentry_put(struct uk_dentry *dentry);
 /* The name came to be; takes the reference. */
 void fs_dentry_fill(struct uk_dentry *dentry, struct uk_inode *inode);
-/* Gives one that was made without a parent its place. */
-void fs_dentry_place(struct uk_dentry *dentry, struct uk_dentry *parent);
 /* The name is gone; who holds the dentry keeps the file. */
 void fs_dentry_drop(struct uk_dentry *dentry);
 /* Renames; -UK_ENOMEM changes nothing. */
@@ -221,6 +219,7 @@ bool fs_in_group(uint32_t gid);
 extern const struct uk_file_ops fs_regular_ops, fs_folder_ops;
 
 /* fd.c */
+void fs_fd_start(struct uk_file *console); /* which 0 to 2 are from now on, by its references */
 int fs_fd_close(int fd);
 int fs_fd_room(void); /* -UK_EMFILE when none is free */
 int fs_fd_dup(int fd, int least, bool cloexec);
@@ -244,6 +243,22 @@ void fs_lock_drop_posix(struct uk_file *file); /* a descriptor of it was closed 
 
 /* tmpfs.c */
 struct uk_super *fs_tmpfs_new(uint64_t limit); /* bytes; NULL: out of memory */
+/*
+ * The file systems of the root and of /dev, and the file in each that is open before there is a
+ * tree: the program's, the console's (as descriptors 0 to 2). They are there once and from the
+ * first moment on, so nobody makes them; their files have no dentry until the tree is made.
+ */
+struct fs_first {
+	struct uk_super super;
+	struct uk_inode inode;
+	struct uk_file file;
+};
+extern struct fs_first fs_root, fs_dev;
+#define FS_FIRST_COUNT 2
+/* The program's bytes (NULL, 0: the image brings none); gives both files their times. */
+void fs_first_start(const void *program, uint64_t size);
+/* Makes the root folder of a super that has none; -UK_ENOMEM. */
+int fs_tmpfs_begin(struct uk_super *super, uint64_t limit);
 /* A file whose bytes lie in memory that stays: pages are its frames where it lies on pages. */
 int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size);
 /* An inode of the file system that has no name (O_TMPFILE, memfd). */
@@ -340,8 +355,9 @@ int64_t fs_gzip_decode(void *memory, const void *from, size_t size, void *to, si
 /* start.c and its parts */
 /* The tree is there when this returns, or is being made by the caller. */
 void fs_tree_need(void);
-struct uk_inode *fs_dev_console(struct uk_super *dev); /* dev.c; without a name; NULL: no memory */
-int fs_dev_fill(struct uk_inode *dev);		       /* dev.c: the other names of /dev */
+int fs_dev_fill(struct uk_inode *dev); /* dev.c: the other names of /dev */
+#define FS_CONSOLE_RDEV 0x501
+#define FS_CONSOLE_MODE 0666
 struct uk_super *fs_proc_new(void);
 int fs_etc_fill(struct uk_inode *etc);
 void fs_hostname(char *name, size_t room);

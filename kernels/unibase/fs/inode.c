@@ -24,7 +24,7 @@ _Static_assert(BUCKETS == 256, "bucket_of takes eight bits");
 
 uint64_t uk_super_dev(void)
 {
-	static uint64_t last;
+	static uint64_t last = FS_FIRST_COUNT;
 
 	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 }

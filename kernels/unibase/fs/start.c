@@ -13,9 +13,8 @@
 
 #include "fs.h"
 
-static struct uk_super *root, *dev;
-static struct uk_dentry *console, *program; /* program: NULL: it is no part of the image */
-static bool root_is_ours;		    /* nothing was unpacked into it */
+static bool has_program;  /* it is a part of the image */
+static bool root_is_ours; /* nothing was unpacked into it */
 static bool tree_made;
 static struct uk_mutex making = UK_MUTEX_INIT(making);
 
@@ -125,32 +124,21 @@ static void unpack_root(void)
 		uk_panic("the image's root archive: %s", why);
 }
 
-/* A file that has no place yet. Consumes the inode. */
-static struct uk_dentry *file_alone(const char *name, struct uk_inode *inode)
-{
-	struct uk_dentry *file =
-		inode != NULL ? fs_dentry_new(NULL, name, strlen(name), inode) : NULL;
-
-	if (file == NULL)
-		uk_panic("no memory for %s", name);
-	inode->nlink = 1; /* for the name that it will have */
-	return file;
-}
-
-/* Its place, in a folder, which is consumed. */
-static void place(struct uk_dentry *file, struct uk_dentry *folder)
+/* Gives an open file its name in a folder, which is consumed. */
+static void place(struct uk_file *file, const char *name, struct uk_dentry *folder)
 {
 	struct uk_inode *dir = folder->inode;
+	size_t size = strlen(name);
 	struct uk_dentry *there;
 
-	must(fs_lookup(folder, file->name, file->size, &there), "make", file->name);
+	must(fs_lookup(folder, name, size, &there), "make", name);
 	if (there->inode != NULL)
-		uk_panic("make %s: something else is there", file->name);
-	fs_dentry_drop(there);
-	fs_dentry_put(there);
+		uk_panic("make %s: something else is there", name);
 	file->inode->nlink = 0;
-	must(dir->ops->link(dir, file->name, file->size, file->inode), "make", file->name);
-	fs_dentry_place(file, folder);
+	must(dir->ops->link(dir, name, size, file->inode), "make", name);
+	uk_inode_get(file->inode);
+	fs_dentry_fill(there, file->inode);
+	file->dentry = there;
 	fs_dentry_put(folder);
 }
 
@@ -173,31 +161,23 @@ static char *program_path(char *path, size_t room)
 static void find_program(void)
 {
 	const struct uni_part *part = uk_part_find(UNI_PART_PROGRAM);
-	char path[UK_NAME_MAX + 1];
-	const char *name = program_path(path, sizeof(path));
 
-	if (part == NULL || name == NULL)
-		return;
-	program = file_alone(name, fs_tmpfs_nameless(root, UK_S_IFREG | 0755));
-	must(fs_tmpfs_set_source(program->inode, uk_part_data(part), part->size), "make", name);
+	has_program = part != NULL;
+	fs_first_start(has_program ? uk_part_data(part) : NULL, has_program ? part->size : 0);
 }
 
 static void place_program(void)
 {
 	char path[UK_NAME_MAX + 1];
+	const char *name = program_path(path, sizeof(path));
 
-	if (program == NULL)
-		return;
-	program_path(path, sizeof(path));
-	place(program, make_folder(path, 0755));
+	if (has_program && name != NULL)
+		place(&fs_root.file, name, make_folder(path, 0755));
 }
 
 struct uk_file *uk_vfs_program(const char *path)
 {
-	if (program == NULL)
-		return uk_file_open(path, UK_O_RDONLY, 0);
-	fs_dentry_get(program); /* the tree that is made later wants it too */
-	return fs_file_open_dentry(program, UK_O_RDONLY);
+	return has_program ? &fs_root.file : uk_file_open(path, UK_O_RDONLY, 0);
 }
 
 /* What most programs never look at is made when something looks. */
@@ -212,9 +192,10 @@ static void mount_dev(void)
 	struct uk_dentry *folder = make_top_folder("/dev", 0755);
 
 	fs_dentry_get(folder);
-	mount(folder, dev, "devtmpfs", "devtmpfs");
-	place(console, fs_mount_cross(folder));
-	fs_tmpfs_later(dev->root, fs_dev_fill);
+	must(fs_tmpfs_begin(&fs_dev.super, 0), "make", "/dev");
+	mount(folder, &fs_dev.super, "devtmpfs", "devtmpfs");
+	place(&fs_dev.file, "console", fs_mount_cross(folder));
+	fs_tmpfs_later(fs_dev.super.root, fs_dev_fill);
 }
 
 /* Takes a mount's entry apart; NULL: a bad one, which is the tool's mistake and fatal. */
@@ -328,37 +309,23 @@ static void place_given(void)
 	}
 }
 
+static bool is_root(const struct uni_config_entry *entry)
+{
+	return entry->size == 1 && *(const char *)uni_config_data(entry) == '/';
+}
+
 static void enter_folder(void)
 {
 	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_CWD, NULL);
 	char path[UK_NAME_MAX + 1];
 	struct uk_dentry *folder;
 
-	if (entry == NULL)
-		return;
+	if (entry == NULL || (!tree_made && is_root(entry)))
+		return; /* as it is */
 	if (uk_config_string(entry, path, sizeof(path)) < 0)
 		uk_panic("the working folder's path is not sound");
-	if (path[0] == '/' && path[1] == '\0' && (!tree_made || fs_mount_root()->mounted == NULL))
-		return; /* as it is */
 	must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW | FS_DIRECTORY, &folder), "enter", path);
 	fs_cwd_set(folder);
-}
-
-/* One open file behind the three descriptors. */
-static void open_console(void)
-{
-	struct uk_file *file;
-
-	fs_dentry_get(console);
-	file = fs_file_open_dentry(console, UK_O_RDWR);
-	if (uk_is_err(file))
-		uk_panic("the console cannot be opened");
-	for (int fd = 0; fd < 3; fd++) {
-		if (fd != 0)
-			uk_file_get(file);
-		if (uk_fd_install(file, false) != fd)
-			uk_panic("no memory for descriptors");
-	}
 }
 
 /* Whether the image, or the host, brings something that has its place in the tree. */
@@ -372,8 +339,12 @@ static bool is_configured(void)
 
 static void make_tree(void)
 {
-	if (fs_mount_add(NULL, root, "tmpfs") != 0)
-		uk_panic("no memory for the root file system");
+	/* Before it, what these could give back is next to nothing. */
+	fs_dentry_start();
+	uk_shrinker_register(fs_cache_shrink);
+	uk_shrinker_register(fs_dentry_shrink);
+	must(fs_tmpfs_begin(&fs_root.super, 0), "make", "/");
+	must(fs_mount_add(NULL, &fs_root.super, "tmpfs"), "mount", "/");
 	unpack_root();
 	fs_dentry_put(make_top_folder("/tmp", UK_S_ISVTX | 0777));
 	fs_dentry_put(make_top_folder("/run", UK_S_ISVTX | 0777));
@@ -403,20 +374,11 @@ void fs_tree_need(void)
 
 void uk_vfs_start(void)
 {
-	fs_dentry_start();
-	uk_shrinker_register(fs_cache_shrink);
-	uk_shrinker_register(fs_dentry_shrink);
-	root = fs_tmpfs_new(0);
-	dev = fs_tmpfs_new(0);
-	if (root == NULL || dev == NULL)
-		uk_panic("no memory for the root file system");
 	find_program();
-	console = file_alone("console", fs_dev_console(dev));
 	fs_tty_start();
-	open_console();
+	fs_fd_start(&fs_dev.file);
 	if (is_configured())
 		fs_tree_need();
 	enter_folder();
-	fs_umask = 022;
 	fs_orders_start();
 }

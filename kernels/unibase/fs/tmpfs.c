@@ -16,7 +16,9 @@ enum {
 	BUCKETS_MIN = 16,
 	ENTRY_SIZE = 20,
 	FIRST_COOKIE = 2,
-	SOURCE_ORDER = 4
+	SOURCE_ORDER = 4,
+	ROOT_INO = 1,
+	FIRST_INO, /* of a file that is there before the root */
 };
 
 struct entry {
@@ -569,17 +571,22 @@ static const struct uk_inode_ops special_ops = {
 	.release = node_release,
 };
 
-int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size)
+static void set_source(struct uk_inode *inode, const void *data, uint64_t size)
 {
 	struct node *node = inode->data;
 
-	if (inode->ops != &file_ops || inode->size != 0)
-		return -UK_EINVAL;
 	node->source = data;
 	node->source_size = size;
 	inode->size = size;
 	inode->blocks = UK_ALIGN_UP(size, UK_PAGE_SIZE) / 512;
 	inode->fill_order = SOURCE_ORDER;
+}
+
+int fs_tmpfs_set_source(struct uk_inode *inode, const void *data, uint64_t size)
+{
+	if (inode->ops != &file_ops || inode->size != 0)
+		return -UK_EINVAL;
+	set_source(inode, data, size);
 	return 0;
 }
 
@@ -611,6 +618,68 @@ static int tmpfs_statfs(struct uk_super *super, struct uk_linux_statfs *out)
 
 static const struct uk_super_ops tmpfs_ops = { .statfs = tmpfs_statfs };
 
+#define FILE_MAX (INT64_MAX & ~UK_PAGE_MASK)
+
+/* -- what is there once, and first -- */
+
+#define FIRST(self, type_, dev_, mode_, rdev_, inode_ops, file_ops_, flags_, refs_)                \
+	{                                                                                          \
+		.super = { .ops = &tmpfs_ops,                                                      \
+			   .type = type_,                                                          \
+			   .dev = dev_,                                                            \
+			   .size_max = FILE_MAX,                                                   \
+			   .names = UK_MUTEX_INIT(self.super.names),                               \
+			   .data = &self##_fs },                                                   \
+		.inode = { .refs = 2, /* one stays */                                              \
+			   .mode = mode_,                                                          \
+			   .ino = FIRST_INO,                                                       \
+			   .nlink = 1, /* for the name that it will have */                        \
+			   .rdev = rdev_,                                                          \
+			   .ops = inode_ops,                                                       \
+			   .super = &self.super,                                                   \
+			   .data = &self##_node,                                                   \
+			   .lock = UK_MUTEX_INIT(self.inode.lock),                                 \
+			   .pages.dirty_list = UK_LIST_INIT(self.inode.pages.dirty_list),          \
+			   .hash = UK_LIST_INIT(self.inode.hash) },                                \
+		.file = { .refs = refs_,                                                           \
+			  .flags = flags_,                                                         \
+			  .inode = &self.inode,                                                    \
+			  .ops = file_ops_,                                                        \
+			  .lock = UK_MUTEX_INIT(self.file.lock),                                   \
+			  .watchers = UK_LIST_INIT(self.file.watchers) },                          \
+	}
+
+static struct tmpfs fs_root_fs = { .inodes = 1, .last_ino = FIRST_INO };
+static struct tmpfs fs_dev_fs = { .inodes = 1, .last_ino = FIRST_INO };
+static struct node fs_root_node, fs_dev_node;
+
+struct fs_first fs_root = FIRST(fs_root, "tmpfs", 1, UK_S_IFREG | 0755, 0, &file_ops,
+				&fs_regular_ops, UK_O_RDONLY, 1);
+struct fs_first fs_dev = FIRST(fs_dev, "devtmpfs", FS_FIRST_COUNT, UK_S_IFCHR | FS_CONSOLE_MODE,
+			       FS_CONSOLE_RDEV, &special_ops, &fs_tty_ops, UK_O_RDWR, 3);
+
+void fs_first_start(const void *program, uint64_t size)
+{
+	struct uk_inode *a = &fs_root.inode, *b = &fs_dev.inode;
+
+	set_source(a, program, size);
+	a->atime = a->mtime = a->ctime = b->atime = b->mtime = b->ctime = uk_time_image();
+}
+
+/* -- file systems -- */
+
+int fs_tmpfs_begin(struct uk_super *super, uint64_t limit)
+{
+	struct tmpfs *fs = super->data;
+
+	fs->limit = (limit != 0 ? limit : uk_mem_total() / 2) >> UK_PAGE_SHIFT;
+	super->root = node_new(super, UK_S_IFDIR | 0755, 0);
+	if (super->root == NULL)
+		return -UK_ENOMEM;
+	super->root->ino = ROOT_INO;
+	return 0;
+}
+
 struct uk_super *fs_tmpfs_new(uint64_t limit)
 {
 	struct uk_super *super = uk_alloc(sizeof(*super));
@@ -618,15 +687,13 @@ struct uk_super *fs_tmpfs_new(uint64_t limit)
 
 	if (super == NULL || fs == NULL)
 		goto out_of_memory;
-	fs->limit = (limit != 0 ? limit : uk_mem_total() / 2) >> UK_PAGE_SHIFT;
 	super->ops = &tmpfs_ops;
 	super->type = "tmpfs";
 	super->dev = uk_super_dev();
-	super->size_max = INT64_MAX & ~UK_PAGE_MASK;
+	super->size_max = FILE_MAX;
 	super->data = fs;
 	uk_mutex_init(&super->names);
-	super->root = node_new(super, UK_S_IFDIR | 0755, 0);
-	if (super->root == NULL)
+	if (fs_tmpfs_begin(super, limit) != 0)
 		goto out_of_memory;
 	return super;
 out_of_memory:

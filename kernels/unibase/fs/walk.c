@@ -79,6 +79,8 @@ int fs_walk_begin(struct fs_walk *walk, int dirfd, const char *path)
 
 		if (file == NULL)
 			return -UK_EBADF;
+		if (file->dentry == NULL)
+			fs_tree_need(); /* the console's comes with it */
 		if (file->dentry != NULL) {
 			base = file->dentry;
 			fs_dentry_get(base);

@@ -79,7 +79,8 @@ static struct uk_file *open_program(void)
 
 	if (e == NULL)
 		give_up("the boot configuration names no program");
-	if (uk_config_string(e, uk_process.path, sizeof(uk_process.path)) < 0)
+	if (uk_config_string(e, uk_process.path, sizeof(uk_process.path)) <= 0 ||
+	    uk_process.path[0] != '/')
 		give_up("the program's path in the boot configuration is not sound");
 	file = uk_vfs_program(uk_process.path);
 	if (uk_is_err(file))
