@@ -136,15 +136,11 @@ const struct uni_config_entry *uk_config_next(enum uni_config_type type,
 
 int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room)
 {
-	const char *text = uni_config_data(entry);
-
 	if (entry->size >= room)
 		return -UK_ENAMETOOLONG;
-	if (strnlen(text, entry->size) != entry->size)
-		return -UK_EINVAL;
-	memcpy(to, text, entry->size);
+	memcpy(to, uni_config_data(entry), entry->size);
 	to[entry->size] = 0;
-	return (int)entry->size;
+	return strlen(to) == entry->size ? (int)entry->size : -UK_EINVAL;
 }
 
 uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent)

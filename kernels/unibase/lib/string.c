@@ -4,37 +4,23 @@
  */
 #include <uk/types.h>
 
+#undef memcpy
+#undef memset
+#undef memcmp
+#undef strlen
+
 /* Calls that the compiler makes up last. One copy of each: an emulator translates what it meets. */
 #define KEPT __attribute__((used, noinline))
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
-typedef uint32_t __attribute__((may_alias, aligned(1))) half;
 
 KEPT void *memcpy(void *to, const void *from, size_t size)
 {
-	uint8_t *d = to;
-	const uint8_t *s = from;
+	void *d = to;
+	size_t words = size / 8, rest = size % 8;
 
-	if (size >= 8) {
-		uint8_t *last = d + size - 8;
-		uint64_t tail = *(const word *)(s + size - 8);
-		size_t words = size / 8;
-
-		if (words <= 8)
-			for (size_t i = 0; i < words; i++)
-				((word *)d)[i] = ((const word *)s)[i];
-		else
-			__asm__ volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
-		*(word *)last = tail;
-	} else if (size >= 4) {
-		uint32_t tail = *(const half *)(s + size - 4);
-
-		*(half *)d = *(const half *)s;
-		*(half *)(d + size - 4) = tail;
-	} else {
-		for (size_t i = 0; i < size; i++)
-			d[i] = s[i];
-	}
+	__asm__ volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(rest) : : "memory");
 	return to;
 }
 
@@ -56,26 +42,12 @@ KEPT void *memmove(void *to, const void *from, size_t size)
 
 KEPT void *memset(void *to, int byte, size_t size)
 {
-	uint8_t *d = to;
 	uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
+	void *d = to;
+	size_t words = size / 8, rest = size % 8;
 
-	if (size >= 8) {
-		uint8_t *last = d + size - 8;
-		size_t words = size / 8;
-
-		if (words <= 8)
-			for (size_t i = 0; i < words; i++)
-				((word *)d)[i] = pattern;
-		else
-			__asm__ volatile("rep stosq"
-					 : "+D"(d), "+c"(words)
-					 : "a"(pattern)
-					 : "memory");
-		*(word *)last = pattern;
-	} else {
-		for (size_t i = 0; i < size; i++)
-			d[i] = (uint8_t)byte;
-	}
+	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(rest) : "a"(pattern) : "memory");
 	return to;
 }
 
@@ -83,24 +55,26 @@ KEPT int memcmp(const void *a, const void *b, size_t size)
 {
 	const uint8_t *x = a, *y = b;
 
-	while (size >= 8 && *(const word *)x == *(const word *)y) {
-		x += 8;
-		y += 8;
-		size -= 8;
+	for (; size >= 8; x += 8, y += 8, size -= 8) {
+		uint64_t v = *(const word *)x, w = *(const word *)y;
+
+		/* The first byte that differs is the highest one then. */
+		if (v != w)
+			return __builtin_bswap64(v) < __builtin_bswap64(w) ? -1 : 1;
 	}
-	for (size_t i = 0; i < size; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
+	for (; size != 0; x++, y++, size--)
+		if (*x != *y)
+			return *x - *y;
 	return 0;
 }
 
 size_t strlen(const char *s)
 {
-	size_t n = 0;
+	const char *end = s;
 
-	while (s[n] != 0)
-		n++;
-	return n;
+	while (*end++ != 0)
+		;
+	return (size_t)(end - s) - 1;
 }
 
 size_t strnlen(const char *s, size_t max)
@@ -142,12 +116,10 @@ __attribute__((noinline)) char *strrchr(const char *s, int c)
 {
 	const char *last = NULL;
 
-	for (;; s++) {
-		if (*s == (char)c)
-			last = s;
-		if (*s == 0)
-			return (char *)(uintptr_t)last;
-	}
+	do {
+		last = *s == (char)c ? s : last;
+	} while (*s++ != 0);
+	return (char *)(uintptr_t)last;
 }
 
 size_t uk_strlcpy(char *to, const char *from, size_t room)

@@ -59,6 +59,11 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t max);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
+/* Freestanding, the compiler knows them by these names only: small copies become moves. */
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#define memcmp __builtin_memcmp
+#define strlen __builtin_strlen
 #endif
 /* Always terminates; returns the length it wanted, so that a cut shows. */
 size_t uk_strlcpy(char *to, const char *from, size_t room);
