@@ -9,21 +9,16 @@
 #include <uk/smp.h>
 #include <uk/trap.h>
 
-#define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_FMASK 0xc0000084
-#define EFER_SCE 1
-#define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
-#define CR0_TS (1ull << 3)
-#define CR0_NE (1ull << 5)
-#define CR4_OSFXSR (1ull << 9)
-#define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP (1ull << 11)
-#define CR4_OSXSAVE (1ull << 18)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
+/* Bits of CR4. */
+#define OSFXSR 9
+#define OSXMMEXCPT 10
+#define UMIP 11
+#define OSXSAVE 18
+#define SMEP 20
+#define SMAP 21
 /* Cleared by SYSCALL: TF, IF, DF, IOPL, NT, AC. */
 #define SYSCALL_CLEARS 0x47700
 
@@ -65,12 +60,16 @@ static struct uk_tss boot_tss;
 static void read_features(void)
 {
 	struct uk_cpu_features *has = &uk_cpu_has;
-	struct uk_cpuid one, seven = { 0, 0, 0, 0 }, extended;
+	struct uk_cpuid one, seven, extended;
+	uint32_t counts;
 
 	has->max_leaf = uk_cpuid(0, 0).a;
 	one = uk_cpuid(1, 0);
-	if (has->max_leaf >= 7)
-		seven = uk_cpuid(7, 0);
+	/* Where there is no seventh leaf this is another one, of which nothing counts. */
+	seven = uk_cpuid(7, 0);
+	counts = 0 - (uint32_t)(has->max_leaf >= 7);
+	seven.b &= counts;
+	seven.c &= counts;
 	extended = uk_cpuid(0x80000001, 0);
 	has->nx = extended.d & (1u << 20);
 	has->gib_pages = extended.d & (1u << 26);
@@ -87,27 +86,18 @@ static void read_features(void)
 		uint32_t name[3] = { h.b, h.c, h.d };
 
 		has->hypervisor_leaf = h.a >= 0x40000000 ? h.a : 0x40000000;
-		memcpy(has->hypervisor, name, sizeof(name));
+		__builtin_memcpy(has->hypervisor, name, sizeof(name));
 	}
 	uk_pte_nx = has->nx ? UK_PTE_NX_BIT : 0;
 }
 
 static void set_control(void)
 {
-	uint64_t cr0, cr4 = uk_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	const struct uk_cpu_features *has = &uk_cpu_has;
 
-	__asm__ volatile("movq %%cr0, %0" : "=r"(cr0));
-	cr0 = (cr0 & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE;
-	__asm__ volatile("movq %0, %%cr0" : : "r"(cr0));
-	if (uk_cpu_has.xsave)
-		cr4 |= CR4_OSXSAVE;
-	if (uk_cpu_has.smep)
-		cr4 |= CR4_SMEP;
-	if (uk_cpu_has.smap)
-		cr4 |= CR4_SMAP;
-	if (uk_cpu_has.umip)
-		cr4 |= CR4_UMIP;
-	uk_write_cr4(cr4);
+	uk_write_cr4(uk_read_cr4() | 1ull << OSFXSR | 1ull << OSXMMEXCPT |
+		     (uint64_t)has->xsave << OSXSAVE | (uint64_t)has->smep << SMEP |
+		     (uint64_t)has->smap << SMAP | (uint64_t)has->umip << UMIP);
 }
 
 static void set_segments(void)
@@ -163,7 +153,6 @@ static void load_gates(void)
 	struct pointer p = { sizeof(idt) - 1, (uintptr_t)idt };
 
 	__asm__ volatile("lidt %0" : : "m"(p));
-	uk_wrmsr(MSR_EFER, uk_rdmsr(MSR_EFER) | EFER_SCE);
 	uk_wrmsr(MSR_STAR, (uint64_t)UK_CS_USER32 << 48 | (uint64_t)UK_CS_KERNEL << 32);
 	uk_wrmsr(MSR_LSTAR, (uintptr_t)uk_syscall_gate);
 	uk_wrmsr(MSR_FMASK, SYSCALL_CLEARS);

@@ -122,14 +122,14 @@ uk_pvh_entry:
 	movl %eax, %cr3
 	movl $0xc0000080, %ecx
 	rdmsr
-	orl $0x100, %eax /* LME */
+	orl $0x101, %eax /* LME, SCE: SYSCALL's entry is set before there is a user mode */
 	testl %esi, %esi
 	jz 4f
 	orl $0x800, %eax /* NXE */
 4:	wrmsr
 	movl %cr0, %eax
-	andl $~0x60000000, %eax /* caches on */
-	orl $0x80010001, %eax	/* PG, WP, PE */
+	andl $~0x6000000c, %eax /* caches on; TS, EM: the FPU too */
+	orl $0x80010023, %eax	/* PG, WP, NE, MP, PE */
 	movl %eax, %cr0
 
 	leal PHYS(uk_boot_gdt)(%ebp), %eax

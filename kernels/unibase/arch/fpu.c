@@ -15,6 +15,8 @@
 #define MXCSR_INIT 0x1f80
 /* x87, SSE, AVX, and AVX-512's three. */
 #define XCR0_WANTED 0xe7ull
+#define AVX512_OWN 0xe0ull
+#define AVX512 0xe4ull /* which are there together, and with AVX, or not at all */
 
 static uint64_t features UK_SEALED; /* XCR0 */
 static size_t size UK_SEALED;
@@ -23,27 +25,31 @@ static bool optimised UK_SEALED; /* XSAVEOPT */
 int uk_fpu_restore(const void *state, uint32_t low, uint32_t high);
 int uk_fpu_restore_legacy(const void *state);
 
+static void set_features(void)
+{
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(0), "a"((uint32_t)features), "d"((uint32_t)(features >> 32)));
+}
+
 void uk_fpu_join(void)
 {
 	if (features != 0)
-		__asm__ volatile("xsetbv"
-				 :
-				 : "c"(0), "a"((uint32_t)features),
-				   "d"((uint32_t)(features >> 32)));
+		set_features();
 }
 
 void uk_fpu_start(void)
 {
 	struct uk_cpuid leaf;
+	uint64_t found;
 
 	size = LEGACY_SIZE;
 	if (!uk_cpu_has.xsave)
 		return;
 	leaf = uk_cpuid(13, 0);
-	features = (((uint64_t)leaf.d << 32) | leaf.a) & XCR0_WANTED;
-	if ((features & 0xe0) != 0xe0 || !(features & 4))
-		features &= ~0xe0ull;
-	uk_fpu_join();
+	found = (((uint64_t)leaf.d << 32) | leaf.a) & XCR0_WANTED;
+	features = (found & AVX512) == AVX512 ? found : found & ~AVX512_OWN;
+	set_features();
 	size = uk_cpuid(13, 0).b;
 	optimised = uk_cpuid(13, 1).a & 1;
 }

@@ -13,77 +13,23 @@
 #define SHIFT(level) (12 + 9 * (level)) /* 0: page table, 3: PML4 */
 #define INDEX(virt, level) (((virt) >> SHIFT(level)) & 511)
 #define SMALL_FLAGS (UK_PTE_PRESENT | UK_PTE_ACCESSED | UK_PTE_DIRTY | UK_PTE_GLOBAL)
+#define LARGE_FLAGS (SMALL_FLAGS | UK_PTE_WRITE | UK_PTE_LARGE)
+#define LARGE_SIZE (1ull << SHIFT(1))
 
 extern volatile uint64_t uk_boot_pml4[512], uk_boot_pdpt[512], uk_boot_pd[512], uk_boot_pt[512];
 extern char uk_ist_guard_double[], uk_ist_guard_nmi[];
 
 uint64_t uk_pte_nx UK_SEALED;
 
-/* The direct map's first tables: enough to reach the frames behind the image, where the others
- * come from until there is an allocator. */
-static volatile uint64_t direct_pdpt[512] TABLE, direct_pd[2][512] TABLE;
+static volatile uint64_t direct_pdpt[512] TABLE;
+
+/* Frames behind the image for the direct map's other tables: there is no allocator yet. */
 static uk_paddr_t pool, pool_end;
+static uint64_t pool_virt; /* where the tables are reached: what to add to their addresses */
 
-static volatile uint64_t *table_at(uk_paddr_t paddr)
+static uk_paddr_t image_phys(const char *at)
 {
-	return uk_phys_to_virt(paddr);
-}
-
-static uk_paddr_t pool_take(void)
-{
-	uk_paddr_t paddr = pool;
-
-	if (pool >= pool_end)
-		uk_panic("no memory behind the image for page tables");
-	pool += UK_PAGE_SIZE;
-	memset(uk_phys_to_virt(paddr), 0, UK_PAGE_SIZE);
-	return paddr;
-}
-
-/* The table below `entry`, made or split from a larger page if need be. */
-static volatile uint64_t *direct_table(volatile uint64_t *entry, unsigned level)
-{
-	uint64_t old = *entry;
-	volatile uint64_t *table;
-	uk_paddr_t paddr;
-
-	if ((old & UK_PTE_PRESENT) && !(old & UK_PTE_LARGE))
-		return table_at(old & UK_PTE_ADDRESS);
-	paddr = pool_take();
-	table = table_at(paddr);
-	if (old & UK_PTE_PRESENT) {
-		uint64_t part = level == 0 ? old & ~UK_PTE_LARGE : old;
-
-		for (uint64_t i = 0; i < 512; i++)
-			table[i] = part + (i << SHIFT(level));
-	}
-	*entry = paddr | UK_PTE_PRESENT | UK_PTE_WRITE;
-	return table;
-}
-
-/* Maps [start, end) in the direct map, with the largest pages that fit. */
-static void direct_map(uk_paddr_t start, uk_paddr_t end, uint64_t flags)
-{
-	const uint64_t gib = 1ull << 30, two_mib = 1ull << 21;
-
-	flags |= SMALL_FLAGS | uk_pte_nx;
-	while (start < end) {
-		volatile uint64_t *pdpte = &direct_pdpt[INDEX(start, 2)], *pde;
-
-		if (uk_cpu_has.gib_pages && start % gib == 0 && end - start >= gib) {
-			*pdpte = start | flags | UK_PTE_LARGE;
-			start += gib;
-			continue;
-		}
-		pde = &direct_table(pdpte, 1)[INDEX(start, 1)];
-		if (start % two_mib == 0 && end - start >= two_mib) {
-			*pde = start | flags | UK_PTE_LARGE;
-			start += two_mib;
-			continue;
-		}
-		direct_table(pde, 0)[INDEX(start, 0)] = start | flags;
-		start += UK_PAGE_SIZE;
-	}
+	return (uintptr_t)at - UK_IMAGE_BASE + (uint64_t)uk_boot.moved;
 }
 
 static const struct uni_hvm_memmap_entry *region_of(uk_paddr_t paddr)
@@ -91,31 +37,62 @@ static const struct uni_hvm_memmap_entry *region_of(uk_paddr_t paddr)
 	for (uint32_t i = 0; i < uk_boot.memmap_count; i++) {
 		const struct uni_hvm_memmap_entry *m = &uk_boot.memmap[i];
 
-		if (paddr >= m->addr && paddr - m->addr < m->size)
+		if (paddr - m->addr < m->size)
 			return m;
 	}
 	uk_panic("the memory map does not hold the kernel");
 }
 
-/* The first steps of the direct map, by large pages around the image. */
-static void direct_begin(uk_paddr_t image, uk_paddr_t region_end)
+static void pool_begin(uk_paddr_t start, uk_paddr_t end)
 {
-	uint64_t gib = image >> 30;
-	uk_paddr_t end = UK_MIN(region_end, (gib + 2) << 30);
+	uk_paddr_t first = UK_ALIGN_DOWN(start, LARGE_SIZE);
 
-	for (unsigned i = 0; i < 2; i++)
-		direct_pdpt[gib + i] = uk_virt_to_phys((const void *)(uintptr_t)direct_pd[i]) |
-				       UK_PTE_PRESENT | UK_PTE_WRITE;
-	for (uk_paddr_t at = image; at < end; at += 1ull << 21)
-		direct_pd[(at >> 30) - gib][INDEX(at, 1)] =
-			at | SMALL_FLAGS | UK_PTE_WRITE | UK_PTE_LARGE | uk_pte_nx;
-	uk_boot_pml4[INDEX(UK_DIRECT_BASE, 3)] =
-		uk_virt_to_phys((const void *)(uintptr_t)direct_pdpt) | UK_PTE_PRESENT |
-		UK_PTE_WRITE;
-	pool_end = end;
-	/* What the last large page maps behind the end of RAM goes again. */
-	for (uk_paddr_t at = end; at % (1ull << 21) != 0; at += UK_PAGE_SIZE)
-		direct_table(&direct_pd[(at >> 30) - gib][INDEX(at, 1)], 0)[INDEX(at, 0)] = 0;
+	for (uint64_t i = 0; i < UK_POOL_PAGES; i++)
+		uk_boot_pd[INDEX(UK_POOL_VIRT, 1) + i] =
+			(first + i * LARGE_SIZE) | LARGE_FLAGS | uk_pte_nx;
+	pool = start;
+	pool_end = UK_MIN(end, first + UK_POOL_PAGES * LARGE_SIZE);
+	pool_virt = UK_POOL_VIRT - first;
+}
+
+/* The table below `entry`, whose own maps 2^shift bytes: made, or split from one larger page. */
+static volatile uint64_t *table_below(volatile uint64_t *entry, unsigned shift)
+{
+	uint64_t old = *entry;
+
+	if ((old & (UK_PTE_PRESENT | UK_PTE_LARGE)) != UK_PTE_PRESENT) {
+		volatile uint64_t *table = (volatile uint64_t *)(pool_virt + pool);
+		uint64_t part = shift == SHIFT(0) ? old & ~UK_PTE_LARGE : old;
+		uint64_t step = (old & UK_PTE_PRESENT) << shift; /* else all stay 0 */
+
+		if (pool >= pool_end)
+			uk_panic("no memory behind the image for page tables");
+		for (unsigned i = 0; i < 512; i++, part += step)
+			table[i] = part;
+		*entry = pool | UK_PTE_PRESENT | UK_PTE_WRITE;
+		pool += UK_PAGE_SIZE;
+	}
+	return (volatile uint64_t *)(pool_virt + (*entry & UK_PTE_ADDRESS));
+}
+
+/* Maps [start, end) in the direct map, with the largest pages that fit. */
+static void direct_map(uk_paddr_t start, uk_paddr_t end, uint64_t flags)
+{
+	const unsigned largest = uk_cpu_has.gib_pages ? SHIFT(2) : SHIFT(1);
+
+	while (start < end) {
+		volatile uint64_t *entry = &direct_pdpt[INDEX(start, 2)];
+		unsigned shift = SHIFT(2);
+
+		while ((start & ((1ull << shift) - 1)) | (end - start < 1ull << shift) |
+		       (shift > largest)) {
+			shift -= 9;
+			entry = &table_below(entry, shift)[(start >> shift) & 511];
+		}
+		*entry = start | flags | SMALL_FLAGS | uk_pte_nx |
+			 (shift == SHIFT(0) ? 0 : UK_PTE_LARGE);
+		start += 1ull << shift;
+	}
 }
 
 /* The image's own table has an entry for each of its pages, and one behind them for a device. */
@@ -140,12 +117,15 @@ volatile void *uk_apic_map(uk_paddr_t paddr)
 
 static void set_sealed(bool sealed)
 {
-	for (char *at = uk_sealed_start; at < uk_sealed_end; at += UK_PAGE_SIZE) {
+	char *at = uk_sealed_start;
+
+	do {
 		volatile uint64_t *entry = image_entry(at);
 
 		*entry = sealed ? *entry & ~UK_PTE_WRITE : *entry | UK_PTE_WRITE;
 		uk_tlb_flush_page((uintptr_t)at);
-	}
+		at += UK_PAGE_SIZE;
+	} while (at < uk_sealed_end);
 }
 
 void uk_paging_seal(void)
@@ -158,13 +138,19 @@ void uk_paging_open(void)
 	set_sealed(false);
 }
 
-/* Takes the image's physical alias out of the tables, and the pages under the stacks in it. */
-static void drop_alias(uk_paddr_t image)
+/* Takes out of the tables what only the start needed, the image's physical alias and windows, and
+ * the pages under the stacks in the image. */
+static void drop_rest(uk_paddr_t image)
 {
+	volatile uint64_t *alias = &uk_boot_pd[INDEX(image, 1)];
+
 	uk_boot_pml4[0] = 0;
 	uk_boot_pdpt[image >> 30] = 0;
-	if (INDEX(image, 1) != INDEX(UK_IMAGE_VIRT, 1))
-		uk_boot_pd[INDEX(image, 1)] = 0;
+	*alias = alias == &uk_boot_pd[INDEX(UK_IMAGE_VIRT, 1)] ? *alias : 0;
+	for (unsigned i = 0; i < UK_POOL_PAGES; i++)
+		uk_boot_pd[INDEX(UK_POOL_VIRT, 1) + i] = 0;
+	for (unsigned i = 0; i < 2 * UK_WINDOWS; i++)
+		uk_boot_pt[INDEX(UK_IMAGE_WINDOWS, 0) + i] = 0;
 	drop_page(uk_idle_guard);
 	drop_page(uk_ist_guard_double);
 	drop_page(uk_ist_guard_nmi);
@@ -179,15 +165,16 @@ void uk_paging_start(void)
 	uk_parts_range(&parts, &parts_end);
 	if (parts_end > region->addr + region->size)
 		uk_panic("the memory map does not hold the image's parts");
-	pool = UK_ALIGN_UP(UK_MAX(parts_end, uk_virt_to_phys(uk_image_end)), UK_PAGE_SIZE);
-	direct_begin(image, region->addr + region->size);
+	pool_begin(UK_ALIGN_UP(parts_end, UK_PAGE_SIZE), region->addr + region->size);
 	for (uint32_t i = 0; i < uk_boot.memmap_count; i++)
 		direct_map(uk_boot.memmap[i].addr, uk_boot.memmap[i].addr + uk_boot.memmap[i].size,
 			   UK_PTE_WRITE);
-	direct_map(uk_virt_to_phys(uk_file_start), uk_virt_to_phys(uk_data_start), 0);
-	direct_map(uk_virt_to_phys(uk_sealed_start), uk_virt_to_phys(uk_sealed_end), 0);
+	direct_map(image_phys(uk_file_start), image_phys(uk_data_start), 0);
+	direct_map(image_phys(uk_sealed_start), image_phys(uk_sealed_end), 0);
 	direct_map(UK_ALIGN_DOWN(parts, UK_PAGE_SIZE), UK_ALIGN_UP(parts_end, UK_PAGE_SIZE), 0);
+	uk_boot_pml4[INDEX(UK_DIRECT_BASE, 3)] =
+		image_phys((const char *)(uintptr_t)direct_pdpt) | UK_PTE_PRESENT | UK_PTE_WRITE;
 	uk_reserve(image, pool);
-	drop_alias(image);
+	drop_rest(image);
 	uk_tlb_flush_all();
 }

@@ -1,7 +1,7 @@
 /*
  * The first C function, and what the start info says. Everything that a loader hands over is copied
- * out of its memory through one page-sized window before any of that memory is used for other
- * things, and believed only as far as it is consistent.
+ * out of its memory through small windows before any of that memory is used for other things, and
+ * believed only as far as it is consistent.
  */
 #include <uk/cpu.h>
 #include <uk/io.h>
@@ -13,71 +13,55 @@
 
 #define ENTRIES_MAX 128 /* of the loader's memory map that are looked at */
 
+enum window { INFO, CMDLINE, MODULES, MEMMAP };
+_Static_assert(MEMMAP < UK_WINDOWS, "places for windows");
+_Static_assert(ENTRIES_MAX * sizeof(struct uni_hvm_memmap_entry) <= UK_PAGE_SIZE, "a window");
+_Static_assert(UK_CMDLINE_MAX <= UK_PAGE_SIZE, "a window");
+
 extern uint64_t uk_boot_tsc;
 extern volatile uint64_t uk_boot_pt[512];
 void uk_start(uk_paddr_t start_info, int64_t moved) UK_NORETURN;
 
 struct uk_boot uk_boot UK_SEALED;
 
-/* Copies physical memory before there is a direct map. */
-static void copy_physical(void *to, uk_paddr_t from, size_t size)
+/* Up to a page of physical memory, wherever it begins. Nothing is flushed: what was not there
+ * before no processor remembers. uk_paging_start closes the windows. */
+UK_INLINE const void *window(enum window which, uk_paddr_t at)
 {
-	uint8_t *out = to;
+	uint64_t first = (at & UK_PTE_ADDRESS) | UK_PTE_PRESENT | uk_pte_nx;
+	volatile uint64_t *entry = &uk_boot_pt[512 - 2 * UK_WINDOWS + 2 * which];
 
-	while (size != 0) {
-		size_t inside = from & UK_PAGE_MASK;
-		size_t n = UK_MIN(size, UK_PAGE_SIZE - inside);
-
-		uk_boot_pt[511] = (from & UK_PTE_ADDRESS) | UK_PTE_PRESENT | uk_pte_nx;
-		__asm__ volatile("invlpg (%0)" : : "r"(UK_IMAGE_WINDOW) : "memory");
-		memcpy(out, (const void *)(UK_IMAGE_WINDOW + inside), n);
-		out += n;
-		from += n;
-		size -= n;
-	}
-	uk_boot_pt[511] = 0;
-	__asm__ volatile("invlpg (%0)" : : "r"(UK_IMAGE_WINDOW) : "memory");
+	entry[0] = first;
+	entry[1] = first + UK_PAGE_SIZE;
+	return (const char *)UK_IMAGE_WINDOWS + 2 * which * UK_PAGE_SIZE + (at & UK_PAGE_MASK);
 }
 
-static void read_memmap(uk_paddr_t at, uint32_t count)
-{
-	static struct uni_hvm_memmap_entry told[ENTRIES_MAX];
-	struct uk_boot *b = &uk_boot;
-
-	count = UK_MIN(count, ENTRIES_MAX);
-	copy_physical(told, at, count * sizeof(told[0]));
-	b->memmap_count = uk_memmap_make(b->memmap, UK_MEMMAP_MAX, told, count);
-}
-
-/* A few bytes at a time: what lies behind the string is nobody's business. */
+/* What lies behind the string is nobody's business. */
 static void read_cmdline(uk_paddr_t at)
 {
-	char *to = uk_boot.cmdline;
-	const size_t step = 64;
+	const char *from = at != 0 ? window(CMDLINE, at) : "";
 
-	for (size_t i = 0; at != 0 && i + step < sizeof(uk_boot.cmdline); i += step) {
-		copy_physical(to + i, at + i, step);
-		if (strnlen(to + i, step) < step)
-			return;
-	}
+	for (size_t i = 0; from[i] != '\0' && i + 1 < UK_CMDLINE_MAX; i++)
+		uk_boot.cmdline[i] = from[i];
 }
 
 void uk_boot_read(uk_paddr_t start_info)
 {
-	struct uni_hvm_start_info info;
+	const struct uni_hvm_start_info *info = window(INFO, start_info);
+	const struct uni_hvm_modlist_entry *module = window(MODULES, info->modlist_paddr);
+	uint32_t entries = info->version >= 1 ? info->memmap_entries : 0;
 	struct uk_boot *b = &uk_boot;
 
-	copy_physical(&info, start_info, sizeof(info));
-	if (info.magic != UNI_HVM_START_MAGIC)
-		uk_panic("not started by PVH: magic %#x", info.magic);
-	b->rsdp = info.rsdp_paddr;
-	read_cmdline(info.cmdline_paddr);
-	b->module_count = UK_MIN(info.nr_modules, UK_MODULES_MAX);
+	if (info->magic != UNI_HVM_START_MAGIC)
+		uk_panic("not started by PVH: magic %#x", info->magic);
+	b->rsdp = info->rsdp_paddr;
+	read_cmdline(info->cmdline_paddr);
+	b->module_count = UK_MIN(info->nr_modules, UK_MODULES_MAX);
 	for (uint32_t i = 0; i < b->module_count; i++)
-		copy_physical(&b->module[i], info.modlist_paddr + i * sizeof(b->module[i]),
-			      sizeof(b->module[i]));
-	if (info.version >= 1)
-		read_memmap(info.memmap_paddr, info.memmap_entries);
+		b->module[i] = module[i];
+	b->memmap_count =
+		uk_memmap_make(b->memmap, UK_MEMMAP_MAX, window(MEMMAP, info->memmap_paddr),
+			       UK_MIN(entries, ENTRIES_MAX));
 	if (b->memmap_count == 0)
 		uk_panic("the loader told of no memory");
 }

@@ -88,34 +88,32 @@ static void join_adjacent(struct map *map)
 	map->count = kept;
 }
 
-/* Nearly every firmware's map: in order, and nothing told twice. */
-static bool in_order(const struct uni_hvm_memmap_entry *told, uint32_t count)
+/* Nearly every firmware's map is in order, and tells nothing twice: only the ends of RAM that are
+ * no page go, and what touches is joined. False: it is not so, or does not fit. */
+static bool take_in_order(struct map *map, const struct uni_hvm_memmap_entry *told, uint32_t count)
 {
-	uint64_t last = 0;
+	uint64_t told_end = 0, ram_end = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (told[i].size == 0)
-			continue;
-		if (told[i].addr < last ||
-		    __builtin_add_overflow(told[i].addr, told[i].size, &last))
+		const struct uni_hvm_memmap_entry *e = &told[i];
+		uint64_t start = UK_MIN(UK_MAX(e->addr, UK_PAGE_SIZE), UK_DIRECT_SIZE);
+		uint64_t end = e->addr + e->size;
+
+		if (((e->addr < told_end) & (e->size != 0)) + (end < e->addr) != 0)
 			return false;
+		told_end = UK_MAX(told_end, end);
+		start = UK_ALIGN_UP(start, UK_PAGE_SIZE);
+		end = UK_ALIGN_DOWN(UK_MIN(end, UK_DIRECT_SIZE), UK_PAGE_SIZE);
+		if ((e->type != RAM) + (start >= end) != 0)
+			continue;
+		if (start == ram_end)
+			start = map->m[--map->count].addr;
+		else if (map->count == map->room)
+			return false;
+		map->m[map->count++] = (struct uni_hvm_memmap_entry){ start, end - start, RAM, 0 };
+		ram_end = end;
 	}
 	return true;
-}
-
-/* Of such a map: only the ends of RAM that are no page go, and what touches is joined. */
-static void take_plain(struct map *map, const struct uni_hvm_memmap_entry *e)
-{
-	uint64_t start = UK_ALIGN_UP(UK_MAX(e->addr, UK_PAGE_SIZE), UK_PAGE_SIZE);
-	uint64_t end = UK_ALIGN_DOWN(UK_MIN(e->addr + e->size, UK_DIRECT_SIZE), UK_PAGE_SIZE);
-	struct uni_hvm_memmap_entry *last = &map->m[map->count];
-
-	if (e->type != RAM || start >= end)
-		return;
-	if (map->count != 0 && last[-1].addr + last[-1].size == start)
-		last[-1].size += end - start;
-	else
-		add(map, start, end);
 }
 
 uint32_t uk_memmap_make(struct uni_hvm_memmap_entry *out, uint32_t room,
@@ -123,11 +121,9 @@ uint32_t uk_memmap_make(struct uni_hvm_memmap_entry *out, uint32_t room,
 {
 	struct map map = { out, 0, room };
 
-	if (in_order(told, count)) {
-		for (uint32_t i = 0; i < count; i++)
-			take_plain(&map, &told[i]);
+	if (take_in_order(&map, told, count))
 		return map.count;
-	}
+	map.count = 0;
 	for (uint32_t i = 0; i < count; i++)
 		take_ram(&map, &told[i]);
 	for (uint32_t i = 0; i < count; i++)

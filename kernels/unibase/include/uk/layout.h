@@ -19,11 +19,15 @@
 #define UK_LINK_PADDR 0x200000
 #define UK_IMAGE_VIRT (UK_IMAGE_BASE + UK_LINK_PADDR)
 
-/* The image's page table has entries for what is no part of it: the local APIC's registers, and the
- * window through which memory is read before there is a direct map. */
-#define UK_IMAGE_APIC (UK_IMAGE_VIRT + 510 * 4096)
-#define UK_IMAGE_WINDOW (UK_IMAGE_VIRT + 511 * 4096)
-#define UK_IMAGE_MAX (510 * 4096)
+/* The image's page table has entries for what is no part of it: the local APIC's registers, and
+ * windows of two pages through which memory is read before there is a direct map. The tables of
+ * that one are made through the last large pages behind the image. */
+#define UK_WINDOWS 4
+#define UK_IMAGE_WINDOWS (UK_IMAGE_VIRT + (512 - 2 * UK_WINDOWS) * 4096)
+#define UK_IMAGE_APIC (UK_IMAGE_WINDOWS - 4096)
+#define UK_IMAGE_MAX (UK_IMAGE_APIC - UK_IMAGE_VIRT)
+#define UK_POOL_PAGES 4
+#define UK_POOL_VIRT (UK_IMAGE_BASE + (512 - UK_POOL_PAGES) * 0x200000)
 
 #define UK_DIRECT_BASE UK_ULL(0xffff888000000000)
 #define UK_DIRECT_SIZE UK_ULL(0x8000000000)
