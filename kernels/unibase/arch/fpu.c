@@ -5,6 +5,7 @@
  * else's.
  */
 #include <uk/cpu.h>
+#include <uk/log.h>
 #include <uk/mem.h>
 #include <uk/sched.h>
 #include <uk/trap.h>
@@ -21,6 +22,20 @@
 static uint64_t features UK_SEALED; /* XCR0 */
 static size_t size UK_SEALED;
 static bool optimised UK_SEALED; /* XSAVEOPT */
+
+/* The beginning of a state. */
+struct legacy {
+	uint16_t fcw;
+	uint8_t rest[22];
+	uint32_t mxcsr;
+};
+_Static_assert(offsetof(struct legacy, mxcsr) == 24, "Intel SDM, volume 1, 10.5.1");
+
+/* The first thread's, with room for all of XCR0_WANTED. */
+static union {
+	struct legacy state;
+	uint8_t room[2688];
+} first __attribute__((aligned(64)));
 
 int uk_fpu_restore(const void *state, uint32_t low, uint32_t high);
 int uk_fpu_restore_legacy(const void *state);
@@ -52,6 +67,7 @@ void uk_fpu_start(void)
 	set_features();
 	size = uk_cpuid(13, 0).b;
 	optimised = uk_cpuid(13, 1).a & 1;
+	uk_assert(size <= sizeof(first));
 }
 
 size_t uk_fpu_size(void)
@@ -83,32 +99,38 @@ static int load(const void *state)
 	return uk_fpu_restore(state, (uint32_t)features, (uint32_t)(features >> 32));
 }
 
-static void init_state(void *state)
+/* Zeros are all else that it takes. */
+static void begin_state(struct legacy *state)
 {
-	uint16_t fcw = FCW_INIT;
-	uint32_t mxcsr = MXCSR_INIT;
-
-	memset(state, 0, size);
-	memcpy(state, &fcw, sizeof(fcw));
-	memcpy((uint8_t *)state + 24, &mxcsr, sizeof(mxcsr));
+	state->fcw = FCW_INIT;
+	state->mxcsr = MXCSR_INIT;
 }
 
-int uk_fpu_new(struct uk_thread *thread, bool copy)
+static void init_state(void *state)
 {
-	struct uk_thread *self = uk_thread_self();
+	memset(state, 0, size);
+	begin_state(state);
+}
 
+void uk_fpu_first(void)
+{
+	begin_state(&first.state);
+	uk_thread_self()->fpu = &first;
+	uk_fpu_load();
+}
+
+int uk_fpu_new(struct uk_thread *thread)
+{
 	/* A multiple of 64 is aligned to 64. */
 	thread->fpu = uk_alloc(UK_ALIGN_UP(size, 64));
 	if (thread->fpu == NULL)
 		return -UK_ENOMEM;
-	if (copy && self->fpu != NULL) {
+	if (uk_thread_self()->fpu != NULL) {
 		uk_fpu_store();
-		memcpy(thread->fpu, self->fpu, size);
+		memcpy(thread->fpu, uk_thread_self()->fpu, size);
 	} else {
-		init_state(thread->fpu);
+		begin_state(thread->fpu);
 	}
-	if (thread == self)
-		uk_fpu_load();
 	return 0;
 }
 
@@ -161,6 +183,7 @@ void uk_fpu_drop(struct uk_thread *thread)
 {
 	if (uk_cpu()->fpu_owner == thread)
 		uk_cpu()->fpu_owner = NULL;
-	uk_free(thread->fpu);
+	if (thread->fpu != &first)
+		uk_free(thread->fpu);
 	thread->fpu = NULL;
 }

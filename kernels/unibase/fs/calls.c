@@ -27,7 +27,7 @@ void fs_path_put(struct fs_path *path)
 
 int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it)
 {
-	uint64_t total = 0;
+	uint64_t total = 0, sizes = 0;
 	int error;
 
 	if (count > UK_IOV_MAX)
@@ -39,26 +39,27 @@ int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *
 			return -UK_ENOMEM;
 	}
 	error = uk_copy_from_user(v->vec, user, count * sizeof(*v->vec));
-	for (uint64_t i = 0; error == 0 && i < count; i++) {
+	if (error != 0)
+		goto put;
+	for (uint64_t i = 0; i < count; i++) {
 		struct uk_iovec *vec = &v->vec[i];
 
-		if (vec->size > INT64_MAX)
-			error = -UK_EINVAL;
+		sizes |= vec->size;
 		vec->size = UK_MIN(vec->size, UK_RW_MAX - total);
 		total += vec->size;
 	}
-	if (error != 0) {
-		fs_vec_put(v);
-		return error;
+	if (sizes > INT64_MAX) {
+		error = -UK_EINVAL;
+		goto put;
 	}
-	uk_iter_user(it, v->vec, (unsigned)count);
+	it->vec = v->vec;
+	it->count = (unsigned)count;
+	it->left = total;
+	it->kernel = NULL;
 	return 0;
-}
-
-void fs_vec_put(struct fs_vec *v)
-{
-	if (v->vec != v->room)
-		uk_free(v->vec);
+put:
+	fs_vec_put(v);
+	return error;
 }
 
 int64_t fs_read(struct uk_file *file, struct uk_iter *to, uint64_t *offset)

@@ -22,7 +22,11 @@ struct fs_vec {
 };
 /* The program's vector as an iterator; together cut to UK_RW_MAX. */
 int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it);
-void fs_vec_put(struct fs_vec *v);
+UK_INLINE void fs_vec_put(struct fs_vec *v)
+{
+	if (v->vec != v->room)
+		uk_free(v->vec);
+}
 
 /* sys_io.c: fsync(2) of what is open */
 int fs_sync(struct uk_file *file, bool data_only);

@@ -114,29 +114,31 @@ int uk_fd_install(struct uk_file *file, bool cloexec)
 
 static struct slot *slot_of(int fd)
 {
-	return fd >= 0 && fd < slot_count && slots[fd].file != NULL ? &slots[fd] : NULL;
+	return (unsigned)fd < (unsigned)slot_count && slots[fd].file != NULL ? &slots[fd] : NULL;
 }
 
-struct uk_file *uk_fd_get(int fd)
+/* With a reference; NULL: there is none, or it has one of the flags. */
+UK_INLINE struct uk_file *get_without(int fd, uint32_t flags)
 {
 	uint64_t state = uk_spin_lock(&lock);
-	struct slot *slot = slot_of(fd);
-	struct uk_file *file = slot != NULL ? slot->file : NULL;
+	struct uk_file *file = (unsigned)fd < (unsigned)slot_count ? slots[fd].file : NULL;
 
-	if (file != NULL)
+	if (file != NULL && (file->flags & flags) == 0)
 		uk_file_get(file);
+	else
+		file = NULL;
 	uk_spin_unlock(&lock, state);
 	return file;
 }
 
+struct uk_file *uk_fd_get(int fd)
+{
+	return get_without(fd, 0);
+}
+
 struct uk_file *fs_fd_real(int fd)
 {
-	struct uk_file *file = uk_fd_get(fd);
-
-	if (file == NULL || (file->flags & UK_O_PATH) == 0)
-		return file;
-	uk_file_put(file);
-	return NULL;
+	return get_without(fd, UK_O_PATH);
 }
 
 /* What closing a descriptor does besides giving the reference back. */

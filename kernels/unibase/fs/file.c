@@ -22,11 +22,6 @@ struct uk_file *uk_file_new(const struct uk_file_ops *ops, void *data, uint32_t 
 	return file;
 }
 
-void uk_file_get(struct uk_file *file)
-{
-	__atomic_add_fetch(&file->refs, 1, __ATOMIC_RELAXED);
-}
-
 /* Everything but the operations' own release, which a file that failed to open must not see. */
 static void file_free(struct uk_file *file)
 {
@@ -49,18 +44,6 @@ void uk_file_put(struct uk_file *file)
 		fs_notify(file->dentry, fs_can_write(file) ? (uint32_t)UK_IN_CLOSE_WRITE
 							   : (uint32_t)UK_IN_CLOSE_NOWRITE);
 	file_free(file);
-}
-
-bool fs_can_read(const struct uk_file *file)
-{
-	return (file->flags & (UK_O_ACCMODE | UK_O_PATH)) == UK_O_RDONLY ||
-	       (file->flags & (UK_O_ACCMODE | UK_O_PATH)) == UK_O_RDWR;
-}
-
-bool fs_can_write(const struct uk_file *file)
-{
-	return (file->flags & (UK_O_ACCMODE | UK_O_PATH)) == UK_O_WRONLY ||
-	       (file->flags & (UK_O_ACCMODE | UK_O_PATH)) == UK_O_RDWR;
 }
 
 int fs_may_write(const struct uk_inode *inode)

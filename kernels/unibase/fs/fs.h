@@ -197,8 +197,18 @@ void fs_accessed(struct uk_file *file);		     /* atime as relatime has it */
 bool fs_access_counts(const struct uk_file *file);   /* whether that changes something */
 /* Whether a read of page `index` is the one that makes those behind it be read ahead. */
 bool fs_leads_ahead(const struct uk_file *file, uint64_t index);
-bool fs_can_read(const struct uk_file *file);
-bool fs_can_write(const struct uk_file *file);
+UK_INLINE bool fs_can_read(const struct uk_file *file)
+{
+	uint32_t mode = file->flags & (UK_O_ACCMODE | UK_O_PATH);
+
+	return (mode == UK_O_RDONLY) | (mode == UK_O_RDWR);
+}
+UK_INLINE bool fs_can_write(const struct uk_file *file)
+{
+	uint32_t mode = file->flags & (UK_O_ACCMODE | UK_O_PATH);
+
+	return (mode == UK_O_WRONLY) | (mode == UK_O_RDWR);
+}
 unsigned fs_poll(struct uk_file *file, struct uk_poll *poll);
 /* A file without a name; takes the reference to the inode. */
 struct uk_file *fs_file_nameless(struct uk_inode *inode, const char *name, uint32_t flags);

@@ -61,11 +61,6 @@ void fs_inode_own(struct uk_inode *inode, const struct uk_inode *dir)
 	}
 }
 
-void uk_inode_get(struct uk_inode *inode)
-{
-	__atomic_add_fetch(&inode->refs, 1, __ATOMIC_RELAXED);
-}
-
 void uk_inode_put(struct uk_inode *inode)
 {
 	uint64_t state;

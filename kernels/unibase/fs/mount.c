@@ -171,6 +171,8 @@ int fs_mount_remove(struct fs_mount *mount)
 
 void uk_vfs_stop(void)
 {
+	if (uk_list_empty(&fs_mounts))
+		return;
 	uk_mutex_lock(&fs_mounts_lock);
 	uk_list_each (item, &fs_mounts) {
 		struct uk_super *super = uk_list_entry(item, struct fs_mount, item)->super;

@@ -7,21 +7,34 @@
 typedef int64_t transfer(struct uk_file *file, struct uk_iter *it, uint64_t *offset);
 
 /* At the file's own offset, which is locked meanwhile so that two threads' bytes do not mix. */
+static int64_t move_on(struct uk_file *file, struct uk_iter *it, transfer *move)
+{
+	uint64_t none = 0;
+	int64_t result;
+
+	if (file->ops->stream)
+		return move(file, it, &none);
+	uk_mutex_lock(&file->lock);
+	result = move(file, it, &file->offset);
+	uk_mutex_unlock(&file->lock);
+	return result;
+}
+
+static int64_t move_at(struct uk_file *file, struct uk_iter *it, uint64_t offset, transfer *move)
+{
+	if (offset > INT64_MAX)
+		return -UK_EINVAL;
+	return file->ops->stream ? -UK_ESPIPE : move(file, it, &offset);
+}
+
 static int64_t at_own_offset(uint64_t fd, struct uk_iter *it, transfer *move)
 {
 	struct uk_file *file = fs_fd_real(fs_arg_int(fd));
-	uint64_t none = 0;
 	int64_t result;
 
 	if (file == NULL)
 		return -UK_EBADF;
-	if (file->ops->stream) {
-		result = move(file, it, &none);
-	} else {
-		uk_mutex_lock(&file->lock);
-		result = move(file, it, &file->offset);
-		uk_mutex_unlock(&file->lock);
-	}
+	result = move_on(file, it, move);
 	uk_file_put(file);
 	return result;
 }
@@ -36,7 +49,7 @@ static int64_t at_offset(uint64_t fd, struct uk_iter *it, uint64_t offset, trans
 	file = fs_fd_real(fs_arg_int(fd));
 	if (file == NULL)
 		return -UK_EBADF;
-	result = file->ops->stream ? -UK_ESPIPE : move(file, it, &offset);
+	result = move_at(file, it, offset, move);
 	uk_file_put(file);
 	return result;
 }
@@ -83,7 +96,6 @@ int64_t uk_sys_pwrite64(const struct uk_sysargs *s)
 	return at_offset(s->a[0], &it, s->a[3], fs_write);
 }
 
-/* `offset` UINT64_MAX: the file's own. */
 static int64_t vector(const struct uk_sysargs *s, uint64_t offset, bool own, transfer *move)
 {
 	struct uk_file *file = fs_fd_real(fs_arg_int(s->a[0]));
@@ -93,12 +105,12 @@ static int64_t vector(const struct uk_sysargs *s, uint64_t offset, bool own, tra
 
 	if (file == NULL)
 		return -UK_EBADF;
-	uk_file_put(file);
 	result = fs_vec_get(&v, s->a[1], s->a[2], &it);
-	if (result != 0)
-		return result;
-	result = own ? at_own_offset(s->a[0], &it, move) : at_offset(s->a[0], &it, offset, move);
-	fs_vec_put(&v);
+	if (result == 0) {
+		result = own ? move_on(file, &it, move) : move_at(file, &it, offset, move);
+		fs_vec_put(&v);
+	}
+	uk_file_put(file);
 	return result;
 }
 

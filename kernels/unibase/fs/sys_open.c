@@ -219,10 +219,9 @@ static int64_t bytes_to_read(struct uk_file *file, uint64_t user)
 	return uk_copy_to_user(user, &left, sizeof(left));
 }
 
-static int64_t device_control(struct uk_file *file, int fd, uint32_t request, uint64_t arg)
+/* What is the same for all files; -UK_ENOIOCTLCMD: not that. */
+static int64_t file_control(struct uk_file *file, int fd, uint32_t request, uint64_t arg)
 {
-	int64_t result;
-
 	switch (request) {
 	case UK_FIOCLEX:
 		return fs_fd_set_flags(fd, true);
@@ -232,14 +231,23 @@ static int64_t device_control(struct uk_file *file, int fd, uint32_t request, ui
 		return set_flag(file, UK_O_NONBLOCK, arg);
 	case UK_FIOASYNC:
 		return set_flag(file, UK_O_ASYNC, arg);
+	case UK_FIONREAD:
+		if (file->ops == &fs_regular_ops)
+			return bytes_to_read(file, arg);
+		return -UK_ENOIOCTLCMD;
 	default:
-		break;
+		return -UK_ENOIOCTLCMD;
 	}
-	if (request == UK_FIONREAD && file->ops == &fs_regular_ops)
-		return bytes_to_read(file, arg);
-	if (file->ops->ioctl == NULL)
-		return -UK_ENOTTY;
-	result = file->ops->ioctl(file, request, arg);
+}
+
+static int64_t device_control(struct uk_file *file, int fd, uint32_t request, uint64_t arg)
+{
+	int64_t result = -UK_ENOIOCTLCMD;
+
+	if (request >= UK_FIONREAD) /* the least of those */
+		result = file_control(file, fd, request, arg);
+	if (result == -UK_ENOIOCTLCMD && file->ops->ioctl != NULL)
+		result = file->ops->ioctl(file, request, arg);
 	return result == -UK_ENOIOCTLCMD ? -UK_ENOTTY : result;
 }
 

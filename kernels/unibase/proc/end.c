@@ -162,6 +162,17 @@ void uk_process_park(void)
 		uk_wait_event(&never, false, UK_FOREVER, false);
 }
 
+/* Lock held. */
+static void kick_others(void)
+{
+	uk_list_each (item, &uk_process.tasks) {
+		struct uk_task *task = uk_list_entry(item, struct uk_task, item);
+
+		if (task->thread != uk_thread_self())
+			uk_thread_kick(task->thread, UK_WORK_EXIT);
+	}
+}
+
 void uk_process_end(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
 {
 	bool fault = kind == UNI_EXIT_FAULT || kind == UNI_EXIT_SIGNAL;
@@ -170,12 +181,8 @@ void uk_process_end(unsigned kind, int status, uint64_t ip, uint64_t address, co
 	uint32_t action;
 
 	uk_process.ending = true;
-	uk_list_each (item, &uk_process.tasks) {
-		struct uk_task *task = uk_list_entry(item, struct uk_task, item);
-
-		if (first && task->thread != uk_thread_self())
-			uk_thread_kick(task->thread, UK_WORK_EXIT);
-	}
+	if (first && uk_process.count > 1)
+		kick_others();
 	uk_spin_unlock(&uk_process.lock, state);
 	if (!first)
 		uk_process_park();

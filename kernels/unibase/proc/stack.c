@@ -34,169 +34,147 @@ enum {
 	AT_MINSIGSTKSZ = 51,
 };
 
-/* Grows downwards from the stack's end; one failed copy fails the whole. */
-struct stack {
-	uint64_t sp;
-	int error;
+enum { VECTORS_MAX = 2048 }; /* bytes of all that is not the image's choice */
+
+/* Behind the auxiliary vector, for it to point to. */
+struct pointed {
+	uint64_t seed[2];
+	char platform[8];
 };
 
-static uint64_t push(struct stack *st, const void *data, size_t size)
-{
-	if (st->error == 0 && size > st->sp - uk_map.stack_low)
-		st->error = -UK_E2BIG;
-	if (st->error != 0)
-		return 0;
-	st->sp -= size;
-	st->error = uk_copy_to_user(st->sp, data, size);
-	return st->sp;
-}
+/* Strings and the pointers to them. */
+struct vector {
+	enum uni_config_type type;
+	uint64_t count;
+	uint64_t size;		    /* of the strings, with the NUL behind each */
+	uint64_t pointers, strings; /* where they are */
+};
 
-static uint64_t push_string(struct stack *st, const void *text, size_t size)
-{
-	push(st, "", 1);
-	return push(st, text, size);
-}
-
-static unsigned count_entries(enum uni_config_type type)
-{
-	const struct uni_config_entry *e = NULL;
-	unsigned count = 0;
-
-	while ((e = uk_config_next(type, e)) != NULL)
-		count++;
-	return count;
-}
-
-/* Strings in the order of their pointers: programs that rewrite their title rely on it. Where the
- * first one is. */
-static uint64_t push_strings(struct stack *st, enum uni_config_type type)
-{
-	const struct uni_config_entry *e = NULL;
-	uint64_t total = 0, at;
-
-	while ((e = uk_config_next(type, e)) != NULL)
-		total += e->size + 1ull;
-	if (st->error == 0 && total > (st->sp - uk_map.stack_low) / 2)
-		st->error = -UK_E2BIG;
-	if (st->error != 0)
-		return 0;
-	st->sp -= total;
-	at = st->sp;
-	while (st->error == 0 && (e = uk_config_next(type, e)) != NULL) {
-		if (uk_copy_to_user(at, uni_config_data(e), e->size) != 0 ||
-		    uk_clear_user(at + e->size, 1) != 0)
-			st->error = -UK_EFAULT;
-		at += e->size + 1ull;
-	}
-	return st->sp;
-}
-
-static void fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t random,
-		      uint64_t platform)
-{
-	uint64_t vdso = uk_vdso_map();
-
-	const struct {
-		uint64_t type, value;
-	} values[] = {
-		{ AT_HWCAP, uk_cpuid(1, 0).d },
-		{ AT_PAGESZ, UK_PAGE_SIZE },
-		{ AT_CLKTCK, 100 },
-		{ AT_PHDR, l->phdr },
-		{ AT_PHENT, l->phentsize },
-		{ AT_PHNUM, l->phnum },
-		{ AT_BASE, l->base },
-		{ AT_FLAGS, 0 },
-		{ AT_ENTRY, l->program },
-		{ AT_UID, uk_process.uid.real },
-		{ AT_EUID, uk_process.uid.effective },
-		{ AT_GID, uk_process.gid.real },
-		{ AT_EGID, uk_process.gid.effective },
-		{ AT_SECURE, 0 },
-		{ AT_RANDOM, random },
-		{ AT_HWCAP2, 0 },
-		{ AT_EXECFN, execfn },
-		{ AT_PLATFORM, platform },
-		{ AT_MINSIGSTKSZ, uk_sigframe_size() },
-		/* The end, where there is no vDSO. */
-		{ vdso != 0 ? AT_SYSINFO_EHDR : 0, vdso },
-		{ 0, 0 },
-	};
-
-	_Static_assert(sizeof(values) <= sizeof(uk_process.auxv), "it has room for all");
-	memcpy(uk_process.auxv, values, sizeof(values));
-	uk_process.auxv_count = 2 * ((unsigned)UK_COUNT(values) - (vdso != 0 ? 0 : 1));
-}
-
-/* Upwards, into room that was taken. */
-static void put(struct stack *st, uint64_t *at, uint64_t word)
-{
-	if (st->error == 0)
-		st->error = uk_copy_to_user(*at, &word, sizeof(word));
-	*at += sizeof(word);
-}
-
-/* Pointers to strings that lie one behind the other from `string` on, and the end. */
-static void put_pointers(struct stack *st, uint64_t *at, enum uni_config_type type, uint64_t string)
+static void measure(struct vector *v, enum uni_config_type type)
 {
 	const struct uni_config_entry *e = NULL;
 
+	v->type = type;
+	v->count = v->size = 0;
 	while ((e = uk_config_next(type, e)) != NULL) {
-		put(st, at, string);
+		v->count++;
+		v->size += e->size + 1ull;
+	}
+}
+
+/* The memory is new: what is not written, the end of each string and of the pointers, is 0. */
+static int put(const struct vector *v)
+{
+	const struct uni_config_entry *e = NULL;
+	uint64_t pointer = v->pointers, string = v->strings;
+	int error = 0;
+
+	while ((e = uk_config_next(v->type, e)) != NULL) {
+		error |= uk_copy_to_user(pointer, &string, sizeof(string));
+		error |= uk_copy_to_user(string, uni_config_data(e), e->size);
+		pointer += sizeof(string);
 		string += e->size + 1ull;
 	}
-	put(st, at, 0);
+	return error;
 }
 
-/* argc, argv, envp and auxv, lowest, on a multiple of 16. */
-static void push_vectors(struct stack *st)
+static uint64_t *add(uint64_t *at, uint64_t type, uint64_t value)
 {
-	uint64_t argc = count_entries(UNI_CONFIG_ARG), envc = count_entries(UNI_CONFIG_ENV);
-	uint64_t auxv = uk_process.auxv_count * sizeof(uint64_t);
-	uint64_t size = (1 + argc + 1 + envc + 1) * sizeof(uint64_t) + auxv, at;
+	at[0] = type;
+	at[1] = value;
+	return at + 2;
+}
 
-	if (st->error == 0 && size + 16 > st->sp - uk_map.stack_low)
-		st->error = -UK_E2BIG;
-	if (st->error != 0)
-		return;
-	st->sp = at = UK_ALIGN_DOWN(st->sp - size, 16ull);
-	put(st, &at, argc);
-	put_pointers(st, &at, UNI_CONFIG_ARG, uk_process.arg_start);
-	put_pointers(st, &at, UNI_CONFIG_ENV, uk_process.env_start);
-	if (st->error == 0)
-		st->error = uk_copy_to_user(at, uk_process.auxv, auxv);
+/* Into uk_process.auxv, to be shown in /proc too; how many bytes it has. */
+static size_t fill_auxv(const struct uk_loaded *l, uint64_t execfn, uint64_t random,
+			uint64_t platform)
+{
+	uint64_t *at = uk_process.auxv, vdso = uk_vdso_map();
+
+	at = add(at, AT_HWCAP, uk_cpuid(1, 0).d);
+	at = add(at, AT_PAGESZ, UK_PAGE_SIZE);
+	at = add(at, AT_CLKTCK, 100);
+	at = add(at, AT_PHDR, l->phdr);
+	at = add(at, AT_PHENT, l->phentsize);
+	at = add(at, AT_PHNUM, l->phnum);
+	at = add(at, AT_BASE, l->base);
+	at = add(at, AT_FLAGS, 0);
+	at = add(at, AT_ENTRY, l->program);
+	at = add(at, AT_UID, uk_process.uid.real);
+	at = add(at, AT_EUID, uk_process.uid.effective);
+	at = add(at, AT_GID, uk_process.gid.real);
+	at = add(at, AT_EGID, uk_process.gid.effective);
+	at = add(at, AT_SECURE, 0);
+	at = add(at, AT_RANDOM, random);
+	at = add(at, AT_HWCAP2, 0);
+	at = add(at, AT_EXECFN, execfn);
+	at = add(at, AT_PLATFORM, platform);
+	at = add(at, AT_MINSIGSTKSZ, uk_sigframe_size());
+	if (vdso != 0)
+		at = add(at, AT_SYSINFO_EHDR, vdso);
+	at = add(at, 0, 0);
+	uk_process.auxv_count = (unsigned)(at - uk_process.auxv);
+	return uk_process.auxv_count * sizeof(uint64_t);
 }
 
 static int map_stack(void)
 {
-	struct uk_map_request r = {
-		.addr = uk_map.stack_low,
-		.size = uk_map.stack_high - uk_map.stack_low,
+	/* Asked for once. */
+	static struct uk_map_request r = {
 		.prot = UK_PROT_READ | UK_PROT_WRITE,
 		.flags = UK_AREA_STACK,
 		.fixed = true,
 	};
-	int64_t result = uk_map_add(&r);
+	int64_t result;
+
+	r.addr = uk_map.stack_low;
+	r.size = uk_map.stack_high - uk_map.stack_low;
+	result = uk_map_add(&r);
 
 	/* Its top is filled at once, and spared a fault. */
 	return result < 0 ? (int)result
 			  : uk_map_fault(r.addr + r.size - UK_PAGE_SIZE, UK_ACCESS_WRITE);
 }
 
+/*
+ * From the stack's end down: the program's path, the environment's strings, the arguments' (each in
+ * the order of their pointers: programs that rewrite their title rely on it), what the auxiliary
+ * vector points to; then, lowest and on a multiple of 16, argc, argv, envp and that vector.
+ */
 int64_t uk_stack_fill(const struct uk_loaded *loaded)
 {
-	struct stack st = { .sp = uk_map.stack_high - 8 };
-	uint64_t execfn, random, platform;
-	uint64_t seed[2] = { uk_random_word(), uk_random_word() };
+	const struct pointed pointed = { { uk_random_word(), uk_random_word() }, "x86_64" };
+	struct vector args, env;
+	size_t path_size = strlen(uk_process.path), auxv_size;
+	uint64_t size = uk_map.stack_high - uk_map.stack_low, path, at, vectors, sp;
+	int error = map_stack();
 
-	st.error = map_stack();
-	execfn = push_string(&st, uk_process.path, strlen(uk_process.path));
-	uk_process.env_end = st.sp;
-	uk_process.env_start = uk_process.arg_end = push_strings(&st, UNI_CONFIG_ENV);
-	uk_process.arg_start = push_strings(&st, UNI_CONFIG_ARG);
-	platform = push_string(&st, "x86_64", 6);
-	random = push(&st, seed, sizeof(seed));
-	fill_auxv(loaded, execfn, random, platform);
-	push_vectors(&st);
-	return st.error != 0 ? st.error : (int64_t)st.sp;
+	if (error != 0)
+		return error;
+	measure(&args, UNI_CONFIG_ARG);
+	measure(&env, UNI_CONFIG_ENV);
+	vectors = (args.count + env.count) * sizeof(uint64_t) + VECTORS_MAX;
+	/* The rest is for the program to run on. */
+	if (args.size + env.size + vectors > size / 4 * 3)
+		return -UK_E2BIG;
+	path = uk_map.stack_high - sizeof(uint64_t) - path_size - 1;
+	env.strings = path - env.size;
+	args.strings = env.strings - args.size;
+	at = args.strings - sizeof(pointed);
+	auxv_size = fill_auxv(loaded, path, at + offsetof(struct pointed, seed),
+			      at + offsetof(struct pointed, platform));
+	sp = UK_ALIGN_DOWN(at - auxv_size - (args.count + env.count + 3) * sizeof(uint64_t), 16ull);
+	args.pointers = sp + sizeof(uint64_t);
+	env.pointers = args.pointers + (args.count + 1) * sizeof(uint64_t);
+	error |= uk_copy_to_user(sp, &args.count, sizeof(args.count));
+	error |= put(&args);
+	error |= put(&env);
+	error |= uk_copy_to_user(env.pointers + (env.count + 1) * sizeof(uint64_t), uk_process.auxv,
+				 auxv_size);
+	error |= uk_copy_to_user(at, &pointed, sizeof(pointed));
+	error |= uk_copy_to_user(path, uk_process.path, path_size);
+	uk_process.arg_start = args.strings;
+	uk_process.arg_end = uk_process.env_start = env.strings;
+	uk_process.env_end = path;
+	return error != 0 ? -UK_EFAULT : (int64_t)sp;
 }

@@ -21,31 +21,26 @@ enum {
 };
 #define STACK_MAX (1ull << 40)
 
-static uint64_t configured_limit(enum uni_config_limit_kind kind, uint64_t absent)
-{
-	const struct uni_config_entry *e = NULL;
-	struct uni_config_limit limit;
-
-	while ((e = uk_config_next(UNI_CONFIG_LIMIT, e)) != NULL) {
-		if (e->size != sizeof(limit))
-			continue;
-		memcpy(&limit, uni_config_data(e), sizeof(limit));
-		if (limit.kind == (uint32_t)kind)
-			return limit.value;
-	}
-	return absent;
-}
-
 static void set_limits(void)
 {
 	struct uk_rlimit64 *limit = uk_process.limit;
-	uint64_t stack = configured_limit(UNI_LIMIT_STACK, STACK_DEFAULT);
-	uint64_t files = configured_limit(UNI_LIMIT_OPEN_FILES, FILES_DEFAULT);
-	uint64_t memory = configured_limit(UNI_LIMIT_MEMORY, INFINITE);
+	const struct uni_config_entry *e = NULL;
+	uint64_t given[] = { [UNI_LIMIT_OPEN_FILES] = FILES_DEFAULT,
+			     [UNI_LIMIT_STACK] = STACK_DEFAULT,
+			     [UNI_LIMIT_MEMORY] = INFINITE };
+	uint64_t stack, files, memory;
 
+	while ((e = uk_config_next(UNI_CONFIG_LIMIT, e)) != NULL) {
+		const struct uni_config_limit *told = uni_config_data(e);
+
+		if (e->size == sizeof(*told) && told->kind < UK_COUNT(given))
+			given[told->kind] = told->value;
+	}
+	stack = UK_MAX(UK_MIN(given[UNI_LIMIT_STACK], STACK_MAX), (uint64_t)STACK_MIN);
+	files = given[UNI_LIMIT_OPEN_FILES];
+	memory = given[UNI_LIMIT_MEMORY];
 	for (unsigned i = 0; i < UK_RLIMIT_COUNT; i++)
 		limit[i] = (struct uk_rlimit64){ INFINITE, INFINITE };
-	stack = UK_MAX(UK_MIN(stack, STACK_MAX), (uint64_t)STACK_MIN);
 	limit[UK_RLIMIT_STACK].soft = UK_ALIGN_UP(stack, UK_PAGE_SIZE);
 	limit[UK_RLIMIT_CORE] = (struct uk_rlimit64){ 0, 0 };
 	limit[UK_RLIMIT_NOFILE] = (struct uk_rlimit64){ files, UK_MAX(files, 1048576ull) };
@@ -70,6 +65,16 @@ static void give_up(const char *text)
 {
 	uk_log(UK_LOG_ERROR, "%s", text);
 	uk_process_end(UNI_EXIT_PANIC, 0, 0, 0, text);
+}
+
+/* What stands behind a path's last slash. */
+static const char *name_of(const char *path)
+{
+	const char *name = path;
+
+	for (; *path != '\0'; path++)
+		name = *path == '/' ? path + 1 : name;
+	return name;
 }
 
 static struct uk_file *open_program(void)
@@ -111,8 +116,7 @@ static void load_program(struct uk_frame *frame)
 
 void uk_process_start(void)
 {
-	struct uk_frame frame = { .rflags = 0x202 };
-	const char *name;
+	struct uk_frame *frame;
 
 	uk_user_start();
 	uk_syscall_start();
@@ -122,11 +126,11 @@ void uk_process_start(void)
 	set_user();
 	uk_layout_start();
 	uk_process.program = open_program();
-	name = strrchr(uk_process.path, '/');
-	if (uk_task_become(name != NULL ? name + 1 : uk_process.path) != 0)
-		give_up("there is not enough memory for the program's first thread");
-	load_program(&frame);
+	uk_task_become(name_of(uk_process.path));
+	frame = &uk_task_self()->start;
+	frame->rflags = 0x202;
+	load_program(frame);
 	uk_power_button_listen(uk_process_stop);
 	uk_later_start();
-	uk_enter_user(&frame);
+	uk_enter_user(frame);
 }

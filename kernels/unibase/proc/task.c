@@ -9,6 +9,7 @@
 #include <uni/abi/exit.h>
 
 struct uk_process uk_process;
+static struct uk_task first_task;
 
 enum { TID_MAX = 1 << 22 };
 
@@ -42,7 +43,7 @@ struct uk_task *uk_task_find(int tid)
 /* Lock held. Numbers are not reused soon: who kept an old one should miss. */
 static int new_tid(void)
 {
-	static int last = UK_PID - 1;
+	static int last = UK_PID;
 
 	do
 		last = last == TID_MAX ? UK_PID + 1 : last + 1;
@@ -66,30 +67,26 @@ bool uk_task_fits(void)
 	return uk_process.count < most;
 }
 
-static struct uk_task *new_task(const char *name)
+static void begin(struct uk_task *task, const char *name)
+{
+	uk_strlcpy(task->name, name, sizeof(task->name));
+	uk_sigqueue_init(&task->pending);
+	task->stack.flags = UK_SS_DISABLE;
+}
+
+struct uk_task *uk_task_new(const struct uk_frame *frame, const char *name)
 {
 	struct uk_task *task = uk_alloc(sizeof(*task));
 
 	if (task == NULL)
 		return NULL;
-	uk_strlcpy(task->name, name, sizeof(task->name));
-	uk_sigqueue_init(&task->pending);
-	task->stack.flags = UK_SS_DISABLE;
-	return task;
-}
-
-struct uk_task *uk_task_new(const struct uk_frame *frame, const char *name)
-{
-	struct uk_task *task = new_task(name);
-
-	if (task == NULL)
-		return NULL;
+	begin(task, name);
 	task->start = *frame;
 	task->frame = &task->start;
 	task->thread = uk_thread_new(name, run, task);
 	if (task->thread == NULL)
 		goto free_task;
-	if (uk_fpu_new(task->thread, true) != 0)
+	if (uk_fpu_new(task->thread) != 0)
 		goto drop_thread;
 	task->thread->process = &uk_process;
 	task->thread->user = task;
@@ -101,21 +98,21 @@ free_task:
 	return NULL;
 }
 
-int uk_task_become(const char *name)
+void uk_task_become(const char *name)
 {
 	struct uk_thread *self = uk_thread_self();
-	struct uk_task *task = new_task(name);
+	struct uk_task *task = &first_task;
 
-	if (task == NULL || uk_fpu_new(self, false) != 0) {
-		uk_free(task);
-		return -UK_ENOMEM;
-	}
-	memcpy(self->name, task->name, sizeof(self->name));
+	begin(task, name);
+	__builtin_memcpy(self->name, task->name, sizeof(self->name));
+	task->tid = UK_PID;
 	task->thread = self;
+	/* Nobody else looks yet. */
+	uk_list_push_back(&uk_process.tasks, &task->item);
+	uk_process.count = 1;
 	self->process = &uk_process;
 	self->user = task;
-	uk_task_enlist(task);
-	return 0;
+	uk_fpu_first();
 }
 
 void uk_task_drop(struct uk_task *task)
@@ -175,6 +172,7 @@ void uk_task_exit(int status)
 	uk_spin_unlock(&uk_process.lock, state);
 	if (last)
 		uk_process_end(UNI_EXIT_STATUS, uk_process.exit_status, 0, 0, "");
-	uk_free(task);
+	if (task != &first_task)
+		uk_free(task);
 	uk_thread_exit();
 }

@@ -248,8 +248,10 @@ int64_t uk_sys_gettid(const struct uk_sysargs *s)
 
 int64_t uk_sys_set_tid_address(const struct uk_sysargs *s)
 {
-	uk_task_self()->clear_tid = s->a[0];
-	return uk_task_self()->tid;
+	struct uk_task *self = uk_task_self();
+
+	self->clear_tid = s->a[0];
+	return self->tid;
 }
 
 int64_t uk_sys_set_robust_list(const struct uk_sysargs *s)

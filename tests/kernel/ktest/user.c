@@ -121,7 +121,7 @@ void ktest(void)
 	for (uintptr_t i = 0; i < THREADS; i++) {
 		struct uk_thread *t = uk_thread_new("user", enter, (void *)i);
 
-		CHECK(t != NULL && uk_fpu_new(t, false) == 0);
+		CHECK(t != NULL && uk_fpu_new(t) == 0);
 		t->user = (void *)i;
 		t->fs_base = USER_DATA + 256 + i * 8;
 		data[32 + i] = i;

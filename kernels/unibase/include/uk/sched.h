@@ -115,9 +115,11 @@ uint64_t uk_user_gs(void);
  * 64-byte aligned in thread->fpu. Kernel code never touches these registers.
  */
 size_t uk_fpu_size(void);
-/* Makes `thread` one that enters user mode: gives it a state, a copy of the running thread's when
- * `copy`, else as after FNINIT. May be the running thread. 0 or -UK_ENOMEM. */
-int uk_fpu_new(struct uk_thread *thread, bool copy);
+/* Makes `thread` one that enters user mode: gives it a state, a copy of the running thread's, or as
+ * after FNINIT where that one has none. 0 or -UK_ENOMEM. */
+int uk_fpu_new(struct uk_thread *thread);
+/* The same of the running thread, which is the first of all. */
+void uk_fpu_first(void);
 void uk_fpu_reset(void); /* of the running thread: exec */
 /* The running thread's registers into thread->fpu, to be read there. */
 void uk_fpu_store(void);

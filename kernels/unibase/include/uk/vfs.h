@@ -140,7 +140,10 @@ struct uk_inode {
 /* An inode of `super` with one reference; NULL when memory is out. */
 struct uk_inode *uk_inode_new(struct uk_super *super, const struct uk_inode_ops *ops,
 			      uint32_t mode);
-void uk_inode_get(struct uk_inode *inode);
+UK_INLINE void uk_inode_get(struct uk_inode *inode)
+{
+	__atomic_add_fetch(&inode->refs, 1, __ATOMIC_RELAXED);
+}
 void uk_inode_put(struct uk_inode *inode);
 
 struct uk_super_ops {
@@ -237,7 +240,10 @@ struct uk_file {
 };
 struct uk_file *uk_file_new(const struct uk_file_ops *ops, void *data,
 			    uint32_t flags); /* NULL: out of memory */
-void uk_file_get(struct uk_file *file);
+UK_INLINE void uk_file_get(struct uk_file *file)
+{
+	__atomic_add_fetch(&file->refs, 1, __ATOMIC_RELAXED);
+}
 void uk_file_put(struct uk_file *file);
 /* Path from the root or the process's working folder; kernel string. */
 struct uk_file *uk_file_open(const char *path, int flags, uint32_t mode); /* or uk_err_ptr */
