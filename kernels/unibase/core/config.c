@@ -13,6 +13,7 @@ extern const struct uni_parts uk_parts;
 
 static const void *image_record UK_SEALED; /* NULL: an image without configuration */
 static const void *runtime_record UK_SEALED;
+const struct uni_config_entry *uk_config_firsts[UNI_CONFIG_LAST + 1] UK_SEALED;
 
 static unsigned part_count(void)
 {
@@ -101,6 +102,15 @@ static bool is_runtime(uint16_t type)
 	return false;
 }
 
+/* The entry behind `e`; NULL: it is the record's last one. */
+UK_INLINE const struct uni_config_entry *after(const void *record, const struct uni_config_entry *e)
+{
+	const struct uni_config_header *h = record;
+	uintptr_t next = (uintptr_t)(e + 1) + UK_ALIGN_UP((uintptr_t)e->size, 8);
+
+	return next < (uintptr_t)record + h->size ? (const struct uni_config_entry *)next : NULL;
+}
+
 static const struct uni_config_entry *next_in(const void *record, uint16_t type,
 					      const struct uni_config_entry *e)
 {
@@ -122,16 +132,25 @@ const struct uni_config_entry *uk_config_given_next(enum uni_config_type type,
 	return runtime_record != NULL ? next_in(runtime_record, (uint16_t)type, previous) : NULL;
 }
 
+static bool is_in(const void *record, const struct uni_config_entry *e)
+{
+	const struct uni_config_header *h = record;
+
+	return h != NULL && (uintptr_t)e - (uintptr_t)record < h->size;
+}
+
 const struct uni_config_entry *uk_config_next(enum uni_config_type type,
 					      const struct uni_config_entry *previous)
 {
-	const void *record = image_record;
+	const void *record = is_in(runtime_record, previous) ? runtime_record : image_record;
+	const struct uni_config_entry *e = previous;
 
-	if (record == NULL)
-		return NULL;
-	if (runtime_record != NULL && next_in(runtime_record, (uint16_t)type, NULL) != NULL)
-		record = runtime_record;
-	return next_in(record, (uint16_t)type, previous);
+	if (previous == NULL)
+		return uk_config_first(type);
+	do
+		e = after(record, e);
+	while (e != NULL && e->type != (uint16_t)type);
+	return e;
 }
 
 int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room)
@@ -145,22 +164,34 @@ int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room
 
 uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent)
 {
-	const struct uni_config_entry *e = uk_config_next(type, NULL);
+	const struct uni_config_entry *e = uk_config_firsts[type];
 
 	if (e == NULL || e->size < sizeof(uint32_t))
 		return absent;
 	return *(const uint32_t *)uni_config_data(e);
 }
 
-/* Entries that this kernel must understand but does not: the image was made for a later one. */
-static void refuse_unknown(const void *record)
+static bool has_place(const struct uni_config_entry *e)
 {
-	const struct uni_config_entry *e = NULL;
+	return e->type - 1u < UNI_CONFIG_LAST;
+}
 
-	while ((e = uni_config_next(record, e)) != NULL)
-		if ((e->type == 0 || e->type > UNI_CONFIG_LAST) &&
-		    !(e->flags & UNI_CONFIG_OPTIONAL))
+/* Entries that this kernel must understand but does not: the image was made for a later one. */
+static bool is_unknown(const struct uni_config_entry *e)
+{
+	return !has_place(e) && !(e->flags & UNI_CONFIG_OPTIONAL);
+}
+
+/* Notes the first entry of each type, in the place of another record's. */
+static void take(const void *record)
+{
+	for (const struct uni_config_entry *e = uni_config_next(record, NULL); e != NULL;
+	     e = after(record, e)) {
+		if (has_place(e) && !is_in(record, uk_config_firsts[e->type]))
+			uk_config_firsts[e->type] = e;
+		else if (is_unknown(e))
 			uk_panic("boot configuration: entry of unknown type %u", e->type);
+	}
 }
 
 /* Tracing changes nothing for the program; files are compared one by one with those that the image
@@ -170,7 +201,7 @@ static bool is_always_permitted(uint16_t type)
 	return type == UNI_CONFIG_TRACE || type == UNI_CONFIG_FILE;
 }
 
-static void set_log_level(void)
+UK_INLINE void set_log_level(void)
 {
 	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
 					       UK_LOG_DEBUG);
@@ -185,7 +216,7 @@ void uk_config_start(void)
 	if (!uni_config_check(uk_part_data(part), part->size))
 		uk_panic("boot configuration: damaged, or of a version that is not known");
 	image_record = uk_part_data(part);
-	refuse_unknown(image_record);
+	take(image_record);
 	set_log_level();
 }
 
@@ -236,12 +267,12 @@ void uk_config_runtime(void)
 	record = read_runtime();
 	if (record == NULL)
 		return;
-	refuse_unknown(record);
 	while ((e = uni_config_next(record, e)) != NULL)
-		if (!is_runtime(e->type) && !is_always_permitted(e->type))
+		if (!is_runtime(e->type) && !is_always_permitted(e->type) && !is_unknown(e))
 			uk_panic("boot configuration given at start: the image does not permit "
 				 "entries of type %u",
 				 e->type);
+	take(record);
 	runtime_record = record;
 	set_log_level();
 }

@@ -231,7 +231,7 @@ void uk_time_begin(void)
  * same times at every start, and a program that needs no clock does not pay for one. */
 int64_t uk_time_image(void)
 {
-	const struct uni_config_entry *e = uk_config_next(UNI_CONFIG_EPOCH, NULL);
+	const struct uni_config_entry *e = uk_config_first(UNI_CONFIG_EPOCH);
 	uint64_t seconds = 0;
 
 	if (e != NULL && e->size >= sizeof(seconds))

@@ -145,7 +145,7 @@ static void place(struct uk_file *file, const char *name, struct uk_dentry *fold
 /* Into `path`, as far as it goes before the name of the file, which is given. */
 static char *program_path(char *path, size_t room)
 {
-	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_PROGRAM, NULL);
+	const struct uni_config_entry *entry = uk_config_first(UNI_CONFIG_PROGRAM);
 	char *slash;
 
 	if (entry == NULL)
@@ -314,14 +314,11 @@ static bool is_root(const struct uni_config_entry *entry)
 	return entry->size == 1 && *(const char *)uni_config_data(entry) == '/';
 }
 
-static void enter_folder(void)
+static void enter_folder(const struct uni_config_entry *entry)
 {
-	const struct uni_config_entry *entry = uk_config_next(UNI_CONFIG_CWD, NULL);
 	char path[UK_NAME_MAX + 1];
 	struct uk_dentry *folder;
 
-	if (entry == NULL || (!tree_made && is_root(entry)))
-		return; /* as it is */
 	if (uk_config_string(entry, path, sizeof(path)) < 0)
 		uk_panic("the working folder's path is not sound");
 	must(fs_walk_path(UK_AT_FDCWD, path, FS_FOLLOW | FS_DIRECTORY, &folder), "enter", path);
@@ -331,10 +328,10 @@ static void enter_folder(void)
 /* Whether the image, or the host, brings something that has its place in the tree. */
 static bool is_configured(void)
 {
-	return uk_part_find(UNI_PART_ROOT) != NULL ||
-	       uk_config_next(UNI_CONFIG_MOUNT, NULL) != NULL ||
-	       uk_config_image_next(UNI_CONFIG_FILE, NULL) != NULL ||
-	       uk_config_given_next(UNI_CONFIG_FILE, NULL) != NULL;
+	const bool root = uk_part_find(UNI_PART_ROOT) != NULL;
+
+	return root | (uk_config_first(UNI_CONFIG_MOUNT) != NULL) |
+	       (uk_config_first(UNI_CONFIG_FILE) != NULL);
 }
 
 static void make_tree(void)
@@ -374,11 +371,14 @@ void fs_tree_need(void)
 
 void uk_vfs_start(void)
 {
+	const struct uni_config_entry *folder = uk_config_first(UNI_CONFIG_CWD);
+
 	find_program();
 	fs_tty_start();
 	fs_fd_start(&fs_dev.file);
 	if (is_configured())
 		fs_tree_need();
-	enter_folder();
+	if (folder != NULL && (tree_made || !is_root(folder))) /* else it is as it is */
+		enter_folder(folder);
 	fs_orders_start();
 }

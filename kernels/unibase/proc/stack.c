@@ -52,11 +52,10 @@ struct vector {
 
 static void measure(struct vector *v, enum uni_config_type type)
 {
-	const struct uni_config_entry *e = NULL;
-
 	v->type = type;
 	v->count = v->size = 0;
-	while ((e = uk_config_next(type, e)) != NULL) {
+	for (const struct uni_config_entry *e = uk_config_first(type); e != NULL;
+	     e = uk_config_next(type, e)) {
 		v->count++;
 		v->size += e->size + 1ull;
 	}
@@ -65,11 +64,11 @@ static void measure(struct vector *v, enum uni_config_type type)
 /* The memory is new: what is not written, the end of each string and of the pointers, is 0. */
 static int put(const struct vector *v)
 {
-	const struct uni_config_entry *e = NULL;
 	uint64_t pointer = v->pointers, string = v->strings;
 	int error = 0;
 
-	while ((e = uk_config_next(v->type, e)) != NULL) {
+	for (const struct uni_config_entry *e = uk_config_first(v->type); e != NULL;
+	     e = uk_config_next(v->type, e)) {
 		error |= uk_copy_to_user(pointer, &string, sizeof(string));
 		error |= uk_copy_to_user(string, uni_config_data(e), e->size);
 		pointer += sizeof(string);

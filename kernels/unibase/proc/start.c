@@ -24,13 +24,13 @@ enum {
 static void set_limits(void)
 {
 	struct uk_rlimit64 *limit = uk_process.limit;
-	const struct uni_config_entry *e = NULL;
+	const struct uni_config_entry *e = uk_config_first(UNI_CONFIG_LIMIT);
 	uint64_t given[] = { [UNI_LIMIT_OPEN_FILES] = FILES_DEFAULT,
 			     [UNI_LIMIT_STACK] = STACK_DEFAULT,
 			     [UNI_LIMIT_MEMORY] = INFINITE };
 	uint64_t stack, files, memory;
 
-	while ((e = uk_config_next(UNI_CONFIG_LIMIT, e)) != NULL) {
+	for (; e != NULL; e = uk_config_next(UNI_CONFIG_LIMIT, e)) {
 		const struct uni_config_limit *told = uni_config_data(e);
 
 		if (e->size == sizeof(*told) && told->kind < UK_COUNT(given))
@@ -79,7 +79,7 @@ static const char *name_of(const char *path)
 
 static struct uk_file *open_program(void)
 {
-	const struct uni_config_entry *e = uk_config_next(UNI_CONFIG_PROGRAM, NULL);
+	const struct uni_config_entry *e = uk_config_first(UNI_CONFIG_PROGRAM);
 	struct uk_file *file;
 
 	if (e == NULL)
@@ -96,7 +96,7 @@ static struct uk_file *open_program(void)
 static void load_program(struct uk_frame *frame)
 {
 	struct uk_loaded loaded;
-	char why[96], text[88 + sizeof(why)];
+	static char why[96], text[88 + sizeof(why)]; /* it is done once */
 	int64_t sp;
 
 	if (uk_elf_load(uk_process.program, &loaded, why, sizeof(why)) != 0) {
@@ -126,8 +126,7 @@ void uk_process_start(void)
 	set_user();
 	uk_layout_start();
 	uk_process.program = open_program();
-	uk_task_become(name_of(uk_process.path));
-	frame = &uk_task_self()->start;
+	frame = &uk_task_become(name_of(uk_process.path))->start;
 	frame->rflags = 0x202;
 	load_program(frame);
 	uk_power_button_listen(uk_process_stop);

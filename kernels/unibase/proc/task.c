@@ -98,7 +98,7 @@ free_task:
 	return NULL;
 }
 
-void uk_task_become(const char *name)
+struct uk_task *uk_task_become(const char *name)
 {
 	struct uk_thread *self = uk_thread_self();
 	struct uk_task *task = &first_task;
@@ -113,6 +113,7 @@ void uk_task_become(const char *name)
 	self->process = &uk_process;
 	self->user = task;
 	uk_fpu_first();
+	return task;
 }
 
 void uk_task_drop(struct uk_task *task)

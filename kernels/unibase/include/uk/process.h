@@ -119,7 +119,7 @@ void uk_task_start(struct uk_task *task);
 void uk_task_drop(struct uk_task *task); /* one never started */
 /* Makes the running kernel thread the program's first one: what its start touches faults as the
  * program. */
-void uk_task_become(const char *name);
+struct uk_task *uk_task_become(const char *name);
 /* The end of the running thread; the last one ends the process. */
 void uk_task_exit(int status) UK_NORETURN;
 /* Under uk_process.lock; NULL: no such thread. */

@@ -50,6 +50,12 @@ void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end);
  * permits to be given again at start comes from there if it was. */
 const struct uni_config_entry *uk_config_next(enum uni_config_type type,
 					      const struct uni_config_entry *previous);
+/* The first one of a type, NULL: there is none. */
+extern const struct uni_config_entry *uk_config_firsts[UNI_CONFIG_LAST + 1];
+UK_INLINE const struct uni_config_entry *uk_config_first(enum uni_config_type type)
+{
+	return uk_config_firsts[type];
+}
 /* Those of the image alone, and those that were given at start alone. */
 const struct uni_config_entry *uk_config_image_next(enum uni_config_type type,
 						    const struct uni_config_entry *previous);
