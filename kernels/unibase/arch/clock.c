@@ -25,13 +25,7 @@
 #define MSR_TSC_DEADLINE 0x6e0
 #define KVM_FEATURE_CLOCK2 (1u << 3)
 
-#define APIC_LVT_TIMER 0x320
-#define APIC_TIMER_INITIAL 0x380
 #define APIC_TIMER_CURRENT 0x390
-#define APIC_TIMER_DIVIDE 0x3e0
-#define APIC_DIVIDE_16 3
-#define APIC_DIVISOR 16
-#define APIC_MASKED 0x10000
 #define APIC_DEADLINE_MODE 0x40000
 
 #define PIT_HZ 1193182u
@@ -154,9 +148,7 @@ static bool apic_counts_ns(void)
 
 static void apic_count_from(uint32_t count, bool ring)
 {
-	uk_apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_16);
-	uk_apic_write(APIC_LVT_TIMER, ring ? UK_VECTOR_TIMER : APIC_MASKED);
-	uk_apic_write(APIC_TIMER_INITIAL, count);
+	uk_apic_count(ring ? UK_VECTOR_TIMER : APIC_MASKED, count);
 }
 
 struct sample {

@@ -31,7 +31,7 @@
 #define MSR_COMMAND 0x830
 #define APIC_LVT_LINT0 0x350
 #define APIC_ENABLE 0x100
-#define APIC_MASKED 0x10000
+#define APIC_DIVIDE_16 3
 
 #define VECTOR_SPURIOUS (UK_VECTOR_COUNT - 1)
 #define VECTOR_FIRST (UK_VECTOR_TIMER + 1)
@@ -88,26 +88,50 @@ void uk_apic_command(uint32_t apic_id, uint32_t command)
 	uk_apic_write(APIC_COMMAND, command);
 }
 
+void uk_apic_count(uint32_t entry, uint32_t count)
+{
+	if (apic != NULL) {
+		apic[APIC_TIMER_DIVIDE / 4] = APIC_DIVIDE_16;
+		apic[APIC_LVT_TIMER / 4] = entry;
+		apic[APIC_TIMER_INITIAL / 4] = count;
+	} else {
+		uk_wrmsr(MSR_X2APIC + APIC_TIMER_DIVIDE / 16, APIC_DIVIDE_16);
+		uk_wrmsr(MSR_X2APIC + APIC_LVT_TIMER / 16, entry);
+		uk_wrmsr(MSR_X2APIC + APIC_TIMER_INITIAL / 16, count);
+	}
+}
+
+/* Switches it on; its number. */
+UK_INLINE uint32_t begin(uint64_t base)
+{
+	uk_wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+	if (apic != NULL) {
+		apic[APIC_LVT_LINT0 / 4] = APIC_MASKED;
+		apic[APIC_SPURIOUS / 4] = APIC_ENABLE | VECTOR_SPURIOUS;
+		return apic[APIC_ID / 4] >> 24;
+	}
+	uk_wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2);
+	uk_wrmsr(MSR_X2APIC + APIC_LVT_LINT0 / 16, APIC_MASKED);
+	uk_wrmsr(MSR_X2APIC + APIC_SPURIOUS / 16, APIC_ENABLE | VECTOR_SPURIOUS);
+	return (uint32_t)uk_rdmsr(MSR_X2APIC + APIC_ID / 16);
+}
+
 void uk_apic_join(void)
 {
-	uint64_t base = uk_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
-
-	uk_wrmsr(MSR_APIC_BASE, base);
-	if (uk_cpu_has.x2apic)
-		uk_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2);
-	uk_apic_write(APIC_LVT_LINT0, APIC_MASKED);
-	uk_apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
+	begin(uk_rdmsr(MSR_APIC_BASE));
 }
 
 void uk_apic_start(void)
 {
+	uint64_t base;
+
 	if (apic_ready)
 		return;
-	if (!uk_cpu_has.x2apic)
-		apic = uk_apic_map(uk_rdmsr(MSR_APIC_BASE) & 0xffffff000);
-	uk_apic_join();
-	uk_cpu()->apic_id = uk_cpu_has.x2apic ? uk_apic_read(APIC_ID) : uk_apic_read(APIC_ID) >> 24;
 	apic_ready = true;
+	base = uk_rdmsr(MSR_APIC_BASE);
+	if (!uk_cpu_has.x2apic)
+		apic = uk_apic_map(base & 0xffffff000);
+	uk_cpu()->apic_id = begin(base);
 }
 
 void uk_irq_start(void)

@@ -50,9 +50,7 @@ static void kernel_exception(struct uk_frame *frame, uint64_t address)
 		frame->rip = fixup;
 }
 
-/* The last steps in the kernel, whose lock is given back. No frame leaves that would fault on the
- * way (IRET to an address that is not canonical does) or give more rights than user mode has. */
-static void leave_user(struct uk_frame *frame)
+UK_ASIDE void settle(struct uk_frame *frame)
 {
 	struct uk_thread *self = uk_cpu()->thread;
 
@@ -73,6 +71,18 @@ static void leave_user(struct uk_frame *frame)
 		}
 	}
 	uk_kernel_drop();
+}
+
+/* The last steps in the kernel, whose lock is given back. No frame leaves that would fault on the
+ * way (IRET to an address that is not canonical does) or give more rights than user mode has. */
+UK_INLINE void leave_user(struct uk_frame *frame)
+{
+	const struct uk_cpu *cpu;
+
+	uk_irq_off();
+	cpu = uk_cpu();
+	if (uk_unlikely((cpu->resched | cpu->thread->work | cpu->locked | frame->rip >> 47) != 0))
+		settle(frame);
 	frame->cs = UK_CS_USER;
 	frame->ss = UK_DS_USER;
 	frame->rflags = (frame->rflags & RFLAGS_USER) | RFLAGS_ONE | RFLAGS_IF;
@@ -111,16 +121,13 @@ void uk_trap_syscall(struct uk_frame *frame)
 	leave_user(frame);
 }
 
-void uk_enter_user(const struct uk_frame *frame)
+void uk_enter_user(struct uk_frame *frame)
 {
-	struct uk_frame copy = *frame;
-
-	uk_assert(uk_thread_self()->fpu != NULL);
 	uk_time_begin();
-	uk_user_set_fs(uk_user_fs());
-	uk_user_set_gs(uk_user_gs());
-	leave_user(&copy);
-	uk_frame_leave(&copy);
+	/* Whoever becomes the program's first thread was not switched to as such. */
+	uk_user_load_bases(uk_thread_self());
+	leave_user(frame);
+	uk_frame_leave(frame);
 }
 
 void uk_trap_paranoid(struct uk_frame *frame)

@@ -30,14 +30,14 @@ uk_user_copy:
 1:	rep movsq
 	movl	%edx, %ecx
 2:	rep movsb
-	jmp	4f
-3:	leaq	(%rdx, %rcx, 8), %rcx	/* byte by byte up to the page that is missing */
-	jmp	2b
-4:	movq	%rcx, %rax
+copied:
+	movq	%rcx, %rax
 	close
 	ret
+3:	leaq	(%rdx, %rcx, 8), %rcx	/* byte by byte up to the page that is missing */
+	jmp	2b
 	UK_FIXUP(1b, 3b)
-	UK_FIXUP(2b, 4b)
+	UK_FIXUP(2b, copied)
 
 /* size_t uk_user_zero(void *to, size_t size): bytes not cleared. */
 	.globl	uk_user_zero
@@ -51,14 +51,11 @@ uk_user_zero:
 1:	rep stosq
 	movl	%edx, %ecx
 2:	rep stosb
-	jmp	4f
+	jmp	copied
 3:	leaq	(%rdx, %rcx, 8), %rcx
 	jmp	2b
-4:	movq	%rcx, %rax
-	close
-	ret
 	UK_FIXUP(1b, 3b)
-	UK_FIXUP(2b, 4b)
+	UK_FIXUP(2b, copied)
 
 /* ssize_t uk_user_string(char *to, const char *from, size_t room): length without NUL; `room` when
  * there is none; -1 after a fault. */

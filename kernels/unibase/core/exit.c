@@ -1,6 +1,6 @@
 /*
- * The ends of a machine: the exit record on its port, QEMU's debug-exit port, whatever a driver
- * registered to switch off, and at last a halt. See uni/abi/exit.h.
+ * The ends of a machine: the exit record on its port, QEMU's debug-exit port, the
+ * hypervisor's own way, what drivers/power.c finds, and at last a halt. See uni/abi/exit.h.
  */
 #include <uk/cpu.h>
 #include <uk/io.h>
@@ -8,33 +8,9 @@
 #include <uk/smp.h>
 #include <uni/abi/exit.h>
 
-#define SWITCHES_MAX 8
 #define PRESENT 0xe9 /* what isa-debugcon reads as */
 
-static void (*poweroff[SWITCHES_MAX])(void);
-static void (*reboot[SWITCHES_MAX])(void);
 static void (*hypervisor)(const struct uni_exit_record *record, bool again);
-
-static void add(void (**list)(void), void (*fn)(void))
-{
-	for (unsigned i = 0; i < SWITCHES_MAX; i++) {
-		if (list[i] == NULL) {
-			list[i] = fn;
-			return;
-		}
-	}
-	uk_log(UK_LOG_WARN, "too many ways to switch the machine off");
-}
-
-void uk_poweroff_register(void (*fn)(void))
-{
-	add(poweroff, fn);
-}
-
-void uk_reboot_register(void (*fn)(void))
-{
-	add(reboot, fn);
-}
 
 void uk_end_register(void (*fn)(const struct uni_exit_record *record, bool again))
 {
@@ -56,64 +32,62 @@ static void make_record(struct uni_exit_record *r, unsigned kind, int status, ui
 	r->crc32c = uni_crc32c(0, r, sizeof(*r));
 }
 
-static void write_record(const struct uni_exit_record *r)
+/* To who listens: mostly nobody, who is not written for. */
+UK_ASIDE void write_record(unsigned kind, int status, uint64_t ip, uint64_t address,
+			   const char *text)
 {
-	const uint8_t *bytes = (const uint8_t *)r;
+	struct uni_exit_record r;
+	const uint8_t *bytes = (const uint8_t *)&r;
 
-	if (uk_in8(UNI_EXIT_RECORD_PORT) != PRESENT)
-		return;
-	for (size_t i = 0; i < sizeof(*r); i++)
+	make_record(&r, kind, status, ip, address, text);
+	for (size_t i = 0; i < sizeof(r); i++)
 		uk_out8(UNI_EXIT_RECORD_PORT, bytes[i]);
+}
+
+UK_ASIDE void tell_hypervisor(unsigned kind, int status, uint64_t ip, uint64_t address,
+			      const char *text, bool again)
+{
+	struct uni_exit_record r;
+
+	make_record(&r, kind, status, ip, address, text);
+	hypervisor(&r, again);
 }
 
 static uint32_t debug_code(unsigned kind, int status)
 {
-	switch ((enum uni_exit_kind)kind) {
-	case UNI_EXIT_STATUS:
-		return status >= 0 && status <= UNI_DEBUG_EXIT_STATUS_MAX ? (uint32_t)status
-									  : UNI_DEBUG_EXIT_LARGE;
-	case UNI_EXIT_SIGNAL:
-		return UNI_DEBUG_EXIT_SIGNAL;
-	case UNI_EXIT_FAULT:
-		return UNI_DEBUG_EXIT_FAULT;
-	case UNI_EXIT_POWER:
-		return UNI_DEBUG_EXIT_POWER;
-	case UNI_EXIT_PANIC:
-		break;
-	}
-	return UNI_DEBUG_EXIT_PANIC;
+	static const uint8_t codes[] = {
+		[UNI_EXIT_STATUS] = UNI_DEBUG_EXIT_LARGE, [UNI_EXIT_SIGNAL] = UNI_DEBUG_EXIT_SIGNAL,
+		[UNI_EXIT_FAULT] = UNI_DEBUG_EXIT_FAULT,  [UNI_EXIT_PANIC] = UNI_DEBUG_EXIT_PANIC,
+		[UNI_EXIT_POWER] = UNI_DEBUG_EXIT_POWER,
+	};
+
+	if ((kind == UNI_EXIT_STATUS) + ((unsigned)status <= UNI_DEBUG_EXIT_STATUS_MAX) == 2)
+		return (uint32_t)status;
+	return kind < UK_COUNT(codes) ? codes[kind] : UNI_DEBUG_EXIT_PANIC;
 }
 
 void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
 {
-	struct uni_exit_record record;
-
 	uk_irq_off();
 	uk_smp_stop();
-	make_record(&record, kind, status, ip, address, text);
-	write_record(&record);
+	if (uk_in8(UNI_EXIT_RECORD_PORT) == PRESENT)
+		write_record(kind, status, ip, address, text);
 	if (hypervisor != NULL)
-		hypervisor(&record, true);
-	for (unsigned i = 0; i < SWITCHES_MAX; i++)
-		if (reboot[i] != NULL)
-			reboot[i]();
+		tell_hypervisor(kind, status, ip, address, text, true);
+	uk_power_reset();
 	uk_machine_end(kind, status, ip, address, text);
 }
 
 void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address, const char *text)
 {
-	struct uni_exit_record record;
-
 	uk_irq_off();
 	uk_smp_stop();
-	make_record(&record, kind, status, ip, address, text);
-	write_record(&record);
+	if (uk_in8(UNI_EXIT_RECORD_PORT) == PRESENT)
+		write_record(kind, status, ip, address, text);
 	uk_out32(UNI_EXIT_DEBUG_PORT, debug_code(kind, status));
 	if (hypervisor != NULL)
-		hypervisor(&record, false);
-	for (unsigned i = 0; i < SWITCHES_MAX; i++)
-		if (poweroff[i] != NULL)
-			poweroff[i]();
+		tell_hypervisor(kind, status, ip, address, text, false);
+	uk_power_off();
 	for (;;)
 		__asm__ volatile("hlt");
 }

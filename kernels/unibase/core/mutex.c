@@ -22,17 +22,12 @@ bool uk_mutex_held(const struct uk_mutex *mutex)
 	return mutex->owner == uk_thread_self();
 }
 
-void uk_mutex_lock(struct uk_mutex *mutex)
+/* With the lock held, which it gives back. */
+UK_ASIDE void wait_turn(struct uk_mutex *mutex, uint64_t state)
 {
 	struct uk_thread *self = uk_thread_self();
 	struct waiter w = { .thread = self };
-	uint64_t state = uk_spin_lock(&mutex->lock);
 
-	if (mutex->owner == NULL) {
-		mutex->owner = self;
-		uk_spin_unlock(&mutex->lock, state);
-		return;
-	}
 	uk_assert(mutex->owner != self);
 	uk_list_push_back(&mutex->waiters, &w.item);
 	uk_spin_unlock(&mutex->lock, state);
@@ -42,20 +37,37 @@ void uk_mutex_lock(struct uk_mutex *mutex)
 	uk_wait_end();
 }
 
+void uk_mutex_lock(struct uk_mutex *mutex)
+{
+	uint64_t state = uk_spin_lock(&mutex->lock);
+
+	if (uk_unlikely(mutex->owner != NULL)) {
+		wait_turn(mutex, state);
+		return;
+	}
+	mutex->owner = uk_thread_self();
+	uk_spin_unlock(&mutex->lock, state);
+}
+
+/* Under the lock: the new owner may end, and its record with it, as soon as it runs. */
+UK_ASIDE void hand_over(struct uk_mutex *mutex)
+{
+	struct waiter *next = uk_list_first(&mutex->waiters, struct waiter, item);
+	struct uk_thread *thread = next->thread;
+
+	uk_list_remove(&next->item);
+	__atomic_store_n(&mutex->owner, thread, __ATOMIC_RELEASE);
+	uk_thread_wake(thread);
+}
+
 void uk_mutex_unlock(struct uk_mutex *mutex)
 {
 	uint64_t state = uk_spin_lock(&mutex->lock);
-	struct waiter *next = uk_list_first(&mutex->waiters, struct waiter, item);
-	struct uk_thread *thread = NULL;
 
 	uk_assert(mutex->owner == uk_thread_self());
-	if (next != NULL) {
-		uk_list_remove(&next->item);
-		thread = next->thread;
-	}
-	__atomic_store_n(&mutex->owner, thread, __ATOMIC_RELEASE);
-	/* Under the lock: the new owner may end, and its record with it, as soon as it runs. */
-	if (thread != NULL)
-		uk_thread_wake(thread);
+	if (uk_unlikely(!uk_list_empty(&mutex->waiters)))
+		hand_over(mutex);
+	else
+		__atomic_store_n(&mutex->owner, NULL, __ATOMIC_RELEASE);
 	uk_spin_unlock(&mutex->lock, state);
 }

@@ -14,9 +14,6 @@
 #include <uk/smp.h>
 #include <uk/start.h>
 
-#define MSR_FS_BASE 0xc0000100
-#define MSR_KERNEL_GS_BASE 0xc0000102 /* the user's, while the kernel runs */
-
 struct uk_thread *uk_switch(struct uk_thread *from, struct uk_thread *to);
 void uk_thread_first(void);
 void uk_thread_begin(struct uk_thread *before) UK_NORETURN;
@@ -67,14 +64,6 @@ static void finish_switch(struct uk_thread *before)
 		uk_kernel_resume(uk_cpu()->thread);
 }
 
-static void load_user_bases(struct uk_thread *to)
-{
-	if (to->fpu == NULL)
-		return;
-	uk_wrmsr(MSR_FS_BASE, to->fs_base);
-	uk_wrmsr(MSR_KERNEL_GS_BASE, to->gs_base);
-}
-
 /* Time used, so that a reader on another processor sees no mixture. */
 static void count_time(struct uk_thread *from, struct uk_thread *to)
 {
@@ -102,7 +91,8 @@ static void switch_to(struct uk_cpu *cpu, struct uk_thread *to)
 		uk_shoot_lazy(cpu, to->process == NULL);
 	}
 	uk_fpu_switch(from, to);
-	load_user_bases(to);
+	if (to->fpu != NULL)
+		uk_user_load_bases(to);
 	cpu->thread = to;
 	uk_cpu_set_stack(to->stack_top);
 	finish_switch(uk_switch(from, to));
@@ -357,7 +347,7 @@ void uk_user_set_fs(uint64_t base)
 	uint64_t state = uk_irq_save();
 
 	uk_cpu()->thread->fs_base = base;
-	uk_wrmsr(MSR_FS_BASE, base);
+	uk_wrmsr(UK_MSR_FS_BASE, base);
 	uk_irq_restore(state);
 }
 
@@ -366,18 +356,8 @@ void uk_user_set_gs(uint64_t base)
 	uint64_t state = uk_irq_save();
 
 	uk_cpu()->thread->gs_base = base;
-	uk_wrmsr(MSR_KERNEL_GS_BASE, base);
+	uk_wrmsr(UK_MSR_KERNEL_GS_BASE, base);
 	uk_irq_restore(state);
-}
-
-uint64_t uk_user_fs(void)
-{
-	return uk_cpu()->thread->fs_base;
-}
-
-uint64_t uk_user_gs(void)
-{
-	return uk_cpu()->thread->gs_base;
 }
 
 static void be_idle(void *arg)

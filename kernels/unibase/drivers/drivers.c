@@ -7,7 +7,6 @@
 
 void uk_drivers_start(void)
 {
-	uk_power_start();
 	uk_xen_devices_start();
 	/* A PC has no such windows, and is spared the way through its tables. */
 	if (!uk_pci_start())

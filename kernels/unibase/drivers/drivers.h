@@ -101,7 +101,6 @@ bool uk_aml_device(const uint8_t *aml, size_t size, size_t *at, const char *hid,
 		   struct uk_aml_device *out);
 
 /* power.c */
-void uk_power_start(void);
 
 /* virtio_mmio.c */
 void uk_virtio_mmio_start(void);

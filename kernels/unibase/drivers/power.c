@@ -42,7 +42,7 @@ static void pm1_sleep(const struct uk_acpi_register *r, uint8_t type)
 	uk_acpi_register_write(r, 2, v | (uint32_t)type << PM1_SLEEP_TYPE | PM1_SLEEP_ENABLE);
 }
 
-static void power_off(void)
+void uk_power_off(void)
 {
 	struct uk_fadt f;
 	uint8_t a, b;
@@ -94,10 +94,9 @@ static void reset_by_fault(void)
 	__asm__ volatile("lidt %0; int3" : : "m"(nothing));
 }
 
-void uk_power_start(void)
+void uk_power_reset(void)
 {
-	uk_poweroff_register(power_off);
-	uk_reboot_register(reset_by_acpi);
-	uk_reboot_register(reset_by_chipset);
-	uk_reboot_register(reset_by_fault);
+	reset_by_acpi();
+	reset_by_chipset();
+	reset_by_fault();
 }

@@ -50,13 +50,16 @@ static void set_up(void)
 }
 
 /* Up to HOLD_MAX bytes stay together, so that lines of the log and a program's do not mix; but
- * while the port is busy, which its reader decides, interrupts are let in. */
+ * while the port is busy, which its reader decides, interrupts are let in. None where it is absent.
+ */
 static size_t write_piece(const char *data, size_t size)
 {
-	const size_t wanted = UK_MIN(size, (size_t)HOLD_MAX);
 	uint64_t state = uk_spin_lock(&lock);
-	size_t at = 0;
+	size_t wanted, at = 0;
 
+	if (!ready)
+		set_up();
+	wanted = absent ? 0 : UK_MIN(size, (size_t)HOLD_MAX);
 	for (; at < wanted && (uk_in8(LINE_STATUS) & STATUS_EMPTY) != 0; at++)
 		uk_out8(DATA, (uint8_t)data[at]);
 	uk_spin_unlock(&lock, state);
@@ -75,15 +78,16 @@ static bool is_absent(void)
 
 void uk_console_write(const char *data, size_t size)
 {
-	if (is_absent()) {
-		uk_xen_console_write(data, size);
-		return;
-	}
 	while (size != 0) {
 		size_t part = write_piece(data, size);
 
-		if (part == 0)
+		if (part == 0) {
+			if (absent) {
+				uk_xen_console_write(data, size);
+				return;
+			}
 			__asm__ volatile("pause");
+		}
 		data += part;
 		size -= part;
 	}

@@ -19,21 +19,15 @@ int fs_path_get(struct fs_path *path, uint64_t user)
 	return size < 0 ? (int)size : 0;
 }
 
-void fs_path_put(struct fs_path *path)
-{
-	if (path->text != path->room)
-		uk_free(path->text);
-}
-
 int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *it)
 {
 	uint64_t total = 0, sizes = 0;
 	int error;
 
-	if (count > UK_IOV_MAX)
-		return -UK_EINVAL;
 	v->vec = v->room;
 	if (count > UK_COUNT(v->room)) {
+		if (count > UK_IOV_MAX)
+			return -UK_EINVAL;
 		v->vec = uk_alloc(count * sizeof(*v->vec));
 		if (v->vec == NULL)
 			return -UK_ENOMEM;
@@ -52,10 +46,7 @@ int fs_vec_get(struct fs_vec *v, uint64_t user, uint64_t count, struct uk_iter *
 		error = -UK_EINVAL;
 		goto put;
 	}
-	it->vec = v->vec;
-	it->count = (unsigned)count;
-	it->left = total;
-	it->kernel = NULL;
+	uk_iter_begin(it, v->vec, (unsigned)count, total);
 	return 0;
 put:
 	fs_vec_put(v);

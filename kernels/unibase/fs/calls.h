@@ -14,7 +14,11 @@ struct fs_path {
 	char room[248];
 };
 int fs_path_get(struct fs_path *path, uint64_t user);
-void fs_path_put(struct fs_path *path);
+static inline void fs_path_put(struct fs_path *path)
+{
+	if (path->text != path->room)
+		uk_free(path->text);
+}
 
 struct fs_vec {
 	struct uk_iovec *vec;

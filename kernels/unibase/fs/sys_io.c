@@ -6,14 +6,14 @@
 
 typedef int64_t transfer(struct uk_file *file, struct uk_iter *it, uint64_t *offset);
 
-/* At the file's own offset, which is locked meanwhile so that two threads' bytes do not mix. */
+/* At the file's own offset, which is locked meanwhile so that two threads' bytes do not mix: a
+ * stream has none, and leaves it alone. */
 static int64_t move_on(struct uk_file *file, struct uk_iter *it, transfer *move)
 {
-	uint64_t none = 0;
 	int64_t result;
 
 	if (file->ops->stream)
-		return move(file, it, &none);
+		return move(file, it, &file->offset);
 	uk_mutex_lock(&file->lock);
 	result = move(file, it, &file->offset);
 	uk_mutex_unlock(&file->lock);
@@ -57,7 +57,7 @@ static int64_t at_offset(uint64_t fd, struct uk_iter *it, uint64_t offset, trans
 static void one_buffer(struct uk_iovec *vec, struct uk_iter *it, uint64_t base, uint64_t size)
 {
 	*vec = (struct uk_iovec){ base, UK_MIN(size, UK_RW_MAX) };
-	uk_iter_user(it, vec, 1);
+	uk_iter_begin(it, vec, 1, vec->size);
 }
 
 int64_t uk_sys_read(const struct uk_sysargs *s)

@@ -199,7 +199,7 @@ int64_t uk_sys_flock(const struct uk_sysargs *s)
 
 /* -- ioctl -- */
 
-static int64_t set_flag(struct uk_file *file, uint32_t flag, uint64_t user)
+UK_ASIDE int64_t set_flag(struct uk_file *file, uint32_t flag, uint64_t user)
 {
 	int on;
 
@@ -212,7 +212,7 @@ static int64_t set_flag(struct uk_file *file, uint32_t flag, uint64_t user)
 	return 0;
 }
 
-static int64_t bytes_to_read(struct uk_file *file, uint64_t user)
+UK_ASIDE int64_t bytes_to_read(struct uk_file *file, uint64_t user)
 {
 	int left = (int)(file->inode->size - UK_MIN(file->offset, file->inode->size));
 

@@ -111,7 +111,7 @@ static int64_t tty_write(struct uk_file *file, struct uk_iter *from, uint64_t *o
 	(void)file;
 	(void)offset;
 	uk_mutex_lock(&tty.write_lock);
-	while (from->left != 0) {
+	do {
 		int64_t moved = uk_iter_get(from, part, UK_MIN(from->left, (size_t)WRITE_PART));
 
 		if (moved <= 0) {
@@ -122,7 +122,7 @@ static int64_t tty_write(struct uk_file *file, struct uk_iter *from, uint64_t *o
 			uk_console_tap(-1, part, (size_t)moved);
 		uk_console_write(part, process_output(part, (size_t)moved));
 		done += moved;
-	}
+	} while (from->left != 0);
 	uk_mutex_unlock(&tty.write_lock);
 	return done;
 }
@@ -475,7 +475,7 @@ static unsigned tty_poll(struct uk_file *file, struct uk_poll *poll)
 
 /* -- control -- */
 
-static int64_t set_termios(uint64_t user, bool flush)
+UK_ASIDE int64_t set_termios(uint64_t user, bool flush)
 {
 	struct uk_linux_termios termios;
 
@@ -493,7 +493,7 @@ static int64_t set_termios(uint64_t user, bool flush)
 	return 0;
 }
 
-static int64_t put_int(uint64_t user, int value)
+UK_ASIDE int64_t put_int(uint64_t user, int value)
 {
 	return uk_copy_to_user(user, &value, sizeof(value));
 }
@@ -516,6 +516,8 @@ static int64_t flush(uint64_t which)
 static int64_t tty_ioctl(struct uk_file *file, unsigned request, uint64_t arg)
 {
 	(void)file;
+	if (request == UK_TIOCGWINSZ) /* what C libraries ask of every standard output */
+		return uk_copy_to_user(arg, &tty.winsize, sizeof(tty.winsize));
 	switch (request) {
 	case UK_TCGETS:
 		return uk_copy_to_user(arg, &tty.termios, sizeof(tty.termios));
@@ -523,8 +525,6 @@ static int64_t tty_ioctl(struct uk_file *file, unsigned request, uint64_t arg)
 	case UK_TCSETSW:
 	case UK_TCSETSF:
 		return set_termios(arg, request == UK_TCSETSF);
-	case UK_TIOCGWINSZ:
-		return uk_copy_to_user(arg, &tty.winsize, sizeof(tty.winsize));
 	case UK_TIOCSWINSZ:
 		return uk_copy_from_user(&tty.winsize, arg, sizeof(tty.winsize));
 	case UK_FIONREAD:

@@ -19,30 +19,36 @@ void uk_user_start(void)
 	uk_user_smap = uk_cpu_has.smap;
 }
 
-static bool in_program(uint64_t addr, size_t size)
+UK_INLINE bool in_program(uint64_t addr, size_t size)
 {
-	return addr <= UK_USER_END && size <= UK_USER_END - addr;
+	return (addr <= UK_USER_END) + (size <= UK_USER_END - addr) == 2;
+}
+
+/* -UK_EFAULT when anything was left undone. */
+UK_INLINE int result_of(size_t left)
+{
+	return -(int)(left != 0) & -UK_EFAULT;
 }
 
 int uk_copy_from_user(void *to, uint64_t from, size_t size)
 {
 	if (!in_program(from, size))
 		return -UK_EFAULT;
-	return uk_user_copy(to, (const void *)from, size) == 0 ? 0 : -UK_EFAULT;
+	return result_of(uk_user_copy(to, (const void *)from, size));
 }
 
 int uk_copy_to_user(uint64_t to, const void *from, size_t size)
 {
 	if (!in_program(to, size))
 		return -UK_EFAULT;
-	return uk_user_copy((void *)to, from, size) == 0 ? 0 : -UK_EFAULT;
+	return result_of(uk_user_copy((void *)to, from, size));
 }
 
 int uk_clear_user(uint64_t to, size_t size)
 {
 	if (!in_program(to, size))
 		return -UK_EFAULT;
-	return uk_user_zero((void *)to, size) == 0 ? 0 : -UK_EFAULT;
+	return result_of(uk_user_zero((void *)to, size));
 }
 
 int64_t uk_string_from_user(char *to, uint64_t from, size_t room)
@@ -82,7 +88,7 @@ void uk_iter_kernel(struct uk_iter *it, void *data, size_t size)
 
 void uk_iter_user(struct uk_iter *it, struct uk_iovec *vec, unsigned count)
 {
-	*it = (struct uk_iter){ .vec = vec, .count = count };
+	uk_iter_begin(it, vec, count, 0);
 	for (unsigned i = 0; i < count; i++)
 		it->left += vec[i].size;
 }
@@ -92,37 +98,26 @@ enum direction { PUT, GET, ZERO };
 /* Moves up to `size` bytes at one user address; bytes moved. */
 static size_t move_user(enum direction direction, uint64_t addr, uint8_t *data, size_t size)
 {
-	size_t missing = size;
+	uint8_t *user = (uint8_t *)addr;
 
 	if (!in_program(addr, size))
 		return 0;
-	switch (direction) {
-	case PUT:
-		missing = uk_user_copy((void *)addr, data, size);
-		break;
-	case GET:
-		missing = uk_user_copy(data, (const void *)addr, size);
-		break;
-	case ZERO:
-		missing = uk_user_zero((void *)addr, size);
-		break;
-	}
-	return size - missing;
+	if (direction == ZERO)
+		return size - uk_user_zero(user, size);
+	return size -
+	       uk_user_copy(direction == PUT ? user : data, direction == PUT ? data : user, size);
 }
 
-static void move_kernel(enum direction direction, uint8_t *at, uint8_t *data, size_t size)
+static int64_t move_kernel(struct uk_iter *it, enum direction direction, uint8_t *data, size_t size)
 {
-	switch (direction) {
-	case PUT:
-		memcpy(at, data, size);
-		break;
-	case GET:
-		memcpy(data, at, size);
-		break;
-	case ZERO:
-		memset(at, 0, size);
-		break;
-	}
+	if (direction == ZERO)
+		memset(it->kernel, 0, size);
+	else
+		memcpy(direction == PUT ? it->kernel : data, direction == PUT ? data : it->kernel,
+		       size);
+	it->kernel += size;
+	it->left -= size;
+	return (int64_t)size;
 }
 
 static int64_t move(struct uk_iter *it, enum direction direction, uint8_t *data, size_t size)
@@ -130,25 +125,19 @@ static int64_t move(struct uk_iter *it, enum direction direction, uint8_t *data,
 	size_t done = 0;
 
 	size = UK_MIN(size, it->left);
-	if (it->kernel != NULL) {
-		move_kernel(direction, it->kernel, data, size);
-		it->kernel += size;
-		it->left -= size;
-		return (int64_t)size;
-	}
+	if (it->kernel != NULL)
+		return move_kernel(it, direction, data, size);
 	while (done < size) {
-		size_t part, moved;
+		struct uk_iovec *vec = it->vec;
+		size_t part = UK_MIN(size - done, vec->size);
+		size_t moved = move_user(direction, vec->base, data + done, part);
+		bool over;
 
-		if (it->vec->size == 0) {
-			it->vec++;
-			it->count--;
-			continue;
-		}
-		part = UK_MIN(size - done, it->vec->size);
-		moved = move_user(direction, it->vec->base, data != NULL ? data + done : NULL,
-				  part);
-		it->vec->base += moved;
-		it->vec->size -= moved;
+		vec->base += moved;
+		vec->size -= moved;
+		over = vec->size == 0;
+		it->vec += over;
+		it->count -= over;
 		it->left -= moved;
 		done += moved;
 		if (moved < part)

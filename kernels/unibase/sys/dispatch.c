@@ -117,25 +117,11 @@ static const char *name_of(uint64_t number)
 	return name != NULL ? name : "unknown";
 }
 
-static int64_t call(uint64_t number, const struct uk_sysargs *args)
+static void trace(uint64_t number, const struct uk_sysargs *args, int64_t result, bool returned)
 {
-	if (number >= UK_COUNT(calls) || calls[number] == NULL)
-		return unknown(number);
-	return calls[number](args);
-}
-
-static int64_t traced_call(uint64_t number, const struct uk_sysargs *args)
-{
-	enum { EXIT = 60, EXIT_GROUP = 231 };
 	const struct shown *how = shown_of(number);
-	const char *trace = how != NULL ? how->trace : NULL;
-	int64_t result;
 
-	if (number == EXIT || number == EXIT_GROUP)
-		uk_trace_call(name_of(number), trace, args, 0, false);
-	result = call(number, args);
-	uk_trace_call(name_of(number), trace, args, result, true);
-	return result;
+	uk_trace_call(name_of(number), how != NULL ? how->trace : NULL, args, result, returned);
 }
 
 /* Calls that touch nothing but what has locks of its own. */
@@ -155,49 +141,67 @@ static bool goes_alone(uint64_t number)
 	}
 }
 
-/* Where there are several processors: with the kernel lock, unless it goes without. */
-static int64_t shared_call(uint64_t number, const struct uk_sysargs *args)
+/* Before a call that is traced, or where there are several processors: it has the kernel lock,
+ * unless it goes without. True: it is done, and this is its result. */
+UK_ASIDE bool begin_call(uint64_t number, const struct uk_sysargs *args, int64_t *result)
 {
-	enum { READ = 0, PREAD64 = 17 };
-	int64_t result;
+	enum { READ = 0, PREAD64 = 17, EXIT = 60, EXIT_GROUP = 231 };
 
-	if (goes_alone(number))
-		return call(number, args);
-	if ((number == READ || number == PREAD64) && uk_read_alone(args, number == READ, &result))
-		return result;
+	if (!trace_on) {
+		if (goes_alone(number))
+			return false;
+		if ((number == READ || number == PREAD64) &&
+		    uk_read_alone(args, number == READ, result))
+			return true;
+	}
 	uk_kernel_enter();
-	return call(number, args);
+	if (trace_on && (number == EXIT || number == EXIT_GROUP))
+		trace(number, args, 0, false);
+	return false;
+}
+
+static bool is_restart(int64_t result)
+{
+	return result == -UK_ERESTARTSYS || result == -UK_ERESTARTNOHAND;
+}
+
+/* The end of a call that is traced, was broken off, or has put other registers in place
+ * (rt_sigreturn). */
+UK_ASIDE void end_call(struct uk_frame *frame, uint64_t number, int64_t result)
+{
+	if (trace_on)
+		trace(number, &frame->args, result, true);
+	if (frame->vector != UK_VECTOR_SYSCALL)
+		return;
+	frame->rax = (uint64_t)result;
+	/* For a signal that somebody else took: nothing else would look at it. */
+	if (is_restart(result) && uk_thread_self()->work == 0) {
+		uk_kernel_enter();
+		uk_signal_deliver(frame);
+	}
 }
 
 void uk_syscall_entry(struct uk_frame *frame)
 {
-	const struct uk_sysargs args = { { frame->rdi, frame->rsi, frame->rdx, frame->r10,
-					   frame->r8, frame->r9 } };
-	struct uk_thread *self = uk_thread_self();
-	struct uk_task *task = self->user;
+	struct uk_task *task = uk_task_self();
+	uint64_t number = frame->rax;
+	int64_t (*const fn)(const struct uk_sysargs *) = calls[UK_MIN(number, UK_COUNT(calls) - 1)];
 	int64_t result;
 
 	task->frame = frame;
 	task->in_call = true;
-	if (uk_unlikely(trace_on)) {
-		uk_kernel_enter();
-		result = traced_call(frame->rax, &args);
-	} else if (uk_unlikely(uk_kernel_shared)) {
-		result = shared_call(frame->rax, &args);
-	} else {
-		result = call(frame->rax, &args);
-	}
+	if (uk_unlikely(trace_on + uk_kernel_shared != 0) &&
+	    begin_call(number, &frame->args, &result))
+		;
+	else if (uk_unlikely((number >= UK_COUNT(calls)) + (fn == NULL) != 0))
+		result = unknown(number);
+	else
+		result = fn(&frame->args);
 	task->in_call = false;
-	/* rt_sigreturn has put other registers in place. */
-	if (frame->vector != UK_VECTOR_SYSCALL)
-		return;
-	frame->rax = (uint64_t)result;
-	/* Broken off for a signal that somebody else took: nothing else would look at it. */
-	if (uk_unlikely(result == -UK_ERESTARTSYS || result == -UK_ERESTARTNOHAND) &&
-	    self->work == 0) {
-		uk_kernel_enter();
-		uk_signal_deliver(frame);
-	}
+	if (uk_unlikely(trace_on + (frame->vector != UK_VECTOR_SYSCALL) + is_restart(result) != 0))
+		end_call(frame, number, result);
+	else
+		frame->rax = (uint64_t)result;
 }
 
 bool uk_syscall_describe(char *to, size_t room)

@@ -278,27 +278,30 @@ int64_t uk_sys_get_robust_list(const struct uk_sysargs *s)
 	return uk_copy_to_user(s->a[1], &list, sizeof(list));
 }
 
+UK_ASIDE int64_t tell_base(uint64_t user, uint64_t base)
+{
+	return uk_copy_to_user(user, &base, sizeof(base));
+}
+
+/* What every program asks for comes first. */
 int64_t uk_sys_arch_prctl(const struct uk_sysargs *s)
 {
-	uint64_t base;
+	int what = (int)s->a[0];
 
-	switch ((int)s->a[0]) {
-	case ARCH_SET_FS:
-	case ARCH_SET_GS:
-		if (s->a[1] >= UK_USER_END)
-			return -UK_EPERM;
-		if ((int)s->a[0] == ARCH_SET_FS)
-			uk_user_set_fs(s->a[1]);
-		else
-			uk_user_set_gs(s->a[1]);
+	if ((what == ARCH_SET_FS) + (s->a[1] < UK_USER_END) == 2) {
+		uk_user_set_fs(s->a[1]);
 		return 0;
-	case ARCH_GET_FS:
-	case ARCH_GET_GS:
-		base = (int)s->a[0] == ARCH_GET_FS ? uk_user_fs() : uk_user_gs();
-		return uk_copy_to_user(s->a[1], &base, sizeof(base));
-	default:
-		return -UK_EINVAL;
 	}
+	if (what == ARCH_GET_FS)
+		return tell_base(s->a[1], uk_user_fs());
+	if (what == ARCH_GET_GS)
+		return tell_base(s->a[1], uk_user_gs());
+	if (what != ARCH_SET_FS && what != ARCH_SET_GS)
+		return -UK_EINVAL;
+	if (s->a[1] >= UK_USER_END)
+		return -UK_EPERM;
+	uk_user_set_gs(s->a[1]);
+	return 0;
 }
 
 int64_t uk_sys_rseq(const struct uk_sysargs *s)

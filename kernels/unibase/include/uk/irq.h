@@ -17,6 +17,14 @@ void uk_apic_start(void);
 void uk_apic_join(void); /* that of a further processor */
 uint32_t uk_apic_read(unsigned reg);
 void uk_apic_write(unsigned reg, uint32_t v);
+/* The timer: its entry in the local vector table, and from where it counts down, each APIC_DIVISOR
+ * cycles. */
+void uk_apic_count(uint32_t entry, uint32_t count);
+#define APIC_LVT_TIMER 0x320
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_DIVIDE 0x3e0
+#define APIC_DIVISOR 16
+#define APIC_MASKED 0x10000
 /* The low half of the interrupt command register (Intel SDM volume 3, section 10.6), to a
  * processor's APIC. Interrupts off. */
 void uk_apic_command(uint32_t apic_id, uint32_t command);

@@ -28,10 +28,9 @@ void uk_machine_end(unsigned kind, int status, uint64_t ip, uint64_t address,
 /* The same, but the machine starts again where something can do that. */
 void uk_machine_restart(unsigned kind, int status, uint64_t ip, uint64_t address,
 			const char *text) UK_NORETURN;
-/* drivers/acpi.c and others register what can switch the machine off or restart it; called in
- * order. */
-void uk_poweroff_register(void (*fn)(void));
-void uk_reboot_register(void (*fn)(void));
+/* All ways there are, in order; they come back when nothing happens. drivers/power.c */
+void uk_power_off(void);
+void uk_power_reset(void);
 /* The hypervisor's own way, tried before those: it is told how the machine ended, and whether it is
  * to start again. */
 struct uni_exit_record;

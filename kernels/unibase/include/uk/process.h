@@ -95,7 +95,7 @@ struct uk_process {
 extern struct uk_process uk_process;
 _Static_assert(offsetof(struct uk_process, pid) == 0, "assembly");
 
-static inline struct uk_task *uk_task_self(void)
+UK_INLINE struct uk_task *uk_task_self(void)
 {
 	return uk_thread_self()->user;
 }

@@ -107,8 +107,22 @@ static inline bool uk_thread_may_run(const struct uk_thread *thread, const struc
  * checked that the address is below UK_USER_END. */
 void uk_user_set_fs(uint64_t base);
 void uk_user_set_gs(uint64_t base);
-uint64_t uk_user_fs(void);
-uint64_t uk_user_gs(void);
+UK_INLINE uint64_t uk_user_fs(void)
+{
+	return uk_thread_self()->fs_base;
+}
+UK_INLINE uint64_t uk_user_gs(void)
+{
+	return uk_thread_self()->gs_base;
+}
+#define UK_MSR_FS_BASE 0xc0000100
+#define UK_MSR_KERNEL_GS_BASE 0xc0000102 /* the user's, while the kernel runs */
+/* Into the registers, as it is about to run there. */
+UK_INLINE void uk_user_load_bases(const struct uk_thread *to)
+{
+	uk_wrmsr(UK_MSR_FS_BASE, to->fs_base);
+	uk_wrmsr(UK_MSR_KERNEL_GS_BASE, to->gs_base);
+}
 
 /*
  * The FPU state of user mode, in the XSAVE standard format (FXSAVE where there is no XSAVE),

@@ -5,7 +5,7 @@
  * Every entry (exception, interrupt, SYSCALL but for uk_calls_told) leaves a whole struct uk_frame
  * on the thread's kernel stack, so a signal handler, a context switch or exec may change or replace
  * any register. A return to user mode uses SYSRET when the frame still is what SYSCALL made of it
- * (rcx == rip, r11 == rflags, canonical addresses, user segments), else IRET; nothing has to be
+ * (rcx == rip, r11 == rflags, canonical addresses), else IRET; nothing has to be
  * marked.
  */
 #ifndef UK_TRAP_H
@@ -20,11 +20,18 @@
 #define UK_CALLS_TOLD 112     /* numbers in uk_calls_told */
 
 #ifndef __ASSEMBLER__
+#include <uk/syscall.h>
 #include <uk/types.h>
 
 struct uk_frame {
-	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
-	uint64_t rax, rcx, rdx, rsi, rdi;
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11;
+	union { /* a system call's arguments lie as its function takes them */
+		struct {
+			uint64_t rdi, rsi, rdx, r10, r8, r9;
+		};
+		struct uk_sysargs args;
+	};
+	uint64_t rax, rcx;
 	uint64_t vector; /* 0 to 31 exception, then interrupts, UK_VECTOR_SYSCALL */
 	uint64_t error;	 /* the exception's error code; of a system call its number as called */
 	uint64_t rip, cs, rflags, rsp, ss;
@@ -82,9 +89,9 @@ void uk_user_return(struct uk_frame *frame);
 void uk_syscall_entry(struct uk_frame *frame);
 
 /* Leaves for user mode with these registers for the first time, from a thread's function. The
- * frame is copied; the kernel stack is empty afterwards. cs, ss and the reserved bits of rflags are
- * set here. */
-void uk_enter_user(const struct uk_frame *frame) __attribute__((noreturn));
+ * frame may lie anywhere: nothing is pushed below it. The kernel stack is empty afterwards. cs, ss
+ * and the reserved bits of rflags are set here. */
+void uk_enter_user(struct uk_frame *frame) __attribute__((noreturn));
 
 /* arch's own. */
 void uk_irq_handle(unsigned vector); /* arch/irq.c */

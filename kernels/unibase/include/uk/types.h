@@ -25,6 +25,8 @@ typedef int64_t uk_off_t;    /* file offset */
 
 /* What is no longer than a call of it, or hardly: an emulator, too, pays for each call. */
 #define UK_INLINE static inline __attribute__((always_inline))
+/* What its callers mostly pass by, and what should not cost them registers or a stack guard. */
+#define UK_ASIDE static __attribute__((noinline))
 #define UK_NORETURN __attribute__((noreturn))
 #define UK_PACKED __attribute__((packed))
 #define UK_PRINTF(f, a) __attribute__((format(printf, f, a)))

@@ -32,8 +32,16 @@ struct uk_iter {
 	uint8_t *kernel; /* not NULL: kernel memory instead */
 };
 void uk_iter_kernel(struct uk_iter *it, void *data, size_t size);
-void uk_iter_user(struct uk_iter *it, struct uk_iovec *vec,
-		  unsigned count); /* vec is borrowed and consumed */
+/* vec, of `left` bytes in all, is borrowed and consumed. */
+UK_INLINE void uk_iter_begin(struct uk_iter *it, struct uk_iovec *vec, unsigned count,
+			     uint64_t left)
+{
+	it->vec = vec;
+	it->count = count;
+	it->left = left;
+	it->kernel = NULL;
+}
+void uk_iter_user(struct uk_iter *it, struct uk_iovec *vec, unsigned count); /* counts them */
 /* Moves up to size bytes; bytes moved, or -UK_EFAULT when none could be. */
 int64_t uk_iter_put(struct uk_iter *it, const void *data, size_t size);
 int64_t uk_iter_get(struct uk_iter *it, void *data, size_t size);
