@@ -15,7 +15,9 @@
 #include <uk/start.h>
 
 #define CHUNK_FRAMES (1ull << UK_ORDER_MAX)
+#define CHUNK_SIZE (CHUNK_FRAMES * UK_PAGE_SIZE)
 #define RESERVED_MAX 24
+#define RESERVED_END UINT64_MAX
 #define SHRINKERS_MAX 8
 #define SHRINK_ROUNDS 4
 #define KEPT_PART 128 /* of all frames, within bounds */
@@ -30,16 +32,19 @@ struct range {
 struct region {
 	uint64_t first, count; /* frames */
 	struct uk_page *pages;
-	uint8_t *made; /* by chunk */
+	uint64_t pages_size; /* bytes */
+	uint8_t *made;	     /* by chunk */
 	uint64_t chunks;
 	uint64_t next; /* chunks below are made */
 };
 
-static struct range reserved[RESERVED_MAX] UK_SEALED;
-static unsigned reserved_count UK_SEALED;
-static struct region regions[UK_MEMMAP_MAX]; /* the largest first */
+/* By their starts, behind an empty one; one at RESERVED_END is the last when all are known. */
+static struct range reserved[RESERVED_MAX + 1] UK_SEALED;
+static unsigned reserved_last UK_SEALED;
+static struct region regions[UK_MEMMAP_MAX]; /* the largest first, for most lookups end there */
 static unsigned region_count;
 static size_t (*shrinkers[SHRINKERS_MAX])(size_t wanted);
+static unsigned shrinker_count;
 
 static struct uk_spinlock lock = UK_SPINLOCK_INIT;
 static struct uk_list free_lists[UK_ORDER_MAX + 1];
@@ -48,35 +53,49 @@ static uint64_t frames_kept;		   /* for the kernel */
 
 void uk_reserve(uk_paddr_t start, uk_paddr_t end)
 {
-	if (reserved_count == RESERVED_MAX)
+	unsigned at = ++reserved_last;
+
+	if (at == RESERVED_MAX)
 		uk_panic("too many reserved ranges");
-	reserved[reserved_count++] = (struct range){ UK_ALIGN_DOWN(start, UK_PAGE_SIZE),
-						     UK_ALIGN_UP(end, UK_PAGE_SIZE) };
+	start = UK_ALIGN_DOWN(start, UK_PAGE_SIZE);
+	for (; reserved[at - 1].start > start; at--)
+		reserved[at] = reserved[at - 1];
+	reserved[at] = (struct range){ start, UK_ALIGN_UP(end, UK_PAGE_SIZE) };
 }
 
-static const struct range *reserved_in(uk_paddr_t start, uk_paddr_t end)
+static uint64_t clamp(uint64_t v, uint64_t low, uint64_t high)
 {
-	for (unsigned i = 0; i < reserved_count; i++)
-		if (reserved[i].start < end && reserved[i].end > start)
-			return &reserved[i];
-	return NULL;
+	v = v < low ? low : v;
+	return v > high ? high : v;
 }
 
 static struct region *region_of(uint64_t frame)
 {
-	for (unsigned i = 0; i < region_count; i++)
-		if (frame - regions[i].first < regions[i].count)
-			return &regions[i];
+	struct region *r = regions;
+
+	do {
+		if (frame - r->first < r->count)
+			return r;
+	} while (++r < regions + region_count);
 	return NULL;
 }
 
-static struct region *region_of_page(const struct uk_page *page)
+UK_INLINE struct region *region_of_page(const struct uk_page *page)
 {
-	for (unsigned i = 0; i < region_count; i++)
-		if ((uintptr_t)page - (uintptr_t)regions[i].pages <
-		    regions[i].count * sizeof(*page))
-			return &regions[i];
+	struct region *r = regions;
+
+	do {
+		if ((uintptr_t)page - (uintptr_t)r->pages < r->pages_size)
+			return r;
+	} while (++r < regions + region_count);
 	uk_panic("%p is no record of a frame", (const void *)page);
+}
+
+UK_INLINE void push_free(struct uk_page *page, unsigned order)
+{
+	page->flags = UK_PAGE_FREE;
+	page->order = (uint16_t)order;
+	uk_list_push_front(&free_lists[order], &page->list);
 }
 
 static void give_block(struct region *r, uint64_t frame, unsigned order)
@@ -92,23 +111,19 @@ static void give_block(struct region *r, uint64_t frame, unsigned order)
 		frame = UK_MIN(frame, buddy);
 		order++;
 	}
-	struct uk_page *page = &r->pages[frame - r->first];
-
-	page->flags = UK_PAGE_FREE;
-	page->order = (uint16_t)order;
-	uk_list_push_front(&free_lists[order], &page->list);
+	push_free(&r->pages[frame - r->first], order);
 }
 
-/* Gives [frame, end), which nobody has, to the free lists, in the largest blocks that fit. */
-static void give_run(struct region *r, uint64_t frame, uint64_t end)
+/* Gives [frame, end), whose neighbours are not free, in the largest blocks that fit. */
+static void give_run(struct uk_page *page, uint64_t frame, uint64_t end)
 {
 	while (frame < end) {
-		unsigned order = frame == 0 ? UK_ORDER_MAX : (unsigned)__builtin_ctzll(frame);
+		unsigned aligned = (unsigned)__builtin_ctzll(frame | CHUNK_FRAMES);
+		unsigned fits = 63 - (unsigned)__builtin_clzll(end - frame);
+		unsigned order = UK_MIN(aligned, fits);
 
-		order = UK_MIN(order, UK_ORDER_MAX);
-		while ((1ull << order) > end - frame)
-			order--;
-		give_block(r, frame, order);
+		push_free(page, order);
+		page += 1ull << order;
 		frame += 1ull << order;
 	}
 }
@@ -119,36 +134,32 @@ static void make_chunk(struct region *r, uint64_t chunk)
 	uint64_t base = (r->first / CHUNK_FRAMES + chunk) * CHUNK_FRAMES;
 	uint64_t frame = UK_MAX(base, r->first);
 	uint64_t end = UK_MIN(base + CHUNK_FRAMES, r->first + r->count);
+	struct uk_page *page = &r->pages[frame - r->first];
 
 	r->made[chunk] = 1;
-	memset(&r->pages[frame - r->first], 0, (end - frame) * sizeof(struct uk_page));
-	while (frame < end) {
-		const struct range *hit = reserved_in(frame << UK_PAGE_SHIFT, end << UK_PAGE_SHIFT);
-		uint64_t free_end = end;
+	memset(page, 0, (end - frame) * sizeof(*page));
+	/* What is below a reserved range is free, up to the one behind all. */
+	const struct range *hit = reserved;
 
-		/* The lowest reserved range from here on bounds the run. */
-		for (unsigned i = 0; hit != NULL && i < reserved_count; i++) {
-			uint64_t from = reserved[i].start >> UK_PAGE_SHIFT;
+	do {
+		uint64_t from = clamp(hit->start >> UK_PAGE_SHIFT, frame, end);
+		uint64_t to = clamp(hit->end >> UK_PAGE_SHIFT, from, end);
 
-			if (reserved[i].end >> UK_PAGE_SHIFT > frame && from < free_end)
-				free_end = UK_MAX(from, frame);
+		give_run(page, frame, from);
+		for (page += from - frame; from < to; from++, page++) {
+			page->flags = UK_PAGE_RESERVED;
+			page->refs = 1;
 		}
-		give_run(r, frame, free_end);
-		for (frame = free_end; frame < end; frame++) {
-			if (reserved_in(frame << UK_PAGE_SHIFT, (frame + 1) << UK_PAGE_SHIFT) ==
-			    NULL)
-				break;
-			r->pages[frame - r->first].flags = UK_PAGE_RESERVED;
-			r->pages[frame - r->first].refs = 1;
-		}
-	}
+		frame = to;
+		hit++;
+	} while (frame < end);
 }
 
 static bool make_more(void)
 {
-	for (unsigned i = 0; i < region_count; i++) {
-		struct region *r = &regions[i];
+	struct region *r = regions;
 
+	do {
 		while (r->next < r->chunks) {
 			uint64_t chunk = r->next++;
 
@@ -157,7 +168,7 @@ static bool make_more(void)
 			make_chunk(r, chunk);
 			return true;
 		}
-	}
+	} while (++r < regions + region_count);
 	return false;
 }
 
@@ -166,11 +177,8 @@ static struct uk_page *split_block(struct uk_page *page, unsigned have, unsigned
 {
 	uk_list_remove(&page->list);
 	while (have > order) {
-		struct uk_page *upper = page + (1ull << --have);
-
-		upper->flags = UK_PAGE_FREE;
-		upper->order = (uint16_t)have;
-		uk_list_push_front(&free_lists[have], &upper->list);
+		have--;
+		push_free(page + (1ull << have), have);
 	}
 	page->flags = 0;
 	page->order = (uint16_t)order;
@@ -183,30 +191,39 @@ static struct uk_page *split_block(struct uk_page *page, unsigned have, unsigned
 
 static struct uk_page *take_block(unsigned order)
 {
-	for (;;) {
-		for (unsigned have = order; have <= UK_ORDER_MAX; have++) {
-			struct uk_page *page =
-				uk_list_first(&free_lists[have], struct uk_page, list);
+	do {
+		unsigned have = order;
 
-			if (page != NULL)
-				return split_block(page, have, order);
-		}
-		if (!make_more())
-			return NULL;
-	}
+		do {
+			struct uk_list *list = &free_lists[have];
+
+			if (!uk_list_empty(list))
+				return split_block(uk_list_entry(list->next, struct uk_page, list),
+						   have, order);
+		} while (++have <= UK_ORDER_MAX);
+	} while (make_more());
+	return NULL;
 }
 
-static bool may_shrink(void)
+static struct uk_page *take_locked(unsigned order)
 {
-	return uk_cpu()->irq_depth == 0 && (uk_rflags() & 0x200) != 0;
+	uint64_t state = uk_spin_lock(&lock);
+	struct uk_page *page = take_block(order);
+
+	uk_spin_unlock(&lock, state);
+	return page;
 }
 
+/* What the shrinkers gave back; nothing where they must not be called. */
 static size_t shrink(size_t wanted)
 {
-	bool entered = uk_kernel_enter();
+	bool entered;
 	size_t freed = 0;
 
-	for (unsigned i = 0; i < SHRINKERS_MAX && shrinkers[i] != NULL; i++)
+	if (uk_cpu()->irq_depth != 0 || (uk_rflags() & 0x200) == 0)
+		return 0;
+	entered = uk_kernel_enter();
+	for (unsigned i = 0; i < shrinker_count; i++)
 		if (freed < wanted)
 			freed += shrinkers[i](wanted + 16);
 	if (entered)
@@ -214,36 +231,29 @@ static size_t shrink(size_t wanted)
 	return freed;
 }
 
-/* As uk_page_alloc, where `kept` frames stay free. */
-static struct uk_page *alloc(unsigned order, bool zero, uint64_t kept)
+struct uk_page *uk_page_alloc(unsigned order, bool zero)
 {
-	struct uk_page *page = NULL;
+	struct uk_page *page;
 
-	for (unsigned round = 0; round <= SHRINK_ROUNDS; round++) {
-		uint64_t state = uk_spin_lock(&lock);
-		size_t freed;
-
-		page = frames_free > kept ? take_block(order) : NULL;
-		uk_spin_unlock(&lock, state);
-		if (page != NULL || !may_shrink())
-			break;
-		freed = shrink((size_t)1 << order);
-		if (freed == 0)
-			break;
+	if (order > UK_ORDER_MAX)
+		return NULL;
+	page = take_locked(order);
+	for (unsigned round = 0; uk_unlikely(page == NULL); round++) {
+		if (round == SHRINK_ROUNDS || shrink((size_t)1 << order) == 0)
+			return NULL;
+		page = take_locked(order);
 	}
-	if (page != NULL && zero)
+	if (zero)
 		memset(uk_page_virt(page), 0, UK_PAGE_SIZE << order);
 	return page;
 }
 
-struct uk_page *uk_page_alloc(unsigned order, bool zero)
-{
-	return order <= UK_ORDER_MAX ? alloc(order, zero, 0) : NULL;
-}
-
 struct uk_page *uk_page_alloc_user(bool zero)
 {
-	return alloc(0, zero, frames_kept);
+	for (unsigned round = 0; uk_unlikely(frames_free <= frames_kept); round++)
+		if (round == SHRINK_ROUNDS || shrink(1) == 0)
+			return NULL;
+	return uk_page_alloc(0, zero);
 }
 
 struct uk_page *uk_page_alloc_large(void)
@@ -294,11 +304,6 @@ void uk_page_split(struct uk_page *page)
 		page[i] = (struct uk_page){ .refs = 1, .flags = page->flags };
 }
 
-void uk_page_get(struct uk_page *page)
-{
-	__atomic_add_fetch(&page->refs, 1, __ATOMIC_RELAXED);
-}
-
 void uk_page_put(struct uk_page *page)
 {
 	struct region *r;
@@ -342,13 +347,9 @@ struct uk_page *uk_page_of(uk_paddr_t paddr)
 
 void uk_shrinker_register(size_t (*fn)(size_t wanted))
 {
-	for (unsigned i = 0; i < SHRINKERS_MAX; i++) {
-		if (shrinkers[i] == NULL) {
-			shrinkers[i] = fn;
-			return;
-		}
-	}
-	uk_panic("too many shrinkers");
+	if (shrinker_count == SHRINKERS_MAX)
+		uk_panic("too many shrinkers");
+	shrinkers[shrinker_count++] = fn;
 }
 
 uint64_t uk_mem_total(void)
@@ -361,47 +362,49 @@ uint64_t uk_mem_free(void)
 	return frames_free << UK_PAGE_SHIFT;
 }
 
-/* The records of a range of RAM, as low in it as there is room, where memory was touched already:
- * hosts give theirs in large pieces. Where, or 0: it has no room for them. */
-static uk_paddr_t place_records(uk_paddr_t start, uk_paddr_t end, uint64_t size)
-{
-	while (start < end && end - start >= size) {
-		const struct range *hit = reserved_in(start, start + size);
-
-		if (hit == NULL)
-			return start;
-		start = hit->end;
-	}
-	return 0;
-}
-
+/* The records of a range of RAM lie as low in it as there is room, where memory was touched
+ * already: hosts give theirs in large pieces. A range without room for them is left out. */
 static void add_region(uk_paddr_t start, uk_paddr_t end)
 {
-	struct region r = { .first = start >> UK_PAGE_SHIFT,
-			    .count = (end - start) >> UK_PAGE_SHIFT };
-	uint64_t size;
-	uk_paddr_t at;
-	unsigned place = region_count;
+	struct region *r = &regions[region_count];
+	uint64_t size, taken = 0;
+	uk_paddr_t at = start;
 
-	r.chunks = (r.first + r.count - 1) / CHUNK_FRAMES - r.first / CHUNK_FRAMES + 1;
-	size = UK_ALIGN_UP(r.count * sizeof(struct uk_page) + r.chunks, UK_PAGE_SIZE);
-	at = place_records(start, end, size);
-	if (at == 0)
+	r->first = start >> UK_PAGE_SHIFT;
+	r->count = (end - start) >> UK_PAGE_SHIFT;
+	r->chunks = (end - 1) / CHUNK_SIZE - start / CHUNK_SIZE + 1;
+	r->pages_size = r->count * sizeof(struct uk_page);
+	size = UK_ALIGN_UP(r->pages_size + r->chunks, UK_PAGE_SIZE);
+	const struct range *hit = reserved;
+
+	do {
+		uint64_t from = clamp(hit->start, start, end), to = clamp(hit->end, start, end);
+
+		taken += to - from;
+		to = UK_MAX(at, to);
+		at = from < at + size ? to : at;
+	} while (hit++ != &reserved[reserved_last]);
+	if (end - at < size)
 		return;
 	uk_reserve(at, at + size);
-	r.pages = uk_phys_to_virt(at);
-	r.made = (uint8_t *)(r.pages + r.count);
-	memset(r.made, 0, r.chunks);
-	frames_total += r.count;
-	frames_free += r.count;
-	for (; place > 0 && regions[place - 1].count < r.count; place--)
-		regions[place] = regions[place - 1];
-	regions[place] = r;
+	r->pages = uk_phys_to_virt(at);
+	r->made = (uint8_t *)(r->pages + r->count);
+	memset(r->made, 0, r->chunks);
+	frames_total += r->count;
+	frames_free += r->count - ((taken + size) >> UK_PAGE_SHIFT);
 	region_count++;
+	if (r->count > regions[0].count) {
+		struct region first = regions[0];
+
+		regions[0] = *r;
+		*r = first;
+	}
 }
 
 void uk_memory_start(void)
 {
+	const struct uni_hvm_memmap_entry *ram;
+
 	for (unsigned i = 0; i <= UK_ORDER_MAX; i++)
 		uk_list_init(&free_lists[i]);
 	for (uint32_t i = 0; i < uk_boot.module_count; i++) {
@@ -410,11 +413,12 @@ void uk_memory_start(void)
 		if (m->paddr < UK_DIRECT_SIZE && m->size < UK_DIRECT_SIZE)
 			uk_reserve(m->paddr, m->paddr + m->size);
 	}
-	for (uint32_t i = 0; i < uk_boot.memmap_count; i++)
-		add_region(uk_boot.memmap[i].addr, uk_boot.memmap[i].addr + uk_boot.memmap[i].size);
-	for (unsigned i = 0; i < reserved_count; i++)
-		if (region_of(reserved[i].start >> UK_PAGE_SHIFT) != NULL)
-			frames_free -= (reserved[i].end - reserved[i].start) >> UK_PAGE_SHIFT;
-	frames_kept =
-		UK_MAX(UK_MIN(frames_total / KEPT_PART, (uint64_t)KEPT_MOST), (uint64_t)KEPT_LEAST);
+	/* From the end, where the largest mostly is. */
+	ram = &uk_boot.memmap[uk_boot.memmap_count];
+	do {
+		ram--;
+		add_region(ram->addr, ram->addr + ram->size);
+	} while (ram != uk_boot.memmap);
+	reserved[reserved_last + 1] = (struct range){ RESERVED_END, RESERVED_END };
+	frames_kept = clamp(frames_total / KEPT_PART, KEPT_LEAST, KEPT_MOST);
 }

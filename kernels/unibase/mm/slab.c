@@ -46,16 +46,14 @@ static unsigned capacity(const struct class *c)
 	return (unsigned)UK_PAGE_SIZE / c->size;
 }
 
+/* A multiple of 64 is promised to lie on one, and so does each class that such a size gets. */
 static struct class *class_for(size_t size)
 {
-	struct class *c = classes;
+	size_t n = 0;
 
-	while (c->size < size)
-		c++;
-	/* A multiple of 64 is promised to lie on one. */
-	while (size % 64 == 0 && c->size % 64 != 0)
-		c++;
-	return c;
+	do {
+	} while (classes[n++].size < size);
+	return &classes[n - 1];
 }
 
 static void *take_object(struct class *c, struct uk_page *page)
@@ -79,21 +77,25 @@ static void *small_alloc(size_t size)
 {
 	struct class *c = class_for(size);
 	uint64_t state = uk_spin_lock(&c->lock);
-	struct uk_page *page = uk_list_first(&c->partial, struct uk_page, list);
 	void *object;
 
-	if (page == NULL) {
-		uk_spin_unlock(&c->lock, state);
-		page = uk_page_alloc(0, false);
-		if (page == NULL)
-			return NULL;
+	if (uk_list_empty(&c->partial)) {
+		struct uk_page *page = uk_page_alloc(0, false);
+
+		/* With a lock held none is made free for it. */
+		if (uk_unlikely(page == NULL)) {
+			uk_spin_unlock(&c->lock, state);
+			page = uk_page_alloc(0, false);
+			if (page == NULL)
+				return NULL;
+			state = uk_spin_lock(&c->lock);
+		}
 		page->flags = UK_PAGE_SLAB;
 		page->owner = c;
 		*slab_of(page) = (struct slab){ .first_free = NO_OBJECT };
-		state = uk_spin_lock(&c->lock);
 		uk_list_push_front(&c->partial, &page->list);
 	}
-	object = take_object(c, page);
+	object = take_object(c, uk_list_entry(c->partial.next, struct uk_page, list));
 	uk_spin_unlock(&c->lock, state);
 	memset(object, 0, c->size);
 	return object;
@@ -105,6 +107,8 @@ static void *large_alloc(size_t size, bool zero)
 	unsigned order = 0;
 	struct uk_page *page;
 
+	if (size > UK_PAGE_SIZE << UK_ORDER_MAX)
+		return NULL;
 	while ((size_t)1 << order < frames)
 		order++;
 	page = uk_page_alloc(order, false);
@@ -123,8 +127,6 @@ static void *large_alloc(size_t size, bool zero)
 
 static void *any_alloc(size_t size, bool zero)
 {
-	if (size > UK_PAGE_SIZE << UK_ORDER_MAX)
-		return NULL;
 	return size <= 2048 ? small_alloc(UK_MAX(size, 1)) : large_alloc(size, zero);
 }
 

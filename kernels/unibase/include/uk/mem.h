@@ -59,7 +59,14 @@ struct uk_page *uk_page_alloc_large(void);
 struct uk_page *uk_page_alloc_low(unsigned order, uk_paddr_t end);
 /* Makes single frames (refs 1 each) of a block that nobody else refers to. */
 void uk_page_split(struct uk_page *page);
+#if __STDC_HOSTED__ /* tests count along */
 void uk_page_get(struct uk_page *page);
+#else
+UK_INLINE void uk_page_get(struct uk_page *page)
+{
+	__atomic_add_fetch(&page->refs, 1, __ATOMIC_RELAXED);
+}
+#endif
 void uk_page_put(struct uk_page *page);
 uk_paddr_t uk_page_paddr(const struct uk_page *page);
 struct uk_page *uk_page_of(uk_paddr_t paddr); /* NULL when not RAM */
