@@ -82,8 +82,9 @@ void uk_console_listen(void (*fn)(void *arg));
  * read stays with the device, and its sender waits. */
 size_t uk_console_read(uint8_t *to, size_t room);
 
-/* Bytes from an fw_cfg file; negative errno (-UK_ENOENT: no such file or no fw_cfg).
- * drivers/fwcfg.c */
+/* An fw_cfg file into `data`, of uk_alloc: its size, or a negative errno (-UK_ENOENT: no such file
+ * or no fw_cfg; -UK_EOVERFLOW: there is less room). Only while there is one thread. drivers/fwcfg.c
+ */
 int64_t uk_fwcfg_read(const char *name, void *data, size_t room);
 
 /* The same from SMBIOS: OEM strings "NAME:" and hexadecimal digits. drivers/smbios.c */
