@@ -99,19 +99,20 @@ void uk_random_add(const void *data, size_t size, unsigned bits)
 	uk_spin_unlock(&lock, state);
 }
 
-static bool hardware_word(uint64_t *v)
+/* 0: it has none. All ones without an error are a known fault of some processors. */
+static uint64_t hardware_word(void)
 {
+	unsigned tries = HARDWARE_TRIES;
+	uint64_t v = 0;
 	bool ok = false;
 
-	*v = 0;
-	for (int i = 0; i < HARDWARE_TRIES && !ok; i++) {
+	do {
 		if (uk_cpu_has.rdseed)
-			__asm__ volatile("rdseed %0" : "=r"(*v), "=@ccc"(ok));
+			__asm__ volatile("rdseed %0" : "=r"(v), "=@ccc"(ok));
 		else if (uk_cpu_has.rdrand)
-			__asm__ volatile("rdrand %0" : "=r"(*v), "=@ccc"(ok));
-	}
-	/* A known fault of some processors: all ones without an error. */
-	return ok && *v != UINT64_MAX;
+			__asm__ volatile("rdrand %0" : "=r"(v), "=@ccc"(ok));
+	} while (!ok && --tries != 0);
+	return ok && v != UINT64_MAX ? v : 0;
 }
 
 static void ask_hardware(void)
@@ -119,7 +120,7 @@ static void ask_hardware(void)
 	uint64_t words[2 * SEED_BITS / 64] = { 0 };
 	unsigned count = 0;
 
-	while (count < UK_COUNT(words) && hardware_word(&words[count]))
+	while (count < UK_COUNT(words) && (words[count] = hardware_word()) != 0)
 		count++;
 	if (count != 0)
 		uk_random_add(words, sizeof(words), count * 32);
@@ -127,9 +128,9 @@ static void ask_hardware(void)
 
 uint64_t uk_random_word(void)
 {
-	uint64_t v;
+	uint64_t v = hardware_word();
 
-	if (!hardware_word(&v))
+	if (v == 0)
 		uk_random(&v, sizeof(v));
 	return v;
 }
