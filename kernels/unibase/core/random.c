@@ -100,7 +100,7 @@ void uk_random_add(const void *data, size_t size, unsigned bits)
 }
 
 /* 0: it has none. All ones without an error are a known fault of some processors. */
-static uint64_t hardware_word(void)
+UK_INLINE uint64_t hardware_word(void)
 {
 	unsigned tries = HARDWARE_TRIES;
 	uint64_t v = 0;
@@ -126,13 +126,19 @@ static void ask_hardware(void)
 		uk_random_add(words, sizeof(words), count * 32);
 }
 
+static __attribute__((noinline)) uint64_t drawn_word(void)
+{
+	uint64_t v;
+
+	uk_random(&v, sizeof(v));
+	return v;
+}
+
 uint64_t uk_random_word(void)
 {
 	uint64_t v = hardware_word();
 
-	if (v == 0)
-		uk_random(&v, sizeof(v));
-	return v;
+	return v != 0 ? v : drawn_word();
 }
 
 /* Timing of port accesses, whose last bits nobody controls; counted as half a bit each. */
