@@ -11,31 +11,26 @@
 
 extern const struct uni_parts uk_parts;
 
-static const void *image_record UK_SEALED; /* NULL: an image without configuration */
-static const void *runtime_record UK_SEALED;
+const struct uni_part *uk_part_firsts[UNI_PART_LAST + 1] UK_SEALED;
 const struct uni_config_entry *uk_config_firsts[UNI_CONFIG_LAST + 1] UK_SEALED;
+/* NULL: an image without configuration, and a host that gave none. */
+static const struct uni_config_header *image_record UK_SEALED;
+static const struct uni_config_header *runtime_record UK_SEALED;
+static uint32_t runtime_size UK_SEALED;
 
 static unsigned part_count(void)
 {
 	/* The tool filled the note behind the compiler's back. */
 	const volatile struct uni_parts *parts = &uk_parts;
+	uint32_t version = parts->version, count = parts->count;
 
-	return parts->version == UNI_PARTS_VERSION ? UK_MIN(parts->count, UNI_PARTS_MAX) : 0;
+	count = UK_MIN(count, UNI_PARTS_MAX);
+	return version == UNI_PARTS_VERSION ? count : 0;
 }
 
 const struct uni_part *uk_part(unsigned index)
 {
 	return index < part_count() ? &uk_parts.part[index] : NULL;
-}
-
-const struct uni_part *uk_part_find(enum uni_part_kind kind)
-{
-	const struct uni_part *p;
-
-	for (unsigned i = 0; (p = uk_part(i)) != NULL; i++)
-		if (p->kind == (uint32_t)kind)
-			return p;
-	return NULL;
 }
 
 uk_paddr_t uk_part_paddr(const struct uni_part *part)
@@ -51,17 +46,20 @@ const void *uk_part_data(const struct uni_part *part)
 void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end)
 {
 	uk_paddr_t image_end = uk_virt_to_phys(uk_image_end);
-	const struct uni_part *p;
+	const struct uni_part *p = uk_parts.part + part_count();
 
 	*start = UINT64_MAX;
 	*end = 0;
-	for (unsigned i = 0; (p = uk_part(i)) != NULL; i++) {
+	/* From the end, so that the first of a kind is the one that stays. */
+	while (p-- != uk_parts.part) {
 		uk_paddr_t at = uk_part_paddr(p);
 
-		if (at < image_end || at >= UK_DIRECT_SIZE || p->size > UK_DIRECT_SIZE - at)
-			uk_panic("part %u of the image lies outside of it", i);
+		if ((at < image_end) | (at >= UK_DIRECT_SIZE) | (p->size > UK_DIRECT_SIZE - at))
+			uk_panic("part %u of the image lies outside of it",
+				 (unsigned)(p - uk_parts.part));
 		*start = UK_MIN(*start, at);
 		*end = UK_MAX(*end, at + p->size);
+		uk_part_firsts[p->kind <= UNI_PART_LAST ? p->kind : UNI_PART_NONE] = p;
 	}
 	if (*end == 0)
 		*start = *end = UK_ALIGN_UP(image_end, UK_PAGE_SIZE);
@@ -102,55 +100,49 @@ static bool is_runtime(uint16_t type)
 	return false;
 }
 
-/* The entry behind `e`; NULL: it is the record's last one. */
-UK_INLINE const struct uni_config_entry *after(const void *record, const struct uni_config_entry *e)
+/* The first entry of a type in the record from `e` on. */
+static const struct uni_config_entry *find(const struct uni_config_header *record,
+					   const struct uni_config_entry *e, unsigned type)
 {
-	const struct uni_config_header *h = record;
-	uintptr_t next = (uintptr_t)(e + 1) + UK_ALIGN_UP((uintptr_t)e->size, 8);
-
-	return next < (uintptr_t)record + h->size ? (const struct uni_config_entry *)next : NULL;
-}
-
-static const struct uni_config_entry *next_in(const void *record, uint16_t type,
-					      const struct uni_config_entry *e)
-{
-	while ((e = uni_config_next(record, e)) != NULL)
+	for (const void *end = uni_config_end(record); e != end; e = uni_config_skip(e))
 		if (e->type == type)
 			return e;
 	return NULL;
 }
 
+static const struct uni_config_entry *next_in(const struct uni_config_header *record,
+					      enum uni_config_type type,
+					      const struct uni_config_entry *previous)
+{
+	if (record == NULL)
+		return NULL;
+	return find(record, previous == NULL ? uni_config_first(record) : uni_config_skip(previous),
+		    type);
+}
+
 const struct uni_config_entry *uk_config_image_next(enum uni_config_type type,
 						    const struct uni_config_entry *previous)
 {
-	return image_record != NULL ? next_in(image_record, (uint16_t)type, previous) : NULL;
+	return next_in(image_record, type, previous);
 }
 
 const struct uni_config_entry *uk_config_given_next(enum uni_config_type type,
 						    const struct uni_config_entry *previous)
 {
-	return runtime_record != NULL ? next_in(runtime_record, (uint16_t)type, previous) : NULL;
+	return next_in(runtime_record, type, previous);
 }
 
-static bool is_in(const void *record, const struct uni_config_entry *e)
+static bool is_in(const void *record, uint32_t size, const struct uni_config_entry *e)
 {
-	const struct uni_config_header *h = record;
-
-	return h != NULL && (uintptr_t)e - (uintptr_t)record < h->size;
+	return (uintptr_t)e - (uintptr_t)record < size;
 }
 
-const struct uni_config_entry *uk_config_next(enum uni_config_type type,
-					      const struct uni_config_entry *previous)
+const struct uni_config_entry *uk_config_behind(const struct uni_config_entry *previous)
 {
-	const void *record = is_in(runtime_record, previous) ? runtime_record : image_record;
-	const struct uni_config_entry *e = previous;
+	const struct uni_config_header *image = image_record, *given = runtime_record;
 
-	if (previous == NULL)
-		return uk_config_first(type);
-	do
-		e = after(record, e);
-	while (e != NULL && e->type != (uint16_t)type);
-	return e;
+	return find(is_in(given, runtime_size, previous) ? given : image, uni_config_skip(previous),
+		    previous->type);
 }
 
 int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room)
@@ -164,34 +156,37 @@ int uk_config_string(const struct uni_config_entry *entry, char *to, size_t room
 
 uint32_t uk_config_u32(enum uni_config_type type, uint32_t absent)
 {
-	const struct uni_config_entry *e = uk_config_firsts[type];
+	const struct uni_config_entry *e = uk_config_next(type, NULL);
 
 	if (e == NULL || e->size < sizeof(uint32_t))
 		return absent;
 	return *(const uint32_t *)uni_config_data(e);
 }
 
-static bool has_place(const struct uni_config_entry *e)
-{
-	return e->type - 1u < UNI_CONFIG_LAST;
-}
-
 /* Entries that this kernel must understand but does not: the image was made for a later one. */
 static bool is_unknown(const struct uni_config_entry *e)
 {
-	return !has_place(e) && !(e->flags & UNI_CONFIG_OPTIONAL);
+	return e->type - 1u >= UNI_CONFIG_LAST && !(e->flags & UNI_CONFIG_OPTIONAL);
 }
 
-/* Notes the first entry of each type, in the place of another record's. */
-static void take(const void *record)
+/* The first entry of each type becomes the one that is found, in the place of another record's. */
+static void take_record(const struct uni_config_header *record)
 {
-	for (const struct uni_config_entry *e = uni_config_next(record, NULL); e != NULL;
-	     e = after(record, e)) {
-		if (has_place(e) && !is_in(record, uk_config_firsts[e->type]))
-			uk_config_firsts[e->type] = e;
-		else if (is_unknown(e))
-			uk_panic("boot configuration: entry of unknown type %u", e->type);
+	const struct uni_config_entry *e = uni_config_first(record);
+
+	for (const void *end = uni_config_end(record); e != end; e = uni_config_skip(e)) {
+		unsigned type = e->type;
+
+		if (type - 1u < UNI_CONFIG_LAST) {
+			const struct uni_config_entry **first = &uk_config_firsts[type];
+
+			*first = is_in(record, record->size, *first) ? *first : e;
+		} else if (is_unknown(e)) {
+			uk_panic("boot configuration: entry of unknown type %u", type);
+		}
 	}
+	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
+					       UK_LOG_DEBUG);
 }
 
 /* Tracing changes nothing for the program; files are compared one by one with those that the image
@@ -199,12 +194,6 @@ static void take(const void *record)
 static bool is_always_permitted(uint16_t type)
 {
 	return type == UNI_CONFIG_TRACE || type == UNI_CONFIG_FILE;
-}
-
-UK_INLINE void set_log_level(void)
-{
-	uk_log_max = (enum uk_log_level)UK_MIN(uk_config_u32(UNI_CONFIG_LOG_LEVEL, UK_LOG_WARN),
-					       UK_LOG_DEBUG);
 }
 
 void uk_config_start(void)
@@ -216,8 +205,7 @@ void uk_config_start(void)
 	if (!uni_config_check(uk_part_data(part), part->size))
 		uk_panic("boot configuration: damaged, or of a version that is not known");
 	image_record = uk_part_data(part);
-	take(image_record);
-	set_log_level();
+	take_record(image_record);
 }
 
 static int64_t ask_host(void *record, size_t room)
@@ -272,7 +260,7 @@ void uk_config_runtime(void)
 			uk_panic("boot configuration given at start: the image does not permit "
 				 "entries of type %u",
 				 e->type);
-	take(record);
 	runtime_record = record;
-	set_log_level();
+	runtime_size = runtime_record->size;
+	take_record(record);
 }

@@ -236,7 +236,8 @@ int64_t uk_time_image(void)
 
 	if (e != NULL && e->size >= sizeof(seconds))
 		seconds = *(const uint64_t *)uni_config_data(e);
-	return seconds > INT64_MAX / NS ? 0 : (int64_t)seconds * NS;
+	seconds = seconds > INT64_MAX / NS ? 0 : seconds;
+	return (int64_t)seconds * NS;
 }
 
 /* Asked once, of the hypervisor or of the real-time clock, whose registers are the kernel lock's.

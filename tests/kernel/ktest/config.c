@@ -13,7 +13,7 @@ void ktest(void)
 		uk_log(UK_LOG_ERROR, "part %u size %lu first %u last %u", part->kind, part->size,
 		       data[0], data[part->size - 1]);
 	}
-	for (unsigned type = 0; type <= UNI_CONFIG_LAST + 1; type++) {
+	for (unsigned type = 0; type <= UNI_CONFIG_LAST; type++) {
 		const struct uni_config_entry *e = NULL;
 
 		while ((e = uk_config_next((enum uni_config_type)type, e)) != NULL) {

@@ -37,8 +37,12 @@ extern const char uk_words[];
 
 /* The image's parts, checked against memory: NULL and index >= count end it. core/config.c */
 const struct uni_part *uk_part(unsigned index);
+extern const struct uni_part *uk_part_firsts[UNI_PART_LAST + 1];
 /* The first part of a kind, NULL: none. */
-const struct uni_part *uk_part_find(enum uni_part_kind kind);
+UK_INLINE const struct uni_part *uk_part_find(enum uni_part_kind kind)
+{
+	return uk_part_firsts[kind];
+}
 /* Its bytes: read-only, in the direct map; frames are UK_PAGE_RESERVED and may be mapped. */
 const void *uk_part_data(const struct uni_part *part);
 uk_paddr_t uk_part_paddr(const struct uni_part *part); /* where it is now */
@@ -48,13 +52,17 @@ void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end);
 
 /* Boot configuration: entries of a type in their order, NULL starts and ends. What the image
  * permits to be given again at start comes from there if it was. */
-const struct uni_config_entry *uk_config_next(enum uni_config_type type,
-					      const struct uni_config_entry *previous);
-/* The first one of a type, NULL: there is none. */
 extern const struct uni_config_entry *uk_config_firsts[UNI_CONFIG_LAST + 1];
 UK_INLINE const struct uni_config_entry *uk_config_first(enum uni_config_type type)
 {
 	return uk_config_firsts[type];
+}
+/* The one behind it of its type. */
+const struct uni_config_entry *uk_config_behind(const struct uni_config_entry *previous);
+UK_INLINE const struct uni_config_entry *uk_config_next(enum uni_config_type type,
+							const struct uni_config_entry *previous)
+{
+	return previous == NULL ? uk_config_first(type) : uk_config_behind(previous);
 }
 /* Those of the image alone, and those that were given at start alone. */
 const struct uni_config_entry *uk_config_image_next(enum uni_config_type type,

@@ -144,49 +144,61 @@ static inline bool uni_config_check(const void *record, size_t size)
 {
 	const uint8_t *bytes = (const uint8_t *)record;
 	const struct uni_config_header *h = (const struct uni_config_header *)record;
-	static const uint8_t zero[4];
+	uint64_t magic, wanted;
 	uint32_t crc;
 
-	if (size < sizeof(*h) || size > UNI_CONFIG_MAX)
+	if (size - sizeof(*h) > UNI_CONFIG_MAX - sizeof(*h))
 		return false;
-	for (size_t i = 0; i < sizeof(h->magic); i++)
-		if (h->magic[i] != UNI_CONFIG_MAGIC[i])
-			return false;
-	if (h->version != UNI_CONFIG_VERSION || h->size > size || h->size < sizeof(*h) ||
-	    h->size % 8 != 0)
+	__builtin_memcpy(&magic, h->magic, sizeof(magic));
+	__builtin_memcpy(&wanted, UNI_CONFIG_MAGIC, sizeof(wanted));
+	if (((magic ^ wanted) | (h->version ^ UNI_CONFIG_VERSION) | (h->size % 8)) != 0 ||
+	    h->size - sizeof(*h) > size - sizeof(*h))
 		return false;
-	crc = uni_crc32c(0, bytes, offsetof(struct uni_config_header, crc32c));
-	crc = uni_crc32c(crc, zero, sizeof(zero));
-	crc = uni_crc32c(crc, bytes + offsetof(struct uni_config_header, flags),
-			 h->size - offsetof(struct uni_config_header, flags));
-	if (crc != h->crc32c)
+	const struct uni_config_header head = { UNI_CONFIG_MAGIC, UNI_CONFIG_VERSION, h->size, 0,
+						h->flags };
+
+	crc = uni_crc32c(0, &head, sizeof(head));
+	if (uni_crc32c(crc, h + 1, h->size - sizeof(*h)) != h->crc32c)
 		return false;
+	/* What is left is always a multiple of 8, so it holds the head of an entry. */
 	for (size_t at = sizeof(*h); at < h->size;) {
 		const struct uni_config_entry *e =
 			(const struct uni_config_entry *)(const void *)(bytes + at);
-		size_t left = h->size - at - sizeof(*e);
 
-		if (h->size - at < sizeof(*e) || e->size > left)
+		if (e->size > h->size - at - sizeof(*e))
 			return false;
-		at += sizeof(*e) + (((size_t)e->size + 7) & ~(size_t)7);
-		if (at > h->size)
-			return false;
+		at += sizeof(*e) + ((e->size + (size_t)7) & ~(size_t)7);
 	}
 	return true;
+}
+
+/* Of a sound record: where its entries begin and end, and what is behind one of them. */
+static inline const struct uni_config_entry *uni_config_first(const void *record)
+{
+	const struct uni_config_header *h = (const struct uni_config_header *)record;
+
+	return (const struct uni_config_entry *)(const void *)(h + 1);
+}
+
+static inline const void *uni_config_end(const void *record)
+{
+	return (const uint8_t *)record + ((const struct uni_config_header *)record)->size;
+}
+
+static inline __attribute__((always_inline)) const struct uni_config_entry *
+uni_config_skip(const struct uni_config_entry *e)
+{
+	return e + 1 + (e->size + 7ull) / 8;
 }
 
 /* The entry behind `e`, or the first for NULL; NULL at the end. */
 static inline const struct uni_config_entry *uni_config_next(const void *record,
 							     const struct uni_config_entry *e)
 {
-	const struct uni_config_header *h = (const struct uni_config_header *)record;
-	const uint8_t *next =
-		e == NULL ? (const uint8_t *)record + sizeof(*h)
-			  : (const uint8_t *)e + sizeof(*e) + (((size_t)e->size + 7) & ~(size_t)7);
+	const struct uni_config_entry *next =
+		e == NULL ? uni_config_first(record) : uni_config_skip(e);
 
-	if (next >= (const uint8_t *)record + h->size)
-		return NULL;
-	return (const struct uni_config_entry *)(const void *)next;
+	return next == uni_config_end(record) ? NULL : next;
 }
 
 static inline const void *uni_config_data(const struct uni_config_entry *e)

@@ -39,6 +39,7 @@ enum uni_part_kind {
 		3, /* cpio newc archive that fills the root file system at start; at most one */
 	UNI_PART_VOLUME =
 		4, /* an embedded read-only volume: squashfs, hash tree behind it; page boundary */
+	UNI_PART_LAST = UNI_PART_VOLUME,
 };
 
 #define UNI_PARTS_MAX 16
