@@ -23,12 +23,12 @@ void uk_spin_unlock(struct uk_spinlock *lock, uint64_t state);
 struct uk_thread;
 struct uk_mutex {
 	struct uk_spinlock lock;
-	struct uk_thread *owner;
+	uintptr_t owner; /* the thread, and whether others wait: core/mutex.c */
 	struct uk_list waiters;
 };
 #define UK_MUTEX_INIT(m)                                                                           \
 	{                                                                                          \
-		UK_SPINLOCK_INIT, NULL, UK_LIST_INIT((m).waiters)                                  \
+		UK_SPINLOCK_INIT, 0, UK_LIST_INIT((m).waiters)                                  \
 	}
 void uk_mutex_init(struct uk_mutex *mutex);
 void uk_mutex_lock(struct uk_mutex *mutex);

@@ -328,29 +328,29 @@ void uk_spin_unlock(struct uk_spinlock *lock, uint64_t state)
 
 void uk_mutex_init(struct uk_mutex *mutex)
 {
-	*mutex = (struct uk_mutex){ .owner = NULL };
+	*mutex = (struct uk_mutex){ .owner = 0 };
 	uk_list_init(&mutex->waiters);
 }
 
 void uk_mutex_lock(struct uk_mutex *mutex)
 {
-	if (spins != 0 || mutex->owner == &self->thread)
+	if (spins != 0 || mutex->owner == (uintptr_t)&self->thread)
 		abort();
-	while (mutex->owner != NULL)
+	while (mutex->owner != 0)
 		uk_yield();
-	mutex->owner = &self->thread;
+	mutex->owner = (uintptr_t)&self->thread;
 }
 
 void uk_mutex_unlock(struct uk_mutex *mutex)
 {
-	if (mutex->owner != &self->thread)
+	if (mutex->owner != (uintptr_t)&self->thread)
 		abort();
-	mutex->owner = NULL;
+	mutex->owner = 0;
 }
 
 bool uk_mutex_held(const struct uk_mutex *mutex)
 {
-	return mutex->owner == &self->thread;
+	return mutex->owner == (uintptr_t)&self->thread;
 }
 
 /* -- the kernel lock, which one processor does not have -- */
