@@ -8,19 +8,28 @@
 
 static struct uk_area *update(struct uk_area *n)
 {
-	const struct uk_area *l = n->left, *r = n->right;
+	const struct uk_area *l, *r;
+	uint64_t low, high, gap;
 
-	n->low = l != NULL ? l->low : n->start;
-	n->high = r != NULL ? r->high : n->end;
+	/* Where a child is missing the area stands for it: no hole, and none towards it. */
+	n->low = n->start;
+	n->high = n->end;
 	n->gap = 0;
-	if (l != NULL)
-		n->gap = UK_MAX(l->gap, n->start - l->high);
-	if (r != NULL) {
-		uint64_t behind = UK_MAX(r->gap, r->low - n->end);
-
-		n->gap = UK_MAX(n->gap, behind);
-	}
+	l = n->left != NULL ? n->left : n;
+	r = n->right != NULL ? n->right : n;
+	low = l->low;
+	high = r->high;
+	gap = UK_MAX(n->start - UK_MIN(l->high, n->start), UK_MAX(r->low, n->end) - n->end);
+	gap = UK_MAX(gap, UK_MAX(l->gap, r->gap));
+	n->low = low;
+	n->high = high;
+	n->gap = gap;
 	return n;
+}
+
+static struct uk_area **side_of(struct uk_area *n, const struct uk_area *area)
+{
+	return &n->side[area->start >= n->start];
 }
 
 /* Areas below `addr` to *l, the others to *r. */
@@ -56,34 +65,18 @@ struct uk_area *uk_area_find(struct uk_area *root, uint64_t addr)
 	struct uk_area *best = NULL;
 
 	while (root != NULL) {
-		if (root->end > addr) {
-			best = root;
-			root = root->left;
-		} else {
-			root = root->right;
-		}
+		bool before = root->end <= addr;
+
+		best = before ? best : root;
+		root = root->side[before];
 	}
 	return best;
 }
 
-struct uk_area *uk_area_before(struct uk_area *root, uint64_t addr)
-{
-	struct uk_area *best = NULL;
-
-	while (root != NULL) {
-		if (root->end <= addr) {
-			best = root;
-			root = root->right;
-		} else {
-			root = root->left;
-		}
-	}
-	return best;
-}
-
+/* The first ten fall: a program's first areas go below each other, and split nothing. */
 static uint32_t next_priority(void)
 {
-	static uint32_t state = 0x9e3779b9u;
+	static uint32_t state = 79637;
 
 	state ^= state << 13;
 	state ^= state >> 17;
@@ -91,36 +84,55 @@ static uint32_t next_priority(void)
 	return state;
 }
 
+/* What is known of subtrees, from `area` up to the root. */
+static void update_above(struct uk_area *n, const struct uk_area *area)
+{
+	if (n != area)
+		update_above(*side_of(n, area), area);
+	update(n);
+}
+
+static struct uk_area *with(struct uk_area *n, struct uk_area *area)
+{
+	if (n == NULL)
+		return update(area);
+	if (n->priority > area->priority) {
+		struct uk_area **side = side_of(n, area);
+
+		*side = with(*side, area);
+		return update(n);
+	}
+	split(n, area->start, &area->left, &area->right);
+	return update(area);
+}
+
 void uk_area_insert(struct uk_area **root, struct uk_area *area)
 {
-	struct uk_area *l, *r;
-
 	area->left = area->right = NULL;
 	area->priority = next_priority();
-	update(area);
-	split(*root, area->start, &l, &r);
-	*root = merge(merge(l, area), r);
+	*root = with(*root, area);
+}
+
+static struct uk_area *without(struct uk_area *n, const struct uk_area *area)
+{
+	struct uk_area **side = side_of(n, area);
+
+	if (n == area)
+		return merge(n->left, n->right);
+	*side = without(*side, area);
+	return update(n);
 }
 
 void uk_area_remove(struct uk_area **root, struct uk_area *area)
 {
-	struct uk_area *l, *r, *rest;
-
-	split(*root, area->start, &l, &r);
-	split(r, area->start + 1, &area, &rest);
-	*root = merge(l, rest);
+	*root = without(*root, area);
 }
 
 void uk_area_resize(struct uk_area **root, struct uk_area *area, uint64_t start, uint64_t end)
 {
-	struct uk_area *l, *r, *rest;
-
-	split(*root, area->start, &l, &r);
-	split(r, area->start + 1, &area, &rest);
 	area->start = start;
 	area->end = end;
-	update(area);
-	*root = merge(merge(l, area), rest);
+	update_above(*root, area);
 }
 
 uint64_t uk_area_hole(const struct uk_area *n, uint64_t size, uint64_t low, uint64_t high)

@@ -5,6 +5,7 @@
 #define UK_PROC_CHANGE_H
 
 #include <uk/map.h>
+#include <uk/mem.h>
 
 struct uk_change {
 	/* Joined by `left`. */
@@ -12,8 +13,8 @@ struct uk_change {
 	struct uk_area *gone;  /* to give back once the lock is free */
 };
 
-/* Takes the map's lock, for so many cuts: two for each range that is changed. -UK_ENOMEM: does
- * not. */
+/* Takes the map's lock, for so many cuts: two for each range that is changed and may hold areas.
+ * -UK_ENOMEM: does not. */
 int uk_change_begin(struct uk_change *c, unsigned cuts);
 void uk_change_end(struct uk_change *c);
 /* Makes `addr` a border between areas, if it lies inside one. */
@@ -30,6 +31,9 @@ void uk_change_remove(struct uk_change *c, struct uk_area *area);
 /* Where a mapping of `size` bytes finds room: at `hint` when that is free, and ending at or under
  * `below` (0: both do not matter); 0: nowhere. */
 uint64_t uk_change_place(uint64_t hint, uint64_t size, uint64_t below);
-bool uk_range_valid(uint64_t addr, uint64_t size);
+UK_INLINE bool uk_range_valid(uint64_t addr, uint64_t size)
+{
+	return ((addr & UK_PAGE_MASK) == 0) & (size <= UK_USER_END) & (addr <= UK_USER_END - size);
+}
 
 #endif

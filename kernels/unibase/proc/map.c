@@ -35,9 +35,8 @@ static void drop(struct uk_area *area)
 	}
 }
 
-int uk_change_begin(struct uk_change *c, unsigned cuts)
+static int spare(struct uk_change *c, unsigned cuts)
 {
-	c->gone = NULL;
 	c->spare = __atomic_exchange_n(&kept, NULL, __ATOMIC_ACQ_REL);
 	for (struct uk_area **at = &c->spare; cuts != 0; cuts--, at = &(*at)->left) {
 		if (*at == NULL)
@@ -47,31 +46,62 @@ int uk_change_begin(struct uk_change *c, unsigned cuts)
 			return -UK_ENOMEM;
 		}
 	}
+	return 0;
+}
+
+static void settle(struct uk_change *c)
+{
+	if (c->spare != NULL)
+		drop(__atomic_exchange_n(&kept, c->spare, __ATOMIC_ACQ_REL));
+	drop(c->gone);
+}
+
+UK_INLINE int begin(struct uk_change *c, unsigned cuts)
+{
+	c->spare = c->gone = NULL;
+	if (cuts != 0 && spare(c, cuts) != 0)
+		return -UK_ENOMEM;
 	uk_mutex_lock(&uk_map.lock);
 	return 0;
 }
 
-void uk_change_end(struct uk_change *c)
+UK_INLINE void end(struct uk_change *c)
 {
 	uk_mutex_unlock(&uk_map.lock);
-	drop(__atomic_exchange_n(&kept, c->spare, __ATOMIC_ACQ_REL));
-	drop(c->gone);
+	if ((c->spare != NULL) | (c->gone != NULL))
+		settle(c);
+}
+
+int uk_change_begin(struct uk_change *c, unsigned cuts)
+{
+	return begin(c, cuts);
+}
+
+void uk_change_end(struct uk_change *c)
+{
+	end(c);
 }
 
 /* What of so many bytes of an area counts as the program's data: what it may write to and nobody
  * else sees. */
-static uint64_t data_in(const struct uk_area *area, uint64_t size)
+UK_INLINE uint64_t data_in(const struct uk_area *area, uint64_t size)
 {
-	return (area->prot & UK_PROT_WRITE) && !(area->flags & (UK_AREA_SHARED | UK_AREA_STACK))
-		       ? size
-		       : 0;
+	bool counts = ((area->prot & UK_PROT_WRITE) != 0) &
+		      ((area->flags & (UK_AREA_SHARED | UK_AREA_STACK)) == 0);
+
+	return size * counts;
+}
+
+UK_INLINE bool fits(const struct uk_area *area, uint64_t size)
+{
+	uint64_t more = data_in(area, size), limit = uk_process.limit[UK_RLIMIT_DATA].soft;
+
+	return (more == 0) | ((more <= limit) & (uk_map.data <= limit - more));
 }
 
 bool uk_change_fits(const struct uk_area *area, uint64_t size)
 {
-	uint64_t more = data_in(area, size), limit = uk_process.limit[UK_RLIMIT_DATA].soft;
-
-	return more == 0 || (more <= limit && uk_map.data <= limit - more);
+	return fits(area, size);
 }
 
 static void account(const struct uk_area *area, int64_t bytes)
@@ -125,25 +155,28 @@ void uk_change_cut(struct uk_change *c, uint64_t addr)
 
 static bool joins(const struct uk_area *low, const struct uk_area *high)
 {
-	return low->end == high->start && low->prot == high->prot && low->flags == high->flags &&
-	       low->file == high->file &&
+	bool alike = (low->end == high->start) & (low->prot == high->prot) &
+		     (low->flags == high->flags) & (low->file == high->file);
+
+	return alike &&
 	       (low->file == NULL || low->offset + (low->end - low->start) == high->offset);
 }
 
 void uk_change_join(struct uk_change *c, uint64_t addr)
 {
-	struct uk_area *low = uk_area_before(uk_map.root, addr);
+	struct uk_area *low = uk_area_find(uk_map.root, addr - 1);
 	struct uk_area *high = uk_area_find(uk_map.root, addr);
 	uint64_t end;
 
-	if (low == NULL || high == NULL || !joins(low, high))
+	/* Where none ends at `addr` both are the same. */
+	if (high == NULL || !joins(low, high))
 		return;
 	end = high->end;
 	uk_change_remove(c, high);
 	uk_change_resize(low, end);
 }
 
-static bool occupied(uint64_t start, uint64_t end)
+UK_INLINE bool occupied(uint64_t start, uint64_t end)
 {
 	const struct uk_area *area = uk_area_find(uk_map.root, start);
 
@@ -161,11 +194,6 @@ void uk_change_clear(struct uk_change *c, uint64_t start, uint64_t end)
 	while ((area = uk_area_find(uk_map.root, start)) != NULL && area->start < end)
 		uk_change_remove(c, area);
 	uk_map.resident -= uk_pt_zap(start, end);
-}
-
-bool uk_range_valid(uint64_t addr, uint64_t size)
-{
-	return (addr & UK_PAGE_MASK) == 0 && size <= UK_USER_END && addr <= UK_USER_END - size;
 }
 
 uint64_t uk_change_place(uint64_t hint, uint64_t size, uint64_t below)
@@ -190,12 +218,12 @@ static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, u
 		addr = uk_change_place(r->addr, size, r->below);
 		if (addr == 0)
 			return -UK_ENOMEM;
-	} else if (r->keep && occupied(addr, addr + size)) {
-		return -UK_EEXIST;
-	} else {
+	} else if (!r->keep) {
 		uk_change_clear(c, addr, addr + size);
+	} else if (occupied(addr, addr + size)) {
+		return -UK_EEXIST;
 	}
-	if (!uk_change_fits(area, size))
+	if (!fits(area, size))
 		return -UK_ENOMEM;
 	area->start = addr;
 	area->end = addr + size;
@@ -205,6 +233,13 @@ static int64_t add_locked(struct uk_change *c, const struct uk_map_request *r, u
 	return (int64_t)addr;
 }
 
+UK_ASIDE int64_t refusal(const struct uk_map_request *r, uint64_t size)
+{
+	if (r->size == 0 || (size != 0 && (r->addr & UK_PAGE_MASK) != 0))
+		return -UK_EINVAL;
+	return size == 0 || !uk_range_valid(r->addr, size) ? -UK_ENOMEM : -UK_EPERM;
+}
+
 int64_t uk_map_add(const struct uk_map_request *r)
 {
 	uint64_t size = UK_ALIGN_UP(r->size, UK_PAGE_SIZE);
@@ -212,33 +247,30 @@ int64_t uk_map_add(const struct uk_map_request *r)
 	struct uk_change c;
 	int64_t result;
 
-	if (size == 0 || size < r->size)
-		return r->size == 0 ? -UK_EINVAL : -UK_ENOMEM;
-	if (r->fixed && !uk_range_valid(r->addr, size))
-		return (r->addr & UK_PAGE_MASK) != 0 ? -UK_EINVAL : -UK_ENOMEM;
-	/* The first page stays out of reach, so that NULL always faults. */
-	if (r->fixed && r->addr < UK_PAGE_SIZE)
-		return -UK_EPERM;
+	/* A size that was rounded up beyond all is 0 as well. The first page stays out of reach, so
+	 * that NULL always faults. */
+	if ((size == 0) | (r->fixed & !(uk_range_valid(r->addr, size) & (r->addr >= UK_PAGE_SIZE))))
+		return refusal(r, size);
 	area = uk_alloc(sizeof(*area));
 	if (area == NULL)
 		return -UK_ENOMEM;
 	area->prot = r->prot;
 	area->flags = r->flags;
 	area->file = r->file;
-	area->offset = r->file != NULL ? r->offset : 0;
-	result = uk_change_begin(&c, 2);
-	if (result != 0) {
-		uk_free(area);
-		return result;
-	}
+	area->offset = r->offset;
 	if (area->file != NULL)
 		uk_file_get(area->file);
+	result = begin(&c, 2 * (r->fixed & !r->keep));
+	if (result != 0) {
+		drop(area);
+		return result;
+	}
 	result = add_locked(&c, r, size, area);
 	if (result < 0) {
 		area->left = c.gone;
 		c.gone = area;
 	}
-	uk_change_end(&c);
+	end(&c);
 	return result;
 }
 
@@ -301,9 +333,11 @@ static bool may_write(uint64_t start, uint64_t end, unsigned prot)
 
 static void protect(struct uk_area *area, unsigned prot)
 {
-	uk_map.data -= data_in(area, area->end - area->start);
+	int64_t size = (int64_t)(area->end - area->start);
+
+	account(area, -size);
 	area->prot = prot;
-	uk_map.data += data_in(area, area->end - area->start);
+	account(area, size);
 }
 
 /* Joins what was cut, and what looks alike by now. */

@@ -123,6 +123,7 @@ static int map_stack(void)
 		.prot = UK_PROT_READ | UK_PROT_WRITE,
 		.flags = UK_AREA_STACK,
 		.fixed = true,
+		.keep = true,
 	};
 	int64_t result;
 

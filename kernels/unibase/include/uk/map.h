@@ -29,9 +29,14 @@ enum {
 };
 
 struct uk_area {
-	struct uk_area *left, *right; /* the tree: proc/area.c */
-	uint64_t low, high;	      /* least start and greatest end in this subtree */
-	uint64_t gap;		      /* widest hole between two areas of this subtree */
+	union { /* the tree: proc/area.c */
+		struct {
+			struct uk_area *left, *right;
+		};
+		struct uk_area *side[2];
+	};
+	uint64_t low, high; /* least start and greatest end in this subtree */
+	uint64_t gap;	    /* widest hole between two areas of this subtree */
 	uint32_t priority;
 	uint32_t flags; /* UK_AREA_* */
 	uint32_t prot;	/* UK_PROT_* */
@@ -41,9 +46,8 @@ struct uk_area {
 };
 
 /* The tree alone; host tests use it as it is. */
-struct uk_area *uk_area_find(struct uk_area *root, uint64_t addr);   /* first with end > addr */
-struct uk_area *uk_area_before(struct uk_area *root, uint64_t addr); /* last with end <= addr */
-void uk_area_insert(struct uk_area **root, struct uk_area *area);    /* must not overlap another */
+struct uk_area *uk_area_find(struct uk_area *root, uint64_t addr); /* first with end > addr */
+void uk_area_insert(struct uk_area **root, struct uk_area *area);  /* must not overlap another */
 void uk_area_remove(struct uk_area **root, struct uk_area *area);
 /* Sets start and end, which must keep the order of areas. */
 void uk_area_resize(struct uk_area **root, struct uk_area *area, uint64_t start, uint64_t end);
@@ -81,7 +85,7 @@ struct uk_map_request {
 	uint64_t below;	      /* 0, or the place must end at or below it */
 	bool keep;	      /* with fixed: -EEXIST when something is there */
 	struct uk_file *file; /* borrowed */
-	uint64_t offset;
+	uint64_t offset;      /* in it; else 0 */
 };
 /* The address, or a negative errno. */
 int64_t uk_map_add(const struct uk_map_request *request);
