@@ -27,79 +27,117 @@ static int refuse(struct complaint *c, int error, const char *text)
 	return error;
 }
 
-struct image {
-	struct uk_file *file;
+/* As a file's first page has them, mostly: its header, and the table of segments behind that. */
+struct start {
 	struct uk_elf_header header;
 	struct uk_elf_segment segment[UK_ELF_SEGMENTS_MAX];
-	uint64_t low, high; /* of the segments, as linked, whole pages */
+};
+_Static_assert(sizeof(struct start) <= UK_PAGE_SIZE, "read at once");
+
+struct image {
+	struct start start;
+	struct uk_file *file;
+	struct uk_page *page; /* that is read from */
+	uint64_t low, high;   /* of the segments, as linked, whole pages */
+	uint64_t phdr;	      /* the table of segments, as linked; UINT64_MAX: none has it */
 	uint64_t moved;
+	uint64_t mapped; /* up to here segments are */
+	struct uk_map_request request;
 	char interpreter[256]; /* "": none */
 };
 
-/* From the pages that are about to be mapped. */
-static int read_exact(struct uk_file *file, void *to, size_t size, uint64_t offset)
+static int read_exact(const struct image *im, void *to, size_t size, uint64_t offset)
 {
-	uint8_t *out = to;
+	int64_t result = uk_file_read_kernel(im->file, to, size, offset);
 
-	if (offset > file->inode->size || size > file->inode->size - offset)
-		return -UK_ENOEXEC;
-	while (size != 0) {
-		uint64_t in = offset & UK_PAGE_MASK, part = UK_MIN(size, UK_PAGE_SIZE - in);
-		struct uk_page *page;
-		int result = uk_file_page(file, offset >> UK_PAGE_SHIFT, &page);
+	if (result < 0)
+		return (int)result;
+	return (size_t)result == size ? 0 : -UK_ENOEXEC;
+}
 
-		if (result != 0)
-			return result;
-		memcpy(out, (const uint8_t *)uk_page_virt(page) + in, part);
-		uk_page_put(page);
-		out += part;
-		offset += part;
-		size -= part;
-	}
+/* From a page that is about to be mapped. */
+static int read_start(struct image *im)
+{
+	int result = -UK_ENOEXEC;
+
+	if (im->file->inode->size >= sizeof(im->start.header))
+		result = uk_file_page(im->file, 0, &im->page);
+	if (result != 0)
+		return result;
+	memcpy(&im->start, uk_page_virt(im->page), sizeof(im->start));
+	uk_page_put(im->page);
 	return 0;
+}
+
+UK_ASIDE int refuse_header(const struct uk_elf_header *h, struct complaint *c)
+{
+	const char *why = "its table of segments is not sound";
+
+	if (h->magic != UK_ELF_MAGIC)
+		why = "it is no ELF file";
+	else if (h->class != UK_ELF_CLASS64 || h->order != UK_ELF_LITTLE ||
+		 h->machine != UK_ELF_X86_64)
+		why = "it is not for x86-64";
+	else if (h->type != UK_ELF_EXEC && h->type != UK_ELF_DYN)
+		why = "it is neither a program nor position-independent";
+	return refuse(c, -UK_ENOEXEC, why);
 }
 
 static int check_header(struct image *im, struct complaint *c)
 {
-	const struct uk_elf_header *h = &im->header;
-	int result = read_exact(im->file, &im->header, sizeof(im->header), 0);
+	const struct uk_elf_header *h = &im->start.header;
+	int result = read_start(im);
+	uint64_t table;
+	bool sound;
 
 	if (result != 0)
 		return refuse(c, result, "it is too short for an ELF file, or cannot be read");
-	if (memcmp(h->ident, "\177ELF", 4) != 0)
-		return refuse(c, -UK_ENOEXEC, "it is no ELF file");
-	if (h->ident[4] != UK_ELF_CLASS64 || h->ident[5] != UK_ELF_LITTLE ||
-	    h->machine != UK_ELF_X86_64)
-		return refuse(c, -UK_ENOEXEC, "it is not for x86-64");
-	if (h->type != UK_ELF_EXEC && h->type != UK_ELF_DYN)
-		return refuse(c, -UK_ENOEXEC, "it is neither a program nor position-independent");
-	if (h->phentsize != sizeof(struct uk_elf_segment) || h->phnum == 0 ||
-	    h->phnum > UK_ELF_SEGMENTS_MAX)
-		return refuse(c, -UK_ENOEXEC, "its table of segments is not sound");
-	result = read_exact(im->file, im->segment, h->phnum * sizeof(im->segment[0]), h->phoff);
-	if (result != 0)
-		return refuse(c, result, "its table of segments lies outside the file");
-	return 0;
+	sound = (h->magic == UK_ELF_MAGIC) & (h->class == UK_ELF_CLASS64) &
+		(h->order == UK_ELF_LITTLE) & (h->machine == UK_ELF_X86_64) &
+		((h->type == UK_ELF_EXEC) | (h->type == UK_ELF_DYN)) &
+		(h->phentsize == sizeof(struct uk_elf_segment)) &
+		(h->phnum - 1u < UK_ELF_SEGMENTS_MAX);
+	if (!sound)
+		return refuse_header(h, c);
+	table = h->phnum * sizeof(struct uk_elf_segment);
+	if ((h->phoff != sizeof(*h)) | (im->file->inode->size < sizeof(*h) + table))
+		result = read_exact(im, im->start.segment, table, h->phoff);
+	return result != 0 ? refuse(c, result, "its table of segments lies outside the file") : 0;
+}
+
+UK_ASIDE int refuse_load(const struct image *im, const struct uk_elf_segment *s,
+			 struct complaint *c)
+{
+	const char *why = "a segment is writable and executable at once, which is never allowed";
+	uint64_t size = im->file->inode->size;
+	int error = -UK_ENOEXEC;
+
+	if (s->filesz > s->memsz || s->offset > size || s->filesz > size - s->offset)
+		why = "a segment lies outside the file";
+	else if (((s->offset ^ s->vaddr) & UK_PAGE_MASK) != 0)
+		why = "a segment's place in file and memory do not match";
+	else if (s->vaddr >= UK_USER_END || s->memsz > UK_USER_END - s->vaddr)
+		why = "a segment lies outside the program's addresses";
+	else if (s->vaddr < im->high - UK_PAGE_SIZE)
+		why = "its segments are out of order";
+	else
+		error = -UK_EACCES;
+	return refuse(c, error, why);
 }
 
 static int check_load(struct image *im, const struct uk_elf_segment *s, struct complaint *c)
 {
-	uint64_t size = im->file->inode->size;
+	uint64_t size = im->file->inode->size, table = im->start.header.phoff - s->offset;
+	bool sound = (s->filesz <= s->memsz) & (s->offset <= size) &
+		     (s->filesz <= size - s->offset) &
+		     (((s->offset ^ s->vaddr) & UK_PAGE_MASK) == 0) & (s->vaddr < UK_USER_END) &
+		     (s->memsz <= UK_USER_END - s->vaddr) & (s->vaddr >= im->high - UK_PAGE_SIZE) &
+		     ((s->flags & (UK_ELF_W | UK_ELF_X)) != (UK_ELF_W | UK_ELF_X));
 
-	if (s->filesz > s->memsz || s->offset > size || s->filesz > size - s->offset)
-		return refuse(c, -UK_ENOEXEC, "a segment lies outside the file");
-	if (((s->offset ^ s->vaddr) & UK_PAGE_MASK) != 0)
-		return refuse(c, -UK_ENOEXEC, "a segment's place in file and memory do not match");
-	if (s->vaddr >= UK_USER_END || s->memsz > UK_USER_END - s->vaddr)
-		return refuse(c, -UK_ENOEXEC, "a segment lies outside the program's addresses");
-	if (s->vaddr < im->high && im->high != 0 && s->vaddr < UK_ALIGN_DOWN(im->high - 1, 4096ull))
-		return refuse(c, -UK_ENOEXEC, "its segments are out of order");
-	if ((s->flags & UK_ELF_W) && (s->flags & UK_ELF_X))
-		return refuse(
-			c, -UK_EACCES,
-			"a segment is writable and executable at once, which is never allowed");
-	if (im->high == 0)
-		im->low = UK_ALIGN_DOWN(s->vaddr, UK_PAGE_SIZE);
+	if (!sound)
+		return refuse_load(im, s, c);
+	im->phdr = table < s->filesz ? s->vaddr + table : im->phdr;
+	im->low = UK_MIN(im->low, UK_ALIGN_DOWN(s->vaddr, UK_PAGE_SIZE));
 	im->high = UK_ALIGN_UP(s->vaddr + s->memsz, UK_PAGE_SIZE);
 	return 0;
 }
@@ -110,9 +148,31 @@ static int check_interpreter(struct image *im, const struct uk_elf_segment *s, s
 
 	if (s->filesz < 2 || s->filesz > sizeof(im->interpreter))
 		return refuse(c, -UK_ENOEXEC, "the name of its interpreter is not sound");
-	result = read_exact(im->file, im->interpreter, s->filesz, s->offset);
+	result = read_exact(im, im->interpreter, s->filesz, s->offset);
 	if (result != 0 || im->interpreter[s->filesz - 1] != '\0')
 		return refuse(c, -UK_ENOEXEC, "the name of its interpreter is not sound");
+	return 0;
+}
+
+static bool is_loaded(const struct uk_elf_segment *s)
+{
+	return s->type == UK_ELF_LOAD && s->memsz != 0;
+}
+
+static int check_segments(struct image *im, struct complaint *c)
+{
+	const struct uk_elf_segment *s = im->start.segment;
+
+	for (unsigned left = im->start.header.phnum; left != 0; left--, s++) {
+		int result = 0;
+
+		if (is_loaded(s))
+			result = check_load(im, s, c);
+		else if (s->type == UK_ELF_INTERP)
+			result = check_interpreter(im, s, c);
+		if (result != 0)
+			return result;
+	}
 	return 0;
 }
 
@@ -120,20 +180,19 @@ static int check(struct image *im, struct complaint *c)
 {
 	int result = check_header(im, c);
 
-	for (unsigned i = 0; i < im->header.phnum && result == 0; i++) {
-		const struct uk_elf_segment *s = &im->segment[i];
-
-		if (s->type == UK_ELF_LOAD && s->memsz != 0)
-			result = check_load(im, s, c);
-		else if (s->type == UK_ELF_INTERP)
-			result = check_interpreter(im, s, c);
-	}
+	/* Such that the first segment is in order wherever it lies. */
+	im->low = UINT64_MAX;
+	im->high = UK_PAGE_SIZE;
+	im->phdr = UINT64_MAX;
+	im->interpreter[0] = '\0';
+	if (result == 0)
+		result = check_segments(im, c);
 	if (result != 0)
 		return result;
-	if (im->high == 0)
-		return refuse(c, -UK_ENOEXEC, "it has nothing to load");
-	if (im->high - im->low > SPAN_MAX)
-		return refuse(c, -UK_ENOEXEC, "its segments are too far apart");
+	if ((im->low > im->high) | (im->high - im->low > SPAN_MAX))
+		return refuse(c, -UK_ENOEXEC,
+			      im->low > im->high ? "it has nothing to load"
+						 : "its segments are too far apart");
 	return 0;
 }
 
@@ -143,80 +202,82 @@ static unsigned prot_of(uint32_t flags)
 	       (flags & UK_ELF_X ? UK_PROT_EXEC : 0u);
 }
 
+/* What the file has behind the segment must not show in .bss. */
+static int clear_tail(const struct image *im, const struct uk_elf_segment *s)
+{
+	uint64_t end = s->vaddr + im->moved + s->filesz, tail = -end & UK_PAGE_MASK;
+
+	if (((s->memsz == s->filesz) | ((s->flags & UK_ELF_W) == 0) | (tail == 0)) ||
+	    uk_clear_user(end, tail) == 0)
+		return 0;
+	return -UK_EIO;
+}
+
 static int map_segment(struct image *im, const struct uk_elf_segment *s)
 {
+	struct uk_map_request *r = &im->request;
 	uint64_t start = s->vaddr + im->moved, lead = start & UK_PAGE_MASK;
-	uint64_t file_end = start + s->filesz, end = UK_ALIGN_UP(start + s->memsz, UK_PAGE_SIZE);
-	struct uk_map_request r = {
-		.addr = start - lead,
-		.size = UK_ALIGN_UP(s->filesz + lead, UK_PAGE_SIZE),
-		.prot = prot_of(s->flags),
-		.fixed = true,
-		.file = im->file,
-		.offset = s->offset - lead,
-	};
+	uint64_t end = UK_ALIGN_UP(start + s->memsz, UK_PAGE_SIZE);
 	int64_t result;
 
+	r->addr = start - lead;
+	r->size = 0;
+	r->prot = prot_of(s->flags);
+	r->fixed = true;
+	r->keep = r->addr >= im->mapped; /* a page that two share is the later one's */
+	im->mapped = end;
 	if (s->filesz != 0) {
-		result = uk_map_add(&r);
+		r->size = UK_ALIGN_UP(s->filesz + lead, UK_PAGE_SIZE);
+		r->file = im->file;
+		r->offset = s->offset - lead;
+		result = uk_map_add(r);
 		if (result >= 0)
-			result = uk_map_populate(r.addr, UK_MIN(r.size, AT_ONCE));
+			result = uk_map_populate(r->addr, UK_MIN(r->size, AT_ONCE));
+		if (result >= 0)
+			result = clear_tail(im, s);
 		if (result < 0)
 			return (int)result;
-		/* What the file has behind the segment must not show in .bss. */
-		if (s->memsz > s->filesz && (s->flags & UK_ELF_W) &&
-		    (file_end & UK_PAGE_MASK) != 0 &&
-		    uk_clear_user(file_end, UK_PAGE_SIZE - (file_end & UK_PAGE_MASK)) != 0)
-			return -UK_EIO;
-		r.addr += r.size;
 	}
-	if (end <= r.addr)
+	r->addr += r->size;
+	if (end <= r->addr)
 		return 0;
-	r.size = end - r.addr;
-	r.file = NULL;
-	result = uk_map_add(&r);
+	r->size = end - r->addr;
+	r->file = NULL;
+	r->offset = 0;
+	result = uk_map_add(r);
 	return result < 0 ? (int)result : 0;
+}
+
+/* Where one that can lie anywhere goes; false: there is no room. */
+static bool place_image(struct image *im, bool main)
+{
+	uint64_t span = im->high - im->low, at;
+
+	im->moved = 0;
+	if (im->start.header.type != UK_ELF_DYN)
+		return true;
+	at = main ? UK_LAYOUT_PIE + uk_layout_random(1 << 24)
+		  : uk_area_hole(uk_map.root, span, uk_map.low, uk_map.high);
+	im->moved = at - im->low;
+	return at != 0;
 }
 
 static int map_image(struct image *im, bool main, struct complaint *c)
 {
-	uint64_t span = im->high - im->low;
-	uint64_t hole = uk_area_hole(uk_map.root, span, uk_map.low, uk_map.high);
+	const struct uk_elf_segment *s = im->start.segment;
 
-	im->moved = 0;
-	if (im->header.type == UK_ELF_DYN && main)
-		im->moved = UK_LAYOUT_PIE + uk_layout_random(1 << 24) - im->low;
-	else if (im->header.type == UK_ELF_DYN)
-		im->moved = hole - im->low;
-	if (hole == 0)
+	im->mapped = 0;
+	if (!place_image(im, main))
 		return refuse(c, -UK_ENOMEM, "there is no room for it");
-	if (im->header.entry + im->moved >= UK_USER_END)
+	if (im->start.header.entry + im->moved >= UK_USER_END)
 		return refuse(c, -UK_ENOEXEC, "its entry lies outside the program's addresses");
-	for (unsigned i = 0; i < im->header.phnum; i++) {
-		int result = 0;
+	for (unsigned left = im->start.header.phnum; left != 0; left--, s++) {
+		int result = is_loaded(s) ? map_segment(im, s) : 0;
 
-		if (im->segment[i].type == UK_ELF_LOAD && im->segment[i].memsz != 0)
-			result = map_segment(im, &im->segment[i]);
 		if (result != 0)
 			return refuse(c, result,
 				      result == -UK_ENOMEM ? "there is not enough memory for it"
 							   : "a segment cannot be mapped");
-	}
-	return 0;
-}
-
-static uint64_t phdr_address(const struct image *im)
-{
-	const struct uk_elf_header *h = &im->header;
-
-	for (unsigned i = 0; i < h->phnum; i++) {
-		const struct uk_elf_segment *s = &im->segment[i];
-
-		if (s->type == UK_ELF_PHDR)
-			return s->vaddr + im->moved;
-		if (s->type == UK_ELF_LOAD && s->offset <= h->phoff &&
-		    h->phoff - s->offset < s->filesz)
-			return s->vaddr + (h->phoff - s->offset) + im->moved;
 	}
 	return 0;
 }
@@ -227,7 +288,6 @@ static int load_interpreter(struct image *im, struct uk_loaded *out, struct comp
 	int result;
 
 	uk_strlcpy(path, im->interpreter, sizeof(path));
-	memset(im, 0, sizeof(*im));
 	im->file = uk_file_open(path, UK_O_RDONLY, 0);
 	if (uk_is_err(im->file)) {
 		uk_snprintf(c->why, c->room, "it needs the interpreter %s, which is not there",
@@ -240,7 +300,7 @@ static int load_interpreter(struct image *im, struct uk_loaded *out, struct comp
 	if (result == 0)
 		result = map_image(im, false, c);
 	out->base = im->low + im->moved;
-	out->entry = im->header.entry + im->moved;
+	out->entry = im->start.header.entry + im->moved;
 	uk_file_put(im->file);
 	return result;
 }
@@ -253,7 +313,6 @@ int uk_elf_load(struct uk_file *file, struct uk_loaded *out, char *why, size_t r
 	int result;
 
 	memset(out, 0, sizeof(*out));
-	memset(im, 0, sizeof(*im));
 	im->file = file;
 	result = uk_file_may_execute(file);
 	if (result != 0)
@@ -263,10 +322,10 @@ int uk_elf_load(struct uk_file *file, struct uk_loaded *out, char *why, size_t r
 	if (result == 0)
 		result = map_image(im, true, &c);
 	if (result == 0) {
-		out->program = out->entry = im->header.entry + im->moved;
-		out->phdr = phdr_address(im);
-		out->phentsize = im->header.phentsize;
-		out->phnum = im->header.phnum;
+		out->program = out->entry = im->start.header.entry + im->moved;
+		out->phdr = im->phdr != UINT64_MAX ? im->phdr + im->moved : 0;
+		out->phentsize = im->start.header.phentsize;
+		out->phnum = im->start.header.phnum;
 		out->end = im->high + im->moved;
 		uk_elf_moved = im->moved;
 		if (im->interpreter[0] != '\0')

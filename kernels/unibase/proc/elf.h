@@ -9,6 +9,7 @@
 #define UK_ELF_SEGMENTS_MAX 64
 
 enum {
+	UK_ELF_MAGIC = 0x464c457f, /* "\177ELF" */
 	UK_ELF_CLASS64 = 2,
 	UK_ELF_LITTLE = 1,
 	UK_ELF_X86_64 = 62,
@@ -16,7 +17,6 @@ enum {
 	UK_ELF_DYN = 3,
 	UK_ELF_LOAD = 1,
 	UK_ELF_INTERP = 3,
-	UK_ELF_PHDR = 6,
 	UK_ELF_X = 1,
 	UK_ELF_W = 2,
 	UK_ELF_R = 4,
@@ -25,7 +25,8 @@ enum {
 };
 
 struct uk_elf_header {
-	uint8_t ident[16];
+	uint32_t magic;
+	uint8_t class, order, ident_rest[10];
 	uint16_t type, machine;
 	uint32_t version;
 	uint64_t entry, phoff, shoff;
