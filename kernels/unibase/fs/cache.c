@@ -132,8 +132,11 @@ struct uk_page *uk_cache_find(struct uk_inode *inode, uint64_t index)
 
 struct uk_page *uk_cache_look(struct uk_inode *inode, uint64_t index)
 {
-	struct uk_page *page = uk_cache_find(inode, index);
+	struct uk_page *page = NULL;
 
+	/* Of most files of the boot image none is. */
+	if (__atomic_load_n(&inode->pages.count, __ATOMIC_RELAXED) != 0)
+		page = uk_cache_find(inode, index);
 	return page == NULL && inode->ops->frame != NULL ? inode->ops->frame(inode, index) : page;
 }
 

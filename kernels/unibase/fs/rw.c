@@ -416,24 +416,43 @@ int64_t uk_file_read_kernel(struct uk_file *file, void *data, size_t size, uint6
 	return file->ops->read(file, &to, &offset);
 }
 
+/* How many pages of it can be mapped. */
+static uint64_t pages_of(const struct uk_inode *inode)
+{
+	return UK_ALIGN_UP(inode->size, UK_PAGE_SIZE) >> UK_PAGE_SHIFT;
+}
+
 static int mapped_page(struct uk_file *file, uint64_t index)
 {
 	struct uk_inode *inode = file->inode;
 
 	if (inode == NULL || inode->ops->fill == NULL)
 		return -UK_ENODEV;
-	return index < UK_ALIGN_UP(inode->size, UK_PAGE_SIZE) >> UK_PAGE_SHIFT ? 0 : -UK_EFAULT;
+	return index < pages_of(inode) ? 0 : -UK_EFAULT;
+}
+
+struct uk_page *uk_file_page_ready(struct uk_file *file, uint64_t index)
+{
+	struct uk_inode *inode = file->inode;
+
+	if (inode == NULL || index >= pages_of(inode) || fs_leads_ahead(file, index))
+		return NULL;
+	file->ahead = index + 1;
+	return uk_cache_look(inode, index);
 }
 
 int uk_file_page(struct uk_file *file, uint64_t index, struct uk_page **page)
 {
-	int error = mapped_page(file, index);
+	int error;
 
+	*page = uk_file_page_ready(file, index);
+	if (*page != NULL)
+		return 0;
+	error = mapped_page(file, index);
 	if (error != 0)
 		return error;
-	*page = uk_cache_look(file->inode, index);
 	read_ahead(file, index);
-	return *page != NULL ? 0 : uk_cache_get(file->inode, index, page);
+	return uk_cache_get(file->inode, index, page);
 }
 
 int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **page)

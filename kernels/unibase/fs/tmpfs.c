@@ -432,13 +432,14 @@ static int link_readlink(struct uk_inode *inode, char *target, size_t room)
 /* -- content -- */
 
 /* The frame that holds a whole page of the source, with a reference; NULL: none does. */
-static struct uk_page *source_frame(const struct node *node, uint64_t index)
+static struct uk_page *file_frame(struct uk_inode *inode, uint64_t index)
 {
+	const struct node *node = inode->data;
 	uint64_t offset = index << UK_PAGE_SHIFT;
 	struct uk_page *page;
 
-	if (offset >= node->source_size || node->source_size - offset < UK_PAGE_SIZE ||
-	    ((uintptr_t)node->source & UK_PAGE_MASK) != 0)
+	if ((offset >= node->source_size) | (node->source_size - offset < UK_PAGE_SIZE) |
+	    (((uintptr_t)node->source & UK_PAGE_MASK) != 0))
 		return NULL;
 	page = uk_page_of(uk_virt_to_phys(node->source + offset));
 	if (page == NULL || (page->flags & UK_PAGE_RESERVED) == 0)
@@ -448,14 +449,10 @@ static struct uk_page *source_frame(const struct node *node, uint64_t index)
 }
 
 /* The frame itself where there is one, else a copy, else zeros. */
-static struct uk_page *file_frame(struct uk_inode *inode, uint64_t index)
+static struct uk_page *source_page(struct uk_inode *inode, uint64_t index)
 {
-	return source_frame(inode->data, index);
-}
-
-static struct uk_page *source_page(const struct node *node, uint64_t index)
-{
-	struct uk_page *page = source_frame(node, index);
+	const struct node *node = inode->data;
+	struct uk_page *page = file_frame(inode, index);
 	uint64_t offset = index << UK_PAGE_SHIFT, left;
 
 	if (page != NULL)
@@ -472,7 +469,7 @@ static struct uk_page *source_page(const struct node *node, uint64_t index)
 /* The wanted page, and frames of the source around it, which cost nothing. */
 static int file_fill(struct uk_inode *inode, uint64_t index, uint64_t first, unsigned count)
 {
-	struct uk_page *page = source_page(inode->data, index);
+	struct uk_page *page = source_page(inode, index);
 	int error;
 
 	if (page == NULL)
@@ -480,7 +477,7 @@ static int file_fill(struct uk_inode *inode, uint64_t index, uint64_t first, uns
 	error = uk_cache_add(inode, index, page);
 	uk_page_put(page);
 	for (uint64_t i = first; error == 0 && i < first + count; i++) {
-		page = source_frame(inode->data, i);
+		page = file_frame(inode, i);
 		if (page == NULL)
 			continue;
 		(void)uk_cache_add(inode, i, page);

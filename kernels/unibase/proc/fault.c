@@ -1,8 +1,8 @@
 /*
  * Filling the address space on demand: zeros for anonymous memory, the page cache's frames for
  * files (frames of the boot image where the program's own file lies in it), a copy at the first
- * store to a private file page. While a file is read the map's lock is free; what was found before
- * is looked up again afterwards.
+ * store to a private file page. A page that the cache has is entered at once. While a file is read
+ * the map's lock is free; what was found before is looked up again afterwards.
  *
  * Anonymous memory is filled a page at a time, or 2 MiB at a time where much of it is used, and
  * under the map's lock alone, so that threads need not wait for each other's system calls. For
@@ -26,7 +26,8 @@ struct fetched {
 	struct uk_file *file; /* a reference */
 	struct uk_page *page; /* a reference, until a table entry takes it over */
 	uint64_t index;
-	bool writable; /* a shared mapping's first store */
+	bool writable;	     /* a shared mapping's first store */
+	struct uk_file *old; /* another reference: what was wanted before */
 };
 
 static int fetched_load(struct fetched *f)
@@ -39,14 +40,15 @@ static int fetched_load(struct fetched *f)
 	return result;
 }
 
-static void fetched_drop(struct fetched *f)
+/* What is not wanted any more: without the map's lock. */
+static void fetched_settle(struct fetched *f)
 {
 	if (f->page != NULL)
 		uk_page_put(f->page);
-	if (f->file != NULL)
-		uk_file_put(f->file);
+	if (f->old != NULL)
+		uk_file_put(f->old);
 	f->page = NULL;
-	f->file = NULL;
+	f->old = NULL;
 }
 
 /* The frame of zeros that reads of untouched memory see. */
@@ -59,17 +61,21 @@ static struct uk_page *zero_page(void)
 	return zero;
 }
 
+/* In the place of what was there before. */
 static void enter(uint64_t *slot, uint64_t addr, uint64_t value)
 {
-	bool replaced = *slot != 0;
+	uint64_t old = *slot;
 
 	uk_pt_set(slot, value);
-	if (replaced)
-		uk_pt_flush(addr, addr + UK_PAGE_SIZE);
+	if (uk_likely(old == 0))
+		return;
+	uk_pt_flush(addr, addr + UK_PAGE_SIZE);
+	if (!(old & UK_PTE_ZERO))
+		uk_page_put(uk_pt_page(old));
 }
 
 /* With more rights to the same frame: a processor that remembers fewer of them faults, and comes to
- * fault_again. */
+ * `permits`. */
 static void enter_rights(uint64_t *slot, uint64_t addr, uint64_t value)
 {
 	uk_pt_set(slot, value);
@@ -82,110 +88,68 @@ static void count_resident(uint64_t more)
 	uk_map.peak = UK_MAX(uk_map.peak, uk_map.resident);
 }
 
-/* A frame of the program's own at `addr`, with the content of `from` or zeros. */
+/* A frame of the program's own at `addr`, with the content of `from`, whose reference goes, or
+ * zeros. While one is sought, what is in `slot` may go: see uk_map_age. */
 static int enter_own(const struct uk_area *area, uint64_t addr, uint64_t *slot,
-		     const struct uk_page *from)
+		     struct uk_page *from)
 {
-	struct uk_page *page;
-	uint64_t old = *slot;
+	struct uk_page *page = uk_page_alloc_user(from == NULL);
 
-	page = uk_page_alloc_user(from == NULL);
-	if (page == NULL)
-		return -UK_ENOMEM;
-	if (from != NULL)
-		memcpy(uk_page_virt(page), uk_page_virt(from), UK_PAGE_SIZE);
-	enter(slot, addr,
-	      uk_page_paddr(page) | UK_PTE_ANON |
-		      uk_pt_bits(area->prot, (area->prot & UK_PROT_WRITE) != 0));
-	if (old != 0 && !(old & UK_PTE_ZERO))
-		uk_page_put(uk_pt_page(old));
-	count_resident(1);
-	return 0;
-}
+	if (page != NULL) {
+		uk_paddr_t paddr = uk_page_paddr(page);
 
-static int fault_anonymous(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write)
-{
-	struct uk_page *zero;
-
-	if (write || (area->flags & UK_AREA_STACK))
-		return enter_own(area, addr, slot, NULL);
-	zero = zero_page();
-	if (zero == NULL)
-		return -UK_ENOMEM;
-	enter(slot, addr, uk_page_paddr(zero) | UK_PTE_ZERO | uk_pt_bits(area->prot, false));
-	return 0;
-}
-
-/*
- * Maps the pages around `addr` too that the page cache has already, as it has those of a whole unit
- * of a volume or of the boot image at once: they cost little here, but would each cost a fault.
- */
-static void fault_around(const struct uk_area *area, uint64_t addr, const struct fetched *f)
-{
-	uint64_t window = UK_ALIGN_DOWN(addr, AROUND * UK_PAGE_SIZE);
-	uint64_t end = UK_MIN(area->end, window + AROUND * UK_PAGE_SIZE);
-	uint64_t whole = f->file->inode->size >> UK_PAGE_SHIFT;
-
-	for (uint64_t at = UK_MAX(area->start, window); at < end; at += UK_PAGE_SIZE) {
-		uint64_t index = f->index + (at >> UK_PAGE_SHIFT) - (addr >> UK_PAGE_SHIFT);
-		uint64_t *slot = uk_pt_slot(at, false);
-		struct uk_page *page;
-
-		if (slot == NULL || *slot != 0 || index >= whole)
-			continue;
-		page = uk_cache_look(f->file->inode, index);
-		if (page != NULL)
-			uk_pt_set(slot, uk_page_paddr(page) | uk_pt_bits(area->prot, false));
+		if (from != NULL)
+			memcpy(uk_phys_to_virt(paddr), uk_page_virt(from), UK_PAGE_SIZE);
+		enter(slot, addr,
+		      paddr | UK_PTE_ANON |
+			      uk_pt_bits(area->prot, (area->prot & UK_PROT_WRITE) != 0));
+		count_resident(1);
 	}
+	if (from != NULL)
+		uk_page_put(from);
+	return page != NULL ? 0 : -UK_ENOMEM;
 }
 
-static int fault_file(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write,
-		      struct fetched *f)
+/* Whether an entry that is in use permits the access: someone was faster. */
+static bool permits(uint64_t entry, bool write)
 {
-	uint64_t old = *slot;
-
-	if (write && !(area->flags & UK_AREA_SHARED))
-		return enter_own(area, addr, slot, f->page);
-	enter(slot, addr, uk_page_paddr(f->page) | uk_pt_bits(area->prot, write));
-	if (!write)
-		fault_around(area, addr, f);
-	f->page = NULL;
-	if (old != 0)
-		uk_page_put(uk_pt_page(old));
-	return 0;
+	return !write | ((entry & UK_PTE_WRITE) != 0);
 }
 
-/* The entry is in use, but did not permit the access: the first store, or someone was faster. */
-static int fault_again(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write)
+/* The entry is in use, but did not permit the access: the first store. */
+static int fault_store(const struct uk_area *area, uint64_t addr, uint64_t *slot)
 {
 	uint64_t entry = *slot;
+	struct uk_page *from = NULL;
 
-	if (!write || (entry & UK_PTE_WRITE)) {
-		uk_tlb_flush_page(addr);
-		return 0;
-	}
 	if (entry & UK_PTE_ANON) {
 		enter_rights(slot, addr,
 			     (entry & UK_PTE_ADDRESS) | UK_PTE_ANON | uk_pt_bits(area->prot, true));
 		return 0;
 	}
-	return enter_own(area, addr, slot, entry & UK_PTE_ZERO ? NULL : uk_pt_page(entry));
+	if (!(entry & UK_PTE_ZERO)) {
+		from = uk_pt_page(entry);
+		uk_page_get(from);
+	}
+	return enter_own(area, addr, slot, from);
 }
 
-/* What the area is for, when nobody has said what he wants. */
-static enum uk_access usual_access(const struct uk_area *area)
+/* What is done: when nobody has said it, what the area is for. */
+static enum uk_access access_to(const struct uk_area *area, enum uk_access access)
 {
-	return (area->prot & UK_PROT_WRITE) && !(area->flags & UK_AREA_SHARED) ? UK_ACCESS_WRITE
-									       : UK_ACCESS_READ;
+	bool stores = ((area->prot & UK_PROT_WRITE) != 0) & !(area->flags & UK_AREA_SHARED);
+	unsigned usual = UK_ACCESS_READ + stores;
+
+	return access | (usual & -(unsigned)(access == UK_ACCESS_USUAL));
 }
 
+/* Whatever else is permitted, reading is. */
 static bool allows(const struct uk_area *area, enum uk_access access)
 {
-	if (access == UK_ACCESS_WRITE)
-		return (area->prot & UK_PROT_WRITE) != 0;
-	if (access == UK_ACCESS_EXEC)
-		return (area->prot & UK_PROT_EXEC) != 0;
-	return area->prot != 0;
+	_Static_assert((int)UK_ACCESS_WRITE == UK_PROT_WRITE, "one bit for both");
+	_Static_assert((int)UK_ACCESS_EXEC == UK_PROT_EXEC, "one bit for both");
+
+	return (area->prot & (access | -(uint32_t)(access == UK_ACCESS_READ))) != 0;
 }
 
 /*
@@ -215,7 +179,8 @@ static bool fault_large(const struct uk_area *area, uint64_t addr, bool write)
 	uint64_t start = UK_ALIGN_DOWN(addr, LARGE_SIZE);
 
 	/* Most areas have none, and need no look. */
-	if (area->file != NULL || area->end - area->start < LARGE_SIZE)
+	if ((area->end - area->start < LARGE_SIZE) |
+	    ((area->flags & (UK_AREA_STACK | UK_AREA_SHARED)) != 0))
 		return false;
 	/* It has all the rights of its area: someone was faster. */
 	if (uk_pt_large(addr)) {
@@ -228,91 +193,163 @@ static bool fault_large(const struct uk_area *area, uint64_t addr, bool write)
 	return true;
 }
 
+static int fault_anonymous(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write)
+{
+	struct uk_page *zero;
+
+	if (write || (area->flags & UK_AREA_STACK))
+		return enter_own(area, addr, slot, NULL);
+	zero = zero_page();
+	if (zero == NULL)
+		return -UK_ENOMEM;
+	enter(slot, addr, uk_page_paddr(zero) | UK_PTE_ZERO | uk_pt_bits(area->prot, false));
+	return 0;
+}
+
+/*
+ * Maps the pages around `addr` too that the page cache has already, as it has those of a whole unit
+ * of a volume or of the boot image at once: they cost little here, but would each cost a fault. One
+ * table holds all of them.
+ */
+static void fault_around(const struct uk_area *area, uint64_t addr, uint64_t *slot, uint64_t index,
+			 uint64_t bits)
+{
+	struct uk_inode *inode = area->file->inode;
+	uint64_t window = UK_ALIGN_DOWN(addr, AROUND * UK_PAGE_SIZE);
+	uint64_t start = UK_MAX(area->start, window), before = (addr - start) >> UK_PAGE_SHIFT;
+	uint64_t end = UK_MIN(area->end, window + AROUND * UK_PAGE_SIZE);
+	uint64_t whole = inode->size >> UK_PAGE_SHIFT;
+
+	slot -= before;
+	index -= before;
+	whole = UK_MIN(whole, index + ((end - start) >> UK_PAGE_SHIFT));
+	for (; index < whole; index++, slot++) {
+		struct uk_page *page = *slot == 0 ? uk_cache_look(inode, index) : NULL;
+
+		if (page != NULL)
+			uk_pt_set(slot, uk_page_paddr(page) | bits);
+	}
+}
+
 enum { FETCH = 1, ENTER = 2 };
 
-/* One attempt under the lock, with the page in `have`. FETCH: the one in `want` must be fetched;
- * ENTER: it takes the kernel lock too. */
-static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *have,
-			struct fetched *want)
+/* The page that was fetched, if it is the one that is wanted; else NULL, and what to fetch. */
+UK_ASIDE struct uk_page *fetched(struct fetched *f, struct uk_file *file, uint64_t index,
+				 bool writable)
+{
+	struct uk_page *page;
+
+	if (f == NULL)
+		return NULL;
+	page = f->page;
+	if (page != NULL && f->file == file && f->index == index && f->writable == writable) {
+		f->page = NULL;
+		return page;
+	}
+	uk_file_get(file);
+	f->old = f->file;
+	f->file = file;
+	f->index = index;
+	f->writable = writable;
+	return NULL;
+}
+
+static int fault_file(const struct uk_area *area, uint64_t addr, uint64_t *slot, bool write,
+		      bool shared, struct fetched *f)
+{
+	uint64_t index = (area->offset + (addr - area->start)) >> UK_PAGE_SHIFT, bits;
+	struct uk_page *page = shared ? NULL : uk_file_page_ready(area->file, index);
+
+	if (page == NULL)
+		page = fetched(f, area->file, index, shared);
+	if (page == NULL)
+		return FETCH;
+	if (write != shared)
+		return enter_own(area, addr, slot, page);
+	bits = uk_pt_bits(area->prot, write);
+	enter(slot, addr, uk_page_paddr(page) | bits);
+	if (!write)
+		fault_around(area, addr, slot, index, bits);
+	return 0;
+}
+
+/* One attempt under the lock, with the page that was fetched, if any. FETCH: one must be, which is
+ * said in `f` unless that is NULL; ENTER: it takes the kernel lock too. */
+static int fault_locked(uint64_t addr, enum uk_access access, struct fetched *f)
 {
 	struct uk_area *area = uk_area_find(uk_map.root, addr);
-	uint64_t index, *slot;
 	bool write, shared;
+	uint64_t *slot;
 
 	if (area == NULL || area->start > addr)
 		return -UK_ENOENT;
-	if (access == UK_ACCESS_USUAL)
-		access = usual_access(area);
-	write = access == UK_ACCESS_WRITE;
+	access = access_to(area, access);
 	if (!allows(area, access))
 		return -UK_EACCES;
+	write = access == UK_ACCESS_WRITE;
+	shared = write & (area->file != NULL) & ((area->flags & UK_AREA_SHARED) != 0);
 	if (area->file != NULL && !uk_kernel_held())
 		return ENTER;
-	if (fault_large(area, addr, write))
+	if (area->file == NULL && fault_large(area, addr, write))
 		return 0;
 	slot = uk_pt_slot(addr, true);
 	if (slot == NULL)
 		return -UK_ENOMEM;
-	shared = write && area->file != NULL && (area->flags & UK_AREA_SHARED);
-	if (*slot != 0 && (!shared || (*slot & UK_PTE_WRITE)))
-		return fault_again(area, addr, slot, write);
-	if (area->file == NULL)
-		return fault_anonymous(area, addr, slot, write);
-	index = (area->offset + (addr - area->start)) >> UK_PAGE_SHIFT;
-	if (have->page != NULL && have->file == area->file && have->index == index &&
-	    have->writable == shared)
-		return fault_file(area, addr, slot, write, have);
-	uk_file_get(area->file);
-	want->file = area->file;
-	want->index = index;
-	want->writable = shared;
-	return FETCH;
+	if (*slot != 0) {
+		if (permits(*slot, write)) {
+			uk_tlb_flush_page(addr);
+			return 0;
+		}
+		if (!shared)
+			return fault_store(area, addr, slot);
+	}
+	return area->file != NULL ? fault_file(area, addr, slot, write, shared, f)
+				  : fault_anonymous(area, addr, slot, write);
 }
 
-static int attempt(uint64_t addr, enum uk_access access, struct fetched *have, struct fetched *want)
+static int attempt(uint64_t addr, enum uk_access access, struct fetched *f)
 {
 	int result;
 
 	uk_mutex_lock(&uk_map.lock);
-	result = fault_locked(addr, access, have, want);
-	if (result == FETCH)
-		uk_map.faults_major++;
-	else if (result != ENTER)
-		uk_map.faults_minor++;
+	result = fault_locked(addr, access, f);
+	uk_map.faults_major += (result == FETCH) & (f != NULL);
+	uk_map.faults_minor += result <= 0;
 	uk_mutex_unlock(&uk_map.lock);
 	return result;
 }
 
-int uk_map_fault(uint64_t addr, enum uk_access access)
+/* With the kernel lock, and pages that must be read first. */
+UK_ASIDE int fault_slowly(uint64_t addr, enum uk_access access)
 {
-	struct fetched have = { .page = NULL };
-	bool entered = false;
+	struct fetched f = { .page = NULL };
+	bool entered = uk_kernel_enter();
 	int result;
 
-	addr = UK_ALIGN_DOWN(addr, UK_PAGE_SIZE);
-	for (;;) {
-		struct fetched want = { .page = NULL };
-
-		result = attempt(addr, access, &have, &want);
-		if (result == ENTER) {
-			entered = uk_kernel_enter();
-			continue;
-		}
-		if (result != FETCH)
-			break;
-		fetched_drop(&have);
-		have = want;
-		result = fetched_load(&have);
+	while ((result = attempt(addr, access, &f)) == FETCH) {
+		fetched_settle(&f);
+		result = fetched_load(&f);
 		if (result != 0)
 			break;
 	}
-	fetched_drop(&have);
+	fetched_settle(&f);
+	if (f.file != NULL)
+		uk_file_put(f.file);
 	if (entered)
 		uk_kernel_leave();
 	return result;
 }
 
-/* How far an access to `addr` has filled memory. */
+int uk_map_fault(uint64_t addr, enum uk_access access)
+{
+	int result;
+
+	addr = UK_ALIGN_DOWN(addr, UK_PAGE_SIZE);
+	result = attempt(addr, access, NULL);
+	return uk_likely(result <= 0) ? result : fault_slowly(addr, access);
+}
+
+/* How far an access to `addr` has filled memory, where there are large entries. */
 static uint64_t filled_at(uint64_t addr)
 {
 	bool large;
@@ -327,7 +364,8 @@ int uk_map_populate(uint64_t addr, uint64_t size)
 {
 	uint64_t end = addr + UK_ALIGN_UP(size, UK_PAGE_SIZE);
 
-	for (; addr < end; addr = filled_at(addr)) {
+	for (; addr < end;
+	     addr = uk_unlikely(uk_map.large != 0) ? filled_at(addr) : addr + UK_PAGE_SIZE) {
 		int result = uk_map_fault(addr, UK_ACCESS_USUAL);
 
 		/* What nobody may touch needs no frames. */

@@ -31,10 +31,10 @@ static uint64_t *table_of(uint64_t entry)
 	return uk_phys_to_virt(entry & UK_PTE_ADDRESS);
 }
 
-/* How many entries of the table around `slot` are in use. */
+/* How many entries of the table around `slot` are in use. Tables are reached by the direct map. */
 static uint64_t *count_of(const uint64_t *slot)
 {
-	return &uk_page_of(uk_virt_to_phys(slot))->index;
+	return &uk_page_of((uintptr_t)slot - UK_DIRECT_BASE)->index;
 }
 
 static void split_large(uint64_t *slot, uint64_t addr)
@@ -55,46 +55,49 @@ static void split_large(uint64_t *slot, uint64_t addr)
 	uk_map.large--;
 }
 
-/* The entry of `addr` at the level `wanted`. */
-static uint64_t *entry_of(uint64_t addr, unsigned wanted, bool create)
+/* Makes an entry above the leaves lead to a table: a new one, or that of a large entry. */
+static bool open_entry(uint64_t *slot, uint64_t addr, unsigned level, bool create)
+{
+	struct uk_page *page;
+
+	if (*slot != 0) {
+		split_large(slot, addr);
+		return true;
+	}
+	page = create ? uk_page_alloc(0, true) : NULL;
+	if (page == NULL)
+		return false;
+	if (level < LEVELS - 1)
+		++*count_of(slot);
+	*slot = uk_page_paddr(page) | UK_PTE_PRESENT | UK_PTE_WRITE | UK_PTE_USER;
+	return true;
+}
+
+uint64_t *uk_pt_entry(uint64_t addr, unsigned wanted, bool create)
 {
 	uint64_t *table = root;
 
 	for (unsigned level = LEVELS - 1; level > wanted; level--) {
 		uint64_t *slot = &table[slot_of(addr, level)];
 
-		if (*slot == 0) {
-			struct uk_page *page = create ? uk_page_alloc(0, true) : NULL;
-
-			if (page == NULL)
-				return NULL;
-			page->index = 0;
-			if (level < LEVELS - 1)
-				++*count_of(slot);
-			*slot = uk_page_paddr(page) | UK_PTE_PRESENT | UK_PTE_WRITE | UK_PTE_USER;
-		}
-		if (*slot & UK_PTE_LARGE)
-			split_large(slot, addr);
+		if ((*slot & (UK_PTE_PRESENT | UK_PTE_LARGE)) != UK_PTE_PRESENT &&
+		    !open_entry(slot, addr, level, create))
+			return NULL;
 		table = table_of(*slot);
 	}
 	return &table[slot_of(addr, wanted)];
 }
 
-uint64_t *uk_pt_slot(uint64_t addr, bool create)
-{
-	return entry_of(addr, 0, create);
-}
-
 bool uk_pt_large(uint64_t addr)
 {
-	const uint64_t *slot = entry_of(addr, 1, false);
+	const uint64_t *slot = uk_pt_entry(addr, 1, false);
 
 	return slot != NULL && (*slot & UK_PTE_LARGE) != 0;
 }
 
 bool uk_pt_full(uint64_t addr)
 {
-	const uint64_t *slot = entry_of(addr, 1, false);
+	const uint64_t *slot = uk_pt_entry(addr, 1, false);
 
 	return slot != NULL && *slot != 0 &&
 	       ((*slot & UK_PTE_LARGE) != 0 || *count_of(table_of(*slot)) == ENTRIES);
@@ -103,14 +106,14 @@ bool uk_pt_full(uint64_t addr)
 bool uk_pt_present(uint64_t addr)
 {
 	const uint64_t *slot =
-		uk_pt_large(addr) ? entry_of(addr, 1, false) : uk_pt_slot(addr, false);
+		uk_pt_large(addr) ? uk_pt_entry(addr, 1, false) : uk_pt_slot(addr, false);
 
 	return slot != NULL && *slot != 0;
 }
 
 bool uk_pt_enter_large(uint64_t addr, unsigned prot)
 {
-	uint64_t *slot = entry_of(addr, 1, true);
+	uint64_t *slot = uk_pt_entry(addr, 1, true);
 	struct uk_page *page;
 
 	if (slot == NULL || *slot != 0)
@@ -173,22 +176,8 @@ void uk_pt_use(uint64_t start, uint64_t end, struct uk_map_use *use)
 
 void uk_pt_set(uint64_t *slot, uint64_t value)
 {
-	if (*slot == 0)
-		++*count_of(slot);
+	uk_page_of((uintptr_t)slot - UK_DIRECT_BASE)->index += *slot == 0;
 	*(volatile uint64_t *)slot = value;
-}
-
-uint64_t uk_pt_bits(unsigned prot, bool writable)
-{
-	uint64_t bits = UK_PTE_USER | UK_PTE_ACCESSED;
-
-	if (prot != 0)
-		bits |= UK_PTE_PRESENT;
-	if (writable)
-		bits |= UK_PTE_WRITE | UK_PTE_DIRTY;
-	if (!(prot & 4))
-		bits |= uk_pte_nx;
-	return bits;
 }
 
 void uk_pt_flush(uint64_t start, uint64_t end)
@@ -336,7 +325,7 @@ void uk_pt_protect(uint64_t start, uint64_t end, unsigned prot)
 	     addr = next_covered(addr + next, end)) {
 		bool whole =
 			addr % LARGE_SIZE == 0 && end - addr >= LARGE_SIZE && uk_pt_large(addr);
-		uint64_t *slot = whole ? entry_of(addr, 1, false) : uk_pt_slot(addr, false);
+		uint64_t *slot = whole ? uk_pt_entry(addr, 1, false) : uk_pt_slot(addr, false);
 
 		next = whole ? LARGE_SIZE : UK_PAGE_SIZE;
 		if (*slot != 0)

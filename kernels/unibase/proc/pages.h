@@ -15,12 +15,22 @@
 #define UK_PT_LARGE_FRAMES 512ull /* of what one large entry maps: 2 MiB */
 
 void uk_pt_start(void);
-/* The leaf entry of `addr`; NULL when there is no table (or, to be made, no memory for one). A
- * large entry is made into 512. */
-uint64_t *uk_pt_slot(uint64_t addr, bool create);
+/* The entry of `addr` at this level, 0: a leaf; NULL when there is no table (or, to be made, no
+ * memory for one). A large entry on the way is made into 512. */
+uint64_t *uk_pt_entry(uint64_t addr, unsigned level, bool create);
+UK_INLINE uint64_t *uk_pt_slot(uint64_t addr, bool create)
+{
+	return uk_pt_entry(addr, 0, create);
+}
 void uk_pt_set(uint64_t *slot, uint64_t value);
 /* Bits of an entry for this protection; a store needs a further fault unless `writable`. */
-uint64_t uk_pt_bits(unsigned prot, bool writable);
+UK_INLINE uint64_t uk_pt_bits(unsigned prot, bool writable)
+{
+	uint64_t executable = prot >> 2 & 1, stores = -(uint64_t)writable;
+
+	return UK_PTE_USER | UK_PTE_ACCESSED | (prot != 0) * UK_PTE_PRESENT |
+	       (stores & (UK_PTE_WRITE | UK_PTE_DIRTY)) | (uk_pte_nx & (executable - 1));
+}
 static inline struct uk_page *uk_pt_page(uint64_t entry)
 {
 	return uk_page_of(entry & UK_PTE_ADDRESS);

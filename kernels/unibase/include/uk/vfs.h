@@ -254,6 +254,9 @@ int uk_file_may_execute(struct uk_file *file);
  * -ENOMEM. Past the end of the file: -UK_EFAULT (the mapper raises SIGBUS). A private mapping
  * copies it before the first store: it may be a frame of the boot image. */
 int uk_file_page(struct uk_file *file, uint64_t index, struct uk_page **page);
+/* The same without sleeping, and so under any lock that comes before the page cache's; NULL:
+ * uk_file_page may have it. */
+struct uk_page *uk_file_page_ready(struct uk_file *file, uint64_t index);
 /* The same for the first store through a shared mapping: the page is the cache's own and dirty from
  * now on; -UK_ENOSPC. */
 int uk_file_page_write(struct uk_file *file, uint64_t index, struct uk_page **page);
