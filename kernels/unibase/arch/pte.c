@@ -161,9 +161,9 @@ volatile void *uk_shared_map(uk_paddr_t paddr)
 uk_paddr_t uk_virt_to_phys(const void *virt)
 {
 	uint64_t v = (uintptr_t)virt;
-	uint64_t image = UK_IMAGE_BASE - (uint64_t)uk_boot.moved;
+	uint64_t between = UK_IMAGE_BASE - UK_DIRECT_BASE - (uint64_t)uk_boot.moved;
 
-	return v - (v >= UK_IMAGE_BASE ? image : UK_DIRECT_BASE);
+	return v - UK_DIRECT_BASE - (v >= UK_IMAGE_BASE) * between;
 }
 
 /*

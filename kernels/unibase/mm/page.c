@@ -367,14 +367,12 @@ uint64_t uk_mem_free(void)
 static void add_region(uk_paddr_t start, uk_paddr_t end)
 {
 	struct region *r = &regions[region_count];
-	uint64_t size, taken = 0;
+	uint64_t count = (end - start) >> UK_PAGE_SHIFT;
+	uint64_t chunks = (end - 1) / CHUNK_SIZE - start / CHUNK_SIZE + 1;
+	uint64_t pages_size = count * sizeof(struct uk_page);
+	uint64_t size = UK_ALIGN_UP(pages_size + chunks, UK_PAGE_SIZE), taken = 0;
 	uk_paddr_t at = start;
 
-	r->first = start >> UK_PAGE_SHIFT;
-	r->count = (end - start) >> UK_PAGE_SHIFT;
-	r->chunks = (end - 1) / CHUNK_SIZE - start / CHUNK_SIZE + 1;
-	r->pages_size = r->count * sizeof(struct uk_page);
-	size = UK_ALIGN_UP(r->pages_size + r->chunks, UK_PAGE_SIZE);
 	const struct range *hit = reserved;
 
 	do {
@@ -387,13 +385,17 @@ static void add_region(uk_paddr_t start, uk_paddr_t end)
 	if (end - at < size)
 		return;
 	uk_reserve(at, at + size);
+	r->first = start >> UK_PAGE_SHIFT;
+	r->count = count;
 	r->pages = uk_phys_to_virt(at);
-	r->made = (uint8_t *)(r->pages + r->count);
-	memset(r->made, 0, r->chunks);
-	frames_total += r->count;
-	frames_free += r->count - ((taken + size) >> UK_PAGE_SHIFT);
+	r->pages_size = pages_size;
+	r->made = (uint8_t *)(r->pages + count);
+	r->chunks = chunks;
+	memset(r->made, 0, chunks);
+	frames_total += count;
+	frames_free += count - ((taken + size) >> UK_PAGE_SHIFT);
 	region_count++;
-	if (r->count > regions[0].count) {
+	if (count > regions[0].count) {
 		struct region first = regions[0];
 
 		regions[0] = *r;

@@ -20,12 +20,13 @@ uint64_t uk_layout_random(uint64_t pages)
 
 void uk_layout_start(void)
 {
-	uint64_t top = UK_USER_END - uk_layout_random(STACK_SPREAD);
+	uint64_t random = uk_random_word();
+	uint64_t top = UK_USER_END - random % STACK_SPREAD * UK_PAGE_SIZE;
 	uint64_t size = uk_process.limit[UK_RLIMIT_STACK].soft;
 	uint64_t room = UK_MAX(size + UK_LAYOUT_GUARD, (uint64_t)STACK_ROOM_MIN);
 
 	uk_map.stack_high = top;
 	uk_map.stack_low = top - size;
 	uk_map.low = 0x10000;
-	uk_map.high = top - room - uk_layout_random(MMAP_SPREAD);
+	uk_map.high = top - room - random / STACK_SPREAD % MMAP_SPREAD * UK_PAGE_SIZE;
 }
