@@ -28,7 +28,7 @@ struct uk_mutex {
 };
 #define UK_MUTEX_INIT(m)                                                                           \
 	{                                                                                          \
-		UK_SPINLOCK_INIT, 0, UK_LIST_INIT((m).waiters)                                  \
+		UK_SPINLOCK_INIT, 0, UK_LIST_INIT((m).waiters)                                     \
 	}
 void uk_mutex_init(struct uk_mutex *mutex);
 void uk_mutex_lock(struct uk_mutex *mutex);

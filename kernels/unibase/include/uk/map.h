@@ -3,9 +3,9 @@
  * far). Reservations cost a struct; frames come at the first touch. There is one address space, so
  * the tables below are the low half of the kernel's own.
  *
- * proc/area.c keeps areas in a tree, proc/map.c changes them, proc/fault.c fills them,
- * mm/pgtable.c holds the hardware's tables. Nothing in fs/ is called with the map's lock held, and
- * so a file system may touch the program's memory under an inode's lock.
+ * proc/area.c keeps areas in a tree, proc/map.c changes them, proc/fault.c fills them, proc/pages.c
+ * holds the hardware's tables. Nothing in fs/ that may sleep is called with the map's lock held,
+ * and so a file system may touch the program's memory under an inode's lock.
  */
 #ifndef UK_MAP_H
 #define UK_MAP_H
