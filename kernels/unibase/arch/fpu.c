@@ -92,7 +92,7 @@ static void save(void *state)
 		__asm__ volatile("xsave64 (%0)" : : "r"(state), "a"(low), "d"(high) : "memory");
 }
 
-static int load(const void *state)
+UK_INLINE int load(const void *state)
 {
 	if (features == 0)
 		return uk_fpu_restore_legacy(state);

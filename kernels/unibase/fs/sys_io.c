@@ -8,7 +8,7 @@ typedef int64_t transfer(struct uk_file *file, struct uk_iter *it, uint64_t *off
 
 /* At the file's own offset, which is locked meanwhile so that two threads' bytes do not mix: a
  * stream has none, and leaves it alone. */
-static int64_t move_on(struct uk_file *file, struct uk_iter *it, transfer *move)
+UK_INLINE int64_t move_on(struct uk_file *file, struct uk_iter *it, transfer *move)
 {
 	int64_t result;
 

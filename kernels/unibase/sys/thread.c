@@ -248,7 +248,7 @@ int64_t uk_sys_gettid(const struct uk_sysargs *s)
 
 int64_t uk_sys_set_tid_address(const struct uk_sysargs *s)
 {
-	struct uk_task *self = uk_task_self();
+	struct uk_task *self = uk_thread_self()->user;
 
 	self->clear_tid = s->a[0];
 	return self->tid;
