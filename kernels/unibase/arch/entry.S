@@ -16,6 +16,8 @@
 #define WRITE 0x002
 #define ACCESSED_DIRTY 0x060
 #define GLOBAL 0x100
+#define CONSTANT (PRESENT | ACCESSED_DIRTY | GLOBAL)
+#define DATA (CONSTANT | WRITE)
 
 	.section .note.uni, "a", @note
 	.balign 4 /* more would be the segment's alignment too, by which QEMU then pads the name */
@@ -72,32 +74,31 @@ uk_pvh_entry:
 	cpuid
 	btl $29, %edx /* long mode */
 	jnc refuse
-	xorl %esi, %esi
-	btl $20, %edx /* no-execute */
-	jnc 3f
-	movl $0x80000000, %esi
-3:
-	/* The image's table: see the segments in unibase.lds.S. The lowest page stays unmapped, under
-	 * the boot stack. */
-	movl $PHYS(uk_boot_guard) + 4096, %eax
-	movl $PHYS(uk_bss_end), %ecx
-	movl $(PRESENT | WRITE | ACCESSED_DIRTY | GLOBAL), %edx
-	call map
-	movl $PHYS(uk_file_start), %eax
-	movl $PHYS(uk_text_start), %ecx
-	movl $(PRESENT | ACCESSED_DIRTY | GLOBAL), %edx
-	call map
-	movl $PHYS(uk_data_start), %eax
-	movl $PHYS(uk_image_pages_end), %ecx
-	movl $(PRESENT | WRITE | ACCESSED_DIRTY | GLOBAL), %edx
-	call map
-	pushl %esi
-	xorl %esi, %esi
-	movl $PHYS(uk_text_start), %eax
-	movl $PHYS(uk_data_start), %ecx
-	movl $(PRESENT | ACCESSED_DIRTY | GLOBAL), %edx
-	call map
-	popl %esi
+	andl $0x100000, %edx /* no-execute */
+	shll $11, %edx
+	movl %edx, %esi /* the upper half of an entry that says so */
+
+	/* The image's table: see the segments in unibase.lds.S. */
+	leal PHYS(ranges)(%ebp), %edx
+3:	movl (%edx), %eax
+	movl 4(%edx), %ecx
+	movl 12(%edx), %edi
+	leal -UK_LINK_PADDR(%eax), %ebx
+	shrl $12, %ebx
+	leal PHYS(uk_boot_pt)(%ebp, %ebx, 8), %ebx
+	andl %esi, %edi
+	addl %ebp, %ecx
+	addl %ebp, %eax
+	orl 8(%edx), %eax
+4:	movl %eax, (%ebx)
+	movl %edi, 4(%ebx)
+	addl $8, %ebx
+	addl $4096, %eax
+	cmpl %ecx, %eax
+	jb 4b
+	addl $16, %edx
+	cmpl $0, (%edx)
+	jne 3b
 
 	/* The three tables above it: one of each serves both places. */
 	leal PHYS(uk_boot_pt) + PRESENT + WRITE(%ebp), %eax
@@ -123,10 +124,9 @@ uk_pvh_entry:
 	movl $0xc0000080, %ecx
 	rdmsr
 	orl $0x101, %eax /* LME, SCE: SYSCALL's entry is set before there is a user mode */
-	testl %esi, %esi
-	jz 4f
-	orl $0x800, %eax /* NXE */
-4:	wrmsr
+	shrl $20, %esi	 /* NXE, if there is such */
+	orl %esi, %eax
+	wrmsr
 	movl %cr0, %eax
 	andl $~0x6000000c, %eax /* caches on; TS, EM: the FPU too */
 	orl $0x80010023, %eax	/* PG, WP, NE, MP, PE */
@@ -151,29 +151,10 @@ refuse:
 5:	hlt
 	jmp 5b
 
-	/* Maps the pages [eax, ecx), as linked, with the flags edx and the upper half esi. */
-map:
-	addl %ebp, %ecx
-	leal PHYS(uk_boot_pt)(%ebp), %ebx
-	leal -UK_LINK_PADDR(%eax), %edi
-	shrl $12, %edi
-	leal (%ebx, %edi, 8), %ebx
-	addl %ebp, %eax
-	orl %edx, %eax
-6:	movl %eax, (%ebx)
-	movl %esi, 4(%ebx)
-	addl $8, %ebx
-	addl $4096, %eax
-	cmpl %ecx, %eax
-	jb 6b
-	ret
-
 	.code64
 long_mode:
 	movl $UK_DS_KERNEL, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %ss
+	movl %eax, %ss /* DS and ES mean nothing in this mode */
 	movl (%rsp), %edi /* start info */
 	movl %ebp, %esi /* moved by: upwards only */
 	movq $7f, %rax
@@ -224,6 +205,17 @@ uk_boot_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff /* UK_CS_KERNEL */
 	.quad 0x00cf93000000ffff /* UK_DS_KERNEL */
+
+	/* What of the image is mapped how: from, to, as linked; flags; mask of the entries' upper halves.
+	 * The lowest page stays unmapped, under the boot stack. */
+	.section .rodata.ranges, "a"
+	.balign 4
+ranges:
+	.long PHYS(uk_boot_guard) + 4096, PHYS(uk_bss_end), DATA, -1
+	.long PHYS(uk_file_start), PHYS(uk_text_start), CONSTANT, -1
+	.long PHYS(uk_text_start), PHYS(uk_data_start), CONSTANT, 0
+	.long PHYS(uk_data_start), PHYS(uk_image_pages_end), DATA, -1
+	.long 0
 
 	.section .bss..stack, "aw", @nobits
 	.globl uk_boot_stack_top

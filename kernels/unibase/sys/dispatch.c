@@ -80,7 +80,9 @@ void uk_syscall_start(void)
 {
 	trace_on = uk_config_u32(UNI_CONFIG_TRACE, 0) != 0;
 	uk_process.pid = UK_PID;
-	for (size_t i = 0; i < UK_COUNT(words) && !trace_on; i++)
+	if (trace_on)
+		return;
+	for (size_t i = 0; i < UK_COUNT(words); i++)
 		uk_calls_told[words[i].call] = (uint8_t)(words[i].offset / sizeof(uint32_t) + 1);
 }
 
