@@ -78,7 +78,7 @@ static bool is_absent(void)
 
 void uk_console_write(const char *data, size_t size)
 {
-	while (size != 0) {
+	do {
 		size_t part = write_piece(data, size);
 
 		if (part == 0) {
@@ -90,7 +90,7 @@ void uk_console_write(const char *data, size_t size)
 		}
 		data += part;
 		size -= part;
-	}
+	} while (size != 0);
 }
 
 size_t uk_console_read(uint8_t *to, size_t room)
