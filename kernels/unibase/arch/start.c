@@ -33,6 +33,7 @@ UK_INLINE const void *window(enum window which, uk_paddr_t at)
 
 	entry[0] = first;
 	entry[1] = first + UK_PAGE_SIZE;
+	__asm__ volatile("" : : : "memory"); /* nothing is read through it before */
 	return (const char *)UK_IMAGE_WINDOWS + 2 * which * UK_PAGE_SIZE + (at & UK_PAGE_MASK);
 }
 
