@@ -34,12 +34,12 @@ static uk_paddr_t image_phys(const char *at)
 
 static const struct uni_hvm_memmap_entry *region_of(uk_paddr_t paddr)
 {
-	const struct uni_hvm_memmap_entry *m = uk_boot.memmap;
+	for (uint32_t i = 0; i < uk_boot.memmap_count; i++) {
+		const struct uni_hvm_memmap_entry *m = &uk_boot.memmap[i];
 
-	do {
 		if (paddr - m->addr < m->size)
 			return m;
-	} while (++m < uk_boot.memmap + uk_boot.memmap_count);
+	}
 	uk_panic("the memory map does not hold the kernel");
 }
 
@@ -62,7 +62,7 @@ static volatile uint64_t *table_below(volatile uint64_t *entry, unsigned shift)
 
 	if ((old & (UK_PTE_PRESENT | UK_PTE_LARGE)) != UK_PTE_PRESENT) {
 		volatile uint64_t *table = (volatile uint64_t *)(pool_virt + pool);
-		uint64_t part = old & ~((shift == SHIFT(0)) * UK_PTE_LARGE);
+		uint64_t part = shift == SHIFT(0) ? old & ~UK_PTE_LARGE : old;
 		uint64_t step = (old & UK_PTE_PRESENT) << shift; /* else all stay 0 */
 
 		if (pool >= pool_end)
@@ -90,7 +90,7 @@ static void direct_map(uk_paddr_t start, uk_paddr_t end, uint64_t flags)
 			entry = &table_below(entry, shift)[(start >> shift) & 511];
 		}
 		*entry = start | flags | SMALL_FLAGS | uk_pte_nx |
-			 (shift != SHIFT(0)) * UK_PTE_LARGE;
+			 (shift == SHIFT(0) ? 0 : UK_PTE_LARGE);
 		start += 1ull << shift;
 	}
 }
@@ -160,15 +160,15 @@ void uk_paging_start(void)
 {
 	uk_paddr_t image = UK_LINK_PADDR + (uk_paddr_t)uk_boot.moved;
 	uk_paddr_t parts, parts_end;
-	const struct uni_hvm_memmap_entry *region = region_of(image), *ram = uk_boot.memmap;
+	const struct uni_hvm_memmap_entry *region = region_of(image);
 
 	uk_parts_range(&parts, &parts_end);
 	if (parts_end > region->addr + region->size)
 		uk_panic("the memory map does not hold the image's parts");
 	pool_begin(UK_ALIGN_UP(parts_end, UK_PAGE_SIZE), region->addr + region->size);
-	do {
-		direct_map(ram->addr, ram->addr + ram->size, UK_PTE_WRITE);
-	} while (++ram < uk_boot.memmap + uk_boot.memmap_count);
+	for (uint32_t i = 0; i < uk_boot.memmap_count; i++)
+		direct_map(uk_boot.memmap[i].addr, uk_boot.memmap[i].addr + uk_boot.memmap[i].size,
+			   UK_PTE_WRITE);
 	direct_map(image_phys(uk_file_start), image_phys(uk_data_start), 0);
 	direct_map(image_phys(uk_sealed_start), image_phys(uk_sealed_end), 0);
 	direct_map(UK_ALIGN_DOWN(parts, UK_PAGE_SIZE), UK_ALIGN_UP(parts_end, UK_PAGE_SIZE), 0);

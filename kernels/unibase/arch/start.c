@@ -50,7 +50,7 @@ void uk_boot_read(uk_paddr_t start_info)
 {
 	const struct uni_hvm_start_info *info = window(INFO, start_info);
 	const struct uni_hvm_modlist_entry *module = window(MODULES, info->modlist_paddr);
-	uint32_t entries = info->memmap_entries * (info->version >= 1);
+	uint32_t entries = info->version >= 1 ? info->memmap_entries : 0;
 	struct uk_boot *b = &uk_boot;
 
 	if (info->magic != UNI_HVM_START_MAGIC)

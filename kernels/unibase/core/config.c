@@ -25,7 +25,7 @@ static unsigned part_count(void)
 	uint32_t version = parts->version, count = parts->count;
 
 	count = UK_MIN(count, UNI_PARTS_MAX);
-	return count * (version == UNI_PARTS_VERSION);
+	return version == UNI_PARTS_VERSION ? count : 0;
 }
 
 const struct uni_part *uk_part(unsigned index)
@@ -54,15 +54,12 @@ void uk_parts_range(uk_paddr_t *start, uk_paddr_t *end)
 	while (p-- != uk_parts.part) {
 		uk_paddr_t at = uk_part_paddr(p);
 
-		if ((at - image_end >= UK_DIRECT_SIZE - image_end) +
-			    (p->size > UK_DIRECT_SIZE - at) !=
-		    0)
+		if ((at < image_end) | (at >= UK_DIRECT_SIZE) | (p->size > UK_DIRECT_SIZE - at))
 			uk_panic("part %u of the image lies outside of it",
 				 (unsigned)(p - uk_parts.part));
 		*start = UK_MIN(*start, at);
 		*end = UK_MAX(*end, at + p->size);
-		/* A kind that is not known counts as none, which is 0. */
-		uk_part_firsts[p->kind * (p->kind <= UNI_PART_LAST)] = p;
+		uk_part_firsts[p->kind <= UNI_PART_LAST ? p->kind : UNI_PART_NONE] = p;
 	}
 	if (*end == 0)
 		*start = *end = UK_ALIGN_UP(image_end, UK_PAGE_SIZE);

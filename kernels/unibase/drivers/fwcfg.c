@@ -92,28 +92,26 @@ static int read_item(uint32_t select, void *data, uint32_t size)
 	return 0;
 }
 
-/* The directory: how many there are, and so many entries. Behind an item's end are zeros. */
+/* The directory: how many there are, and so many entries. */
 static int find(const char *name, struct entry *found)
 {
-	static struct {
-		uint32_t count; /* big endian */
-		struct entry entries[ENTRIES];
-	} head;
+	static struct entry entries[ENTRIES];
+	static uint32_t count; /* big endian */
 	const size_t name_size = strlen(name) + 1;
-	int result = read_item(KEY_DIRECTORY << 16 | DMA_SELECT, &head, sizeof(head));
-	uint32_t left = __builtin_bswap32(head.count);
+	int result = read_item(KEY_DIRECTORY << 16 | DMA_SELECT, &count, sizeof(count));
+	uint32_t left = __builtin_bswap32(count);
 
-	if ((result != 0) + (left > FILES_MAX) != 0)
+	if ((result != 0) | (left > FILES_MAX))
 		return -UK_EIO;
-	for (uint32_t i = 0; i < left;) {
-		struct entry *e = &head.entries[i++ % ENTRIES];
+	for (uint32_t i = 0; i < left; i++) {
+		struct entry *e = &entries[i % ENTRIES];
 
+		if (e == entries && read_item(0, entries, sizeof(entries)) != 0)
+			return -UK_EIO;
 		if (memcmp(e->name, name, name_size) == 0) {
 			*found = *e;
 			return 0;
 		}
-		if (i % ENTRIES == 0 && read_item(0, head.entries, sizeof(head.entries)) != 0)
-			return -UK_EIO;
 	}
 	return -UK_ENOENT;
 }

@@ -92,7 +92,7 @@ static void join_adjacent(struct map *map)
  * no page go, and what touches is joined. False: it is not so, or does not fit. */
 static bool take_in_order(struct map *map, const struct uni_hvm_memmap_entry *told, uint32_t count)
 {
-	uint64_t told_end = 0, ram_start = 0, ram_end = 0;
+	uint64_t told_end = 0, ram_end = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct uni_hvm_memmap_entry *e = &told[i];
@@ -106,13 +106,12 @@ static bool take_in_order(struct map *map, const struct uni_hvm_memmap_entry *to
 		end = UK_ALIGN_DOWN(UK_MIN(end, UK_DIRECT_SIZE), UK_PAGE_SIZE);
 		if ((e->type != RAM) + (start >= end) != 0)
 			continue;
-		map->count -= start == ram_end;
-		ram_start = start == ram_end ? ram_start : start;
-		ram_end = end;
-		if (map->count == map->room)
+		if (start == ram_end)
+			start = map->m[--map->count].addr;
+		else if (map->count == map->room)
 			return false;
-		map->m[map->count++] =
-			(struct uni_hvm_memmap_entry){ ram_start, end - ram_start, RAM, 0 };
+		map->m[map->count++] = (struct uni_hvm_memmap_entry){ start, end - start, RAM, 0 };
+		ram_end = end;
 	}
 	return true;
 }

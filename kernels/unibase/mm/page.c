@@ -380,7 +380,7 @@ static void add_region(uk_paddr_t start, uk_paddr_t end)
 
 		taken += to - from;
 		to = UK_MAX(at, to);
-		at += (to - at) * (from < at + size);
+		at = from < at + size ? to : at;
 	} while (hit++ != &reserved[reserved_last]);
 	if (end - at < size)
 		return;

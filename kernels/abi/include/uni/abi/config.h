@@ -160,17 +160,16 @@ static inline bool uni_config_check(const void *record, size_t size)
 	crc = uni_crc32c(0, &head, sizeof(head));
 	if (uni_crc32c(crc, h + 1, h->size - sizeof(*h)) != h->crc32c)
 		return false;
-	/* What is left is always a multiple of 8, so it holds the head of an entry. One that is
-	 * larger than the rest leads behind the end. */
-	uint64_t at = sizeof(*h);
-
-	while (at < h->size) {
+	/* What is left is always a multiple of 8, so it holds the head of an entry. */
+	for (size_t at = sizeof(*h); at < h->size;) {
 		const struct uni_config_entry *e =
 			(const struct uni_config_entry *)(const void *)(bytes + at);
 
-		at += sizeof(*e) + ((e->size + 7ull) & ~7ull);
+		if (e->size > h->size - at - sizeof(*e))
+			return false;
+		at += sizeof(*e) + ((e->size + (size_t)7) & ~(size_t)7);
 	}
-	return at == h->size;
+	return true;
 }
 
 /* Of a sound record: where its entries begin and end, and what is behind one of them. */
