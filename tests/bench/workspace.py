@@ -70,17 +70,21 @@ class Work:
         os.sync()  # or the build's own flush would pay for what was written here
 
     def recipe(self, name, tree, compression="zstd"):
+        """A finished program with a volume; without a tree, what uni itself makes of the source."""
         folder = self.path(name)
+        source, program = os.path.join(folder, "hello.c"), os.path.join(folder, "hello")
         os.makedirs(folder, exist_ok=True)
-        shutil.copy(os.path.join(HERE, "hello.c"), folder)
-        if tree and not os.path.exists(os.path.join(folder, "www")):
-            os.rename(tree, os.path.join(folder, "www"))
-        run(["musl-gcc", "-static", "-O2", "-o", os.path.join(folder, "hello"), os.path.join(folder, "hello.c")])
+        shutil.copy(os.path.join(HERE, "hello.c"), source)
+        app = 'sources = ["hello.c"]\n'
+        if tree:
+            if not os.path.exists(os.path.join(folder, "www")):
+                os.rename(tree, os.path.join(folder, "www"))
+            run(["musl-gcc", "-static", "-O2", "-o", program, source])
+            app = ('program = "hello"\n[[volume]]\nname = "www"\nmount = "/srv"\nsource = "www"\n'
+                   f'compression = "{compression}"\n')
         path = os.path.join(folder, "recipe.toml")
         with open(path, "w", encoding="utf-8") as f:
-            f.write(f'[image]\nname = "{name}"\n[app]\nprogram = "hello"\n')
-            if tree:
-                f.write(f'[[volume]]\nname = "www"\nmount = "/srv"\nsource = "www"\ncompression = "{compression}"\n')
+            f.write(f'[image]\nname = "{name}"\n[app]\n{app}')
         return path
 
     def build(self, recipe, progress="-q"):
