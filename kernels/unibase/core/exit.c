@@ -61,7 +61,7 @@ static uint32_t debug_code(unsigned kind, int status)
 		[UNI_EXIT_POWER] = UNI_DEBUG_EXIT_POWER,
 	};
 
-	if ((kind == UNI_EXIT_STATUS) + ((unsigned)status <= UNI_DEBUG_EXIT_STATUS_MAX) == 2)
+	if (kind == UNI_EXIT_STATUS && (unsigned)status <= UNI_DEBUG_EXIT_STATUS_MAX)
 		return (uint32_t)status;
 	return kind < UK_COUNT(codes) ? codes[kind] : UNI_DEBUG_EXIT_PANIC;
 }

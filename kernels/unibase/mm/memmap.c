@@ -99,12 +99,12 @@ static bool take_in_order(struct map *map, const struct uni_hvm_memmap_entry *to
 		uint64_t start = UK_MIN(UK_MAX(e->addr, UK_PAGE_SIZE), UK_DIRECT_SIZE);
 		uint64_t end = e->addr + e->size;
 
-		if (((e->addr < told_end) & (e->size != 0)) + (end < e->addr) != 0)
+		if ((e->size != 0 && e->addr < told_end) || end < e->addr)
 			return false;
 		told_end = UK_MAX(told_end, end);
 		start = UK_ALIGN_UP(start, UK_PAGE_SIZE);
 		end = UK_ALIGN_DOWN(UK_MIN(end, UK_DIRECT_SIZE), UK_PAGE_SIZE);
-		if ((e->type != RAM) + (start >= end) != 0)
+		if (e->type != RAM || start >= end)
 			continue;
 		if (start == ram_end)
 			start = map->m[--map->count].addr;

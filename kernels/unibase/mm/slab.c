@@ -49,11 +49,11 @@ static unsigned capacity(const struct class *c)
 /* A multiple of 64 is promised to lie on one, and so does each class that such a size gets. */
 static struct class *class_for(size_t size)
 {
-	size_t n = 0;
+	struct class *c = classes;
 
-	do {
-	} while (classes[n++].size < size);
-	return &classes[n - 1];
+	while (c->size < size)
+		c++;
+	return c;
 }
 
 static void *take_object(struct class *c, struct uk_page *page)

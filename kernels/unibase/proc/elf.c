@@ -37,9 +37,8 @@ _Static_assert(sizeof(struct start) <= UK_PAGE_SIZE, "read at once");
 struct image {
 	struct start start;
 	struct uk_file *file;
-	struct uk_page *page; /* that is read from */
-	uint64_t low, high;   /* of the segments, as linked, whole pages */
-	uint64_t phdr;	      /* the table of segments, as linked; UINT64_MAX: none has it */
+	uint64_t low, high; /* of the segments, as linked, whole pages */
+	uint64_t phdr;	    /* the table of segments, as linked; UINT64_MAX: none has it */
 	uint64_t moved;
 	uint64_t mapped; /* up to here segments are */
 	struct uk_map_request request;
@@ -58,14 +57,15 @@ static int read_exact(const struct image *im, void *to, size_t size, uint64_t of
 /* From a page that is about to be mapped. */
 static int read_start(struct image *im)
 {
+	struct uk_page *page;
 	int result = -UK_ENOEXEC;
 
 	if (im->file->inode->size >= sizeof(im->start.header))
-		result = uk_file_page(im->file, 0, &im->page);
+		result = uk_file_page(im->file, 0, &page);
 	if (result != 0)
 		return result;
-	memcpy(&im->start, uk_page_virt(im->page), sizeof(im->start));
-	uk_page_put(im->page);
+	memcpy(&im->start, uk_page_virt(page), sizeof(im->start));
+	uk_page_put(page);
 	return 0;
 }
 

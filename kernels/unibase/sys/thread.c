@@ -288,7 +288,7 @@ int64_t uk_sys_arch_prctl(const struct uk_sysargs *s)
 {
 	int what = (int)s->a[0];
 
-	if ((what == ARCH_SET_FS) + (s->a[1] < UK_USER_END) == 2) {
+	if (what == ARCH_SET_FS && s->a[1] < UK_USER_END) {
 		uk_user_set_fs(s->a[1]);
 		return 0;
 	}
