@@ -123,6 +123,7 @@ void uk_trap_syscall(struct uk_frame *frame)
 
 void uk_enter_user(struct uk_frame *frame)
 {
+	uk_assert(uk_thread_self()->fpu != NULL);
 	uk_time_begin();
 	/* Whoever becomes the program's first thread was not switched to as such. */
 	uk_user_load_bases(uk_thread_self());
