@@ -126,7 +126,7 @@ static void ask_hardware(void)
 		uk_random_add(words, sizeof(words), count * 32);
 }
 
-static __attribute__((noinline)) uint64_t drawn_word(void)
+UK_ASIDE uint64_t drawn_word(void)
 {
 	uint64_t v;
 

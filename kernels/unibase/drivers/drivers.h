@@ -100,8 +100,6 @@ struct uk_aml_device {
 bool uk_aml_device(const uint8_t *aml, size_t size, size_t *at, const char *hid,
 		   struct uk_aml_device *out);
 
-/* power.c */
-
 /* virtio_mmio.c */
 void uk_virtio_mmio_start(void);
 

@@ -44,7 +44,8 @@ static void read_port(void *data, size_t size)
 	__asm__ volatile("rep insb" : "+D"(data), "+c"(size) : "d"((uint16_t)DATA) : "memory");
 }
 
-/* Of a DMA interface the registers read as "QEMU CFG"; older ones are known by an item. */
+/* Of a DMA interface the registers read as "QEMU CFG"; older ones are known by an item,
+ * and read by ports. */
 static bool is_absent(void)
 {
 	char signature[4];
